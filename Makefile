@@ -1,0 +1,58 @@
+# Lockstep. Every target does its own set-up: on a fresh machine `make demo` or `make test` is the only command.
+# PYTHON=python3.12 chooses the interpreter (3.11 or later) when .venv is made.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+export PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Passed on: make demo DEMO='--redis redis://127.0.0.1:6379/0'   make test TESTS='tests/core -x'
+DEMO ?=
+TESTS ?=
+
+.PHONY: help setup demo test check format constraints clean
+
+help:  ## Say what each target does
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+	  || grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
+
+setup: .venv/.ready-to-work  ## Make .venv with everything for work on Lockstep, pinned by constraints.txt
+
+demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to click (needs only Python)
+	@exec $(BIN)/sso demo $(DEMO)
+
+test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Chromium and a Chinese font first if missing
+	@scripts/system-parts
+	@$(BIN)/pytest $(TESTS)
+
+check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+format: .venv/.ready-to-work  ## Mend style and formatting
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+constraints: .venv/.ready-to-work  ## Renew constraints.txt with the newest versions (then: make check test)
+	@scripts/renew-constraints
+
+clean:  ## Remove .venv and every cache (data in lockstep-data/ stays)
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make the second time quick. Only a whole set-up leaves one.
+.venv/.ready-to-run: pyproject.toml constraints.txt scripts/make-venv
+	@scripts/make-venv
+	$(PIP) install --quiet --constraint constraints.txt hatchling editables
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[server,redis]'
+	@touch $@
+
+.venv/.ready-to-work: .venv/.ready-to-run
+	$(PIP) install --quiet --constraint constraints.txt --group test --group check --group build
+	@touch $@
