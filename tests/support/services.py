@@ -1,0 +1,70 @@
+"""The programs that tests need beside Python: where they are, and one private redis-server."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from tests.support.ports import free_port, wait_until_listening
+
+
+@cache
+def find_redis_server() -> str | None:
+    """The path of redis-server, or None."""
+    return shutil.which("redis-server")
+
+
+@cache
+def find_chromium() -> str | None:
+    """The path of a Chromium that starts, or None. `CHROMIUM` names one; playwright's own copy is the last resort."""
+    for name in (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name) if name else None
+        # Ubuntu's chromium-browser may be a stub that only asks for a snap: one that can't say its version can't run.
+        if path and subprocess.run([path, "--version"], capture_output=True, check=False, timeout=60).returncode == 0:
+            return path
+    browsers = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright")
+    return max(map(str, browsers.glob("chromium-*/chrome-linux*/chrome")), default=None)
+
+
+#: marker -> how to find its program, and what to say when it isn't there
+SERVICES = {
+    "redis": (find_redis_server, "redis-server is not installed (scripts/system-parts installs it as root)"),
+    "browser": (find_chromium, "Chromium is not installed (scripts/system-parts installs it as root)"),
+}
+
+
+@contextlib.contextmanager
+def running_redis(directory: Path, *options: str) -> Iterator[str]:
+    """A private redis-server that keeps nothing on disk; yields `redis://127.0.0.1:PORT/0` and stops it by its pid."""
+    process, port = _start_redis(directory, options)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        _stop(process)
+
+
+def _start_redis(directory: Path, options: tuple[str, ...]) -> tuple[subprocess.Popen[bytes], int]:
+    program = find_redis_server()
+    assert program is not None, SERVICES["redis"][1]
+    for _ in range(5):
+        port = free_port()
+        command = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory), "--save", ""]
+        command += ["--appendonly", "no", "--maxmemory-policy", "noeviction", *options]
+        with (directory / f"redis-{port}.log").open("wb") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            wait_until_listening(port, timeout_s=10)
+        except TimeoutError:
+            _stop(process)
+            continue
+        if process.poll() is None:  # else another process took the port between the probe and the start
+            return process, port
+    raise RuntimeError("redis-server found no free port in five tries")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=10)
