@@ -1,0 +1,1 @@
+"""Lockstep, the centre: the single sign-on server."""

@@ -1,0 +1,125 @@
+"""Accounts: make, change, disable. Whatever must end a person's sessions writes its end order in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sso_server.core.errors import Refused, WrongCredentials
+from sso_server.core.events import Event, EventKind
+from sso_server.core.ports import AuditStore, Clock, PasswordHasher, Randomness, UserStore
+from sso_server.core.sessions import EndReason
+from sso_server.core.sign_out import SignOut
+from sso_server.core.users import EndOrder, User, check_password, check_username, fold_username
+
+
+class Accounts:
+    """Changes to people's accounts. `actor` says who does it: `user`, `cli`, `admin:USERNAME`, `setup`."""
+
+    def __init__(
+        self,
+        users: UserStore,
+        sign_out: SignOut,
+        hasher: PasswordHasher,
+        audit: AuditStore,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._users = users
+        self._sign_out = sign_out
+        self._hasher = hasher
+        self._audit = audit
+        self._clock = clock
+        self._random = randomness
+
+    def add(
+        self,
+        username: str,
+        password: str,
+        *,
+        name: str = "",
+        email: str = "",
+        groups: tuple[str, ...] = (),
+        is_admin: bool = False,
+        actor: str,
+    ) -> User:
+        """A new account. Raises InvalidRequest, Refused (the name is taken)."""
+        user = User(
+            user_id=self._random.token("usr"),
+            username=check_username(username),
+            password_hash=self._hasher.hash(check_password(password)),
+            created_at=self._clock.now(),
+            name=name.strip(),
+            email=email.strip(),
+            groups=groups,
+            is_admin=is_admin,
+        )
+        if not self._users.add(user):
+            raise Refused(f"The user name {user.username!r} is taken.", code="username_taken")
+        self._note(EventKind.USER_ADDED, user, actor)
+        return user
+
+    def get(self, username: str) -> User:
+        """By name. Raises Refused."""
+        user = self._users.find_by_username(fold_username(username))
+        if user is None:
+            raise Refused(f"There is no user {username!r}.", code="user_unknown")
+        return user
+
+    def change_password(self, user_id: str, current: str, new: str, *, keep_sid: str) -> User:
+        """By the person: the present password is asked again (ASVS 5.0, 6.2.3); the other sessions end.
+
+        Raises WrongCredentials, InvalidRequest.
+        """
+        user = self._users.find(user_id)
+        if not self._hasher.verify(user.password_hash if user else None, current) or user is None:
+            raise WrongCredentials("The present password is wrong.")
+        return self._set_password(user, new, keep_sid=keep_sid, actor="user")
+
+    def set_password(self, username: str, new: str, *, actor: str) -> User:
+        """By an administrator or the CLI: every session ends."""
+        return self._set_password(self.get(username), new, keep_sid="", actor=actor)
+
+    def disable(self, username: str, *, actor: str) -> User:
+        """No more sign-in; every session and every grant ends."""
+        user = self.get(username)
+        if user.disabled_at is not None:
+            return user
+        return self._change(
+            replace(user, disabled_at=self._clock.now()), EndReason.ACCOUNT_DISABLED, keep_sid="", actor=actor
+        )
+
+    def enable(self, username: str, *, actor: str) -> User:
+        """Sign-in works again."""
+        user = self.get(username)
+        if user.disabled_at is not None:
+            user = replace(user, disabled_at=None)
+            if not self._users.update(user):
+                raise Refused("The account was changed at the same time. Try again.", code="conflict")
+            self._note(EventKind.USER_CHANGED, user, actor, change="enabled")
+        return user
+
+    def sign_out_everywhere(self, user_id: str, *, keep_sid: str, reason: EndReason, actor: str) -> None:
+        """End the person's sessions, all or all but one; grants that outlive sessions stay."""
+        user = self._users.find(user_id)
+        if user is not None:
+            self._change(user, reason, keep_sid=keep_sid, actor=actor, revoke=False)
+
+    def _set_password(self, user: User, new: str, *, keep_sid: str, actor: str) -> User:
+        changed = replace(user, password_hash=self._hasher.hash(check_password(new)))
+        return self._change(changed, EndReason.PASSWORD_CHANGE, keep_sid=keep_sid, actor=actor)
+
+    def _change(self, user: User, reason: EndReason, *, keep_sid: str, actor: str, revoke: bool = True) -> User:
+        order: EndOrder = self._sign_out.order_for_user(
+            user.user_id, user.version + 1, reason, keep_sid=keep_sid, revoke_grants=revoke
+        )
+        if not self._users.update(user, order):
+            raise Refused("The account was changed at the same time. Try again.", code="conflict")
+        user = replace(user, version=user.version + 1)
+        kind = EventKind.PASSWORD_CHANGED if reason is EndReason.PASSWORD_CHANGE else EventKind.USER_CHANGED
+        self._note(kind, user, actor, change=reason.value)
+        # The order is written: from here on the worker finishes what this process may not.
+        self._sign_out.run_order(order)
+        return user
+
+    def _note(self, kind: EventKind, user: User, actor: str, **data: str | int | None) -> None:
+        self._audit.append(Event(self._clock.now(), kind, user_id=user.user_id, actor=actor, data=data))

@@ -1,0 +1,148 @@
+"""What a site's store tells and hears: acknowledgements and activity in, ends out; the lease hangs on it.
+
+Every row of the store that isn't acknowledged is listed, or the call fails: an incomplete list must never renew a lease.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sso_server.core.clients import Client
+from sso_server.core.errors import InvalidRequest, UnauthorizedClient
+from sso_server.core.identifiers import SESSION, is_kind, is_store_id
+from sso_server.core.policy import Policy
+from sso_server.core.ports import CheckInStore, Clock, Seals
+from sso_server.core.sessions import EndReason
+from sso_server.core.sign_out import SignOut
+from sso_server.core.tickets import local_life_ms
+
+MAX_ENDS = 1000
+MAX_LIST = 5000
+_SWEEP_AT_CHECK_IN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """One call of one store. The lists hold `sid`s; `live` (on the wire `sids`) is None when it was not sent."""
+
+    store_id: str
+    mark: str | None
+    acks: tuple[str, ...]
+    ended: tuple[str, ...]
+    active: tuple[str, ...]
+    live: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """What the session store writes and answers in one step for a check-in."""
+
+    client_id: str
+    store_id: str
+    acks: tuple[str, ...]
+    active: tuple[str, ...]
+    live: tuple[str, ...] | None
+    logout_uri: str
+    local_max_ms: int
+    lease_s: int
+    grace_s: int
+    kind: str = "oidc"
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    """One end that a store must apply. `ended_at` in ms."""
+
+    sid: str
+    reason: str
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAnswer:
+    """All rows of the store that are not acknowledged, up to the limit, and whether there are more."""
+
+    ends: tuple[EndNotice, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SiteStore:
+    """What the centre knows of a site's store. `last_check_in_at` in ms."""
+
+    client_id: str
+    store_id: str
+    last_check_in_at: int
+    lease_s: int
+    grace_s: int
+
+    @property
+    def safe_at(self) -> int:
+        """No request is admitted after this moment unless the store checks in again: lease and grace have run out."""
+        return self.last_check_in_at + (self.lease_s + self.grace_s) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInAnswer:
+    """The answer on the wire."""
+
+    ends: tuple[EndNotice, ...]
+    more: bool
+    mark: str
+    lag_ms: int
+    lease_s: int
+    grace_s: int
+
+
+class CheckIns:
+    """Answers check-ins."""
+
+    def __init__(self, store: CheckInStore, sign_out: SignOut, seals: Seals, clock: Clock, policy: Policy) -> None:
+        self._store = store
+        self._sign_out = sign_out
+        self._seals = seals
+        self._clock = clock
+        self._policy = policy
+
+    def check_in(self, client: Client, call: CheckIn) -> CheckInAnswer:
+        """Apply what the store reports and list what it must end. Raises InvalidRequest, UnauthorizedClient, Unavailable."""
+        if client.public:
+            raise UnauthorizedClient("Only a confidential client can check in.")
+        if not is_store_id(call.store_id):
+            raise InvalidRequest("`store` is not a store id.")
+        for name, sids in (
+            ("acks", call.acks),
+            ("ended", call.ended),
+            ("active", call.active),
+            ("sids", call.live or ()),
+        ):
+            if len(sids) > MAX_LIST:
+                raise InvalidRequest(f"`{name}` has more than {MAX_LIST} entries.")
+            if not all(is_kind(sid, SESSION) for sid in sids):
+                raise InvalidRequest(f"`{name}` holds something that is not a sid.")
+        for sid in self._store.registered(client.client_id, call.ended):
+            # Only sessions this client takes part in: one site can't end the sessions of another.
+            self._sign_out.end(sid, EndReason.SITE_SIGN_OUT, actor=f"client:{client.client_id}")
+        self._sign_out.sweep(_SWEEP_AT_CHECK_IN)
+        # Measured before the rows are listed: a session that falls due in between is in the lag of the next call.
+        lag_ms = self._sign_out.lag_ms()
+        now = self._clock.now()
+        answer = self._store.check_in(
+            StoreReport(
+                client_id=client.client_id,
+                store_id=call.store_id,
+                # What the site ended itself needs no telling: it acknowledges by having said so.
+                acks=call.acks + call.ended,
+                active=call.active,
+                live=call.live,
+                logout_uri=client.backchannel_logout_uri,
+                local_max_ms=local_life_ms(client, self._policy) + self._policy.clock_margin_ms,
+                lease_s=client.lease_s,
+                grace_s=client.grace_s,
+                kind=client.kind,
+            ),
+            now,
+            MAX_ENDS,
+        )
+        mark = self._seals.seal("mark", {"c": client.client_id, "s": call.store_id, "t": now})
+        return CheckInAnswer(answer.ends, answer.more, mark, lag_ms, client.lease_s, client.grace_s)

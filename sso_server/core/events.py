@@ -1,0 +1,36 @@
+"""What the audit remembers: one frozen record, and the names of its kinds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """Names are stable: operators build alarms on them."""
+
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SESSION_ENDED = "session_ended"
+    NOTIFICATION_FINAL = "notification_final"
+    TICKET_REFUSED = "ticket_refused"
+    TOKEN_REUSED = "token_reused"  # noqa: S105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    USER_ADDED = "user_added"
+    USER_CHANGED = "user_changed"
+    CLIENT_CHANGED = "client_changed"
+    KEY_ROTATED = "key_rotated"
+    SETUP_LINK = "setup_link"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the audit. `at` in ms; `data` holds JSON values only and never a secret."""
+
+    at: int
+    kind: EventKind
+    user_id: str = ""
+    sid: str = ""
+    client_id: str = ""
+    actor: str = ""
+    data: dict[str, str | int | None] = field(default_factory=dict)

@@ -1,0 +1,151 @@
+"""The notification's state machine, all of it: states, birth, what an answer means, when to try again.
+
+    pending -> claimed -> acknowledged | refused | abandoned | pending (again later)
+    pending -> moot (local_until has passed, or the client was removed);  born: pending | no_address | moot
+    refused | abandoned -> acknowledged (at a check-in), pending (an administrator's retry)
+
+Stores keep rows and compare `attempt`; every decision about a state is a function here. Drawn in docs/notification-states.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sso_server.core.policy import MINUTE, SECOND
+
+CLAIM_MS = 30 * SECOND
+SEND_MS = 5 * SECOND
+
+_FIRST_WAITS_S = (1, 4, 15, 30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 14400, 28800, 43200)
+_REFUSED_WAITS_S = (30, 300)
+_DOUBTFUL_WAITS_S = (60, 540)
+_RETRIED_STATUS = frozenset({408, 425, 429})
+_DOUBTFUL_STATUS = frozenset({401, 403, 404, 405, 410, 413, 415})
+_RETRY_AFTER_CAP_MS = 60 * MINUTE
+
+
+class State(StrEnum):
+    """One of these, always; that a lease ran out is a time shown on a page, never a state."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    ABANDONED = "abandoned"
+    MOOT = "moot"
+    NO_ADDRESS = "no_address"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing more will be sent by itself."""
+        return self not in (State.PENDING, State.CLAIMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One row of the ledger: (session, participant), its state, its attempts. Times in ms."""
+
+    sid: str
+    client_id: str
+    store_id: str
+    kind: str
+    logout_uri: str
+    user_id: str
+    reason: str
+    ended_at: int
+    local_until: int
+    state: State
+    attempt: int = 0
+    next_attempt_at: int | None = None
+    """None: not to be sent (no address, final, or only told at check-in)."""
+    claimed_by: str = ""
+    claimed_until: int = 0
+    final_at: int | None = None
+    last_status: int | None = None
+    last_error: str = ""
+    """A short stable code such as `timeout`, `refused`, `http_500`, `by:USERNAME`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt: an HTTP status, or an error code without one."""
+
+    status: int | None
+    error: str = ""
+    retry_after_ms: int | None = None
+    store_id: str = ""
+    """The store that the answer named (`Lockstep-Store`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What to write for one attempt; a failure counts only if `attempt` still matches, success always wins."""
+
+    sid: str
+    client_id: str
+    store_id: str
+    attempt: int
+    state: State
+    next_attempt_at: int | None
+    status: int | None
+    error: str
+
+
+def state_at_birth(*, logout_uri: str, store_id: str, local_until: int, ended_at: int) -> tuple[State, int | None]:
+    """State and first attempt of a row written by the end of a session. The Redis script repeats these three lines."""
+    if local_until <= ended_at:
+        return State.MOOT, None
+    if not logout_uri:
+        # A store of ours without an address hears of it at its check-in; anybody else is not told at all.
+        return (State.PENDING, None) if store_id else (State.NO_ADDRESS, None)
+    return State.PENDING, ended_at
+
+
+def after_answer(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> AttemptResult:
+    """What an answer means for a claimed row. `jitter()` gives a float in [0, 1)."""
+    state, next_at = _decide(row, answer, now, jitter)
+    if state is State.PENDING and next_at is not None and next_at >= row.local_until:
+        # The next try would come after the local session must be over: wait for that moment, then it is moot.
+        next_at = row.local_until
+    error = answer.error or ("" if state is State.ACKNOWLEDGED else f"http_{answer.status}")
+    return AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, state, next_at, answer.status, error)
+
+
+def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> tuple[State, int | None]:
+    status = answer.status
+    if status is not None and 200 <= status < 300:
+        if row.store_id and answer.store_id and answer.store_id != row.store_id:
+            # Another host of the same site answered: it ended nothing of this store's. The store hears at its check-in.
+            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter)
+        return State.ACKNOWLEDGED, None
+    if status is None or status in _RETRIED_STATUS or status >= 500:
+        # OpenID Connect Back-Channel Logout 1.0 section 2.5: retransmit only what may recover.
+        wait = _wait(_FIRST_WAITS_S, row.attempt, jitter)
+        if answer.retry_after_ms is not None:
+            wait = max(SECOND, min(answer.retry_after_ms, _RETRY_AFTER_CAP_MS))
+        return State.PENDING, now + wait
+    if status == 400:
+        # A site whose clock is off refuses a good token: two fresh ones, then its word stands.
+        if row.attempt <= len(_REFUSED_WAITS_S):
+            return State.PENDING, now + _REFUSED_WAITS_S[row.attempt - 1] * SECOND
+        return State.REFUSED, None
+    if status in _DOUBTFUL_STATUS or 300 <= status < 400:
+        if row.attempt <= len(_DOUBTFUL_WAITS_S):
+            return State.PENDING, now + _DOUBTFUL_WAITS_S[row.attempt - 1] * SECOND
+        return State.ABANDONED, None
+    return State.ABANDONED, None
+
+
+def moot(row: Notification) -> AttemptResult:
+    """The result for a row whose time has passed or whose client is gone."""
+    return AttemptResult(
+        row.sid, row.client_id, row.store_id, row.attempt, State.MOOT, None, row.last_status, row.last_error
+    )
+
+
+def _wait(waits_s: tuple[int, ...], attempt: int, jitter: Callable[[], float]) -> int:
+    """Milliseconds before the next try: the table's value give or take a fifth."""
+    base = waits_s[min(attempt, len(waits_s)) - 1] * SECOND
+    return int(base * (0.8 + 0.4 * jitter()))

@@ -1,0 +1,348 @@
+"""What the core needs from outside, as Protocols of at most six methods. Each method is a whole step of the story.
+
+One method, one transaction or one script, one round trip: that is what makes the guarantees possible on every store.
+Every store method raises `errors.Unavailable` when the store can't answer; then nothing, or all of the step, was done,
+and repeating it is safe. Instants are handed in as `now` (ms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
+    from sso_server.core.clients import Client
+    from sso_server.core.events import Event, EventKind
+    from sso_server.core.guesses import Limit
+    from sso_server.core.notifications import AttemptResult, Notification
+    from sso_server.core.sessions import Opened, Participant, Session
+    from sso_server.core.sign_out import Ended
+    from sso_server.core.tickets import Redeemed, Redemption, Ticket
+    from sso_server.core.tokens import FoundToken, Rotated, Rotation
+    from sso_server.core.users import EndOrder, User
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> int:
+        """Milliseconds UTC."""
+
+
+class Randomness(Protocol):
+    """The only source of randomness."""
+
+    def identifier(self, prefix: str, bucket: int) -> str:
+        """`<prefix>-<bucket>-<160 random bits>`."""
+
+    def token(self, prefix: str) -> str:
+        """`<prefix>-<160 random bits>`, for what has no bucket."""
+
+    def bucket(self) -> int:
+        """A bucket for a new browser."""
+
+
+class PasswordHasher(Protocol):
+    """argon2id, capped per process."""
+
+    def hash(self, password: str) -> str:
+        """Raises Unavailable when too many wait already."""
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """With None it takes as long as with a real hash and answers False: time tells nobody whether an account exists."""
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """The hash was made with older parameters."""
+
+
+class Seals(Protocol):
+    """MACed values that travel through other hands (itsdangerous). Each purpose has its own key derivation."""
+
+    def seal(self, purpose: str, payload: Mapping[str, Any]) -> str:
+        """URL-safe text."""
+
+    def open(self, purpose: str, text: str, max_age_s: int | None = None) -> dict[str, Any] | None:
+        """None when it is forged, of another purpose, or older than `max_age_s`."""
+
+
+class Signer(Protocol):
+    """JWTs with the centre's keys."""
+
+    def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str) -> str:
+        """A compact JWS with `kid`."""
+
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token we signed (any of our keys, `exp` not looked at), or None."""
+
+    def jwks(self) -> list[dict[str, str]]:
+        """Public keys: next, active, retired but still accepted."""
+
+
+class Wake(Protocol):
+    """A hint to the delivery worker; losing it costs only latency."""
+
+    def ring(self) -> None:
+        """Never raises, never blocks."""
+
+
+class SessionStore(Protocol):
+    """Global sessions."""
+
+    def open(self, candidate: Session, now: int, overlap_ms: int) -> Opened:
+        """One live session per browser, in one step.
+
+        No live session of `candidate.browser_hash`: the candidate is written. A live one of the same person: it keeps its
+        `sid` and gets the candidate's cookie_hash (the old one valid until now + overlap_ms), auth_time, amr,
+        user_version, user_agent, address, remembered, last_active_at and the later absolute_until. Of another person: that one ends (`replaced`,
+        with its notifications, in the same step) and the candidate is written.
+        """
+
+    def find_by_cookie(self, cookie_hash: str, bucket: int, now: int) -> Session | None:
+        """The session, live or ended but not yet purged, of the current cookie or of a previous one within its overlap."""
+
+    def find(self, sid: str) -> Session | None:
+        """The session, live or ended but not yet purged."""
+
+    def touch(self, sid: str, now: int) -> None:
+        """last_active_at = max(it, now), if the session is live."""
+
+    def end(self, sid: str, reason: str, now: int) -> Ended | None:
+        """End it and write its notifications (`notifications.state_at_birth`) in one step; idempotent: later calls return
+        the first result with `first=False`. None when there is no such session. Tokens of non-offline grants are dead from here on."""
+
+
+class SessionLists(Protocol):
+    """Reading across sessions."""
+
+    def list_live(
+        self,
+        now: int,
+        limit: int,
+        *,
+        user_id: str = "",
+        client_id: str = "",
+        older_than_version: int = 0,
+        opened_before: int = 0,
+        after_sid: str = "",
+    ) -> list[Session]:
+        """Not-ended sessions by sid, `after_sid` exclusive; empty or 0 means: no such condition. Never misses a live one."""
+
+    def participants(self, sid: str) -> list[Participant]:
+        """The map session -> registered sites, in the order of registration."""
+
+    def count_live(self, now: int) -> int:
+        """How many sessions are not ended."""
+
+
+class Sweeps(Protocol):
+    """Time running out."""
+
+    def end_due(self, now: int, limit: int) -> list[Ended]:
+        """End sessions with due_at <= now; each re-checked in the step that ends it. Reason `absolute` when
+        now >= absolute_until, else `idle`."""
+
+    def oldest_due(self, now: int) -> int | None:
+        """The smallest due_at <= now of a session that is not ended."""
+
+    def purge(self, now: int, limit: int) -> int:
+        """Drop what nobody needs any more: tickets 10 min after their end, expired tokens and grants, guesses,
+        ended sessions whose notifications are all final and archived and which ended over a day ago. How many rows."""
+
+
+class TicketStore(Protocol):
+    """Tickets at rest under their digest. A digest carries no bucket: methods find it through the ticket's sid or `bucket`."""
+
+    def put(self, ticket: Ticket) -> None:
+        """Keep it until its end (plus 10 minutes, to be able to say `ticket_expired`)."""
+
+    def redeem(self, redemption: Redemption, now: int) -> Redeemed:
+        """One step, in this order: unknown -> UNKNOWN; spent -> USED, and the grant that came from it is revoked;
+        expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is burnt (spent, no grant);
+        session not live -> SESSION_ENDED, burnt. Otherwise: the ticket is spent (a tombstone naming its grant), the participant
+        (sid, client, store) is registered or renewed (local_until = now + local_max_ms, logout_uri), idle_off is set if asked,
+        last_active_at = now, the grant and its tokens are written. Exactly one of any number of simultaneous calls wins; never between
+        an end and its notifications."""
+
+    def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
+        """For `sso session show --ticket`: spent or not, while it is kept."""
+
+
+class TokenStore(Protocol):
+    """Grants, access tokens, refresh tokens."""
+
+    def find_token(self, token_hash: str, kind: str, now: int) -> FoundToken | None:
+        """Valid now: known, of that kind, not expired, not spent, grant not revoked, session live unless the grant is offline."""
+
+    def rotate(self, rotation: Rotation, now: int) -> Rotated:
+        """One step: unknown -> UNKNOWN; grant revoked or (not offline) session not live -> SESSION_ENDED; other client -> OTHER_CLIENT
+        (and the family is revoked); expired -> EXPIRED; spent longer ago than grace -> USED, reused=True, the family is revoked;
+        else the token is marked spent (first time only) and the new pair is written (refresh end cut to the session's absolute
+        end unless offline)."""
+
+    def revoke(self, token_hash: str, kind: str, client_id: str, now: int) -> None:
+        """A refresh token's whole grant, or one access token, if it is this client's."""
+
+    def revoke_grants_of(self, user_id: str, keep_sid: str, now: int) -> int:
+        """All grants of a person, offline ones too, but not those of the session `keep_sid`; how many. Idempotent."""
+
+
+class CheckInStore(Protocol):
+    """What site stores tell and hear."""
+
+    def registered(self, client_id: str, sids: Sequence[str]) -> list[str]:
+        """Those of the sids in which this client is a participant (any store) and which are not ended."""
+
+    def check_in(self, report: StoreReport, now: int, limit: int) -> StoreAnswer:
+        """One step (or one per bucket): acks -> rows of (sid, client, store) become acknowledged from any state; active -> touch the live
+        sessions in which (client, store) is a participant; live -> a live session gets (client, store) registered if it isn't,
+        any other sid is answered as an end `unknown_session`; the store's last_check_in_at, lease and grace are written (always a write).
+        Answers every row of (client, store) that isn't acknowledged, whatever else its state (moot rows older than local_until excepted)."""
+
+    def find_site_stores(self, client_id: str) -> list[SiteStore]:
+        """The stores of a client that ever checked in."""
+
+
+class Outbox(Protocol):
+    """The worker's side of the ledger."""
+
+    def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
+        """Due rows (pending with next_attempt_at <= now, or claimed with claimed_until <= now: a dead worker's), attempt + 1,
+        claimed by this worker until now + claim_ms. No row to two workers."""
+
+    def record(self, results: Sequence[AttemptResult], now: int) -> None:
+        """Write outcomes in a batch. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match."""
+
+    def next_due(self, now: int) -> int | None:
+        """When the next row is due (ms), if any."""
+
+
+class Ledger(Protocol):
+    """People's side of the ledger."""
+
+    def of_session(self, sid: str) -> list[Notification]:
+        """All rows of a session."""
+
+    def list_ended(
+        self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
+    ) -> list[Session]:
+        """Ended sessions, newest end first; `before` (ms) pages on."""
+
+    def retry(self, sid: str, client_id: str, now: int) -> int:
+        """Make the rows of that client (empty: of every client) that are not acknowledged due now; how many."""
+
+    def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
+        """Give up rows that are pending or claimed, by name; how many."""
+
+
+class Archive(Protocol):
+    """Final rows on their way to the audit."""
+
+    def list_archivable(self, limit: int) -> list[Notification]:
+        """Final rows not yet archived."""
+
+    def mark_archived(self, rows: Sequence[Notification]) -> None:
+        """They are in the audit now; purge may drop them."""
+
+
+class GuessStore(Protocol):
+    """Counters of password guesses."""
+
+    def begin(self, limits: Sequence[Limit], now: int) -> int:
+        """One step: if any counter still makes wait, the longest wait (ms) and nothing is counted; else count one on each, and 0."""
+
+    def settle(self, clear: Sequence[str], refund: Sequence[str]) -> None:
+        """After a success: forget the first keys, take one attempt back on the others."""
+
+
+class UserStore(Protocol):
+    """Accounts."""
+
+    def find(self, user_id: str) -> User | None:
+        """By id."""
+
+    def find_by_username(self, folded: str) -> User | None:
+        """By `users.fold_username(...)`."""
+
+    def list_users(self, limit: int, *, after: str = "", admins_only: bool = False) -> list[User]:
+        """By folded name, `after` (a folded name) exclusive."""
+
+    def add(self, user: User) -> bool:
+        """False when the name is taken."""
+
+    def update(self, user: User, order: EndOrder | None = None) -> bool:
+        """Write the whole row if the stored version still is `user.version`. With an order: in the same transaction the version grows by one
+        and the order is written (its user_version is the new one). False when somebody else was faster."""
+
+    def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
+        """Replace the hash if it still is the old one; the version stays."""
+
+
+class EndOrderStore(Protocol):
+    """Orders to end many sessions."""
+
+    def add(self, order: EndOrder) -> None:
+        """Write an order that doesn't come with a change of an account."""
+
+    def list_unfinished(self) -> list[EndOrder]:
+        """Oldest first."""
+
+    def progress(self, order_id: str, ended: int, finished_at: int | None) -> None:
+        """Add to the count; set the end when given."""
+
+
+class ClientStore(Protocol):
+    """Registered clients."""
+
+    def list_clients(self) -> list[Client]:
+        """All of them."""
+
+    def generation(self) -> int:
+        """Grows with every change."""
+
+    def add(self, client: Client) -> bool:
+        """False when the id is taken."""
+
+    def update(self, client: Client) -> bool:
+        """False when there is no such client."""
+
+    def remove(self, client_id: str) -> bool:
+        """False when there was none."""
+
+
+class AuditStore(Protocol):
+    """What happened, kept 400 days."""
+
+    def append(self, *events: Event) -> None:
+        """Write them."""
+
+    def list_events(
+        self, limit: int, *, before: int = 0, kind: EventKind | None = None, user_id: str = "", sid: str = ""
+    ) -> list[Event]:
+        """Newest first."""
+
+    def purge_events(self, older_than: int, limit: int) -> int:
+        """Drop old ones; how many."""
+
+
+class OneTimeStore(Protocol):
+    """Small things that work once (the set-up link), by digest."""
+
+    def put_once(self, key: str, expires_at: int) -> None:
+        """Keep it."""
+
+    def has_once(self, key: str, now: int) -> bool:
+        """It is there and not expired."""
+
+    def take_once(self, key: str, now: int) -> bool:
+        """True for exactly one caller."""
+
+
+class StoreHealth(Protocol):
+    """For readiness."""
+
+    def store_time(self) -> int:
+        """The store's own clock (ms); raises Unavailable when it is away or can't be written."""
+
+    def problems(self) -> list[str]:
+        """Settings of the store that endanger the promise, in words an operator understands."""

@@ -1,0 +1,87 @@
+"""Records of the global session and its participants: one browser, one person, and the sites registered under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EndReason(StrEnum):
+    """Why a session ended; every end carries one, and sites and people are told which."""
+
+    SIGN_OUT = "sign_out"
+    SIGN_OUT_EVERYWHERE = "sign_out_everywhere"
+    SITE_SIGN_OUT = "site_sign_out"
+    IDLE = "idle"
+    ABSOLUTE = "absolute"
+    ADMINISTRATOR = "administrator"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105  (a reason, not a secret)
+    ACCOUNT_DISABLED = "account_disabled"
+    TOKEN_REUSE = "token_reuse"  # noqa: S105  (a reason, not a secret)
+    CLIENT_REMOVED = "client_removed"
+    REPLACED = "replaced"
+    STORE_RESTORED = "store_restored"
+    UNKNOWN_SESSION = "unknown_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A global session. `sid` names it to sites; the cookie secret is another value, of which only digests are kept."""
+
+    sid: str
+    user_id: str
+    user_version: int
+    browser_hash: str
+    cookie_hash: str
+    auth_time: int
+    amr: tuple[str, ...]
+    created_at: int
+    last_active_at: int
+    idle_allowance_ms: int
+    absolute_until: int
+    remembered: bool = False
+    user_agent: str = ""
+    address: str = ""
+    idle_off: bool = False
+    """A participant that cannot report activity is registered: only absolute life ends this session by time."""
+    previous_cookie_hash: str = ""
+    previous_cookie_until: int = 0
+    ended_at: int | None = None
+    end_reason: str | None = None
+
+    @property
+    def due_at(self) -> int:
+        """When the sweeper may end it (ms)."""
+        if self.idle_off:
+            return self.absolute_until
+        return min(self.absolute_until, self.last_active_at + self.idle_allowance_ms)
+
+    def is_live(self, now: int) -> bool:
+        """Not ended, and its time has not run out although nobody swept it yet."""
+        return self.ended_at is None and now < self.due_at
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A client that redeemed a ticket in a session, how to tell it, and when its local session must be over."""
+
+    sid: str
+    client_id: str
+    store_id: str
+    """Empty for a client without our SDK."""
+    kind: str
+    """Which message builder tells it: `oidc`."""
+    logout_uri: str
+    registered_at: int
+    local_until: int
+    reports: bool
+    """It reports activity at check-in, so idleness is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The outcome of opening: a new session or the same one with a new cookie, and the one that made room for it."""
+
+    session: Session
+    renewed: bool
+    replaced: Session | None = None

@@ -1,0 +1,203 @@
+"""Sign-in: begin -> authenticate -> next_step -> open the session. The whole policy of when to ask stands in `next_step`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sso_server.core import identifiers
+from sso_server.core.errors import TooManyGuesses, WrongCredentials
+from sso_server.core.events import Event, EventKind
+from sso_server.core.guesses import limits_for
+from sso_server.core.policy import Policy
+from sso_server.core.ports import AuditStore, Clock, GuessStore, PasswordHasher, Randomness, SessionStore, UserStore
+from sso_server.core.sessions import EndReason, Session
+from sso_server.core.sign_out import SignOut
+from sso_server.core.users import User, fold_username
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRequest:
+    """An authorization request that waits for the person. It travels sealed through the browser: any age works."""
+
+    front: str
+    """Where it goes on: the asking front's own path."""
+    params: dict[str, str]
+    client_id: str
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the asking client wants of the sign-in (OpenID Connect Core 1.0 section 3.1.2.1). `max_age_s` None: no wish."""
+
+    asked_at: int
+    prompt: frozenset[str] = frozenset()
+    max_age_s: int | None = None
+    hint_user_id: str = ""
+
+
+class Step(Enum):
+    """What comes next for an authorization request."""
+
+    ASK = "ask"
+    PROCEED = "proceed"
+    REFUSE = "login_required"
+
+
+def next_step(session: Session | None, wishes: Wishes, now: int) -> Step:
+    """Ask for a password, go on, or refuse because the client forbade to ask."""
+    silent = "none" in wishes.prompt
+    if session is None or not session.is_live(now):
+        return Step.REFUSE if silent else Step.ASK
+    if wishes.hint_user_id and wishes.hint_user_id != session.user_id:
+        return Step.REFUSE if silent else Step.ASK
+    # A password typed after the request was made satisfies every wish for freshness.
+    if session.auth_time < wishes.asked_at:
+        if wishes.prompt & {"login", "select_account"}:
+            return Step.ASK
+        if wishes.max_age_s is not None and now - session.auth_time > wishes.max_age_s * 1000:
+            return Step.REFUSE if silent else Step.ASK
+    return Step.PROCEED
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The browser at the sign-in page. `known_mark` is not empty if this browser signed in to this account before."""
+
+    browser_id: str
+    address: str
+    user_agent: str
+    known_mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session just opened, and the secret for the browser's cookie (shown to nobody else, kept nowhere)."""
+
+    session: Session
+    user: User
+    cookie: str
+    replaced: Session | None
+
+
+class SignIn:
+    """Checks passwords and opens sessions."""
+
+    def __init__(
+        self,
+        users: UserStore,
+        sessions: SessionStore,
+        guesses: GuessStore,
+        sign_out: SignOut,
+        hasher: PasswordHasher,
+        audit: AuditStore,
+        clock: Clock,
+        randomness: Randomness,
+        policy: Policy,
+    ) -> None:
+        self._users = users
+        self._sessions = sessions
+        self._guesses = guesses
+        self._sign_out = sign_out
+        self._hasher = hasher
+        self._audit = audit
+        self._clock = clock
+        self._random = randomness
+        self._policy = policy
+
+    def new_browser_id(self) -> str:
+        """The value of the browser's long-lived cookie; its bucket becomes that of its sessions."""
+        return self._random.identifier(identifiers.BROWSER, self._random.bucket())
+
+    def authenticate(self, username: str, password: str, visitor: Visitor) -> User:
+        """The person. Raises WrongCredentials (whatever was wrong), TooManyGuesses, Unavailable."""
+        now = self._clock.now()
+        folded = fold_username(username)
+        limits = limits_for(folded, visitor.address, visitor.known_mark)
+        # Counted before the hash is computed, so that parallel guesses can't slip through together.
+        wait_ms = self._guesses.begin(limits, now)
+        if wait_ms > 0:
+            raise TooManyGuesses(wait_ms)
+        user = self._users.find_by_username(folded)
+        # The same work for an unknown, a disabled and a real account (ASVS 5.0, 6.3.8).
+        matches = self._hasher.verify(user.password_hash if user else None, password)
+        if user is None or not matches or user.disabled_at is not None:
+            self._audit.append(
+                Event(
+                    now,
+                    EventKind.SIGN_IN_FAILED,
+                    user_id=user.user_id if user else "",
+                    data={"address": visitor.address},
+                )
+            )
+            raise WrongCredentials("The user name or the password is wrong.")
+        own, *shared = (limit.key for limit in limits)
+        self._guesses.settle((own,), shared)
+        if self._hasher.needs_rehash(user.password_hash):
+            self._users.rehash(user.user_id, user.password_hash, self._hasher.hash(password))
+        return user
+
+    def open(self, user: User, visitor: Visitor, *, remember: bool, amr: tuple[str, ...] = ("pwd",)) -> SignedIn:
+        """Open the session of this browser and person, or renew it. Raises WrongCredentials if the account changed meanwhile."""
+        now = self._clock.now()
+        bucket = identifiers.bucket_of(visitor.browser_id)
+        cookie = self._random.identifier(identifiers.COOKIE, bucket)
+        opened = self._sessions.open(
+            Session(
+                sid=self._random.identifier(identifiers.SESSION, bucket),
+                user_id=user.user_id,
+                user_version=user.version,
+                browser_hash=identifiers.digest(visitor.browser_id),
+                cookie_hash=identifiers.digest(cookie),
+                auth_time=now,
+                amr=amr,
+                created_at=now,
+                last_active_at=now,
+                idle_allowance_ms=self._policy.idle_allowance_ms,
+                absolute_until=now + (self._policy.remembered_ms if remember else self._policy.absolute_ms),
+                # "Keep me signed in" would mean little if eight idle hours ended it.
+                idle_off=remember,
+                remembered=remember,
+                user_agent=visitor.user_agent[:400],
+                address=visitor.address[:64],
+            ),
+            now,
+            self._policy.cookie_overlap_ms,
+        )
+        if opened.replaced is not None:
+            self._sign_out.announce_replaced(opened.replaced)
+        current = self._users.find(user.user_id)
+        if current is None or current.version != user.version or current.disabled_at is not None:
+            # The password was changed, or the account disabled, between our check and the opening: an order that ran in between
+            # may have missed this session, so it ends here.
+            self._sign_out.end(opened.session.sid, EndReason.PASSWORD_CHANGE, actor="sign_in")
+            raise WrongCredentials("The account changed while you were signing in. Please try again.")
+        self._audit.append(
+            Event(
+                now,
+                EventKind.SIGNED_IN,
+                user_id=user.user_id,
+                sid=opened.session.sid,
+                data={"address": visitor.address[:64], "renewed": int(opened.renewed)},
+            )
+        )
+        return SignedIn(opened.session, user, cookie, opened.replaced)
+
+    def find_session(self, cookie: str | None) -> Session | None:
+        """The live session behind a cookie; touches it coarsely. None for anything else, however odd."""
+        session = self.find_any_session(cookie)
+        now = self._clock.now()
+        if session is None or not session.is_live(now):
+            return None
+        if now - session.last_active_at >= self._policy.report_ms:
+            self._sessions.touch(session.sid, now)
+        return session
+
+    def find_any_session(self, cookie: str | None) -> Session | None:
+        """Also one that has ended lately, so that its page can tell how the sites took it."""
+        if cookie is None or not identifiers.is_kind(cookie, identifiers.COOKIE):
+            return None
+        return self._sessions.find_by_cookie(
+            identifiers.digest(cookie), identifiers.bucket_of(cookie), self._clock.now()
+        )

@@ -1,0 +1,159 @@
+"""THE one function that ends a session, for every reason; and orders that end many.
+
+A front, the CLI, the sweeper, a password change: all come here. The store ends the session and writes its
+notifications in one step; only then is the delivery worker woken. Losing the wake-up costs only latency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sso_server.core.events import Event, EventKind
+from sso_server.core.notifications import Notification
+from sso_server.core.ports import (
+    AuditStore,
+    Clock,
+    EndOrderStore,
+    Randomness,
+    SessionLists,
+    SessionStore,
+    Sweeps,
+    TokenStore,
+    Wake,
+)
+from sso_server.core.sessions import EndReason, Session
+from sso_server.core.users import EndOrder
+
+_ORDER_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that is over: its row, the ledger rows of its participants, and whether this very call ended it."""
+
+    session: Session
+    notifications: tuple[Notification, ...]
+    first: bool
+
+
+class SignOut:
+    """Ends sessions."""
+
+    def __init__(
+        self,
+        sessions: SessionStore,
+        lists: SessionLists,
+        sweeps: Sweeps,
+        orders: EndOrderStore,
+        tokens: TokenStore,
+        audit: AuditStore,
+        wake: Wake,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._sessions = sessions
+        self._lists = lists
+        self._sweeps = sweeps
+        self._orders = orders
+        self._tokens = tokens
+        self._audit = audit
+        self._wake = wake
+        self._clock = clock
+        self._random = randomness
+
+    def end(self, sid: str, reason: EndReason, *, actor: str) -> Ended | None:
+        """End the session; idempotent, the first reason stays. None: there never was such a session.
+
+        `actor` says who: `user`, `client:ID`, `sweeper`, `cli`, `admin:USERNAME`.
+        """
+        ended = self._sessions.end(sid, reason.value, self._clock.now())
+        if ended is not None:
+            self.record(ended, actor)
+        return ended
+
+    def record(self, ended: Ended, actor: str) -> None:
+        """Tell the audit and the delivery worker of a session that a store has ended."""
+        if not ended.first:
+            return
+        session = ended.session
+        self._wake.ring()
+        self._audit.append(
+            Event(
+                session.ended_at or 0,
+                EventKind.SESSION_ENDED,
+                user_id=session.user_id,
+                sid=session.sid,
+                actor=actor,
+                data={"reason": session.end_reason},
+            )
+        )
+
+    def announce_replaced(self, session: Session) -> None:
+        """The store ended this session to make room for another person's; its sites are told."""
+        self.record(Ended(session, (), first=True), "user")
+
+    def sweep(self, limit: int) -> int:
+        """End sessions whose time has run out, at most `limit`; how many it were."""
+        swept = self._sweeps.end_due(self._clock.now(), limit)
+        for ended in swept:
+            self.record(ended, "sweeper")
+        return len(swept)
+
+    def lag_ms(self) -> int:
+        """How long the oldest due session has been waiting for the sweeper; a lease is shortened by it."""
+        now = self._clock.now()
+        oldest = self._sweeps.oldest_due(now)
+        return 0 if oldest is None else max(0, now - oldest)
+
+    def order_for_user(
+        self, user_id: str, user_version: int, reason: EndReason, *, keep_sid: str, revoke_grants: bool
+    ) -> EndOrder:
+        """An order, not yet written: whoever bumps the person's version writes it in that transaction."""
+        return EndOrder(
+            order_id=self._random.token("ord"),
+            reason=reason.value,
+            created_at=self._clock.now(),
+            user_id=user_id,
+            user_version=user_version,
+            keep_sid=keep_sid,
+            revoke_grants=revoke_grants,
+        )
+
+    def order(self, reason: EndReason, *, client_id: str = "") -> EndOrder:
+        """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
+        order = EndOrder(
+            order_id=self._random.token("ord"),
+            reason=reason.value,
+            created_at=self._clock.now(),
+            client_id=client_id,
+        )
+        self._orders.add(order)
+        self.run_order(order)
+        return order
+
+    def run_pending_orders(self) -> int:
+        """One batch of every unfinished order; how many sessions ended."""
+        return sum(self.run_order(order) for order in self._orders.list_unfinished())
+
+    def run_order(self, order: EndOrder) -> int:
+        """One batch. An order is finished by the pass that finds nothing more to end."""
+        if order.revoke_grants:
+            self._tokens.revoke_grants_of(order.user_id, order.keep_sid, self._clock.now())
+        found = self._lists.list_live(
+            self._clock.now(),
+            _ORDER_BATCH,
+            user_id=order.user_id,
+            client_id=order.client_id,
+            older_than_version=order.user_version,
+            opened_before=order.created_at if not order.user_id else 0,
+        )
+        ended = 0
+        for session in found:
+            if session.sid == order.keep_sid:
+                continue
+            result = self.end(session.sid, EndReason(order.reason), actor=f"order:{order.order_id}")
+            ended += 1 if result is not None and result.first else 0
+        # The kept session may be the only one found; a full batch means that there is more.
+        finished = len(found) < _ORDER_BATCH
+        self._orders.progress(order.order_id, ended, self._clock.now() if finished else None)
+        return ended

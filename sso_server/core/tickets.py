@@ -1,0 +1,221 @@
+"""Tickets: one-time, short-lived, bound to one client and one session. Issued here, redeemed here, once.
+
+The store takes the ticket and registers the participant in one step; this module says what is asked and what a refusal means.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sso_server.core import identifiers
+from sso_server.core.clients import Client
+from sso_server.core.errors import InvalidGrant
+from sso_server.core.events import Event, EventKind
+from sso_server.core.policy import SECOND, Policy
+from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore
+from sso_server.core.sessions import Session
+
+
+class Refusal(StrEnum):
+    """Why a ticket or refresh token was refused: told to the authenticated client and to both logs."""
+
+    UNKNOWN = "ticket_unknown"
+    USED = "ticket_used"
+    EXPIRED = "ticket_expired"
+    OTHER_CLIENT = "ticket_other_client"
+    REDIRECT_URI = "redirect_uri_mismatch"
+    PKCE = "pkce_mismatch"
+    SESSION_ENDED = "session_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What was asked for and granted; at rest under `ticket_hash`. Times in ms."""
+
+    ticket_hash: str
+    kind: str
+    sid: str
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    code_challenge: str
+    """Empty when the request had none; then a verifier is refused too (RFC 9700 section 4.8.2)."""
+    nonce: str
+    scope: tuple[str, ...]
+    auth_time: int
+    amr: tuple[str, ...]
+    issued_at: int
+    expires_at: int
+    refreshable: bool
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token about to be written: its digest and its end (ms)."""
+
+    token_hash: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """One call to redeem: the binding to be checked, and everything that is written when it holds."""
+
+    ticket_hash: str
+    client_id: str
+    redirect_uri: str
+    code_challenge: str
+    store_id: str
+    kind: str
+    logout_uri: str
+    local_max_ms: int
+    """`local_until` = now + this."""
+    reports: bool
+    idle_off: bool
+    """Registering this participant turns idle expiry off for the session."""
+    access: NewToken
+    refresh: NewToken | None
+    """Written only if the ticket is refreshable; its end is cut to the session's unless the grant is offline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """The outcome: no refusal means it was taken by this call and by no other."""
+
+    refusal: Refusal | None
+    ticket: Ticket | None = None
+    session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What the client gets for its ticket. `refresh_token` is empty when none is due. Times in ms."""
+
+    ticket: Ticket
+    session: Session
+    access_token: str
+    access_expires_at: int
+    refresh_token: str
+    session_expires_at: int
+    """The local session must be over by then."""
+
+
+def s256(verifier: str) -> str:
+    """RFC 7636 section 4.2."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
+
+
+class Tickets:
+    """Issues and redeems tickets."""
+
+    def __init__(
+        self, store: TicketStore, audit: AuditStore, clock: Clock, randomness: Randomness, policy: Policy
+    ) -> None:
+        self._store = store
+        self._audit = audit
+        self._clock = clock
+        self._random = randomness
+        self._policy = policy
+
+    def issue(
+        self,
+        session: Session,
+        client: Client,
+        *,
+        redirect_uri: str,
+        code_challenge: str,
+        nonce: str,
+        scope: tuple[str, ...],
+    ) -> str:
+        """A fresh authorization code for this session and client; the caller has checked the request."""
+        now = self._clock.now()
+        code = self._random.identifier(identifiers.CODE, identifiers.bucket_of(session.sid))
+        offline = "offline_access" in scope and client.refresh_tokens
+        self._store.put(
+            Ticket(
+                ticket_hash=identifiers.digest(code),
+                kind=identifiers.CODE,
+                sid=session.sid,
+                client_id=client.client_id,
+                user_id=session.user_id,
+                redirect_uri=redirect_uri,
+                code_challenge=code_challenge,
+                nonce=nonce,
+                scope=scope,
+                auth_time=session.auth_time,
+                amr=session.amr,
+                issued_at=now,
+                expires_at=now + self._policy.ticket_ms,
+                refreshable=client.refresh_tokens,
+                offline=offline,
+            )
+        )
+        return code
+
+    def redeem(
+        self, code: str, client: Client, *, redirect_uri: str, code_verifier: str | None, store_id: str = ""
+    ) -> Issued:
+        """Take the ticket, register the site under the session, hand out tokens: one step of the store.
+
+        Raises InvalidGrant with a `Refusal` as its description.
+        """
+        if not identifiers.is_kind(code, identifiers.CODE):
+            raise self._refused(Refusal.UNKNOWN, client, "")
+        now = self._clock.now()
+        bucket = identifiers.bucket_of(code)
+        access = self._random.identifier(identifiers.ACCESS_TOKEN, bucket)
+        refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket) if client.refresh_tokens else ""
+        access_expires_at = now + self._policy.access_token_ms
+        redeemed = self._store.redeem(
+            Redemption(
+                ticket_hash=identifiers.digest(code),
+                client_id=client.client_id,
+                redirect_uri=redirect_uri,
+                code_challenge=s256(code_verifier) if code_verifier else "",
+                store_id=store_id,
+                kind=client.kind,
+                logout_uri=client.backchannel_logout_uri,
+                local_max_ms=local_life_ms(client, self._policy) + self._policy.clock_margin_ms,
+                reports=bool(store_id),
+                idle_off=not store_id and not self._policy.idle_without_reports,
+                access=NewToken(identifiers.digest(access), access_expires_at),
+                refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms) if refresh else None,
+            ),
+            now,
+        )
+        if redeemed.refusal is not None or redeemed.ticket is None or redeemed.session is None:
+            raise self._refused(
+                redeemed.refusal or Refusal.UNKNOWN, client, redeemed.ticket.sid if redeemed.ticket else ""
+            )
+        return Issued(
+            ticket=redeemed.ticket,
+            session=redeemed.session,
+            access_token=access,
+            access_expires_at=access_expires_at,
+            refresh_token=refresh if redeemed.ticket.refreshable else "",
+            session_expires_at=min(redeemed.session.absolute_until, now + local_life_ms(client, self._policy)),
+        )
+
+    def _refused(self, refusal: Refusal, client: Client, sid: str) -> InvalidGrant:
+        self._audit.append(
+            Event(
+                self._clock.now(),
+                EventKind.TICKET_REFUSED,
+                sid=sid,
+                client_id=client.client_id,
+                data={"refusal": refusal.value},
+            )
+        )
+        return InvalidGrant(refusal.value)
+
+
+def local_life_ms(client: Client, policy: Policy) -> int:
+    """How long a local session of this client may live: its own limit, at most the longest absolute life."""
+    longest = max(policy.absolute_ms, policy.remembered_ms)
+    if client.local_session_max_s is None:
+        return longest
+    return min(longest, client.local_session_max_s * SECOND)

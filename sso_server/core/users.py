@@ -1,0 +1,73 @@
+"""People: the account record, what may be a user name or a password, and orders to end many sessions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from sso_server.core.errors import InvalidRequest
+
+PASSWORD_MIN = 8
+PASSWORD_MAX_BYTES = 1024
+_USERNAME = re.compile(r"[^\s\x00-\x1f\x7f/\\]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. `version` grows whenever every session opened before must not live on."""
+
+    user_id: str
+    username: str
+    password_hash: str
+    created_at: int
+    name: str = ""
+    email: str = ""
+    email_verified: bool = False
+    groups: tuple[str, ...] = ()
+    is_admin: bool = False
+    locale: str = ""
+    version: int = 1
+    disabled_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndOrder:
+    """An order to end many sessions, executed in batches until a pass finds nothing. Written with what caused it."""
+
+    order_id: str
+    reason: str
+    created_at: int
+    user_id: str = ""
+    """Empty: not about one person."""
+    user_version: int = 0
+    """Sessions of the person opened under an older version end."""
+    client_id: str = ""
+    """Only sessions in which this client is a participant; with an empty `user_id` too: all sessions."""
+    keep_sid: str = ""
+    revoke_grants: bool = False
+    """Grants of the person go too, offline ones as well; only those of `keep_sid` stay."""
+    finished_at: int | None = None
+    ended: int = 0
+
+
+def fold_username(text: str) -> str:
+    """The form under which a name is unique and guesses are counted: NFKC, case folded, no outer spaces."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def check_username(text: str) -> str:
+    """The name as it will be kept. Raises InvalidRequest."""
+    name = unicodedata.normalize("NFKC", text).strip()
+    if _USERNAME.fullmatch(name) is None:
+        raise InvalidRequest("A user name has 1 to 64 characters, without spaces or slashes.")
+    return name
+
+
+def check_password(password: str) -> str:
+    """The password as it is, unchanged (ASVS 5.0, 6.2.1 and 6.2.8). Raises InvalidRequest."""
+    if len(password) < PASSWORD_MIN:
+        raise InvalidRequest(f"A password needs at least {PASSWORD_MIN} characters.", code="password_too_short")
+    if len(password.encode("utf-8", "surrogatepass")) > PASSWORD_MAX_BYTES:
+        raise InvalidRequest(f"A password has at most {PASSWORD_MAX_BYTES} bytes.", code="password_too_long")
+    return password
