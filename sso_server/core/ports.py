@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sso_server.core.clients import Client
     from sso_server.core.events import Event, EventKind
     from sso_server.core.guesses import Limit
+    from sso_server.core.keys import StoredKey
     from sso_server.core.notifications import AttemptResult, Notification
     from sso_server.core.sessions import Opened, Participant, Session
     from sso_server.core.sign_out import Ended
@@ -336,6 +337,19 @@ class OneTimeStore(Protocol):
 
     def take_once(self, key: str, now: int) -> bool:
         """True for exactly one caller."""
+
+
+class KeyStore(Protocol):
+    """Signing keys at rest, private halves sealed."""
+
+    def list_keys(self) -> list[StoredKey]:
+        """All of them, oldest first."""
+
+    def add_key(self, key: StoredKey) -> None:
+        """Keep it. A `kid` that is there already stays as it is."""
+
+    def update_key(self, key: StoredKey) -> None:
+        """Write the whole row of `key.kid`, if it is there."""
 
 
 class StoreHealth(Protocol):
