@@ -1,0 +1,87 @@
+"""What became of a sign-out, site by site, in the words of the promise: for the page, the CLI and the demo's map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sso_server.core.clients import ClientDirectory
+from sso_server.core.notifications import Notification, State
+from sso_server.core.ports import CheckInStore, Clock, Ledger
+
+
+class Standing(StrEnum):
+    """How a site stands after a sign-out."""
+
+    SIGNED_OUT = "signed_out"
+    """The site said that its local session is over."""
+    TRYING = "trying"
+    """Being told; it has our SDK, so it is safe by `safe_at` even if it never hears."""
+    SAFE = "safe"
+    """Not told, but its lease has run out: it admits nobody."""
+    TRYING_NO_BOUND = "trying_no_bound"
+    """Being told; without our SDK nobody can say by when."""
+    NOT_TOLD = "not_told"
+    """It has no logout address, or telling it was given up."""
+    OVER = "over"
+    """Its local session has run out by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLine:
+    """One line of the report. Times in ms."""
+
+    client_id: str
+    name: str
+    base_url: str
+    store_id: str
+    standing: Standing
+    safe_at: int | None
+    notification: Notification
+
+
+class SignOutReports:
+    """Reads the ledger for people."""
+
+    def __init__(self, ledger: Ledger, check_ins: CheckInStore, clients: ClientDirectory, clock: Clock) -> None:
+        self._ledger = ledger
+        self._check_ins = check_ins
+        self._clients = clients
+        self._clock = clock
+
+    def lines(self, sid: str) -> list[SiteLine]:
+        """One per participant of the ended session, in the order of registration."""
+        return [self._line(row) for row in self._ledger.of_session(sid)]
+
+    def _line(self, row: Notification) -> SiteLine:
+        client = self._clients.find(row.client_id)
+        safe_at = self._safe_at(row) if row.store_id and row.state is not State.ACKNOWLEDGED else None
+        return SiteLine(
+            client_id=row.client_id,
+            name=client.name if client else row.client_id,
+            base_url=client.base_url if client else "",
+            store_id=row.store_id,
+            standing=_standing(row, safe_at, self._clock.now()),
+            safe_at=safe_at,
+            notification=row,
+        )
+
+    def _safe_at(self, row: Notification) -> int:
+        """When a store's last lease (and grace) runs out. A store that never checked in admits nobody without doing so."""
+        for store in self._check_ins.find_site_stores(row.client_id):
+            if store.store_id == row.store_id:
+                # A check-in after the end carried it, so only a lease from before it counts.
+                return min(row.local_until, max(row.ended_at, store.safe_at))
+        return row.ended_at
+
+
+def _standing(row: Notification, safe_at: int | None, now: int) -> Standing:
+    if row.state is State.ACKNOWLEDGED:
+        return Standing.SIGNED_OUT
+    if row.state is State.MOOT or now >= row.local_until:
+        return Standing.OVER
+    if safe_at is not None:
+        return Standing.SAFE if now >= safe_at else Standing.TRYING
+    if row.state in (State.PENDING, State.CLAIMED):
+        return Standing.TRYING_NO_BOUND
+    return Standing.NOT_TOLD

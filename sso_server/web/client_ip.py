@@ -1,0 +1,59 @@
+"""Who is calling: believes forwarding headers only from trusted networks, and removes them otherwise."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_HEADERS = (
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PREFIX",
+    "HTTP_FORWARDED",
+    "HTTP_X_REAL_IP",
+)
+
+
+class TrustedProxies:
+    """WSGI middleware: sets REMOTE_ADDR and the scheme from a trusted proxy's headers."""
+
+    def __init__(self, app: WSGIApplication, networks: tuple[Network, ...]) -> None:
+        self._app = app
+        self._networks = networks
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI."""
+        forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
+        scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).strip().lower()
+        trusted = self._is_trusted(str(environ.get("REMOTE_ADDR", "")))
+        for header in _HEADERS:
+            environ.pop(header, None)
+        if trusted:
+            # From the right: the first address that isn't a trusted proxy's is the caller's; what stands left of it may be forged.
+            for hop in (h.strip() for h in reversed(forwarded.split(","))):
+                if not _is_address(hop):
+                    break
+                environ["REMOTE_ADDR"] = hop
+                if not self._is_trusted(hop):
+                    break
+            if scheme in ("http", "https"):
+                environ["wsgi.url_scheme"] = scheme
+        return self._app(environ, start_response)
+
+    def _is_trusted(self, text: str) -> bool:
+        return _is_address(text) and any(ipaddress.ip_address(text) in network for network in self._networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""Error pages for people: what happened, what to do, a request id to quote; never a stack trace, never a redirect.
+
+Machine fronts register their own handler on their blueprint and call `log_error`; anything nobody expected ends here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from sso_server.core.errors import (
+    InvalidClient,
+    InvalidRequest,
+    InvalidToken,
+    LockstepError,
+    TooManyGuesses,
+    Unavailable,
+    WrongCredentials,
+)
+from sso_server.web.services import services
+
+_log = structlog.get_logger("sso_server.web")
+
+
+def install_errors(app: Flask) -> None:
+    """A request id for every request, and the last-resort handlers."""
+
+    @app.before_request
+    def _request_id() -> None:
+        g.request_id = services().randomness.token("req")[:20]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def _show_request_id(response: Response) -> Response:
+        response.headers["X-Request-Id"] = getattr(g, "request_id", "")
+        return response
+
+    app.register_error_handler(LockstepError, error_page)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def status_of(error: LockstepError) -> int:
+    """The HTTP status of a core error on a page."""
+    if isinstance(error, TooManyGuesses):
+        return 429
+    if isinstance(error, Unavailable):
+        return 503
+    if isinstance(error, (InvalidRequest, InvalidClient, WrongCredentials, InvalidToken)):
+        return 400
+    return 403
+
+
+def log_error(error: LockstepError, status: int) -> None:
+    """The private detail goes here and nowhere else."""
+    _log.warning(
+        "request_refused", code=error.code, status=status, path=request.path, detail=error.detail or error.description
+    )
+
+
+def error_page(error: LockstepError, **context: Any) -> Response:
+    """The page for a core error; `context` is handed to the template (e.g. `mismatch`)."""
+    status = status_of(error)
+    log_error(error, status)
+    return _page(status, error.code, error.description, retry_after_s=_retry_after_s(error), **context)
+
+
+def retry_after_of(error: LockstepError) -> dict[str, str]:
+    """The Retry-After header, if the error has one."""
+    seconds = _retry_after_s(error)
+    return {"Retry-After": str(seconds)} if seconds else {}
+
+
+def _retry_after_s(error: LockstepError) -> int:
+    if isinstance(error, Unavailable):
+        return error.retry_after_s
+    return -(-error.retry_after_ms // 1000) if isinstance(error, TooManyGuesses) else 0
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None and error.code is not None and error.code < 400:
+        return error.response  # type: ignore[return-value]  # a redirect that the routing made
+    response = _page(error.code or 500, f"http_{error.code}", "")
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("unexpected_error", path=request.path, exc_info=error)
+    return _page(500, "server_error", "")
+
+
+def _page(status: int, code: str, description: str, retry_after_s: int = 0, **context: Any) -> Response:
+    if request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html") == "application/json":
+        response = make_response(
+            {"error": code, "error_description": description, "request_id": g.get("request_id", "")}
+        )
+    else:
+        response = make_response(
+            render_template(
+                "error.html",
+                status=status,
+                code=code,
+                description=description,
+                request_id=g.get("request_id", ""),
+                retry_after_s=retry_after_s,
+                **context,
+            )
+        )
+    response.status_code = status
+    if retry_after_s:
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response

@@ -1,0 +1,34 @@
+"""Reading request parameters: each at most once, empty means absent, sizes capped (RFC 6749 section 3.1)."""
+
+from __future__ import annotations
+
+from flask import Request
+from werkzeug.datastructures import MultiDict
+
+from sso_server.core.errors import InvalidRequest
+
+MAX_VALUE = 4096
+MAX_TOTAL = 6000
+
+
+def read_params(request: Request) -> dict[str, str]:
+    """Query for GET, form for POST. Raises InvalidRequest for a repeated or oversized parameter."""
+    source: MultiDict[str, str] = request.form if request.method == "POST" else request.args
+    return read_all(source)
+
+
+def read_all(source: MultiDict[str, str], *, max_value: int = MAX_VALUE, max_total: int = MAX_TOTAL) -> dict[str, str]:
+    """Every parameter of the source, once."""
+    values: dict[str, str] = {}
+    total = 0
+    for name in source:
+        given = source.getlist(name)
+        if len(given) > 1:
+            # RFC 6749 section 3.1: parameters must not be included more than once.
+            raise InvalidRequest("A parameter is repeated.", detail=f"repeated: {name[:80]!r}")
+        total += len(name) + len(given[0])
+        if len(given[0]) > max_value or total > max_total:
+            raise InvalidRequest("The request is too large.", detail=f"too large: {name[:80]!r}")
+        if given[0] != "":
+            values[name] = given[0]
+    return values

@@ -1,0 +1,60 @@
+"""Headers that every answer carries, and small answers. One `after_request`, no library: it is this list."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, jsonify, redirect, request
+
+from sso_server.web.services import services
+
+
+def install_headers(app: Flask) -> None:
+    """Security headers on every answer; `no-store` on everything that isn't a static file or public metadata."""
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("X-Frame-Options", "DENY")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        if response.mimetype == "text/html":
+            # Chromium applies form-action to the redirects that follow a form, too: the asking site's origin must be named.
+            targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
+            headers.setdefault(
+                "Content-Security-Policy",
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+                f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'",
+            )
+        if services().site.is_https:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if "Cache-Control" not in headers and request.endpoint != "static":
+            headers["Cache-Control"] = "no-store"
+            headers["Pragma"] = "no-cache"
+        return response
+
+
+def allow_form_target(uri: str) -> None:
+    """The form on this page may lead to this URI's origin by redirects. Only ever called with a registered URI."""
+    parts = urlsplit(uri)
+    g.form_targets = (*getattr(g, "form_targets", ()), f"{parts.scheme}://{parts.netloc}")
+
+
+def see_other(uri: str) -> Response:
+    """303, never 307: a form's content must not travel on (RFC 9700 section 4.12)."""
+    response = redirect(uri, 303)
+    assert isinstance(response, Response)  # noqa: S101  (Flask's redirect gives werkzeug's base type)
+    return response
+
+
+def json_answer(body: dict[str, Any], status: int = 200, **headers: str) -> Response:
+    """JSON; underscores in header names become dashes."""
+    response = jsonify(body)
+    response.status_code = status
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response

@@ -1,0 +1,79 @@
+"""How a view reaches the core: one typed accessor on `app.extensions`. Nothing global; several apps fit in a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from sso_server.core.accounts import Accounts
+from sso_server.core.check_in import CheckIns
+from sso_server.core.clients import ClientDirectory
+from sso_server.core.policy import Policy
+from sso_server.core.ports import (
+    AuditStore,
+    Clock,
+    Ledger,
+    OneTimeStore,
+    Randomness,
+    Seals,
+    SessionLists,
+    Signer,
+    StoreHealth,
+    UserStore,
+)
+from sso_server.core.reports import SignOutReports
+from sso_server.core.sign_in import SignIn
+from sso_server.core.sign_out import SignOut
+from sso_server.core.tickets import Tickets
+from sso_server.core.tokens import Tokens
+
+_KEY = "lockstep"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What pages show of this installation."""
+
+    organization: str
+    support_contact: str
+    offer_remember: bool
+    is_https: bool
+    is_loopback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that views call."""
+
+    policy: Policy
+    site: Site
+    clock: Clock
+    randomness: Randomness
+    seals: Seals
+    signer: Signer
+    clients: ClientDirectory
+    users: UserStore
+    accounts: Accounts
+    sign_in: SignIn
+    sign_out: SignOut
+    tickets: Tickets
+    tokens: Tokens
+    check_ins: CheckIns
+    lists: SessionLists
+    ledger: Ledger
+    reports: SignOutReports
+    audit: AuditStore
+    one_time: OneTimeStore
+    health: tuple[StoreHealth, ...]
+
+
+def install(app: Flask, services: Services) -> None:
+    """Called once by `create_app`."""
+    app.extensions[_KEY] = services
+
+
+def services() -> Services:
+    """The services of the current app."""
+    return cast(Services, current_app.extensions[_KEY])
