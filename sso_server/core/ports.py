@@ -95,8 +95,10 @@ class SessionStore(Protocol):
 
         No live session of `candidate.browser_hash`: the candidate is written. A live one of the same person: it keeps its
         `sid` and gets the candidate's cookie_hash (the old one valid until now + overlap_ms), auth_time, amr,
-        user_version, user_agent, address, remembered, last_active_at and the later absolute_until. Of another person: that one ends (`replaced`,
-        with its notifications, in the same step) and the candidate is written.
+        user_version, user_agent, address, remembered, last_active_at, the later absolute_until, and idle_off if either has
+        it. Of another person: that one ends (`replaced`, with its notifications, in the same step) and the candidate is
+        written. One that is due but not yet swept, whoever's, ends first as the sweeper would end it (`idle`, `absolute`)
+        and is answered as `Opened.replaced` too.
         """
 
     def find_by_cookie(self, cookie_hash: str, bucket: int, now: int) -> Session | None:
@@ -148,7 +150,9 @@ class Sweeps(Protocol):
 
     def purge(self, now: int, limit: int) -> int:
         """Drop what nobody needs any more: tickets 10 min after their end, expired tokens and grants, guesses,
-        ended sessions whose notifications are all final and archived and which ended over a day ago. How many rows."""
+        ended sessions whose notifications are all final and archived (and, for a store of ours, acknowledged or past
+        local_until: it must still hear of them at its check-in) and which ended over a day ago. Before that, pending rows
+        without a next attempt (only told at check-in) become moot once local_until has passed. How many rows."""
 
 
 class TicketStore(Protocol):
@@ -161,7 +165,8 @@ class TicketStore(Protocol):
         """One step, in this order: unknown -> UNKNOWN; spent -> USED, and the grant that came from it is revoked;
         expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is burnt (spent, no grant);
         session not live -> SESSION_ENDED, burnt. Otherwise: the ticket is spent (a tombstone naming its grant), the participant
-        (sid, client, store) is registered or renewed (local_until = now + local_max_ms, logout_uri), idle_off is set if asked,
+        (sid, client, store) is registered or renewed (local_until = now + local_max_ms but never earlier than it was,
+        because an older local session may still live there; logout_uri), idle_off is set if asked,
         last_active_at = now, the grant and its tokens are written. Exactly one of any number of simultaneous calls wins; never between
         an end and its notifications."""
 
@@ -230,7 +235,8 @@ class Ledger(Protocol):
         """Ended sessions, newest end first; `before` (ms) pages on."""
 
     def retry(self, sid: str, client_id: str, now: int) -> int:
-        """Make the rows of that client (empty: of every client) that are not acknowledged due now; how many."""
+        """Make the rows of that client (empty: of every client) that have an address and are not acknowledged due now;
+        how many."""
 
     def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
         """Give up rows that are pending or claimed, by name; how many."""
@@ -240,10 +246,10 @@ class Archive(Protocol):
     """Final rows on their way to the audit."""
 
     def list_archivable(self, limit: int) -> list[Notification]:
-        """Final rows not yet archived."""
+        """Final rows not yet archived. One that changed its state after it was archived comes again."""
 
     def mark_archived(self, rows: Sequence[Notification]) -> None:
-        """They are in the audit now; purge may drop them."""
+        """They are in the audit now, in this state; purge may drop them."""
 
 
 class GuessStore(Protocol):
