@@ -49,3 +49,10 @@ def test_every_decision_is_in_its_index() -> None:
     index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
     pages = [path.name for path in (ROOT / "docs/decisions").glob("2*.md")]
     assert [name for name in pages if f"]({name})" not in index] == []
+
+
+def test_the_example_environment_names_real_settings_only() -> None:
+    config = pytest.importorskip("sso_server.config")
+    names = re.findall(r"^#?(SSO_[A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    known = {f"SSO_{field.upper()}" for field in config.Settings.model_fields}
+    assert [name for name in names if name not in known] == []
