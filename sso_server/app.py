@@ -1,0 +1,88 @@
+"""`create_app`: the one list of fronts, top to bottom. A front that isn't in it does not exist."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from types import ModuleType
+
+from flask import Flask
+from flask_babel import Babel
+from flask_wtf.csrf import CSRFProtect
+
+from sso_server import wiring
+from sso_server.config import Settings, load
+from sso_server.fronts import oidc, portal, sync
+from sso_server.fronts.portal import people
+from sso_server.logs import configure_logs
+from sso_server.web import health
+from sso_server.web.client_ip import TrustedProxies
+from sso_server.web.errors import install_errors
+from sso_server.web.language import LANGUAGES, html_lang, select_locale
+from sso_server.web.responses import install_headers
+from sso_server.web.services import install
+
+FRONTS: tuple[ModuleType, ...] = (oidc, sync, portal)
+MAX_BODY = 2 * 1024 * 1024
+
+
+def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleType, ...] = ()) -> Flask:
+    """The centre as a WSGI application. Raises ConfigError."""
+    settings = settings or load()
+    configure_logs(settings.log_format)
+    built = wiring.build(settings)
+    app = Flask(
+        "sso_server",
+        root_path=str(wiring.PACKAGE),
+        template_folder="fronts/portal/templates",
+        static_folder="fronts/portal/static",
+        static_url_path="/static",
+    )
+    first, *older = (_form_key(key) for key in built.secret_keys)
+    app.config.update(
+        SECRET_KEY=first,
+        SECRET_KEY_FALLBACKS=older,
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=256 * 1024,
+        MAX_FORM_PARTS=50,
+        SESSION_COOKIE_NAME="__Host-lockstep_form" if settings.is_https else "lockstep_form",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        # A sign-in page of any age works: the token lives as long as its cookie.
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+        BABEL_DEFAULT_LOCALE="en",
+        BABEL_TRANSLATION_DIRECTORIES=str(wiring.PACKAGE / "fronts" / "portal" / "translations"),
+    )
+    install(app, built.services)
+    app.extensions["lockstep_built"] = built
+    install_errors(app)
+    install_headers(app)
+    people.install(app)
+    Babel(app, locale_selector=select_locale)
+    app.context_processor(
+        lambda: {
+            "site": built.services.site,
+            "languages": LANGUAGES,
+            "language": select_locale(),
+            "html_lang": html_lang(),
+        }
+    )
+    csrf = CSRFProtect(app)
+    app.register_blueprint(health.blueprint)
+    for front in (*FRONTS, *more_fronts):
+        for blueprint in front.blueprints:
+            app.register_blueprint(blueprint)
+        for blueprint in front.machine_blueprints:
+            # These carry client credentials or bearer tokens, never a browser's cookie: nothing to forge.
+            csrf.exempt(blueprint)
+            app.register_blueprint(blueprint)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _form_key(secret: str) -> str:
+    """Flask's form cookie gets a key of its own, so that no MAC of one purpose passes for another's."""
+    return hmac.new(secret.encode(), b"lockstep form cookie", hashlib.sha256).hexdigest()

@@ -1,0 +1,117 @@
+"""The supervisor behind `sso serve`: migrates (alone, under a lock), starts the web workers and the delivery process, restarts what dies.
+
+Deliveries never live in threads of a web worker. SIGTERM or Ctrl-C: both are asked to finish, and are gone within ten seconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from sso_server.clock import SystemClock
+
+_log = structlog.get_logger("sso_server.serve")
+_STOP_S = 10
+_PR_SET_PDEATHSIG = 1
+GUNICORN_CONFIG = "python:sso_server.cli.gunicorn_config"
+
+
+class PortTaken(Exception):
+    """The address can't be bound; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process to be kept alive."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises PortTaken before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+
+
+def web_child(bind: str, workers: int, env: Mapping[str, str], app: str = "sso_server.app:create_app()") -> Child:
+    """gunicorn with the centre's app."""
+    argv = (sys.executable, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "-b", bind, "-w", str(workers), app)
+    return Child("web", argv, env)
+
+
+def deliver_child(env: Mapping[str, str]) -> Child:
+    """The delivery worker and the sweeper."""
+    return Child("delivery", (sys.executable, "-m", "sso_server.cli", "deliver"), env)
+
+
+def supervise(children: Sequence[Child], *, on_started: Callable[[], None] = lambda: None) -> int:
+    """Run the children until SIGTERM or SIGINT; 0 after a clean stop, 1 when a child keeps dying at once."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock = SystemClock()
+    running = {child.name: (child, _start(child), clock.now()) for child in children}
+    quick_deaths = dict.fromkeys(running, 0)
+    code = 0
+    on_started()
+    while not stop.wait(0.2):
+        for name, (child, process, started) in list(running.items()):
+            status = process.poll()
+            if status is None:
+                continue
+            quick_deaths[name] = quick_deaths[name] + 1 if clock.now() - started < 5_000 else 0
+            if quick_deaths[name] >= 5:
+                _log.error("child_keeps_dying", child=name, status=status)
+                code = 1
+                stop.set()
+                break
+            _log.warning("child_died", child=name, status=status, restarting=True)
+            if quick_deaths[name]:
+                stop.wait(0.5 * quick_deaths[name])
+            running[name] = (child, _start(child), clock.now())
+    _stop([process for _, process, _ in running.values()])
+    return code
+
+
+def _start(child: Child) -> subprocess.Popen[bytes]:
+    # Its own session, so that Ctrl-C on the terminal reaches only us and we stop the children in order.
+    return subprocess.Popen(  # noqa: S603  (our own argv)
+        child.argv, env=dict(child.env), stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
+    )
+
+
+def _die_with_parent() -> None:
+    """A supervisor killed with -9 takes its children along (Linux): nobody serves unsupervised."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    except (OSError, AttributeError):
+        pass
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    deadline = SystemClock().now() + _STOP_S * 1000
+    for process in processes:
+        try:
+            process.wait(max(0.1, (deadline - SystemClock().now()) / 1000))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
