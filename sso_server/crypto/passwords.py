@@ -1,0 +1,96 @@
+"""argon2id for passwords, capped per process: a crowd at the sign-in page must not eat the machine's memory.
+
+What may be a password is `core.users`' business; how often one may guess is `core.guesses`'.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import secrets
+import threading
+from collections.abc import Iterator
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from sso_server.core.errors import Unavailable
+
+_SALT_BYTES = 16
+_HASH_BYTES = 32
+
+
+class Argon2Hasher:
+    """`ports.PasswordHasher`. The defaults are OWASP's minimum for argon2id (Password Storage Cheat Sheet).
+
+    `at_once` hashes run in this process at the same moment; whoever waits longer than `wait_s` seconds is sent away.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_kib: int = 19_456,
+        time_cost: int = 2,
+        parallelism: int = 1,
+        at_once: int = 2,
+        wait_s: float = 4.0,
+    ) -> None:
+        self._argon2 = PasswordHasher(
+            time_cost=time_cost,
+            memory_cost=memory_kib,
+            parallelism=parallelism,
+            hash_len=_HASH_BYTES,
+            salt_len=_SALT_BYTES,
+            type=Type.ID,
+        )
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._wait_s = wait_s
+        # A hash of nothing: the digest is random, no password is known for it, and checking one against it costs
+        # exactly what a real check costs (ASVS 5.0, 6.3.8: time must not tell whether an account exists).
+        self._nobody = (
+            f"$argon2id$v=19$m={memory_kib},t={time_cost},p={parallelism}${_b64(_SALT_BYTES)}${_b64(_HASH_BYTES)}"
+        )
+
+    def hash(self, password: str) -> str:
+        """The PHC string to be stored. Raises Unavailable when too many wait already."""
+        with self._slot():
+            return self._argon2.hash(_bytes_of(password))
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password belongs to the hash; with None it takes as long and is False. Raises Unavailable."""
+        with self._slot():
+            try:
+                self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
+                return password_hash is not None
+            except InvalidHashError:
+                # A damaged row must not be told apart from a wrong password, by time either.
+                with contextlib.suppress(VerificationError):
+                    self._argon2.verify(self._nobody, _bytes_of(password))
+                return False
+            except VerificationError:
+                return False
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """The hash was made with other parameters than today's (or is no hash of ours)."""
+        try:
+            return self._argon2.check_needs_rehash(password_hash)
+        except InvalidHashError:
+            return True
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self._wait_s):
+            raise Unavailable(detail="all slots for password hashing are taken")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def _bytes_of(password: str) -> bytes:
+    """Every character counts, none is normalised or cut (ASVS 5.0, 6.2.8); a lone surrogate is a character too."""
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _b64(count: int) -> str:
+    return base64.b64encode(secrets.token_bytes(count)).rstrip(b"=").decode("ascii")

@@ -1,0 +1,175 @@
+"""The centre's signing keys at work: which one signs, which verify, what JWKS shows, rotation with overlap.
+
+How a key looks as bytes is `key_pairs`; where it is kept is the store's.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jwt
+
+from sso_server.core.clients import ALGORITHMS
+from sso_server.core.errors import Unavailable
+from sso_server.core.keys import StoredKey
+from sso_server.core.policy import DAY, MINUTE, SECOND
+from sso_server.core.ports import Clock, KeyStore
+from sso_server.crypto.key_pairs import PrivateKey, PrivateSeal, PublicKey, make_private_key, public_jwk, public_key
+
+#: A next key is published this long before it signs: longer than anybody may cache JWKS.
+ANNOUNCE_MS = 10 * MINUTE
+#: A retired key is published this long: ID tokens come back as hints, logout tokens may still be on their way.
+KEEP_RETIRED_MS = 31 * DAY
+_REREAD_MS = 3 * SECOND
+_MAX_TOKEN = 16 * 1024
+_JWS = jwt.PyJWS(algorithms=list(ALGORITHMS))
+
+
+@dataclass(slots=True)
+class _Ring:
+    """What this process knows of the store's keys, and when it read them (ms)."""
+
+    rows: list[StoredKey] = field(default_factory=list)
+    read_at: int | None = None
+
+
+class SigningKeys:
+    """`ports.Signer`. Parsed keys are kept in the process; the store is asked every few seconds. Thread-safe."""
+
+    def __init__(self, store: KeyStore, secrets: Sequence[str], clock: Clock) -> None:
+        self._store = store
+        self._seal = PrivateSeal(secrets)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ring = _Ring()
+        self._private: dict[str, PrivateKey] = {}
+        self._public: dict[str, PublicKey] = {}
+
+    def ensure_keys(self) -> None:
+        """Make what is missing, and prove that what signs can be read. Raises Refused, Unavailable.
+
+        Two processes may start at once: both add, both re-read, and the oldest wins in both.
+        """
+        for alg in ALGORITHMS:
+            if self._find_signing(alg) is None:
+                now = self._clock.now()
+                self._add(alg, now, active_from=now)
+            self._private_key(self._signing_key(alg))
+
+    def rotate(self, alg: str, *, announce_ms: int = ANNOUNCE_MS) -> StoredKey:
+        """A next key: published at once, signing from `announce_ms` on; then the old one retires. Raises Unavailable.
+
+        If this is interrupted half-way, the old key goes on signing and the next rotation retires both.
+        """
+        now = self._clock.now()
+        active_from = now + announce_ms
+        old = [row for row in self._read() if row.alg == alg and row.retired_at is None]
+        new = self._add(alg, now, active_from=active_from)
+        for row in old:
+            # A key that never came to sign retires too: at the moment it would have begun, or the new one does.
+            retired_at = max(row.active_from, active_from)
+            self._store.update_key(replace(row, retired_at=retired_at, expires_at=retired_at + KEEP_RETIRED_MS))
+        self._read()
+        return new
+
+    def list_keys(self) -> list[StoredKey]:
+        """Every key that is still published, oldest first."""
+        return self._published()
+
+    def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str) -> str:
+        """A compact JWS with `kid`. Raises ValueError (no such alg), Refused (unreadable key), Unavailable."""
+        if alg not in ALGORITHMS:
+            raise ValueError(f"{alg!r} is not an algorithm of ours")
+        row = self._signing_key(alg)
+        return jwt.encode(dict(claims), self._private_key(row), algorithm=alg, headers={"kid": row.kid, "typ": typ})
+
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """The claims of an ID token of ours, expired or not (RP-Initiated Logout 1.0 section 4), or None."""
+        if len(token) > _MAX_TOKEN:
+            return None
+        try:
+            header = jwt.get_unverified_header(token)
+            row = next((r for r in self._published() if r.kid == header.get("kid")), None)
+            # The key decides the algorithm, never the token (RFC 8725 section 3.1): no `none`, no mixed keys.
+            # And a logout token, signed with the same keys, must not pass for an ID token (section 3.11).
+            if row is None or header.get("alg") != row.alg or str(header.get("typ", "JWT")).upper() != "JWT":
+                return None
+            payload = _JWS.decode(token, self._public_key(row), algorithms=[row.alg])
+            claims = json.loads(payload)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return None
+        return claims if isinstance(claims, dict) else None
+
+    def jwks(self) -> list[dict[str, str]]:
+        """Public keys: next, active, retired but still accepted."""
+        return [dict(row.public_jwk) for row in self._published()]
+
+    def _signing_key(self, alg: str) -> StoredKey:
+        row = self._find_signing(alg)
+        if row is None:
+            # Another process' key may be seconds old; if there really is none, make it: a first use is a first use.
+            now = self._clock.now()
+            self._add(alg, now, active_from=now)
+            row = self._find_signing(alg)
+        if row is None:
+            raise Unavailable(detail=f"the store doesn't show the {alg} key that was just added")
+        return row
+
+    def _find_signing(self, alg: str) -> StoredKey | None:
+        now = self._clock.now()
+        active = [
+            row
+            for row in self._rows()
+            if row.alg == alg and row.active_from <= now and (row.retired_at is None or now < row.retired_at)
+        ]
+        return min(active, key=lambda row: (row.created_at, row.kid), default=None)
+
+    def _published(self) -> list[StoredKey]:
+        now = self._clock.now()
+        return [row for row in self._rows() if row.expires_at is None or now < row.expires_at]
+
+    def _rows(self) -> list[StoredKey]:
+        read_at = self._ring.read_at
+        # A clock set back must not freeze the cache, hence abs().
+        if read_at is None or abs(self._clock.now() - read_at) >= _REREAD_MS:
+            return self._read()
+        return self._ring.rows
+
+    def _read(self) -> list[StoredKey]:
+        self._ring = _Ring(self._store.list_keys(), self._clock.now())
+        return self._ring.rows
+
+    def _add(self, alg: str, now: int, *, active_from: int) -> StoredKey:
+        key = make_private_key(alg)
+        jwk = public_jwk(key, alg)
+        row = StoredKey(
+            kid=jwk["kid"],
+            alg=alg,
+            private_sealed=self._seal.seal(key),
+            public_jwk=jwk,
+            created_at=now,
+            active_from=active_from,
+            retired_at=None,
+            expires_at=None,
+        )
+        self._store.add_key(row)
+        self._read()
+        return row
+
+    def _private_key(self, row: StoredKey) -> PrivateKey:
+        key = self._private.get(row.kid)
+        if key is None:
+            with self._lock:
+                key = self._private.setdefault(row.kid, self._seal.open(row.private_sealed, row.kid, row.alg))
+        return key
+
+    def _public_key(self, row: StoredKey) -> PublicKey:
+        key = self._public.get(row.kid)
+        if key is None:
+            with self._lock:
+                key = self._public.setdefault(row.kid, public_key(row.public_jwk))
+        return key
