@@ -1,0 +1,131 @@
+"""One check-in: tell the centre what happened here, hear what ended there, and have the lease confirmed.
+
+The ends and the lease are applied in one local transaction; acknowledgements go out after it has committed.
+"""
+
+import json
+import logging
+from typing import Any
+
+from sso_client.clock import Clock, now
+from sso_client.discovery import Discovery
+from sso_client.errors import SSOError
+from sso_client.events import Events, log, since
+from sso_client.http import Http, basic
+from sso_client.records import CheckInAnswer, CheckInReport, End, Outgoing
+from sso_client.settings import Settings
+from sso_client.stores import CheckInJournal
+
+_ROUNDS = 6
+
+
+def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
+    """The centre's answer, checked. Raises SSOError `check_in_malformed`: a half-read one must confirm nobody."""
+    match document:
+        case {
+            "ends": list(listed),
+            "more": bool(more),
+            "mark": str(mark),
+            "lag_ms": int(lag_ms),
+            "lease_s": int(lease_s),
+            "grace_s": int(grace_s),
+        } if lag_ms >= 0 and 0 < lease_s <= 86_400 and 0 <= grace_s <= 86_400:
+            ends = []
+            for item in listed:
+                match item:
+                    case {"sid": str(sid), "reason": str(reason), "ended_at": int(ended_at)}:
+                        ends.append(End(sid, reason, ended_at))
+                    case _:
+                        raise SSOError("check_in_malformed", "ends")
+            return CheckInAnswer(tuple(ends), more, mark, lag_ms, lease_s * 1000, grace_s * 1000)
+    raise SSOError("check_in_malformed", f"members {sorted(document)!r:.200}")
+
+
+class CheckIn:
+    """The check-ins of one store."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        http: Http,
+        discovery: Discovery,
+        store_id: str,
+        journal: CheckInJournal,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._http = http
+        self._discovery = discovery
+        self._store_id = store_id
+        self._journal = journal
+        self._events = events
+        self._clock = clock
+
+    def run(self, *, also_active: str | None = None, all_sids: bool = False, total_s: float = 5.0) -> CheckInReport:
+        """Ask until nothing is left (a few rounds at most). Raises SSOError; then the failure is in the store.
+
+        `also_active` is a sid whose request waits for this very answer. `all_sids` lists every session, as after a gap.
+        """
+        ended, confirmed = 0, False
+        for _ in range(_ROUNDS):
+            sent = now(self._clock)
+            told = self._journal.gather(sent.wall_ms, also_active, all_sids)
+            try:
+                answer = self._post(told, total_s)
+            except SSOError as error:
+                if confirmed:
+                    # Only the acknowledgements didn't get through: they stay in the store and are repeated.
+                    log.info("acknowledgements kept for the next check-in: %s", error)
+                    break
+                self._failed(error)
+                raise
+            for end, sessions in self._journal.apply(answer, told, sent):
+                ended += sessions
+                if sessions:
+                    self._tell_end(end)
+            for sid in told.ended:
+                self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
+            confirmed = confirmed or not answer.more
+            also_active, all_sids = None, False
+            if not answer.ends and not answer.more and not told.sids_end:
+                break
+        return CheckInReport(ended, confirmed)
+
+    def _post(self, told: Outgoing, total_s: float) -> CheckInAnswer:
+        url = self._discovery.get_provider(total_s).check_in_endpoint
+        if url is None:
+            raise SSOError("check_in_refused", "the discovery document names no check_in_endpoint")
+        body: dict[str, Any] = {
+            "store": self._store_id,
+            "mark": told.mark,
+            "acks": told.acks,
+            "ended": told.ended,
+            "active": told.active,
+        }
+        if told.sids is not None:
+            body["sids"] = told.sids
+        headers = {
+            "Authorization": basic(self._settings.client_id, self._settings.client_secret),
+            "Content-Type": "application/json",
+        }
+        answer = self._http.post(url, headers, json.dumps(body).encode(), total_s)
+        if answer.status >= 500:
+            raise SSOError("provider_unavailable", f"{url}: status {answer.status}")
+        if answer.status != 200:
+            raise SSOError("check_in_refused", f"{url}: status {answer.status}, {answer.body[:200]!r}")
+        return read_check_in(answer.json())
+
+    def _failed(self, error: SSOError) -> None:
+        self._journal.note_failure("unreachable" if error.transient else "refused", now(self._clock))
+        if error.transient:
+            log.warning("check-in failed: %s", error)
+        else:
+            # A wrong secret or a removed client: nobody is confirmed any more, and waiting won't mend it.
+            self._events.tell(error.code, f"check-in refused: {error.cause}", level=logging.ERROR)
+            log.error("check-in refused, local sessions stop within the lease: %s", error)
+
+    def _tell_end(self, end: End) -> None:
+        words, gap = since(end.ended_at_ms, self._clock.wall_ms())
+        text = f"check-in heard of the sign-out ({end.reason}), local session ended{words}"
+        self._events.tell("ended_at_check_in", text, end.sid, gap)

@@ -1,0 +1,241 @@
+"""SSOClient: the SDK's verbs, for any framework or none. It joins the parts; each part's rules are in its own file."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from sso_client.addresses import safe_next
+from sso_client.admission import Admission
+from sso_client.attempt import RESTARTED, Attempt, Seal
+from sso_client.check_in import CheckIn
+from sso_client.clock import Clock, SystemClock
+from sso_client.discovery import Discovery
+from sso_client.errors import SSOError
+from sso_client.events import Events, log, since
+from sso_client.exchange import Exchange, read_answer
+from sso_client.http import Http
+from sso_client.identifiers import hashed, new_secret, pkce_challenge
+from sso_client.keys import Keys
+from sso_client.logout_token import LogoutNotice, token_from_form, verify_logout_token
+from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
+from sso_client.settings import Settings
+from sso_client.signed_token import read_header
+from sso_client.stores import LocalStore
+
+
+class SSOClient:
+    """One site at one centre, with one local store. Safe for threads; make one for each process."""
+
+    def __init__(
+        self, settings: Settings, store: LocalStore, *, clock: Clock | None = None, callback_path: str = "/sso/callback"
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.seal = Seal(settings.client_id, settings.client_secret)
+        self._clock = clock or SystemClock()
+        self._callback_path = callback_path
+        self._http = Http(settings.ca_file)
+        self._discovery = Discovery(settings, self._http, self._clock)
+        self._keys = Keys(self._http, self._clock)
+        self._exchange = Exchange(settings, self._http, self._discovery, self._keys)
+        self._events = Events(store.events, self._clock)
+        self._check_in = CheckIn(
+            settings, self._http, self._discovery, store.store_id, store.journal, self._events, self._clock
+        )
+        self._admission = Admission(store.sessions, store.journal, self._check_in, self._clock)
+
+    def close(self) -> None:
+        """Close connections to the centre and to the store."""
+        self._http.close()
+        self.store.close()
+
+    def now_ms(self) -> int:
+        """The client's wall clock, milliseconds UTC."""
+        return self._clock.wall_ms()
+
+    def login_url(
+        self,
+        next_page: str = "/",
+        *,
+        redirect_uri: str | None = None,
+        restarted: bool = False,
+        prompt: str | None = None,
+    ) -> tuple[str, Attempt]:
+        """Where to send the browser to sign in, and the attempt to keep in its cookie. Raises SSOError."""
+        if redirect_uri is None:
+            if self.settings.base_url is None:
+                raise SSOError("base_url_missing")
+            redirect_uri = self.settings.base_url + self._callback_path
+        provider = self._discovery.get_provider()
+        if provider.check_in_endpoint is not None and self.store.journal.has_untold_ends():
+            self._tell_at_once()  # else the centre would sign somebody in again who has signed out here
+        attempt = Attempt(
+            state=(RESTARTED if restarted else "") + new_secret(),
+            nonce=new_secret(),
+            verifier=new_secret(),
+            next=safe_next(next_page),
+            redirect_uri=redirect_uri,
+            started_at_ms=self._clock.wall_ms(),
+        )
+        query = {
+            "response_type": "code",
+            "client_id": self.settings.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": " ".join(self.settings.scopes),
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": pkce_challenge(attempt.verifier),
+            "code_challenge_method": "S256",
+        } | ({"prompt": prompt} if prompt else {})
+        return _with_query(provider.authorization_endpoint, query), attempt
+
+    def read_answer(self, parameters: Mapping[str, Sequence[str]], attempt: Attempt) -> str:
+        """The ticket in the callback's query (name -> all its values). Raises SSOError."""
+        return read_answer(parameters, attempt, self._discovery.get_provider())
+
+    def validate_ticket(self, ticket: str, attempt: Attempt) -> SignIn:
+        """Take the ticket to the centre: who signed in, verified. Raises SSOError (`ticket_used` and others)."""
+        sign_in = self._exchange.redeem(ticket, attempt, self.store.store_id, self._clock.wall_ms())
+        self._events.tell("ticket_validated", "ticket validated with the centre", sign_in.sid)
+        return sign_in
+
+    def open_session(self, sign_in: SignIn, replaces: str | None = None) -> tuple[str, LocalSession]:
+        """Open the local session: the value for a new cookie, always a fresh one, and the record.
+
+        `replaces` is the cookie that the browser had before. Raises SSOError `session_ended` if a logout came first.
+        """
+        cookie, now_ms = new_secret(), self._clock.wall_ms()
+        session = LocalSession(
+            cookie_hash=hashed(cookie),
+            sid=sign_in.sid,
+            sub=sign_in.user.sub,
+            id_token=sign_in.id_token,
+            id_token_iat=sign_in.id_token_iat,
+            claims=sign_in.user.claims,
+            asked=sign_in.asked,
+            generation=1,
+            opened_at_ms=now_ms,
+            until_ms=sign_in.until_ms,
+            served_at_ms=now_ms,
+            reported_at_ms=now_ms,
+        )
+        if not self.store.sessions.open(session, hashed(replaces) if replaces else None, sign_in.leased):
+            self._events.tell("session_refused", "signed out meanwhile: no local session opened", sign_in.sid)
+            raise SSOError("session_ended")
+        how = "password typed" if sign_in.asked else "no question asked"
+        self._events.tell("session_opened", f"local session opened ({how})", sign_in.sid)
+        return cookie, session
+
+    def find_session(self, cookie: str | None, *, activity: bool = True) -> LocalSession | None:
+        """The live local session of a cookie, or None; the lease is looked after. Raises LeaseExpired, `store_...`.
+
+        `activity=False` for a request that nobody made by hand, such as a page asking whether it is still signed in.
+        """
+        if not cookie or len(cookie) > 100 or not cookie.isascii():
+            return None
+        return self._admission.admit(hashed(cookie), activity=activity)
+
+    def check_in(self) -> CheckInReport:
+        """Tell and hear everything now. Raises SSOError. Requests do this by themselves; cron may do it too."""
+        return self._check_in.run(all_sids=True)
+
+    def receive_logout(self, body: bytes, content_type: str) -> LogoutAnswer:
+        """Answer a back-channel logout call: 200 done, 400 a bad token, 503 this site's own failure (send it again)."""
+        try:
+            notice = self._read_logout(token_from_form(body, content_type))
+            now_ms = self._clock.wall_ms()
+            if notice.sid is not None:  # that session only, even if `sub` is there too: no over-logout
+                done = self.store.inbox.end_by_sid(notice.sid, notice.jti, now_ms)
+            else:
+                done = self.store.inbox.end_by_sub(notice.sub or "", notice.iat, notice.jti, now_ms)
+        except SSOError as error:
+            log.warning("logout call not accepted: %s", error)
+            own = error.status >= 500 and error.code != "issuer_mismatch"
+            shown = {"error": "temporarily_unavailable" if own else "invalid_request", "error_description": error.code}
+            extra = {"Retry-After": "30"} if own else {}
+            return LogoutAnswer(503 if own else 400, self._logout_headers() | extra, json.dumps(shown))
+        words, gap = since(notice.ended_at_ms, now_ms)
+        what = "local session ended" if done.sessions == 1 else f"{done.sessions} local sessions ended"
+        if done.sessions:
+            self._events.tell("logout_received", f"logout call received, {what}{words}", notice.sid, gap)
+        elif not done.repeated:
+            self._events.tell("logout_received_early", "logout call received, no local session here", notice.sid, gap)
+        return LogoutAnswer(200, self._logout_headers(), "{}")
+
+    def sign_out(self, cookie: str | None) -> SignOut:
+        """The person signs out here: end the local session, tell the centre, say where the browser goes next."""
+        session = None
+        if cookie:
+            provider = self._discovery.known_provider()
+            _, lease = self.store.sessions.find(hashed(cookie), self._clock.wall_ms())
+            report = lease.leased or (provider is not None and provider.check_in_endpoint is not None)
+            session = self.store.sessions.end_here(hashed(cookie), self._clock.wall_ms(), report)
+        told, reachable = False, True
+        if session is not None:
+            self._events.tell("signed_out_here", "signed out here, local session ended", session.sid)
+            if report and session.sid is not None:
+                told, reachable = self._tell_at_once()
+        url = None
+        if reachable:
+            try:
+                url = self.logout_url(session.id_token if session else None)
+            except SSOError as error:
+                log.warning("no page of the centre to go to: %s", error)
+                reachable = not error.transient
+        return SignOut(session is not None, told, reachable, url)
+
+    def logout_url(self, id_token: str | None = None, *, state: str | None = None) -> str | None:
+        """The centre's sign-out page for the browser, None if the provider has none. Raises SSOError."""
+        endpoint = self._discovery.get_provider().end_session_endpoint
+        if endpoint is None:
+            return None
+        query = {"client_id": self.settings.client_id}
+        if id_token is not None:
+            query["id_token_hint"] = id_token
+        if self.settings.after_logout == "redirect" and self.settings.base_url is not None:
+            query["post_logout_redirect_uri"] = self.settings.base_url + "/"
+            if state is not None:
+                query["state"] = state
+        return _with_query(endpoint, query)
+
+    def recent_events(self, limit: int = 50) -> list[Event]:
+        """What happened last, newest first."""
+        return self._events.recent(limit)
+
+    def _tell_at_once(self) -> tuple[bool, bool]:
+        """Report sign-outs that began here: (confirmed, reachable). What fails is repeated at every check-in."""
+        try:
+            self._check_in.run()
+        except SSOError as error:
+            text = "the centre wasn't told yet; it will be at the next check-in"
+            self._events.tell("sign_out_pending", text, level=logging.WARNING)
+            return False, not error.transient
+        return True, True
+
+    def _read_logout(self, token: str) -> LogoutNotice:
+        header = read_header(token, self.settings.id_token_algs)
+        provider = self._discovery.get_provider()
+        return verify_logout_token(
+            token,
+            header,
+            self._keys.get_keys(provider.jwks_uri, header),
+            issuer=provider.issuer,
+            client_id=self.settings.client_id,
+            now_s=self._clock.wall_ms() / 1000,
+            plain_typ=provider.check_in_endpoint is None,
+        )
+
+    def _logout_headers(self) -> dict[str, str]:
+        # The store's name tells the centre whose session was ended: another store's row must stay pending.
+        return {
+            "Cache-Control": "no-store",
+            "Content-Type": "application/json",
+            "Lockstep-Store": self.store.store_id,
+        }
+
+
+def _with_query(endpoint: str, query: Mapping[str, str]) -> str:
+    """Add parameters to an endpoint that may have a query of its own (RFC 6749 section 3.1)."""
+    parts = urlsplit(endpoint)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))

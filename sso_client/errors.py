@@ -1,0 +1,58 @@
+"""What can go wrong, each with a stable code; `error_texts` holds the cause and the fix in words.
+
+`detail` is for the log only: no page and no answer ever shows it.
+"""
+
+from collections.abc import Sequence
+
+from sso_client.error_texts import TEXTS, ErrorText
+
+# Codes that mean "the centre did not answer as itself": grace and a later try may help. All others need a person.
+_TRANSIENT = frozenset({"discovery_unreachable", "provider_unreachable", "provider_unavailable"})
+
+
+class SSOError(Exception):
+    """Any failure of the SDK. `code` is stable; `cause` and `fix` are one English line each."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(f"{code}: {self.text.cause} {detail}".rstrip() + f" Fix: {self.text.fix}")
+
+    @property
+    def text(self) -> ErrorText:
+        return TEXTS[self.code]
+
+    @property
+    def cause(self) -> str:
+        return self.text.cause
+
+    @property
+    def fix(self) -> str:
+        return self.text.fix
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that a page about this error is sent with."""
+        return self.text.status
+
+    @property
+    def transient(self) -> bool:
+        """True if the centre could not be reached or answered 5xx: asking again later may do."""
+        return self.code in _TRANSIENT
+
+
+class LeaseExpired(SSOError):
+    """The centre has not confirmed this store's sessions for too long. They are kept, not ended."""
+
+    def __init__(self, detail: str = "", retry_after_s: int = 5) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("lease_expired", detail)
+
+
+class SettingsError(SSOError):
+    """The settings can't work. `problems` names every one of them, each with its fix."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("settings_invalid", "".join(f"\n  - {problem}" for problem in self.problems) + "\n")

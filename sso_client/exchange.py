@@ -1,0 +1,142 @@
+"""Turning a ticket into a validated sign-in: token endpoint, ID token, profile. Server to server; keeps nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from sso_client.attempt import Attempt
+from sso_client.discovery import Discovery, Provider
+from sso_client.errors import SSOError
+from sso_client.http import Answer, Http, basic
+from sso_client.id_token import IdToken, verify_id_token
+from sso_client.keys import Keys
+from sso_client.records import SignIn
+from sso_client.settings import Settings
+from sso_client.signed_token import read_header
+from sso_client.user import user_from_claims
+
+# Why our centre refuses a ticket, in `error_description`; other providers say only `invalid_grant`.
+_REASONS = frozenset(
+    {
+        "ticket_used",
+        "ticket_expired",
+        "ticket_other_client",
+        "ticket_unknown",
+        "session_ended",
+        "redirect_uri_mismatch",
+        "pkce_mismatch",
+    }
+)
+# A password can't be typed within this time of opening the page, a silent round trip is done by then.
+_SILENT_MS = 400
+
+
+def read_answer(parameters: Mapping[str, Sequence[str]], attempt: Attempt, provider: Provider) -> str:
+    """The ticket in the query of the callback. Raises SSOError; the first wrong line decides."""
+    for name in ("code", "state", "iss", "error"):
+        if len(parameters.get(name, ())) > 1:
+            raise SSOError("answer_invalid", f"{name} is there more than once")
+    one = {name: values[0] for name, values in parameters.items() if values}
+    if one.get("state") != attempt.state:
+        raise SSOError("state_unknown")
+    # Mix-up defence, before anything else of the answer is believed (RFC 9207 section 2.4).
+    if one.get("iss", None if provider.iss_in_answer else provider.issuer) != provider.issuer:
+        raise SSOError("issuer_mismatch", f"iss {one.get('iss')!r:.200} in the answer")
+    if "error" in one:
+        transient = one["error"] in ("temporarily_unavailable", "server_error")
+        raise SSOError("provider_unavailable" if transient else "sign_in_refused", f"error {one['error']!r:.100}")
+    if not one.get("code"):
+        raise SSOError("answer_invalid", "no code")
+    return one["code"]
+
+
+class Exchange:
+    """Redeems tickets at one centre."""
+
+    def __init__(self, settings: Settings, http: Http, discovery: Discovery, keys: Keys) -> None:
+        self._settings = settings
+        self._http = http
+        self._discovery = discovery
+        self._keys = keys
+
+    def redeem(self, ticket: str, attempt: Attempt, store_id: str, now_ms: int) -> SignIn:
+        """Take the ticket, verify the ID token, fetch the profile. Raises SSOError."""
+        provider = self._discovery.get_provider()
+        answer = self._take(provider, ticket, attempt, store_id).json()
+        token = answer.get("id_token")
+        if not isinstance(token, str) or not isinstance(answer.get("access_token"), str):
+            raise SSOError("token_malformed", "the token answer lacks id_token or access_token")
+        header = read_header(token, self._settings.id_token_algs)
+        verified = verify_id_token(
+            token,
+            header,
+            self._keys.get_keys(provider.jwks_uri, header),
+            issuer=provider.issuer,
+            client_id=self._settings.client_id,
+            nonce=attempt.nonce,
+            now_s=now_ms / 1000,
+        )
+        profile = self._profile(provider, answer["access_token"], verified)
+        life_s = self._settings.session_max_age
+        session_expires_in = answer.get("session_expires_in")
+        if type(session_expires_in) is int:
+            life_s = min(life_s, session_expires_in)
+        if life_s <= 0:
+            raise SSOError("session_ended", "session_expires_in is over")
+        return SignIn(
+            user=user_from_claims({**profile, **verified.claims}),
+            sid=verified.sid,
+            id_token=token,
+            id_token_iat=verified.iat,
+            until_ms=now_ms + life_s * 1000,
+            asked=_was_asked(verified.auth_time, attempt.started_at_ms, now_ms),
+            leased=provider.check_in_endpoint is not None and verified.sid is not None,
+        )
+
+    def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:
+        form = {
+            "grant_type": "authorization_code",
+            "code": ticket,
+            "redirect_uri": attempt.redirect_uri,
+            "code_verifier": attempt.verifier,
+        }
+        if provider.check_in_endpoint is not None:
+            form["store_id"] = store_id
+        headers = {
+            "Authorization": basic(self._settings.client_id, self._settings.client_secret),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        answer = self._http.post(provider.token_endpoint, headers, urlencode(form).encode())
+        if answer.status == 200:
+            return answer
+        if answer.status >= 500:
+            raise SSOError("provider_unavailable", f"token endpoint: status {answer.status}")
+        error, why = answer.json().get("error"), answer.json().get("error_description")
+        detail = f"token endpoint: status {answer.status}, error {error!r:.100}, redirect_uri {attempt.redirect_uri}"
+        if error == "invalid_client" or answer.status == 401:
+            raise SSOError("client_refused", detail)
+        if error == "invalid_grant" and isinstance(why, str) and why in _REASONS:
+            raise SSOError(why, detail)
+        raise SSOError("ticket_refused", detail)
+
+    def _profile(self, provider: Provider, access_token: str, verified: IdToken) -> dict[str, Any]:
+        if provider.userinfo_endpoint is None:
+            return {}
+        answer = self._http.get(provider.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
+        if answer.status >= 500:
+            raise SSOError("provider_unavailable", f"userinfo: status {answer.status}")
+        profile = answer.json()
+        if answer.status != 200:
+            raise SSOError("userinfo_refused", f"status {answer.status}")
+        if profile.get("sub") != verified.sub:  # OpenID Connect Core 1.0 section 5.3.2
+            raise SSOError("subject_mismatch")
+        return profile
+
+
+def _was_asked(auth_time: int | None, started_at_ms: int, now_ms: int) -> bool:
+    """Whether something was typed for this sign-in. `auth_time` has whole seconds: a tie needs the round trip."""
+    if auth_time is None:
+        return now_ms - started_at_ms > _SILENT_MS
+    if auth_time == started_at_ms // 1000:
+        return now_ms - started_at_ms > _SILENT_MS
+    return auth_time > started_at_ms // 1000

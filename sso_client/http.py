@@ -1,0 +1,111 @@
+"""The SDK's only outgoing HTTP: short time-outs, no redirects, capped bodies, no proxies from the environment.
+
+Whoever calls it decides what a status means; only "no answer" is an error here.
+"""
+
+import base64
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from time import monotonic
+from typing import Any
+from urllib.parse import quote_plus
+
+import requests
+
+from sso_client.errors import SSOError
+
+CONNECT_S = 2.0
+TOTAL_S = 5.0
+MAX_BODY = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a whole body."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; anything else is an empty one, which no reader accepts."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+class Http:
+    """Calls to the centre. Safe for threads and for forking servers.
+
+    >>> Http().get("https://sso.example.com/.well-known/openid-configuration")  # doctest: +SKIP
+    """
+
+    def __init__(self, ca_file: str | None = None) -> None:
+        self._verify: bool | str = ca_file or True
+        self._lock = threading.Lock()
+        self._session: requests.Session | None = None
+        self._pid = 0
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None, total_s: float = TOTAL_S) -> Answer:
+        """GET. Raises SSOError `provider_unreachable` when there is no whole answer in time."""
+        return self._call("GET", url, headers or {}, None, total_s)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, total_s: float = TOTAL_S) -> Answer:
+        """POST. Raises SSOError `provider_unreachable` when there is no whole answer in time."""
+        return self._call("POST", url, headers, body, total_s)
+
+    def close(self) -> None:
+        """Close pooled connections."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+            self._session = None
+
+    def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total_s: float) -> Answer:
+        deadline = monotonic() + total_s
+        connect_s = min(CONNECT_S, total_s / 2)
+        try:
+            with self._pool().request(
+                method,
+                url,
+                headers=dict(headers),
+                data=body,
+                timeout=(connect_s, total_s - connect_s),
+                allow_redirects=False,
+                stream=True,
+                verify=self._verify,
+            ) as response:
+                parts, size = [], 0
+                for part in response.iter_content(65536):
+                    parts.append(part)
+                    size += len(part)
+                    if size > MAX_BODY:
+                        raise SSOError("provider_unreachable", f"{url}: the answer is larger than {MAX_BODY} bytes")
+                    if monotonic() > deadline:
+                        raise SSOError("provider_unreachable", f"{url}: the answer took longer than {total_s} s")
+                return Answer(response.status_code, b"".join(parts))
+        except requests.RequestException as error:
+            raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
+
+    def _pool(self) -> requests.Session:
+        with self._lock:
+            # A forked worker must not talk on its parent's sockets.
+            if self._session is None or self._pid != os.getpid():
+                session = requests.Session()
+                session.trust_env = False  # a proxy or a .netrc from the environment must not see the client's secret
+                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+                session.headers["Accept"] = "application/json"
+                session.headers["User-Agent"] = "lockstep-sso-client"
+                self._session, self._pid = session, os.getpid()
+            return self._session
+
+
+def basic(client_id: str, client_secret: str) -> str:
+    """The Authorization header of a client; both parts are form-urlencoded first (RFC 6749 section 2.3.1)."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()

@@ -1,0 +1,114 @@
+"""The records that travel between the client, the stores and the site. Times: integer milliseconds UTC."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sso_client.user import User, user_from_claims
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A validated ticket: who signed in, and what the centre said about the session."""
+
+    user: User
+    sid: str | None
+    id_token: str = field(repr=False)
+    id_token_iat: int  # seconds, as in the token
+    until_ms: int  # the local session must be over by then
+    asked: bool  # the person typed something for this very sign-in
+    leased: bool  # the provider takes check-ins
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSession:
+    """One browser's session at this site. The cookie itself is nowhere: only its hash is kept."""
+
+    cookie_hash: str = field(repr=False)
+    sid: str | None
+    sub: str
+    id_token: str = field(repr=False)
+    id_token_iat: int
+    claims: Mapping[str, Any] = field(repr=False)
+    asked: bool
+    generation: int
+    opened_at_ms: int
+    until_ms: int
+    served_at_ms: int
+    reported_at_ms: int
+
+    @property
+    def user(self) -> User:
+        return user_from_claims(self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the event log. `kind` is stable; `text` is English; `after_ms` is the time since the click."""
+
+    at_ms: int
+    kind: str
+    text: str
+    sid: str | None = None
+    after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a session, as the centre lists it at check-in."""
+
+    sid: str
+    reason: str
+    ended_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInAnswer:
+    """What the centre answered to one check-in."""
+
+    ends: tuple[End, ...]
+    more: bool
+    mark: str
+    lag_ms: int
+    lease_ms: int
+    grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What one check-in tells. `sids` is None when the full list isn't due; after `sids_end` its next part starts."""
+
+    read_at_ms: int
+    mark: str | None
+    acks: tuple[str, ...]
+    ended: tuple[str, ...]
+    active: tuple[str, ...]
+    sids: tuple[str, ...] | None
+    sids_end: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInReport:
+    """What a check-in did: how many local sessions it ended, and whether the lease is confirmed."""
+
+    ended: int
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutAnswer:
+    """What to answer to a back-channel logout call."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """What a sign-out at this site did. `logout_url` is where the browser goes next, None if nowhere."""
+
+    was_signed_in: bool
+    told: bool  # the centre confirmed it, server to server
+    reachable: bool
+    logout_url: str | None

@@ -1,0 +1,150 @@
+"""A site's settings: argument before framework config before environment, all problems reported at once.
+
+The only reader of the environment. Names are `SSO_` and the field in capitals; each secret also as `..._FILE`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sso_client.addresses import is_trustworthy, origin_of
+from sso_client.errors import SettingsError
+
+ALGORITHMS = ("ES256", "RS256")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a site says about itself and its centre.
+
+    >>> load_settings({"issuer": "https://sso.example.com", "client_id": "shop", "client_secret": "s"}).client_id
+    'shop'
+    """
+
+    issuer: str
+    """The centre's address, exactly as its discovery document says it."""
+    client_id: str
+    """The name under which the site is registered."""
+    client_secret: str = field(repr=False)
+    """The site's secret; `SSO_CLIENT_SECRET_FILE` names a file that holds it."""
+    base_url: str | None = None
+    """The address that people type, e.g. https://shop.example.com; needed behind a proxy."""
+    store: str | None = None
+    """Where local sessions are kept: sqlite:///relative or sqlite:////absolute. Flask: the instance folder."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
+    """What to ask the centre for; always with openid."""
+    session_max_age: int = 86400
+    """Seconds after which a local session ends in any case; the centre may say less."""
+    after_logout: str = "page"
+    """`page`: the centre's signed-out page, a line for each site. `redirect`: back to base_url at once."""
+    id_token_algs: tuple[str, ...] = ALGORITHMS
+    """Signature algorithms to accept: ES256, RS256 or one of them."""
+    endpoint_origins: tuple[str, ...] = ()
+    """Further origins that the provider's endpoints may have (some providers use several hosts)."""
+    ca_file: str | None = None
+    """A PEM file with the certificate authorities to trust instead of the public ones."""
+
+    @property
+    def issuer_origin(self) -> str:
+        return origin_of(self.issuer) or ""
+
+
+def load_settings(
+    options: Mapping[str, Any], config: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from arguments (`issuer=`), a framework's config (`SSO_ISSUER`), then the environment.
+
+    Raises SettingsError naming every problem, each with its fix.
+    """
+    environ = os.environ if environ is None else environ
+    known = {item.name for item in fields(Settings)}
+    problems = [
+        f"unknown option {name!r}: the options are {', '.join(sorted(known))}" for name in options if name not in known
+    ]
+    found: dict[str, Any] = {}
+    for name in known:
+        value = _first(name, options, config or {}, environ, problems)
+        if value is not None and value != "":
+            found[name] = value
+    problems += [
+        f"SSO_{name.upper()} is not set: {fix}"
+        for name, fix in (
+            ("issuer", "export SSO_ISSUER=https://your-centre"),
+            ("client_id", "`sso client add NAME --site BASE_URL` at the centre prints it"),
+            ("client_secret", "`sso client add` prints it once; SSO_CLIENT_SECRET_FILE may name a file instead"),
+        )
+        if not found.get(name) and not any(f"SSO_{name.upper()}_FILE" in problem for problem in problems)
+    ]
+    for name in ("scopes", "id_token_algs", "endpoint_origins"):
+        if name in found:
+            value = found[name]
+            found[name] = tuple(value.replace(",", " ").split() if isinstance(value, str) else value)
+    problems += _problems(found)
+    if problems:
+        raise SettingsError(problems)
+    found["issuer"] = str(found["issuer"])
+    if found.get("base_url"):
+        found["base_url"] = str(found["base_url"]).rstrip("/")
+    if "session_max_age" in found:
+        found["session_max_age"] = int(found["session_max_age"])
+    return Settings(**found)
+
+
+def _first(
+    name: str, options: Mapping[str, Any], config: Mapping[str, Any], environ: Mapping[str, str], problems: list[str]
+) -> Any:
+    """The first source that has a value wins; within one source the value itself beats its `_FILE`."""
+    if options.get(name) is not None:
+        return options[name]
+    key = f"SSO_{name.upper()}"
+    for source in (config, environ):
+        if source.get(key) not in (None, ""):
+            return source[key]
+        if name == "client_secret" and source.get(f"{key}_FILE"):
+            path = str(source[f"{key}_FILE"])
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(f"{key}_FILE: {path} can't be read ({type(error).__name__}): correct its path or mode")
+                return None
+    return None
+
+
+def _problems(found: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in ("issuer", "base_url"):
+        url = found.get(name)
+        if url is None:
+            continue
+        if not isinstance(url, str) or origin_of(url) is None:
+            problems.append(f"SSO_{name.upper()} {url!r} is no http(s) address: write it like https://host[:port]")
+        elif urlsplit(url).query or urlsplit(url).fragment:
+            problems.append(f"SSO_{name.upper()} {url!r} has a query or fragment: remove it")
+        elif not is_trustworthy(url):
+            problems.append(f"SSO_{name.upper()} {url!r} is plain http: use https (http works on loopback only)")
+    store = found.get("store")
+    if store is not None and not (isinstance(store, str) and store.startswith("sqlite:///") and store[10:]):
+        problems.append(f"SSO_STORE {store!r} is not known: use sqlite:///path (four slashes for an absolute path)")
+    if found.get("after_logout", "page") not in ("page", "redirect"):
+        problems.append(f"SSO_AFTER_LOGOUT {found['after_logout']!r} is not known: use page or redirect")
+    elif found.get("after_logout") == "redirect" and not found.get("base_url"):
+        problems.append("SSO_AFTER_LOGOUT=redirect needs SSO_BASE_URL: the address to come back to")
+    if "scopes" in found and "openid" not in found["scopes"]:
+        problems.append("SSO_SCOPES lacks openid: add it")
+    if not set(found.get("id_token_algs", ALGORITHMS)) <= set(ALGORITHMS) or found.get("id_token_algs") == ():
+        problems.append("SSO_ID_TOKEN_ALGS: only ES256 and RS256 are allowed")
+    problems += [
+        f"SSO_ENDPOINT_ORIGINS: {origin!r} is no trustworthy origin: write it like https://host"
+        for origin in found.get("endpoint_origins", ())
+        if origin_of(origin) != origin or not is_trustworthy(origin)
+    ]
+    age = found.get("session_max_age", 86400)
+    if isinstance(age, bool) or not str(age).isdigit() or int(age) < 1:
+        problems.append(f"SSO_SESSION_MAX_AGE {age!r} is no number of seconds: write it like 86400")
+    ca_file = found.get("ca_file")
+    if ca_file is not None and not Path(ca_file).is_file():
+        problems.append(f"SSO_CA_FILE {ca_file!r} is no file: correct the path")
+    return problems

@@ -1,0 +1,107 @@
+"""What a local store must do, as whole steps: each method is one transaction (or one script) of its engine.
+
+A store raises SSOError `store_...` when it can't do its step; it never does half of one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from sso_client.clock import Instant
+from sso_client.lease import Lease
+from sso_client.records import CheckInAnswer, End, Event, LocalSession, Outgoing
+
+# A ticket's life and ten minutes: how long an ended sid must keep a late local session from being opened.
+TOMBSTONE_MS = 11 * 60_000
+# How long one check-in may hold the turn; a killed worker must not hold it longer.
+TURN_MS = 3000
+# How often a store lists all its sessions to the centre.
+SIDS_EVERY_MS = 10 * 60_000
+MAX_LIST = 5000
+
+
+class Turn(Enum):
+    """Whether this request may ask the centre now."""
+
+    MINE = "ask"
+    BUSY = "another one is asking"
+    RESTING = "the last attempt failed a moment ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a logout call did: how many local sessions ended, and whether its `jti` had been seen before."""
+
+    sessions: int
+    repeated: bool
+
+
+class LocalSessions(Protocol):
+    """The local sessions of one store."""
+
+    def open(self, session: LocalSession, replaces: str | None, leased: bool) -> bool:
+        """Insert, unless the sid or sub was ended meanwhile: then False. `replaces` is an older cookie's hash."""
+
+    def find(self, cookie_hash: str, now_ms: int) -> tuple[LocalSession | None, Lease]:
+        """The live session of a cookie, and the lease, as of one moment."""
+
+    def mark_served(self, session: LocalSession, now_ms: int) -> bool:
+        """Note activity, only if row and generation still stand: an ended session is never brought back."""
+
+    def end_here(self, cookie_hash: str, now_ms: int, report: bool) -> LocalSession | None:
+        """End the session because the person signed out here; with `report` the centre will be told at check-in."""
+
+
+class LogoutInbox(Protocol):
+    """Logout calls from the centre. The work comes first, the `jti` is noted after it."""
+
+    def end_by_sid(self, sid: str, jti: str, now_ms: int) -> Ended:
+        """End that one session; an unknown sid leaves a tombstone."""
+
+    def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
+        """End the person's sessions whose ID token is not younger than `iat` (s), now and later."""
+
+
+class CheckInJournal(Protocol):
+    """What is still to be told to the centre, and the lease that it granted."""
+
+    def take_turn(self, now: Instant, rest_ms: int) -> Turn:
+        """Take the single right to ask, for TURN_MS, unless an attempt failed less than `rest_ms` ago."""
+
+    def gather(self, now_ms: int, also_active: str | None, all_sids: bool) -> Outgoing:
+        """Everything that a check-in should say now."""
+
+    def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> list[tuple[End, int]]:
+        """Apply ends and, if nothing is left out, the lease; forget what was confirmed; give the turn back.
+
+        Returns each end with the number of local sessions that it ended.
+        """
+
+    def note_failure(self, kind: str, now: Instant) -> None:
+        """Remember why an attempt failed (`unreachable` or `refused`) and give the turn back."""
+
+    def has_untold_ends(self) -> bool:
+        """True if somebody signed out here and the centre hasn't confirmed it."""
+
+
+class EventLog(Protocol):
+    """A short memory of what happened, for people."""
+
+    def record(self, event: Event) -> None:
+        """Append; the oldest are forgotten."""
+
+    def recent(self, limit: int) -> list[Event]:
+        """The last `limit` events, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """One place where a site keeps its local sessions. `store_id` is its name, random, from its creation on."""
+
+    store_id: str
+    sessions: LocalSessions
+    inbox: LogoutInbox
+    journal: CheckInJournal
+    events: EventLog
+    close: Callable[[], None]

@@ -1,0 +1,106 @@
+"""The check-in side of the SQLite store: what is still to be told, what was answered, and the lease."""
+
+from sso_client.clock import Instant
+from sso_client.records import CheckInAnswer, End, Outgoing
+from sso_client.stores import MAX_LIST, SIDS_EVERY_MS, TURN_MS, Turn
+from sso_client.stores.sqlite_file import SqliteFile
+from sso_client.stores.sqlite_sessions import end_sid
+
+
+class SqliteJournal:
+    """`CheckInJournal` in SQLite."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def take_turn(self, now: Instant, rest_ms: int) -> Turn:
+        # Times are the boot clock's: nobody sets it back. One "from the future" was written before a reboot.
+        with self._file.write() as connection:
+            row = connection.execute("SELECT turn_until_boot_ms, attempted_boot_ms, failure FROM lease").fetchone()
+            if now.boot_ms < row["turn_until_boot_ms"] <= now.boot_ms + TURN_MS:
+                return Turn.BUSY
+            if row["failure"] and 0 <= now.boot_ms - row["attempted_boot_ms"] < rest_ms:
+                return Turn.RESTING
+            connection.execute("UPDATE lease SET turn_until_boot_ms = ?", (now.boot_ms + TURN_MS,))
+            return Turn.MINE
+
+    def gather(self, now_ms: int, also_active: str | None, all_sids: bool) -> Outgoing:
+        with self._file.write() as connection:
+            lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor FROM lease").fetchone()
+            sids, sids_end = None, ""
+            sent_ago = now_ms - lease["sids_sent_at_ms"]
+            if all_sids or lease["sids_cursor"] or not 0 <= sent_ago < SIDS_EVERY_MS:
+                sids = tuple(
+                    row[0]
+                    for row in connection.execute(
+                        "SELECT DISTINCT sid FROM sessions WHERE sid > ? AND until_ms > ? ORDER BY sid LIMIT ?",
+                        (lease["sids_cursor"], now_ms, MAX_LIST),
+                    )
+                )
+                sids_end = sids[-1] if len(sids) == MAX_LIST else ""
+            acks = connection.execute("SELECT sid FROM acks LIMIT ?", (MAX_LIST,)).fetchall()
+            ended = connection.execute("SELECT sid FROM untold_ends ORDER BY at_ms LIMIT ?", (MAX_LIST,)).fetchall()
+            active = connection.execute(
+                "SELECT DISTINCT sid FROM sessions WHERE sid IS NOT NULL AND served_at_ms > reported_at_ms LIMIT ?",
+                (MAX_LIST - 1,),
+            ).fetchall()
+        served = {row[0] for row in active} | ({also_active} if also_active else set())
+        return Outgoing(
+            read_at_ms=now_ms,
+            mark=lease["mark"],
+            acks=tuple(row[0] for row in acks),
+            ended=tuple(row[0] for row in ended),
+            active=tuple(sorted(served)),
+            sids=sids,
+            sids_end=sids_end,
+        )
+
+    def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> list[tuple[End, int]]:
+        with self._file.write() as connection:
+            # First forget what this 200 confirmed: an end listed again below gets a new acknowledgement.
+            connection.executemany("DELETE FROM acks WHERE sid = ?", [(sid,) for sid in told.acks])
+            connection.executemany("DELETE FROM untold_ends WHERE sid = ?", [(sid,) for sid in told.ended])
+            connection.executemany(
+                "UPDATE sessions SET reported_at_ms = ? WHERE sid = ?", [(told.read_at_ms, sid) for sid in told.active]
+            )
+            ends = [(end, end_sid(connection, end.sid, sent.wall_ms)) for end in answer.ends]
+            connection.executemany(
+                "INSERT OR IGNORE INTO acks VALUES (?)",
+                [(end.sid,) for end in answer.ends if end.reason != "unknown_session"],
+            )
+            if told.sids is not None:
+                connection.execute(
+                    "UPDATE lease SET sids_cursor = ?,"
+                    " sids_sent_at_ms = CASE ? WHEN '' THEN ? ELSE sids_sent_at_ms END",
+                    (told.sids_end, told.sids_end, told.read_at_ms),
+                )
+            connection.execute("UPDATE lease SET leased = 1, failure = '', turn_until_boot_ms = 0")
+            stamp = sent.earlier(answer.lag_ms)
+            # Answers may overtake each other: a stamp of this boot only moves forward.
+            connection.execute("UPDATE lease SET mark = ?", (answer.mark,))
+            if not answer.more:
+                connection.execute(
+                    "UPDATE lease SET boot_id = ?, boot_ms = ?, wall_ms = ?, lease_ms = ?, grace_ms = ?"
+                    " WHERE boot_id IS NOT ? OR boot_ms <= ? OR wall_ms > ?",
+                    (
+                        stamp.boot_id,
+                        stamp.boot_ms,
+                        stamp.wall_ms,
+                        answer.lease_ms,
+                        answer.grace_ms,
+                        stamp.boot_id,
+                        stamp.boot_ms,
+                        sent.wall_ms,
+                    ),
+                )
+        return ends
+
+    def note_failure(self, kind: str, now: Instant) -> None:
+        with self._file.write() as connection:
+            connection.execute(
+                "UPDATE lease SET failure = ?, attempted_boot_ms = ?, turn_until_boot_ms = 0", (kind, now.boot_ms)
+            )
+
+    def has_untold_ends(self) -> bool:
+        with self._file.read() as connection:
+            return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None

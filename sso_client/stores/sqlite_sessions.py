@@ -1,0 +1,171 @@
+"""Local sessions, logout calls and the event log in SQLite: how sessions begin, end, and stay ended."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from sso_client.clock import Instant
+from sso_client.lease import Lease
+from sso_client.records import Event, LocalSession
+from sso_client.stores import TOMBSTONE_MS, Ended
+from sso_client.stores.sqlite_file import SqliteFile
+
+_KEPT_EVENTS = 500
+# Longer than any local session or ID token can matter.
+_WATERMARK_MS = 31 * 86_400_000
+
+
+def end_sid(connection: sqlite3.Connection, sid: str, now_ms: int) -> int:
+    """End every local session of a sid, and keep late ones from being opened. Returns how many ended."""
+    ended = connection.execute("DELETE FROM sessions WHERE sid = ?", (sid,)).rowcount
+    # Also for a known sid: another tab's ticket may have been redeemed a moment before the end.
+    connection.execute(
+        "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
+        (sid, now_ms + TOMBSTONE_MS),
+    )
+    return ended
+
+
+class SqliteSessions:
+    """`LocalSessions` in SQLite."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def open(self, session: LocalSession, replaces: str | None, leased: bool) -> bool:
+        now_ms = session.opened_at_ms
+        with self._file.write() as connection:
+            connection.execute("DELETE FROM sessions WHERE until_ms <= ?", (now_ms,))
+            connection.execute("DELETE FROM tombstones WHERE until_ms <= ?", (now_ms,))
+            connection.execute("DELETE FROM watermarks WHERE noted_at_ms <= ?", (now_ms - _WATERMARK_MS,))
+            ended = connection.execute(
+                "SELECT 1 FROM tombstones WHERE sid = :sid UNION ALL SELECT 1 FROM untold_ends WHERE sid = :sid"
+                " UNION ALL SELECT 1 FROM watermarks WHERE sub = :sub AND iat >= :iat",
+                {"sid": session.sid, "sub": session.sub, "iat": session.id_token_iat},
+            ).fetchone()
+            if ended:
+                return False
+            if replaces is not None:
+                connection.execute("DELETE FROM sessions WHERE cookie_hash = ?", (replaces,))
+            connection.execute(
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    session.cookie_hash,
+                    session.sid,
+                    session.sub,
+                    session.id_token,
+                    session.id_token_iat,
+                    json.dumps(dict(session.claims)),
+                    session.asked,
+                    session.generation,
+                    session.opened_at_ms,
+                    session.until_ms,
+                    session.served_at_ms,
+                    session.reported_at_ms,
+                ),
+            )
+            connection.execute("UPDATE lease SET leased = ? WHERE leased <> ?", (leased, leased))
+        return True
+
+    def find(self, cookie_hash: str, now_ms: int) -> tuple[LocalSession | None, Lease]:
+        with self._file.read() as connection:
+            row = connection.execute(
+                "SELECT l.leased, l.boot_id, l.boot_ms, l.wall_ms, l.lease_ms, l.grace_ms, l.failure, s.*"
+                " FROM lease l LEFT JOIN sessions s ON s.cookie_hash = ? AND s.until_ms > ?",
+                (cookie_hash, now_ms),
+            ).fetchone()
+        stamp = None if row["boot_id"] is None else Instant(row["wall_ms"], row["boot_ms"], row["boot_id"])
+        lease = Lease(bool(row["leased"]), stamp, row["lease_ms"], row["grace_ms"], row["failure"])
+        return (None if row["cookie_hash"] is None else _session(row)), lease
+
+    def mark_served(self, session: LocalSession, now_ms: int) -> bool:
+        with self._file.write() as connection:
+            changed = connection.execute(
+                "UPDATE sessions SET served_at_ms = ?, generation = generation + 1"
+                " WHERE cookie_hash = ? AND generation = ?",
+                (now_ms, session.cookie_hash, session.generation),
+            )
+            return changed.rowcount == 1
+
+    def end_here(self, cookie_hash: str, now_ms: int, report: bool) -> LocalSession | None:
+        with self._file.write() as connection:
+            row = connection.execute("SELECT * FROM sessions WHERE cookie_hash = ?", (cookie_hash,)).fetchone()
+            if row is None:
+                return None
+            session = _session(row)
+            connection.execute("DELETE FROM sessions WHERE cookie_hash = ?", (cookie_hash,))
+            if session.sid is not None:
+                end_sid(connection, session.sid, now_ms)
+                if report:
+                    connection.execute("INSERT OR IGNORE INTO untold_ends VALUES (?, ?)", (session.sid, now_ms))
+            return session
+
+
+class SqliteInbox:
+    """`LogoutInbox` in SQLite."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def end_by_sid(self, sid: str, jti: str, now_ms: int) -> Ended:
+        with self._file.write() as connection:
+            ended = end_sid(connection, sid, now_ms)
+            return Ended(ended, _note_jti(connection, jti, now_ms))
+
+    def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
+        with self._file.write() as connection:
+            ended = connection.execute("DELETE FROM sessions WHERE sub = ? AND id_token_iat <= ?", (sub, iat)).rowcount
+            # A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good.
+            connection.execute(
+                "INSERT INTO watermarks VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+                " SET iat = max(iat, excluded.iat), noted_at_ms = excluded.noted_at_ms",
+                (sub, iat, now_ms),
+            )
+            return Ended(ended, _note_jti(connection, jti, now_ms))
+
+
+class SqliteEvents:
+    """`EventLog` in SQLite: the last few hundred events."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def record(self, event: Event) -> None:
+        with self._file.write() as connection:
+            added = connection.execute(
+                "INSERT INTO events (at_ms, kind, text, sid, after_ms) VALUES (?, ?, ?, ?, ?)",
+                (event.at_ms, event.kind, event.text, event.sid, event.after_ms),
+            )
+            connection.execute("DELETE FROM events WHERE id <= ?", ((added.lastrowid or 0) - _KEPT_EVENTS,))
+
+    def recent(self, limit: int) -> list[Event]:
+        with self._file.read() as connection:
+            rows = connection.execute(
+                "SELECT at_ms, kind, text, sid, after_ms FROM events ORDER BY id DESC LIMIT ?", (limit,)
+            ).fetchall()
+        return [Event(*row) for row in rows]
+
+
+def _note_jti(connection: sqlite3.Connection, jti: str, now_ms: int) -> bool:
+    """Remember a logout token after its work is done; True if it was here before (its work is done all the same)."""
+    connection.execute("DELETE FROM seen_jti WHERE until_ms <= ?", (now_ms,))
+    added = connection.execute("INSERT OR IGNORE INTO seen_jti VALUES (?, ?)", (jti, now_ms + TOMBSTONE_MS))
+    return added.rowcount == 0
+
+
+def _session(row: Mapping[str, Any]) -> LocalSession:
+    return LocalSession(
+        cookie_hash=row["cookie_hash"],
+        sid=row["sid"],
+        sub=row["sub"],
+        id_token=row["id_token"],
+        id_token_iat=row["id_token_iat"],
+        claims=json.loads(row["claims"]),
+        asked=bool(row["asked"]),
+        generation=row["generation"],
+        opened_at_ms=row["opened_at_ms"],
+        until_ms=row["until_ms"],
+        served_at_ms=row["served_at_ms"],
+        reported_at_ms=row["reported_at_ms"],
+    )
