@@ -1,0 +1,159 @@
+"""Composition root: settings -> stores, keys, clock, message builders -> services. The only wiring; nothing here decides."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sso_server.clock import SystemClock
+from sso_server.config import ConfigError, Settings
+from sso_server.core.accounts import Accounts
+from sso_server.core.check_in import CheckIns
+from sso_server.core.clients import Client, ClientDirectory, is_loopback_host
+from sso_server.core.notifications import Notification
+from sso_server.core.policy import DAY
+from sso_server.core.reports import SignOutReports
+from sso_server.core.sign_in import SignIn
+from sso_server.core.sign_out import SignOut
+from sso_server.core.tickets import Tickets
+from sso_server.core.tokens import Tokens
+from sso_server.crypto.identifiers import SystemRandomness
+from sso_server.crypto.passwords import Argon2Hasher
+from sso_server.crypto.seals import ItsdangerousSeals
+from sso_server.crypto.signing_keys import SigningKeys
+from sso_server.delivery.sender import GuardedSender
+from sso_server.delivery.sweeper import Sweeper
+from sso_server.delivery.wake import DatagramWake
+from sso_server.delivery.worker import OutgoingPost, Worker
+from sso_server.fronts.oidc import logout_token
+from sso_server.secret_key import prepare_data_dir, secret_keys
+from sso_server.stores.sql import SqlStores
+from sso_server.web.services import Services, Site
+
+if TYPE_CHECKING:
+    from sso_server.stores.redis import RedisStores
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Everything that one process holds."""
+
+    settings: Settings
+    secret_keys: tuple[str, ...]
+    services: Services
+    sql: SqlStores
+    session_stores: SqlStores | RedisStores
+    signing_keys: SigningKeys
+    wake_path: Path
+
+    def worker(self) -> Worker:
+        """The delivery worker of this process, under a name of its own: claims of a dead one are told apart."""
+        services = self.services
+        stores = self.session_stores
+        randomness = SystemRandomness()
+
+        def tell_oidc(row: Notification, client: Client) -> OutgoingPost:
+            body, headers = logout_token.build(
+                row, client, services.signer, services.policy.issuer, services.clock.now(), randomness.token("jti")
+            )
+            return OutgoingPost(client.backchannel_logout_uri, body, headers)
+
+        return Worker(
+            outbox=stores.outbox,
+            archive=stores.archive,
+            audit=self.sql.audit,
+            clients=services.clients,
+            builders={"oidc": tell_oidc},
+            sender=GuardedSender(allow_loopback=services.site.is_loopback),
+            clock=services.clock,
+            jitter=randomness.jitter,
+            name=f"{socket.gethostname()}-{os.getpid()}",
+        )
+
+    def sweeper(self) -> Sweeper:
+        """Ends what is due, runs end orders, drops what nobody needs."""
+        return Sweeper(
+            sign_out=self.services.sign_out,
+            sweeps=self.session_stores.sweeps,
+            health=self.session_stores.health,
+            audit=self.sql.audit,
+            clock=self.services.clock,
+            audit_ms=self.settings.audit_days * DAY,
+        )
+
+    def close(self) -> None:
+        """Give back connections."""
+        if self.session_stores is not self.sql:
+            self.session_stores.close()
+        self.sql.close()
+
+
+def open_session_stores(settings: Settings, sql: SqlStores) -> SqlStores | RedisStores:
+    """Where sessions, tickets and the ledger live. Raises ConfigError."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return sql
+    if importlib.util.find_spec("redis") is None:
+        raise ConfigError(["SSO_REDIS_URL: the redis client is not installed; install lockstep-sso[server,redis]."])
+    from sso_server.stores.redis import RedisStores
+
+    return RedisStores.open(url)
+
+
+def build(settings: Settings) -> Built:
+    """Everything, connected. Touches the data directory and opens the database; the schema must be there already."""
+    data_dir = prepare_data_dir(settings)
+    keys = secret_keys(settings)
+    policy = settings.policy()
+    clock = SystemClock()
+    randomness = SystemRandomness()
+    sql = SqlStores.open(settings.sql_url)
+    stores = open_session_stores(settings, sql)
+    wake_path = data_dir / "wake"
+    wake = DatagramWake(wake_path)
+    hasher = Argon2Hasher(memory_kib=settings.hash_memory_kib, at_once=settings.hash_limit)
+    seals = ItsdangerousSeals(keys, clock)
+    signing_keys = SigningKeys(sql.keys, keys, clock)
+    clients = ClientDirectory(sql.clients, clock)
+    sign_out = SignOut(
+        stores.sessions, stores.lists, stores.sweeps, sql.end_orders, stores.tokens, sql.audit, wake, clock, randomness
+    )
+    is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
+    services = Services(
+        policy=policy,
+        site=Site(
+            organization=settings.organization,
+            support_contact=settings.support_contact,
+            offer_remember=settings.offer_remember,
+            is_https=settings.is_https,
+            is_loopback=is_loopback,
+        ),
+        clock=clock,
+        randomness=randomness,
+        seals=seals,
+        signer=signing_keys,
+        clients=clients,
+        users=sql.users,
+        accounts=Accounts(sql.users, sign_out, hasher, sql.audit, clock, randomness),
+        sign_in=SignIn(
+            sql.users, stores.sessions, stores.guesses, sign_out, hasher, sql.audit, clock, randomness, policy
+        ),
+        sign_out=sign_out,
+        tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
+        tokens=Tokens(stores.tokens, sign_out, sql.audit, clock, randomness, policy),
+        check_ins=CheckIns(stores.check_ins, sign_out, seals, clock, policy),
+        lists=stores.lists,
+        ledger=stores.ledger,
+        reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock),
+        audit=sql.audit,
+        one_time=sql.one_time,
+        health=(sql.health,) if stores is sql else (sql.health, stores.health),
+    )
+    return Built(settings, keys, services, sql, stores, signing_keys, wake_path)
