@@ -1,0 +1,1 @@
+"""One folder per protocol, one file per endpoint. A front knows core and web, and never another front."""

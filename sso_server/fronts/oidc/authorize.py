@@ -1,0 +1,100 @@
+"""GET and POST /authorize, and the way back from the sign-in page. `authorize_request` and `next_step` decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import structlog
+from flask import Blueprint, Response, request, url_for
+
+from sso_server.core.errors import InvalidRequest, Unavailable
+from sso_server.core.sessions import Session
+from sso_server.core.sign_in import Step, next_step
+from sso_server.fronts.oidc.authorize_request import PARAMETERS, AuthorizeRequest, check
+from sso_server.fronts.oidc.errors import AuthorizationRefused, RedirectUriMismatch
+from sso_server.fronts.oidc.id_token import read_hint
+from sso_server.web.cookies import session_cookie
+from sso_server.web.errors import error_page
+from sso_server.web.params import read_params
+from sso_server.web.responses import see_other
+from sso_server.web.services import services
+
+blueprint = Blueprint("oidc_authorize", __name__)
+CONTINUE = "/authorize/continue"
+_log = structlog.get_logger("sso_server.oidc")
+
+
+@blueprint.route("/authorize", methods=["GET", "POST"])
+def authorize() -> Response:
+    """A site asks who this is."""
+    params = {name: value for name, value in read_params(request).items() if name in PARAMETERS}
+    if request.method == "POST":
+        # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
+        return see_other(url_for("oidc_authorize.authorize") + "?" + urlencode(params))
+    return _answer(params, services().clock.now())
+
+
+@blueprint.get(CONTINUE)
+def go_on() -> Response:
+    """Back from the sign-in page. Everything is checked again: the registration may have changed meanwhile."""
+    sealed = services().seals.open("sign-in", request.args.get("request", "")) or {}
+    params, asked_at = sealed.get("params"), sealed.get("asked_at")
+    if sealed.get("front") != CONTINUE or not isinstance(params, dict) or not isinstance(asked_at, int):
+        raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
+    return _answer(params, asked_at)
+
+
+def _answer(params: Mapping[str, str], asked_at: int) -> Response:
+    here = services()
+    asked = check(
+        params,
+        asked_at,
+        issuer=here.policy.issuer,
+        find_client=here.clients.find,
+        find_hint=lambda token: read_hint(here.signer, token, here.policy.issuer),
+    )
+    try:
+        session = here.sign_in.find_session(session_cookie(request))
+        step = next_step(session, asked.wishes, here.clock.now())
+        if session is not None and step is Step.PROCEED:
+            return _with_code(asked, session)
+    except Unavailable as error:
+        if "none" in asked.wishes.prompt:
+            # No page may be shown; a person, though, is better served by one that works again when it is reloaded.
+            raise AuthorizationRefused("temporarily_unavailable", error.description, asked.back) from error
+        raise
+    # Somebody else than the hint's person has just signed in: to ask again would go round in circles.
+    if step is Step.REFUSE or (session is not None and session.auth_time >= asked_at):
+        raise AuthorizationRefused("login_required", "Nobody is signed in who may be named without asking.", asked.back)
+    sealed = here.seals.seal(
+        "sign-in",
+        {"front": CONTINUE, "params": dict(params), "client_id": asked.client.client_id, "asked_at": asked_at},
+    )
+    languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
+    return see_other("/sign-in?" + urlencode({"request": sealed} | languages))
+
+
+def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
+    code = services().tickets.issue(
+        session,
+        asked.client,
+        redirect_uri=asked.back.redirect_uri,
+        code_challenge=asked.code_challenge,
+        nonce=asked.nonce,
+        scope=asked.scope,
+    )
+    _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
+    return see_other(asked.back.answer(code=code))
+
+
+@blueprint.errorhandler(AuthorizationRefused)
+def _tell_site(error: AuthorizationRefused) -> Response:
+    _log.info("authorization_refused", code=error.code, description=error.description)
+    return see_other(error.uri)
+
+
+@blueprint.errorhandler(RedirectUriMismatch)
+def _show_mismatch(error: RedirectUriMismatch) -> Response:
+    # Outside loopback the registration is nobody's business but the log's.
+    return error_page(error, **({"mismatch": error.mismatch} if services().site.is_loopback else {}))

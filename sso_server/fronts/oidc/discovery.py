@@ -1,0 +1,62 @@
+"""The discovery document (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2), one under both names."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from sso_server.core.claims import SCOPES
+from sso_server.core.clients import ALGORITHMS
+from sso_server.fronts.oidc.authorize_request import PROMPTS
+from sso_server.fronts.oidc.public_metadata import public_answer
+from sso_server.web.json_errors import install_json_errors
+from sso_server.web.services import services
+
+blueprint = Blueprint("oidc_discovery", __name__)
+install_json_errors(blueprint)
+_CLAIMS = (
+    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash",
+    "name", "preferred_username", "locale", "email", "email_verified", "groups",
+)  # fmt: skip
+
+
+@blueprint.get("/.well-known/openid-configuration")
+@blueprint.get("/.well-known/oauth-authorization-server")
+def discovery() -> Response:
+    """Where everything is and what is understood."""
+    return public_answer(request, document(services().policy.issuer))
+
+
+def document(issuer: str) -> dict[str, object]:
+    """The document of this issuer (without a trailing slash)."""
+    secrets = ["client_secret_basic", "client_secret_post"]
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/end-session",
+        "jwks_uri": f"{issuer}/jwks.json",
+        # Ours: its presence tells the SDK that leases hold here.
+        "check_in_endpoint": f"{issuer}/check-in",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "scopes_supported": list(SCOPES),
+        "claims_supported": list(_CLAIMS),
+        "claims_parameter_supported": False,
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_methods_supported": [*secrets, "none"],
+        "revocation_endpoint_auth_methods_supported": [*secrets, "none"],
+        "introspection_endpoint_auth_methods_supported": secrets,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": list(PROMPTS),
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "ui_locales_supported": ["en", "zh-CN"],
+    }

@@ -1,0 +1,66 @@
+"""What can be wrong with an authorization request: what never redirects, and what the site is told by a redirect."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sso_server.core.clients import Client, check_uri
+from sso_server.core.errors import InvalidRequest, LockstepError
+from sso_server.web.json_errors import printable
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnAddress:
+    """A registered redirect_uri, the request's state, and who answers: all that an answer needs."""
+
+    redirect_uri: str
+    state: str
+    issuer: str
+
+    def answer(self, **members: str) -> str:
+        """The URI of an answer, success or error alike: `state` exactly as sent, `iss` always (RFC 9207 section 2)."""
+        fields = members | ({"state": self.state} if self.state else {}) | {"iss": self.issuer}
+        return with_query(self.redirect_uri, fields)
+
+
+class AuthorizationRefused(LockstepError):
+    """The site is told: client and redirect_uri are good, something else is not (RFC 6749 section 4.1.2.1)."""
+
+    def __init__(self, code: str, description: str, back: ReturnAddress) -> None:
+        super().__init__(description, code=code)
+        self.back = back
+
+    @property
+    def uri(self) -> str:
+        """Where the browser goes with the error."""
+        return self.back.answer(error=self.code, error_description=printable(self.description))
+
+
+class RedirectUriMismatch(InvalidRequest):
+    """The redirect_uri is not a registered one: shown on a page, never followed (RFC 9700 section 4.1.3)."""
+
+    def __init__(self, client: Client, received: str) -> None:
+        registered = list(client.redirect_uris)
+        super().__init__(
+            "The site asked to be answered at an address that is not registered for it.",
+            detail=f"redirect_uri of {client.client_id}: received {received[:300]!r}, registered {registered!r}",
+        )
+        self.mismatch = {"received": received, "registered": registered, "command": _mending(client, received)}
+
+
+def with_query(uri: str, fields: dict[str, str]) -> str:
+    """The URI with more query parameters; its own query stays byte for byte."""
+    joint = "?" if "?" not in uri else "" if uri.endswith(("?", "&")) else "&"
+    return f"{uri}{joint}{urlencode(fields)}" if fields else uri
+
+
+def _mending(client: Client, received: str) -> str:
+    """The command that registers the address, quoted for a shell; empty when nobody could register it."""
+    try:
+        check_uri(received, "redirect_uri")
+    except InvalidRequest:
+        return ""
+    options = (f"--redirect-uri {shlex.quote(uri)}" for uri in (*client.redirect_uris, received))
+    return f"sso client update {client.client_id} {' '.join(options)}"

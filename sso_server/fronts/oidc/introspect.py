@@ -1,0 +1,48 @@
+"""POST /introspect (RFC 7662): a confidential client asks about a token of its own; any other is just not active."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from sso_server.core.errors import InvalidClient, InvalidRequest
+from sso_server.core.identifiers import ACCESS_TOKEN
+from sso_server.core.tokens import FoundToken
+from sso_server.web.client_auth import read_client_form
+from sso_server.web.json_errors import install_json_errors
+from sso_server.web.responses import json_answer
+from sso_server.web.services import services
+
+blueprint = Blueprint("oidc_introspect", __name__)
+install_json_errors(blueprint)
+
+
+@blueprint.post("/introspect")
+def introspect() -> Response:
+    """Active and what it stands for, or `{"active": false}` and nothing else."""
+    client, form = read_client_form(request)
+    if client.public:
+        # Section 4: whoever can't prove who it is could try tokens out here.
+        raise InvalidClient("Client authentication failed.", detail="a public client asked for introspection")
+    if "token" not in form:
+        raise InvalidRequest("token is missing.")
+    found = services().tokens.find(form["token"])
+    # Section 2.2: a token that wasn't meant for the caller must not be told apart from one that never was.
+    if found is None or found.grant.client_id != client.client_id:
+        return json_answer({"active": False})
+    return json_answer(_described(found))
+
+
+def _described(found: FoundToken) -> dict[str, object]:
+    grant = found.grant
+    described: dict[str, object] = {
+        "active": True,
+        "iss": services().policy.issuer,
+        "sub": grant.user_id,
+        "aud": grant.client_id,
+        "client_id": grant.client_id,
+        "scope": " ".join(grant.scope),
+        "iat": found.issued_at // 1000,
+        "exp": found.expires_at // 1000,
+        "sid": grant.sid,
+    }
+    return described | ({"token_type": "Bearer"} if found.kind == ACCESS_TOKEN else {})
