@@ -1,0 +1,81 @@
+"""Every port of the core that is a store, on SQLite (the embedded default) and PostgreSQL. Schema: migrate.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sso_server.stores.sql.audit import SqlAudit
+from sso_server.stores.sql.check_ins import SqlCheckIns
+from sso_server.stores.sql.clients import SqlClients
+from sso_server.stores.sql.engine import BUSY_MS, Database
+from sso_server.stores.sql.guesses import SqlGuesses
+from sso_server.stores.sql.health import SqlHealth
+from sso_server.stores.sql.keys import SqlKeys
+from sso_server.stores.sql.ledger import SqlArchive, SqlLedger
+from sso_server.stores.sql.lists import SqlSessionLists
+from sso_server.stores.sql.one_time import SqlOneTime
+from sso_server.stores.sql.outbox import SqlOutbox
+from sso_server.stores.sql.sessions import SqlSessions
+from sso_server.stores.sql.sweeps import SqlSweeps
+from sso_server.stores.sql.tickets import SqlTickets
+from sso_server.stores.sql.tokens import SqlTokens
+from sso_server.stores.sql.users import SqlEndOrders, SqlUsers
+
+__all__ = ["SqlStores"]
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStores:
+    """The stores on one database, named after their ports."""
+
+    database: Database
+    sessions: SqlSessions
+    lists: SqlSessionLists
+    sweeps: SqlSweeps
+    tickets: SqlTickets
+    tokens: SqlTokens
+    check_ins: SqlCheckIns
+    outbox: SqlOutbox
+    ledger: SqlLedger
+    archive: SqlArchive
+    guesses: SqlGuesses
+    users: SqlUsers
+    end_orders: SqlEndOrders
+    clients: SqlClients
+    audit: SqlAudit
+    one_time: SqlOneTime
+    keys: SqlKeys
+    health: SqlHealth
+
+    @classmethod
+    def open(cls, database_url: str, *, busy_ms: int = BUSY_MS) -> SqlStores:
+        """On a database that was migrated before (`migrate.upgrade`). Connects lazily. Once per process,
+        after any fork.
+
+        Raises ValueError for a URL that is neither an SQLite file nor PostgreSQL.
+        """
+        database = Database(database_url, busy_ms=busy_ms)
+        return cls(
+            database=database,
+            sessions=SqlSessions(database),
+            lists=SqlSessionLists(database),
+            sweeps=SqlSweeps(database),
+            tickets=SqlTickets(database),
+            tokens=SqlTokens(database),
+            check_ins=SqlCheckIns(database),
+            outbox=SqlOutbox(database),
+            ledger=SqlLedger(database),
+            archive=SqlArchive(database),
+            guesses=SqlGuesses(database),
+            users=SqlUsers(database),
+            end_orders=SqlEndOrders(database),
+            clients=SqlClients(database),
+            audit=SqlAudit(database),
+            one_time=SqlOneTime(database),
+            keys=SqlKeys(database),
+            health=SqlHealth(database),
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()

@@ -1,0 +1,184 @@
+"""CheckInStore: what site stores tell and hear, one transaction per call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, exists, text
+from sqlalchemy.engine import Connection
+
+from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
+from sso_server.core.notifications import State
+from sso_server.core.sessions import EndReason
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import due_at_of, later
+from sso_server.stores.sql.tables import notifications, participants, sessions, site_stores
+
+# A list may have 5000 sids; a statement with that many parameters is slow to compile and near SQLite's limit.
+_CHUNK = 500
+# Word for word the condition of the index ix_notifications_unheard: a bound value would not match it.
+_UNHEARD = text("state <> 'acknowledged'")
+
+_sids: sa.BindParameter[Sequence[str]] = bindparam("_sids", expanding=True)
+_REGISTERED = (
+    sa.select(participants.c.sid)
+    .distinct()
+    .join_from(participants, sessions, sessions.c.sid == participants.c.sid)
+    .where(
+        participants.c.sid.in_(_sids),
+        participants.c.client_id == bindparam("_client"),
+        sessions.c.ended_at.is_(None),
+    )
+)
+_ACKNOWLEDGE = (
+    sa.update(notifications)
+    .where(
+        notifications.c.sid.in_(_sids),
+        notifications.c.client_id == bindparam("_client"),
+        notifications.c.store_id == bindparam("_store"),
+        _UNHEARD,
+    )
+    .values(
+        state=State.ACKNOWLEDGED.value,
+        final_at=bindparam("_now"),
+        to_archive_at=bindparam("_now"),
+        next_attempt_at=None,
+        due_at=None,
+        claimed_by="",
+        claimed_until=0,
+        last_error="",
+    )
+)
+# Locked in the order of their names, so that two check-ins never wait for each other crosswise. An end of one of them
+# either is seen here, or waits and then finds the participant that we register.
+_LOCK_LIVE = (
+    sa.select(sessions.c.sid)
+    .where(sessions.c.sid.in_(_sids), sessions.c.ended_at.is_(None), sessions.c.due_at > bindparam("_now"))
+    .order_by(sessions.c.sid)
+    .with_for_update(key_share=True)
+)
+_active = later(sessions.c.last_active_at, bindparam("_now", type_=sa.BigInteger))
+_TOUCH = (
+    sa.update(sessions)
+    .where(
+        sessions.c.sid.in_(_sids),
+        exists().where(
+            participants.c.sid == sessions.c.sid,
+            participants.c.client_id == bindparam("_client"),
+            participants.c.store_id == bindparam("_store"),
+        ),
+    )
+    .values(last_active_at=_active, due_at=due_at_of(_active))
+)
+_REGISTER = text(
+    "INSERT INTO participants (sid, client_id, store_id, kind, logout_uri, registered_at, local_until, reports)"
+    " VALUES (:sid, :client_id, :store_id, :kind, :logout_uri, :registered_at, :local_until, :reports)"
+    " ON CONFLICT (sid, client_id, store_id) DO NOTHING"
+)
+_STORE = text(
+    "INSERT INTO site_stores (client_id, store_id, last_check_in_at, lease_s, grace_s)"
+    " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id)"
+    " DO UPDATE SET last_check_in_at = excluded.last_check_in_at, lease_s = excluded.lease_s,"
+    " grace_s = excluded.grace_s"
+)
+_ENDS = (
+    sa.select(notifications.c.sid, notifications.c.reason, notifications.c.ended_at)
+    .where(
+        notifications.c.client_id == bindparam("_client"),
+        notifications.c.store_id == bindparam("_store"),
+        _UNHEARD,
+        (notifications.c.state != State.MOOT.value) | (notifications.c.local_until > bindparam("_now")),
+    )
+    .order_by(notifications.c.ended_at, notifications.c.number)
+    .limit(bindparam("_limit"))
+)
+_SITE_STORES = sa.select(site_stores).where(site_stores.c.client_id == bindparam("_client"))
+
+
+class SqlCheckIns:
+    """Implements `ports.CheckInStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def registered(self, client_id: str, sids: Sequence[str]) -> list[str]:
+        """Those of the sids in which this client is a participant and which are not ended. Raises Unavailable."""
+        if not sids:
+            return []
+        with self._database.read() as connection:
+            found = {
+                sid
+                for chunk in _chunks(sids)
+                for sid in connection.execute(_REGISTERED, {"_sids": chunk, "_client": client_id}).scalars()
+            }
+        return [sid for sid in dict.fromkeys(sids) if sid in found]
+
+    def check_in(self, report: StoreReport, now: int, limit: int) -> StoreAnswer:
+        """Apply the report and answer every row of the store that isn't acknowledged. Raises Unavailable."""
+        store = {"_client": report.client_id, "_store": report.store_id, "_now": now}
+        with self._database.write() as connection:
+            for chunk in _chunks(report.acks):
+                connection.execute(_ACKNOWLEDGE, {**store, "_sids": chunk})
+            live = _lock_live(connection, {*report.active, *(report.live or ())}, now)
+            for chunk in _chunks([sid for sid in report.active if sid in live]):
+                connection.execute(_TOUCH, {**store, "_sids": chunk})
+            unknown = _register(connection, report, live, now)
+            connection.execute(
+                _STORE,
+                {
+                    "client_id": report.client_id,
+                    "store_id": report.store_id,
+                    "now": now,
+                    "lease_s": report.lease_s,
+                    "grace_s": report.grace_s,
+                },
+            )
+            rows = connection.execute(_ENDS, {**store, "_limit": limit + 1}).all()
+        ends = [EndNotice(row.sid, row.reason, row.ended_at) for row in rows[:limit]]
+        listed = {row.sid for row in rows}
+        ends += [EndNotice(sid, EndReason.UNKNOWN_SESSION.value, now) for sid in unknown if sid not in listed]
+        return StoreAnswer(tuple(ends), more=len(rows) > limit)
+
+    def find_site_stores(self, client_id: str) -> list[SiteStore]:
+        """The stores of a client that ever checked in. Raises Unavailable."""
+        with self._database.read() as connection:
+            rows = connection.execute(_SITE_STORES, {"_client": client_id}).all()
+        return [SiteStore(row.client_id, row.store_id, row.last_check_in_at, row.lease_s, row.grace_s) for row in rows]
+
+
+def _lock_live(connection: Connection, sids: set[str], now: int) -> set[str]:
+    return {
+        sid
+        for chunk in _chunks(sorted(sids))
+        for sid in connection.execute(_LOCK_LIVE, {"_sids": chunk, "_now": now}).scalars()
+    }
+
+
+def _register(connection: Connection, report: StoreReport, live: set[str], now: int) -> list[str]:
+    """Register the store in the sessions that it says it has; those of them that are not live, once each."""
+    said = list(dict.fromkeys(report.live or ()))
+    rows = [
+        {
+            "sid": sid,
+            "client_id": report.client_id,
+            "store_id": report.store_id,
+            "kind": report.kind,
+            "logout_uri": report.logout_uri,
+            "registered_at": now,
+            "local_until": now + report.local_max_ms,
+            "reports": True,
+        }
+        for sid in said
+        if sid in live
+    ]
+    if rows:
+        connection.execute(_REGISTER, rows)
+    return [sid for sid in said if sid not in live]
+
+
+def _chunks(sids: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(sids)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk

@@ -1,0 +1,112 @@
+"""ClientStore: registered clients, and the generation by which every process notices a change."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Row, bindparam, exc, text
+
+from sso_server.core.clients import Client, ClientSecret
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import pack, unpack
+from sso_server.stores.sql.tables import clients, marks
+
+_MARK = "clients"
+_ALL = sa.select(clients).order_by(clients.c.client_id)
+_GENERATION = sa.select(marks.c.value).where(marks.c.name == _MARK)
+# In the transaction of the change: whoever sees the new number sees the new rows.
+_GROW = text(
+    "INSERT INTO marks (name, value) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET value = marks.value + 1"
+)
+_INSERT = sa.insert(clients)
+_UPDATE = sa.update(clients).where(clients.c.client_id == bindparam("_client"))
+_DELETE = sa.delete(clients).where(clients.c.client_id == bindparam("_client"))
+
+
+class SqlClients:
+    """Implements `ports.ClientStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list_clients(self) -> list[Client]:
+        """All of them, by id. Raises Unavailable."""
+        with self._database.read() as connection:
+            return [_client_of(row) for row in connection.execute(_ALL)]
+
+    def generation(self) -> int:
+        """Grows with every change; 0 before the first. Raises Unavailable."""
+        with self._database.read() as connection:
+            return connection.execute(_GENERATION).scalar_one_or_none() or 0
+
+    def add(self, client: Client) -> bool:
+        """False when the id is taken. Raises Unavailable."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(_INSERT, _values(client))
+                connection.execute(_GROW, {"name": _MARK})
+        except exc.IntegrityError:
+            return False
+        return True
+
+    def update(self, client: Client) -> bool:
+        """False when there is no such client. Raises Unavailable."""
+        with self._database.write() as connection:
+            changed = connection.execute(_UPDATE.values(_values(client)), {"_client": client.client_id}).rowcount
+            if changed:
+                connection.execute(_GROW, {"name": _MARK})
+        return changed == 1
+
+    def remove(self, client_id: str) -> bool:
+        """False when there was none. Raises Unavailable."""
+        with self._database.write() as connection:
+            removed = connection.execute(_DELETE, {"_client": client_id}).rowcount
+            if removed:
+                connection.execute(_GROW, {"name": _MARK})
+        return removed == 1
+
+
+def _client_of(row: Row[Any]) -> Client:
+    return Client(
+        client_id=row.client_id,
+        name=row.name,
+        created_at=row.created_at,
+        kind=row.kind,
+        secrets=tuple(ClientSecret(secret["hash"], secret["expires_at"]) for secret in json.loads(row.secrets)),
+        public=row.public,
+        base_url=row.base_url,
+        redirect_uris=unpack(row.redirect_uris),
+        post_logout_redirect_uris=unpack(row.post_logout_redirect_uris),
+        backchannel_logout_uri=row.backchannel_logout_uri,
+        id_token_alg=row.id_token_alg,
+        scopes=unpack(row.scopes),
+        refresh_tokens=row.refresh_tokens,
+        lease_s=row.lease_s,
+        grace_s=row.grace_s,
+        local_session_max_s=row.local_session_max_s,
+        allow_private=row.allow_private,
+    )
+
+
+def _values(client: Client) -> dict[str, object]:
+    return {
+        "client_id": client.client_id,
+        "name": client.name,
+        "created_at": client.created_at,
+        "kind": client.kind,
+        "secrets": json.dumps([{"hash": secret.hash, "expires_at": secret.expires_at} for secret in client.secrets]),
+        "public": client.public,
+        "base_url": client.base_url,
+        "redirect_uris": pack(client.redirect_uris),
+        "post_logout_redirect_uris": pack(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "id_token_alg": client.id_token_alg,
+        "scopes": pack(client.scopes),
+        "refresh_tokens": client.refresh_tokens,
+        "lease_s": client.lease_s,
+        "grace_s": client.grace_s,
+        "local_session_max_s": client.local_session_max_s,
+        "allow_private": client.allow_private,
+    }

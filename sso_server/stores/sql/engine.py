@@ -1,0 +1,130 @@
+"""Connections, units of work, and what a database's failures mean. One `Database` per process, opened after any fork.
+
+SQLite: WAL, synchronous=FULL, the driver's autocommit; a write unit is BEGIN IMMEDIATE behind one lock per process,
+because a read that is upgraded to a write fails at once with "locked", whatever the busy time-out.
+PostgreSQL: READ COMMITTED; reads outside a transaction; time limits on connecting, waiting for locks and statements.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+from sqlalchemy.engine import URL, Connection, make_url
+
+from sso_server.core.errors import Unavailable
+
+BUSY_MS = 5_000
+_POOL_SIZE = 8
+_POOL_OVERFLOW = 24
+_PG_CONNECT_S = 3
+_PG_STATEMENT_MS = 10_000
+
+# What the drivers raise when the database can't do its work now: locked, read-only, full, disk error, connection lost,
+# dead lock. An IntegrityError is an answer, and a ProgrammingError our own mistake: both pass unchanged.
+_AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+
+
+def parse_url(database_url: str) -> URL:
+    """The URL with the driver we use. Raises ValueError for another engine or an SQLite that isn't a file."""
+    try:
+        url = make_url(database_url)
+    except exc.ArgumentError:
+        raise ValueError("not a database URL") from None
+    if url.drivername in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername == "postgresql+psycopg":
+        return url
+    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise ValueError(f"{url.drivername} is neither sqlite nor postgresql")
+    if not url.database or url.database == ":memory:":
+        # Every process would have its own.
+        raise ValueError("an SQLite database must be a file")
+    return url
+
+
+class Database:
+    """Hands out connections. Thread-safe."""
+
+    def __init__(self, database_url: str, *, busy_ms: int = BUSY_MS) -> None:
+        """`busy_ms`: how long a write waits for its turn, in the process and again at the file. Connects lazily."""
+        self.url = parse_url(database_url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._busy_ms = busy_ms
+        self._turn = threading.Lock()
+        self._engine = self._make_engine()
+        # Single statements need no transaction around them: no BEGIN and COMMIT round trips on PostgreSQL.
+        self._reading = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; each statement sees its own snapshot. Raises Unavailable."""
+        with _translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, committed at the end of the block. Not re-entrant. Raises Unavailable."""
+        if not self.is_sqlite:
+            with _translated(), self._engine.begin() as connection:
+                yield connection
+            return
+        if not self._turn.acquire(timeout=self._busy_ms / 1000):
+            raise Unavailable(detail=f"sqlite: this process's writers kept each other waiting for {self._busy_ms} ms")
+        try:
+            with _translated(), self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.commit()
+        finally:
+            self._turn.release()
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._engine.dispose()
+
+    def _make_engine(self) -> sa.Engine:
+        if not self.is_sqlite:
+            return sa.create_engine(
+                self.url,
+                isolation_level="READ COMMITTED",
+                pool_size=_POOL_SIZE,
+                max_overflow=_POOL_OVERFLOW,
+                pool_timeout=self._busy_ms / 1000,
+                connect_args={
+                    "connect_timeout": _PG_CONNECT_S,
+                    "options": f"-c lock_timeout={self._busy_ms} -c statement_timeout={_PG_STATEMENT_MS}",
+                },
+            )
+        engine = sa.create_engine(
+            self.url,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_OVERFLOW,
+            pool_timeout=self._busy_ms / 1000,
+            # isolation_level=None is the driver's autocommit: it never begins a transaction behind our back.
+            connect_args={"isolation_level": None, "check_same_thread": False, "timeout": self._busy_ms / 1000},
+        )
+        busy_ms = self._busy_ms
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            # NORMAL loses the last commits at a power cut: a sign-out that was confirmed would never have happened.
+            connection.execute("PRAGMA synchronous = FULL")
+
+        return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _AWAY as error:
+        cause = getattr(error, "orig", None) or error
+        raise Unavailable(detail=f"database: {type(cause).__name__}: {str(cause).strip()}") from error

@@ -1,0 +1,131 @@
+"""Ledger and Archive: people's side of the notifications, and their way to the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, exists, text
+
+from sso_server.core.notifications import Notification, State
+from sso_server.core.sessions import Session
+from sso_server.stores.sql import ending
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import notification_of, session_of
+from sso_server.stores.sql.tables import notifications, sessions
+
+_ENDED = (
+    sa.select(sessions).where(sessions.c.ended_at.is_not(None)).order_by(sessions.c.ended_at.desc(), sessions.c.sid)
+)
+_UNFINISHED = exists().where(notifications.c.sid == sessions.c.sid, notifications.c.final_at.is_(None))
+_RETRY = (
+    sa.update(notifications)
+    .where(
+        notifications.c.sid == bindparam("_sid"),
+        text("state <> 'acknowledged'"),
+        notifications.c.logout_uri != "",
+    )
+    .values(
+        state=State.PENDING.value,
+        next_attempt_at=bindparam("_now"),
+        due_at=bindparam("_now"),
+        final_at=None,
+        to_archive_at=None,
+        claimed_by="",
+        claimed_until=0,
+    )
+)
+_ABANDON = (
+    sa.update(notifications)
+    .where(notifications.c.sid == bindparam("_sid"), notifications.c.final_at.is_(None))
+    .values(
+        state=State.ABANDONED.value,
+        next_attempt_at=None,
+        due_at=None,
+        final_at=bindparam("_now"),
+        to_archive_at=bindparam("_now"),
+        last_error=bindparam("_by"),
+        claimed_by="",
+        claimed_until=0,
+    )
+)
+_ARCHIVABLE = (
+    sa.select(notifications)
+    .where(notifications.c.to_archive_at.is_not(None))
+    .order_by(notifications.c.to_archive_at, notifications.c.number)
+    .limit(bindparam("_limit"))
+)
+# Only in the state that was archived: an acknowledgement that came in between is news.
+_ARCHIVED = (
+    sa.update(notifications)
+    .where(
+        notifications.c.sid == bindparam("_sid"),
+        notifications.c.client_id == bindparam("_client"),
+        notifications.c.store_id == bindparam("_store"),
+        notifications.c.state == bindparam("_state"),
+    )
+    .values(to_archive_at=None)
+)
+
+
+class SqlLedger:
+    """Implements `ports.Ledger`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_session(self, sid: str) -> list[Notification]:
+        """All rows of a session, in the order in which its sites were registered. Raises Unavailable."""
+        with self._database.read() as connection:
+            return list(ending.notifications_of(connection, sid))
+
+    def list_ended(
+        self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
+    ) -> list[Session]:
+        """Ended sessions, newest end first; `before` (ms, exclusive) pages on. Raises Unavailable."""
+        query = _ENDED.limit(limit)
+        if before:
+            query = query.where(sessions.c.ended_at < before)
+        if unfinished_only:
+            query = query.where(_UNFINISHED)
+        if user_id:
+            query = query.where(sessions.c.user_id == user_id)
+        with self._database.read() as connection:
+            return [session_of(row) for row in connection.execute(query)]
+
+    def retry(self, sid: str, client_id: str, now: int) -> int:
+        """Make what has an address and isn't acknowledged due now; how many rows. Raises Unavailable."""
+        return self._update(_RETRY, client_id, {"_sid": sid, "_now": now})
+
+    def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
+        """Give up rows that are pending or claimed (an empty client: of every client); how many. Raises Unavailable."""
+        return self._update(_ABANDON, client_id, {"_sid": sid, "_now": now, "_by": f"by:{by}"})
+
+    def _update(self, statement: sa.Update, client_id: str, values: dict[str, object]) -> int:
+        if client_id:
+            statement = statement.where(notifications.c.client_id == client_id)
+        with self._database.write() as connection:
+            return connection.execute(statement, values).rowcount
+
+
+class SqlArchive:
+    """Implements `ports.Archive`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list_archivable(self, limit: int) -> list[Notification]:
+        """Final rows not yet archived, oldest first. Raises Unavailable."""
+        with self._database.read() as connection:
+            return [notification_of(row) for row in connection.execute(_ARCHIVABLE, {"_limit": limit})]
+
+    def mark_archived(self, rows: Sequence[Notification]) -> None:
+        """They are in the audit now, in this state. Raises Unavailable."""
+        if not rows:
+            return
+        values = [
+            {"_sid": row.sid, "_client": row.client_id, "_store": row.store_id, "_state": row.state.value}
+            for row in rows
+        ]
+        with self._database.write() as connection:
+            connection.execute(_ARCHIVED, values)

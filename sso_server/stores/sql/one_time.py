@@ -1,0 +1,41 @@
+"""OneTimeStore: small things that work once, by digest."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, text
+
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.tables import one_time
+
+_PUT = text(
+    "INSERT INTO one_time (key, expires_at) VALUES (:key, :expires_at)"
+    " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at"
+)
+_HAS = sa.select(one_time.c.key).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
+_TAKE = sa.delete(one_time).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
+_DROP_EXPIRED = sa.delete(one_time).where(one_time.c.expires_at <= bindparam("_now"))
+
+
+class SqlOneTime:
+    """Implements `ports.OneTimeStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put_once(self, key: str, expires_at: int) -> None:
+        """Keep it until then (ms). Raises Unavailable."""
+        with self._database.write() as connection:
+            connection.execute(_PUT, {"key": key, "expires_at": expires_at})
+
+    def has_once(self, key: str, now: int) -> bool:
+        """It is there and not expired. Raises Unavailable."""
+        with self._database.read() as connection:
+            return connection.execute(_HAS, {"_key": key, "_now": now}).first() is not None
+
+    def take_once(self, key: str, now: int) -> bool:
+        """True for exactly one caller. Raises Unavailable."""
+        with self._database.write() as connection:
+            taken = connection.execute(_TAKE, {"_key": key, "_now": now}).rowcount == 1
+            connection.execute(_DROP_EXPIRED, {"_now": now})
+        return taken

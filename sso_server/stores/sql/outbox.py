@@ -1,0 +1,116 @@
+"""Outbox: the worker's side of the ledger. No row to two workers, no claim for ever, success from any attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, text
+
+from sso_server.core.notifications import AttemptResult, Notification, State
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import notification_of
+from sso_server.stores.sql.tables import notifications
+
+# due_at is the next attempt of a pending row and the end of the claim of a claimed one: one index finds both, also what
+# a dead worker left.
+_NEXT_DUE = sa.select(sa.func.min(notifications.c.due_at)).where(notifications.c.due_at.is_not(None))
+_due = (
+    sa.select(notifications.c.number)
+    .where(notifications.c.due_at.is_not(None), notifications.c.due_at <= bindparam("_now"))
+    .order_by(notifications.c.due_at, notifications.c.number)
+    .limit(bindparam("_limit"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    sa.update(notifications)
+    .where(notifications.c.number.in_(_due))
+    .values(
+        state=State.CLAIMED.value,
+        attempt=notifications.c.attempt + 1,
+        claimed_by=bindparam("_worker"),
+        claimed_until=bindparam("_until"),
+        due_at=bindparam("_until"),
+    )
+    .returning(*notifications.c)
+)
+_RECORD = (
+    sa.update(notifications)
+    .where(
+        notifications.c.sid == bindparam("_sid"),
+        notifications.c.client_id == bindparam("_client"),
+        notifications.c.store_id == bindparam("_store"),
+    )
+    .values(
+        state=bindparam("_state"),
+        next_attempt_at=bindparam("_next"),
+        due_at=bindparam("_due"),
+        final_at=bindparam("_final"),
+        to_archive_at=bindparam("_final"),
+        last_status=bindparam("_status"),
+        last_error=bindparam("_error"),
+        claimed_by="",
+        claimed_until=0,
+    )
+)
+# The site has ended its session: no later failure, claim or giving up makes that untrue.
+_RECORD_SUCCESS = _RECORD.where(text("state <> 'acknowledged'"))
+# Anything else may come from an attempt that somebody else has repeated since.
+_RECORD_FAILURE = _RECORD.where(
+    notifications.c.state == State.CLAIMED.value, notifications.c.attempt == bindparam("_attempt")
+)
+
+
+class SqlOutbox:
+    """Implements `ports.Outbox`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
+        """Due rows, longest due first, claimed by this worker until now + claim_ms. Raises Unavailable."""
+        due = self.next_due(now)
+        if due is None or due > now:
+            # Looking costs a read; most polls find nothing and take no lock.
+            return []
+        values = {"_worker": worker, "_now": now, "_limit": limit, "_until": now + claim_ms}
+        with self._database.write() as connection:
+            rows = connection.execute(_CLAIM, values).all()
+        return [notification_of(row) for row in sorted(rows, key=lambda row: (row.next_attempt_at or 0, row.number))]
+
+    def record(self, results: Sequence[AttemptResult], now: int) -> None:
+        """Write outcomes in a batch. Raises Unavailable."""
+        successes = [_values(result, now) for result in results if result.state is State.ACKNOWLEDGED]
+        failures = [
+            {**_values(result, now), "_attempt": result.attempt}
+            for result in results
+            if result.state is not State.ACKNOWLEDGED
+        ]
+        if not results:
+            return
+        with self._database.write() as connection:
+            if failures:
+                connection.execute(_RECORD_FAILURE, failures)
+            if successes:
+                connection.execute(_RECORD_SUCCESS, successes)
+
+    def next_due(self, now: int) -> int | None:
+        """When the next row is due (ms), in the past if it is overdue; None when there is none. Raises Unavailable."""
+        del now  # the moment stands in the row
+        with self._database.read() as connection:
+            due: int | None = connection.execute(_NEXT_DUE).scalar_one()
+        return due
+
+
+def _values(result: AttemptResult, now: int) -> dict[str, object]:
+    return {
+        "_sid": result.sid,
+        "_client": result.client_id,
+        "_store": result.store_id,
+        "_state": result.state.value,
+        "_next": result.next_attempt_at,
+        "_due": result.next_attempt_at if result.state is State.PENDING else None,
+        "_final": now if result.state.is_final else None,
+        "_status": result.status,
+        "_error": result.error,
+    }

@@ -1,0 +1,204 @@
+"""TicketStore: keeping tickets, and the one step that takes one, registers the site and writes its tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.engine import Connection
+
+from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
+from sso_server.core.sessions import Session
+from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import pack, session_of, ticket_of
+from sso_server.stores.sql.sweeps import KEEP_TICKET_MS
+from sso_server.stores.sql.tables import grants, sessions, tickets, tokens
+
+# Repeating an issue after a lost answer changes nothing.
+_PUT = text(
+    "INSERT INTO tickets (ticket_hash, kind, sid, client_id, user_id, redirect_uri, code_challenge, nonce, scope,"
+    " auth_time, amr, issued_at, expires_at, refreshable, offline)"
+    " VALUES (:ticket_hash, :kind, :sid, :client_id, :user_id, :redirect_uri, :code_challenge, :nonce, :scope,"
+    " :auth_time, :amr, :issued_at, :expires_at, :refreshable, :offline)"
+    " ON CONFLICT (ticket_hash) DO NOTHING"
+)
+_FIND = sa.select(tickets).where(tickets.c.ticket_hash == bindparam("_ticket"))
+# The session's row first, before anything is decided: an end waits for us, or we for it. Not the weaker FOR SHARE: two
+# redemptions could both hold it, and neither could then turn it into the update of last_active_at.
+_LOCK_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(key_share=True)
+_SPEND = (
+    sa.update(tickets)
+    .where(tickets.c.ticket_hash == bindparam("_ticket"), tickets.c.spent_at.is_(None))
+    .values(spent_at=bindparam("_now"))
+)
+_REVOKE = (
+    sa.update(grants)
+    .where(grants.c.grant_id == bindparam("_grant"), grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("_now"))
+)
+_SESSION = (
+    sa.update(sessions)
+    .where(sessions.c.sid == bindparam("_sid"))
+    .values(last_active_at=bindparam("_active"), idle_off=bindparam("_idle_off"), due_at=bindparam("_due"))
+)
+REGISTER = text(
+    "INSERT INTO participants (sid, client_id, store_id, kind, logout_uri, registered_at, local_until, reports)"
+    " VALUES (:sid, :client_id, :store_id, :kind, :logout_uri, :registered_at, :local_until, :reports)"
+    " ON CONFLICT (sid, client_id, store_id) DO UPDATE SET kind = excluded.kind, logout_uri = excluded.logout_uri,"
+    " reports = excluded.reports, local_until = CASE WHEN excluded.local_until > participants.local_until"
+    " THEN excluded.local_until ELSE participants.local_until END"
+)
+_GRANT = sa.insert(grants)
+INSERT_TOKENS = sa.insert(tokens)
+
+
+class SqlTickets:
+    """Implements `ports.TicketStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, ticket: Ticket) -> None:
+        """Keep it until its end plus ten minutes. Raises Unavailable."""
+        with self._database.write() as connection:
+            connection.execute(
+                _PUT,
+                {
+                    "ticket_hash": ticket.ticket_hash,
+                    "kind": ticket.kind,
+                    "sid": ticket.sid,
+                    "client_id": ticket.client_id,
+                    "user_id": ticket.user_id,
+                    "redirect_uri": ticket.redirect_uri,
+                    "code_challenge": ticket.code_challenge,
+                    "nonce": ticket.nonce,
+                    "scope": pack(ticket.scope),
+                    "auth_time": ticket.auth_time,
+                    "amr": pack(ticket.amr),
+                    "issued_at": ticket.issued_at,
+                    "expires_at": ticket.expires_at,
+                    "refreshable": ticket.refreshable,
+                    "offline": ticket.offline,
+                },
+            )
+
+    def redeem(self, redemption: Redemption, now: int) -> Redeemed:
+        """Take it, or say why not, in the order of `ports.TicketStore.redeem`. Raises Unavailable."""
+        with self._database.write() as connection:
+            return _redeem(connection, redemption, now)
+
+    def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
+        """Spent or not, while it is kept. Raises Unavailable."""
+        del bucket  # the digest is the key here; Redis needs to know where to look
+        with self._database.read() as connection:
+            row = connection.execute(_FIND, {"_ticket": ticket_hash}).one_or_none()
+        return None if row is None else ticket_of(row)
+
+
+def token_values(token: NewToken, kind: str, grant_id: str, now: int, cut_at: int | None = None) -> dict[str, Any]:
+    """A row of `tokens`; its end is cut to `cut_at` when given."""
+    expires_at = token.expires_at if cut_at is None else min(token.expires_at, cut_at)
+    return {
+        "token_hash": token.token_hash,
+        "grant_id": grant_id,
+        "kind": kind,
+        "issued_at": now,
+        "expires_at": expires_at,
+        "spent_at": None,
+    }
+
+
+def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeemed:
+    row = connection.execute(_FIND, {"_ticket": redemption.ticket_hash}).one_or_none()
+    if row is None:
+        return Redeemed(Refusal.UNKNOWN)
+    ticket = ticket_of(row)
+    found = connection.execute(_LOCK_SESSION, {"_sid": ticket.sid}).one_or_none()
+    session = None if found is None else session_of(found)
+    if row.spent_at is not None:
+        return _used(connection, ticket, now)
+    if now >= ticket.expires_at:
+        return Redeemed(Refusal.EXPIRED, ticket)
+    # Of simultaneous calls the database lets exactly one write this; the row above may be older than another's commit.
+    if connection.execute(_SPEND, {"_ticket": ticket.ticket_hash, "_now": now}).rowcount != 1:
+        return _used(connection, ticket, now)
+    refusal = _wrong_binding(ticket, redemption)
+    if refusal is None and (session is None or not session.is_live(now)):
+        refusal = Refusal.SESSION_ENDED
+    if refusal is not None or session is None:
+        return Redeemed(refusal, ticket)
+    return Redeemed(None, ticket, _admit(connection, ticket, row, session, redemption, now))
+
+
+def _used(connection: Connection, ticket: Ticket, now: int) -> Redeemed:
+    # RFC 6749 section 4.1.2: a code that comes twice takes everything along that came from it.
+    connection.execute(_REVOKE, {"_grant": ticket.ticket_hash, "_now": now})
+    return Redeemed(Refusal.USED, ticket)
+
+
+def _wrong_binding(ticket: Ticket, redemption: Redemption) -> Refusal | None:
+    if ticket.client_id != redemption.client_id:
+        return Refusal.OTHER_CLIENT
+    if ticket.redirect_uri != redemption.redirect_uri:
+        return Refusal.REDIRECT_URI
+    if ticket.code_challenge != redemption.code_challenge:
+        return Refusal.PKCE
+    return None
+
+
+def _admit(
+    connection: Connection, ticket: Ticket, row: Row[Any], session: Session, redemption: Redemption, now: int
+) -> Session:
+    session = replace(
+        session,
+        last_active_at=max(session.last_active_at, now),
+        idle_off=session.idle_off or redemption.idle_off,
+    )
+    connection.execute(
+        _SESSION,
+        {
+            "_sid": session.sid,
+            "_active": session.last_active_at,
+            "_idle_off": session.idle_off,
+            "_due": session.due_at,
+        },
+    )
+    connection.execute(
+        REGISTER,
+        {
+            "sid": ticket.sid,
+            "client_id": ticket.client_id,
+            "store_id": redemption.store_id,
+            "kind": redemption.kind,
+            "logout_uri": redemption.logout_uri,
+            "registered_at": now,
+            "local_until": now + redemption.local_max_ms,
+            "reports": redemption.reports,
+        },
+    )
+    written = [token_values(redemption.access, ACCESS_TOKEN, ticket.ticket_hash, now)]
+    if redemption.refresh is not None and ticket.refreshable:
+        cut_at = None if ticket.offline else session.absolute_until
+        written.append(token_values(redemption.refresh, REFRESH_TOKEN, ticket.ticket_hash, now, cut_at))
+    connection.execute(
+        _GRANT,
+        {
+            "grant_id": ticket.ticket_hash,
+            "sid": ticket.sid,
+            "client_id": ticket.client_id,
+            "user_id": ticket.user_id,
+            "scope": row.scope,
+            "auth_time": ticket.auth_time,
+            "amr": row.amr,
+            "offline": ticket.offline,
+            "created_at": now,
+            "revoked_at": None,
+            # As long as anything that came from the ticket could still be presented.
+            "keep_until": max(ticket.expires_at + KEEP_TICKET_MS, *(token["expires_at"] for token in written)),
+        },
+    )
+    connection.execute(INSERT_TOKENS, written)
+    return session

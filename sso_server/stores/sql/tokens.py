@@ -1,0 +1,130 @@
+"""TokenStore: finding, rotating and revoking what came from tickets."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, or_
+from sqlalchemy.engine import Connection
+
+from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
+from sso_server.core.sessions import Session
+from sso_server.core.tickets import Refusal
+from sso_server.core.tokens import FoundToken, Rotated, Rotation
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import grant_of, later, session_of
+from sso_server.stores.sql.tables import grants, sessions, tokens
+from sso_server.stores.sql.tickets import INSERT_TOKENS, token_values
+
+_token_columns = (
+    tokens.c.token_hash,
+    tokens.c.issued_at,
+    tokens.c.expires_at,
+    tokens.c.spent_at,
+)
+_WITH_GRANT = (
+    sa.select(*_token_columns, *grants.c)
+    .join_from(tokens, grants, grants.c.grant_id == tokens.c.grant_id)
+    .where(tokens.c.token_hash == bindparam("_token"), tokens.c.kind == bindparam("_kind"))
+)
+_VALID = _WITH_GRANT.outerjoin(sessions, sessions.c.sid == grants.c.sid).where(
+    tokens.c.expires_at > bindparam("_now"),
+    tokens.c.spent_at.is_(None),
+    grants.c.revoked_at.is_(None),
+    or_(grants.c.offline, sessions.c.ended_at.is_(None) & (sessions.c.due_at > bindparam("_now"))),
+)
+# The session's row first: an end that runs at the same time is either seen here or waits until the new pair is written.
+_SHARE_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(read=True)
+_LOCKED = _WITH_GRANT.with_for_update(of=tokens)
+_SPEND = (
+    sa.update(tokens)
+    .where(tokens.c.token_hash == bindparam("_token"), tokens.c.spent_at.is_(None))
+    .values(spent_at=bindparam("_now"))
+)
+_KEEP = (
+    sa.update(grants)
+    .where(grants.c.grant_id == bindparam("_grant"))
+    .values(keep_until=later(grants.c.keep_until, bindparam("_until", type_=sa.BigInteger)))
+)
+_REVOKE = (
+    sa.update(grants)
+    .where(grants.c.grant_id == bindparam("_grant"), grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("_now"))
+)
+_DROP = sa.delete(tokens).where(tokens.c.token_hash == bindparam("_token"))
+_REVOKE_OF_USER = (
+    sa.update(grants)
+    .where(grants.c.user_id == bindparam("_user"), grants.c.sid != bindparam("_keep"), grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("_now"))
+)
+
+
+class SqlTokens:
+    """Implements `ports.TokenStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find_token(self, token_hash: str, kind: str, now: int) -> FoundToken | None:
+        """The token if it is valid now. Raises Unavailable."""
+        with self._database.read() as connection:
+            row = connection.execute(_VALID, {"_token": token_hash, "_kind": kind, "_now": now}).one_or_none()
+        return None if row is None else FoundToken(grant_of(row), kind, row.issued_at, row.expires_at)
+
+    def rotate(self, rotation: Rotation, now: int) -> Rotated:
+        """A new pair for a refresh token, or why not, in the order of `ports.TokenStore.rotate`. Raises Unavailable."""
+        with self._database.write() as connection:
+            return _rotate(connection, rotation, now)
+
+    def revoke(self, token_hash: str, kind: str, client_id: str, now: int) -> None:
+        """A refresh token's whole grant, or one access token, if it is this client's. Raises Unavailable."""
+        with self._database.write() as connection:
+            row = connection.execute(_WITH_GRANT, {"_token": token_hash, "_kind": kind}).one_or_none()
+            if row is None or row.client_id != client_id:
+                return
+            if kind == ACCESS_TOKEN:
+                connection.execute(_DROP, {"_token": token_hash})
+            else:
+                connection.execute(_REVOKE, {"_grant": row.grant_id, "_now": now})
+
+    def revoke_grants_of(self, user_id: str, keep_sid: str, now: int) -> int:
+        """All grants of a person but those of the session `keep_sid`; how many. Raises Unavailable."""
+        with self._database.write() as connection:
+            values = {"_user": user_id, "_keep": keep_sid, "_now": now}
+            return connection.execute(_REVOKE_OF_USER, values).rowcount
+
+
+def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
+    presented = {"_token": rotation.token_hash, "_kind": REFRESH_TOKEN}
+    first_look = connection.execute(_WITH_GRANT, presented).one_or_none()
+    if first_look is None:
+        return Rotated(Refusal.UNKNOWN)
+    session = _live_session(connection, first_look.sid, now)
+    row = connection.execute(_LOCKED, presented).one_or_none()
+    if row is None:
+        return Rotated(Refusal.UNKNOWN)
+    grant = grant_of(row)
+    revoke = {"_grant": grant.grant_id, "_now": now}
+    if grant.revoked_at is not None or (session is None and not grant.offline):
+        return Rotated(Refusal.SESSION_ENDED, grant, session)
+    if grant.client_id != rotation.client_id:
+        connection.execute(_REVOKE, revoke)
+        return Rotated(Refusal.OTHER_CLIENT, grant, session)
+    if now >= row.expires_at:
+        return Rotated(Refusal.EXPIRED, grant, session)
+    if row.spent_at is not None and now - row.spent_at > rotation.grace_ms:
+        connection.execute(_REVOKE, revoke)
+        return Rotated(Refusal.USED, grant, session, reused=True)
+    connection.execute(_SPEND, {"_token": rotation.token_hash, "_now": now})
+    cut_at = session.absolute_until if session is not None and not grant.offline else None
+    access = token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now)
+    refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at)
+    connection.execute(INSERT_TOKENS, [access, refresh])
+    until = max(rotation.access.expires_at, rotation.refresh.expires_at)
+    connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})
+    return Rotated(None, grant, session)
+
+
+def _live_session(connection: Connection, sid: str, now: int) -> Session | None:
+    row = connection.execute(_SHARE_SESSION, {"_sid": sid}).one_or_none()
+    session = None if row is None else session_of(row)
+    return session if session is not None and session.is_live(now) else None

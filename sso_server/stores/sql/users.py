@@ -1,0 +1,189 @@
+"""UserStore and EndOrderStore: accounts, and orders written in the transaction that causes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Row, bindparam, exc, text
+
+from sso_server.core.users import EndOrder, User, fold_username
+from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.records import pack, unpack
+from sso_server.stores.sql.tables import end_orders, users
+
+_BY_ID = sa.select(users).where(users.c.user_id == bindparam("_user"))
+_BY_NAME = sa.select(users).where(users.c.folded == bindparam("_folded"))
+_LIST = sa.select(users).order_by(users.c.folded)
+_INSERT = sa.insert(users)
+_UPDATE = sa.update(users).where(users.c.user_id == bindparam("_user"), users.c.version == bindparam("_version"))
+_REHASH = (
+    sa.update(users)
+    .where(users.c.user_id == bindparam("_user"), users.c.password_hash == bindparam("_old"))
+    .values(password_hash=bindparam("_new"))
+)
+# Repeating after a lost answer changes nothing.
+_ADD_ORDER = text(
+    "INSERT INTO end_orders (order_id, reason, created_at, user_id, user_version, client_id, keep_sid, revoke_grants,"
+    " finished_at, ended) VALUES (:order_id, :reason, :created_at, :user_id, :user_version, :client_id, :keep_sid,"
+    " :revoke_grants, :finished_at, :ended) ON CONFLICT (order_id) DO NOTHING"
+)
+_UNFINISHED = (
+    sa.select(end_orders)
+    .where(end_orders.c.finished_at.is_(None))
+    .order_by(end_orders.c.created_at, end_orders.c.order_id)
+)
+_PROGRESS = (
+    sa.update(end_orders)
+    .where(end_orders.c.order_id == bindparam("_order"))
+    .values(
+        ended=end_orders.c.ended + bindparam("_ended"),
+        finished_at=sa.func.coalesce(end_orders.c.finished_at, bindparam("_finished", type_=sa.BigInteger)),
+    )
+)
+
+
+class SqlUsers:
+    """Implements `ports.UserStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, user_id: str) -> User | None:
+        """By id. Raises Unavailable."""
+        with self._database.read() as connection:
+            row = connection.execute(_BY_ID, {"_user": user_id}).one_or_none()
+        return None if row is None else _user_of(row)
+
+    def find_by_username(self, folded: str) -> User | None:
+        """By `users.fold_username(...)`. Raises Unavailable."""
+        with self._database.read() as connection:
+            row = connection.execute(_BY_NAME, {"_folded": folded}).one_or_none()
+        return None if row is None else _user_of(row)
+
+    def list_users(self, limit: int, *, after: str = "", admins_only: bool = False) -> list[User]:
+        """By folded name, `after` (a folded name) exclusive. Raises Unavailable."""
+        query = _LIST.limit(limit)
+        if after:
+            query = query.where(users.c.folded > after)
+        if admins_only:
+            query = query.where(users.c.is_admin)
+        with self._database.read() as connection:
+            return [_user_of(row) for row in connection.execute(query)]
+
+    def add(self, user: User) -> bool:
+        """False when the name is taken. Raises Unavailable."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(_INSERT, _values(user))
+        except exc.IntegrityError:
+            return False
+        return True
+
+    def update(self, user: User, order: EndOrder | None = None) -> bool:
+        """Write the row if its version still is the user's; an order brings the next version. Raises Unavailable."""
+        version = user.version if order is None else user.version + 1
+        changed = _UPDATE.values(_values(replace(user, version=version)))
+        try:
+            with self._database.write() as connection:
+                if connection.execute(changed, {"_user": user.user_id, "_version": user.version}).rowcount != 1:
+                    return False
+                if order is not None:
+                    connection.execute(_ADD_ORDER, _order_values(replace(order, user_version=version)))
+        except exc.IntegrityError:
+            # The new name was taken in the meantime.
+            return False
+        return True
+
+    def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
+        """Replace the hash if it still is the old one; the version stays. Raises Unavailable."""
+        with self._database.write() as connection:
+            connection.execute(_REHASH, {"_user": user_id, "_old": old_hash, "_new": new_hash})
+
+
+class SqlEndOrders:
+    """Implements `ports.EndOrderStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, order: EndOrder) -> None:
+        """Write an order that doesn't come with a change of an account. Raises Unavailable."""
+        with self._database.write() as connection:
+            connection.execute(_ADD_ORDER, _order_values(order))
+
+    def list_unfinished(self) -> list[EndOrder]:
+        """Oldest first. Raises Unavailable."""
+        with self._database.read() as connection:
+            return [_order_of(row) for row in connection.execute(_UNFINISHED)]
+
+    def progress(self, order_id: str, ended: int, finished_at: int | None) -> None:
+        """Add to the count; set the end when given (the first one stays). Raises Unavailable."""
+        with self._database.write() as connection:
+            connection.execute(_PROGRESS, {"_order": order_id, "_ended": ended, "_finished": finished_at})
+
+
+def _user_of(row: Row[Any]) -> User:
+    return User(
+        user_id=row.user_id,
+        username=row.username,
+        password_hash=row.password_hash,
+        created_at=row.created_at,
+        name=row.name,
+        email=row.email,
+        email_verified=row.email_verified,
+        groups=unpack(row.groups),
+        is_admin=row.is_admin,
+        locale=row.locale,
+        version=row.version,
+        disabled_at=row.disabled_at,
+    )
+
+
+def _values(user: User) -> dict[str, object]:
+    return {
+        "user_id": user.user_id,
+        "username": user.username,
+        "folded": fold_username(user.username),
+        "password_hash": user.password_hash,
+        "created_at": user.created_at,
+        "name": user.name,
+        "email": user.email,
+        "email_verified": user.email_verified,
+        "groups": pack(user.groups),
+        "is_admin": user.is_admin,
+        "locale": user.locale,
+        "version": user.version,
+        "disabled_at": user.disabled_at,
+    }
+
+
+def _order_of(row: Row[Any]) -> EndOrder:
+    return EndOrder(
+        order_id=row.order_id,
+        reason=row.reason,
+        created_at=row.created_at,
+        user_id=row.user_id,
+        user_version=row.user_version,
+        client_id=row.client_id,
+        keep_sid=row.keep_sid,
+        revoke_grants=row.revoke_grants,
+        finished_at=row.finished_at,
+        ended=row.ended,
+    )
+
+
+def _order_values(order: EndOrder) -> dict[str, object]:
+    return {
+        "order_id": order.order_id,
+        "reason": order.reason,
+        "created_at": order.created_at,
+        "user_id": order.user_id,
+        "user_version": order.user_version,
+        "client_id": order.client_id,
+        "keep_sid": order.keep_sid,
+        "revoke_grants": order.revoke_grants,
+        "finished_at": order.finished_at,
+        "ended": order.ended,
+    }
