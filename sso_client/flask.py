@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
-from urllib.parse import urlencode
 
 from flask import Flask, Response, after_this_request, current_app, g, request, url_for
 from markupsafe import Markup
@@ -31,6 +30,7 @@ from sso_client.user import AnonymousUser, User
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _EXTENSION = "sso_client"
+_SESSION = "sso_client_session"
 _ABSENT = object()
 
 
@@ -78,7 +78,7 @@ class SSO:
         app.extensions[_EXTENSION] = _Mounted(self, client)
         app.register_blueprint(flask_pages.build_blueprint(self), url_prefix=self.prefix)
         app.register_error_handler(SSOError, self.show_error)
-        app.context_processor(lambda: {"sso": self} | ({} if hasattr(app, "login_manager") else {"current_user": self.user}))
+        app.context_processor(self._for_templates)
         # Flask-WTF's CSRFProtect may be set up before or after us; calls from the centre carry no form token.
         app.before_request(lambda: flask_pages.exempt_from_csrf(app, self.blueprint))
 
@@ -124,11 +124,11 @@ class SSO:
     @property
     def session(self) -> LocalSession | None:
         """The local session of this request, looked up once."""
-        found = g.get("_sso_session", _ABSENT)
+        found = g.get(_SESSION, _ABSENT)
         if found is _ABSENT:
             cookie = request.cookies.get(self.cookie_names.session)
             found = self.client.find_session(cookie) if cookie else None
-            g._sso_session = found
+            setattr(g, _SESSION, found)
         return cast("LocalSession | None", found)
 
     def live_session(self) -> LocalSession | None:
@@ -168,6 +168,10 @@ class SSO:
     def cookie_names(self) -> CookieNames:
         return cookie_names(self.settings.client_id, self.own_origin)
 
+    def json(self, value: dict[str, Any], status: int = 200) -> Response:
+        """An answer for programs that no cache keeps."""
+        return _json(value, status)
+
     def render(self, html: str, status: int = 200) -> Response:
         """One of our own pages with its headers."""
         return Response(html, status, pages.headers(self.settings.issuer_origin))
@@ -182,17 +186,21 @@ class SSO:
         if wants_json() or request.endpoint == f"{self.blueprint}.me":
             response = _json({"error": error.code, "error_description": error.cause}, error.status)
         else:
-            # Asking again for what was asked is safe only for GET; a callback's address is good for one go.
-            asked = request.path if request.endpoint == f"{self.blueprint}.login" else _this_page()
-            again = None if request.endpoint == f"{self.blueprint}.callback" or error.status == 403 else asked
-            if request.endpoint == f"{self.blueprint}.callback":
+            again: str | None = _this_page()
+            if request.endpoint == f"{self.blueprint}.callback":  # its address is good for one go
                 again = url_for(f"{self.blueprint}.login")
+            elif error.code == "group_required" or request.method not in ("GET", "HEAD"):
+                again = None
             show_fix = current_app.debug or is_loopback(request.host)
             html = pages.error_page(self.language, error, again=again, show_fix=show_fix)
             response = self.render(html, error.status)
         if error.status == 503:
             response.headers["Retry-After"] = str(error.retry_after_s if isinstance(error, LeaseExpired) else 5)
         return response
+
+    def _for_templates(self) -> dict[str, Any]:
+        # Flask-Login brings a `current_user` of its own: a site that uses it keeps that one.
+        return {"sso": self} | ({} if hasattr(current_app, "login_manager") else {"current_user": current_user})
 
     def _ask_to_sign_in(self) -> Response:
         if wants_json():
@@ -242,9 +250,8 @@ def _referring_page() -> str:
 
 
 def _json(value: dict[str, Any], status: int) -> Response:
-    response = current_app.json.response(value)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
+    body = current_app.json.dumps(value)
+    response = Response(body, status, {"Content-Type": "application/json", "Cache-Control": "no-store"})
     response.vary.add("Cookie")
     return response
 

@@ -7,7 +7,7 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Flask, Response, redirect, request, url_for
+from flask import Blueprint, Flask, Response, request, url_for
 
 from sso_client import pages
 from sso_client.addresses import origin_of, safe_next
@@ -40,7 +40,7 @@ def build_blueprint(sso: "SSO") -> Blueprint:
 def exempt_from_csrf(app: Flask, blueprint: str) -> None:
     """Tell Flask-WTF, if the application uses it, that our POSTs prove themselves in another way."""
     protection = app.extensions.get("csrf")
-    if hasattr(protection, "exempt") and not app.extensions.get(f"{blueprint} csrf exempt"):
+    if protection is not None and hasattr(protection, "exempt") and not app.extensions.get(f"{blueprint} csrf exempt"):
         for name in ("logout", "backchannel_logout"):
             protection.exempt(app.view_functions[f"{blueprint}.{name}"])
         app.extensions[f"{blueprint} csrf exempt"] = True
@@ -48,9 +48,7 @@ def exempt_from_csrf(app: Flask, blueprint: str) -> None:
 
 def go(url: str, status: int = 302) -> Response:
     """A redirect that nobody keeps."""
-    response = redirect(url, status)
-    response.headers["Cache-Control"] = "no-store"
-    return response  # type: ignore[return-value]  # werkzeug's own class; Flask's has the same interface
+    return Response(status=status, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 class _Views:
@@ -76,13 +74,11 @@ class _Views:
         turns = self._turns()
         if turns >= _MAX_TURNS:
             response = sso.show_error(SSOError("login_loop", f"{turns} sign-ins in {_TURN_S} s, no session cookie"))
-            response.delete_cookie(names.turn, secure=names.secure, httponly=True, samesite="Lax")
+            self._forget(response, names.turn)
             return response
-        url, attempt = client.login_url(
-            next_page,
-            redirect_uri=f"{base}{sso.prefix}/callback" if base else url_for(f"{sso.blueprint}.callback", _external=True),
-            restarted="again" in request.args,
-        )
+        here = url_for(f"{sso.blueprint}.callback", _external=True)
+        redirect_uri = f"{base}{sso.prefix}/callback" if base else here
+        url, attempt = client.login_url(next_page, redirect_uri=redirect_uri, restarted="again" in request.args)
         response = go(url)
         sealed, name = client.seal.seal_attempt(attempt), names.attempt(attempt.state)
         others = names.attempts(request.cookies)

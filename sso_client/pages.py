@@ -34,7 +34,7 @@ _WORDS = {
         "lease_title": "We can't confirm that you are still signed in",
         "lease_text": "The sign-in service can't be reached. You were not signed out; please try again in a moment.",
         "unsafe_title": "Please sign in first",
-        "unsafe_text": "You aren't signed in any more, so what you sent was not carried out. Sign in, then send it again.",
+        "unsafe_text": "You aren't signed in any more: what you sent was not carried out. Sign in, then send it again.",
         "confirm_title": "Sign out?",
         "confirm_text": "This signs you out here and at every other site that uses this sign-in.",
         "nobody_title": "You aren't signed in here",
@@ -131,7 +131,9 @@ def nobody_page(lang: str) -> str:
 def signed_out_page(lang: str, *, told_later: bool) -> str:
     """Signed out here; `told_later` if the centre hasn't heard of it yet."""
     words = _WORDS[lang]
-    return _page(lang, words["out_title"], words["out_later" if told_later else "out_text"], [], _link(lang, "home", "/"))
+    return _page(
+        lang, words["out_title"], words["out_later" if told_later else "out_text"], [], _link(lang, "home", "/")
+    )
 
 
 def _pair(lang: str, name: str) -> tuple[str, str]:

@@ -1,0 +1,97 @@
+"""What the SDK's tests share: a centre on a real socket, a clock to move, a store on disk, a client, a Flask site."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from sso_client import LocalStore, Settings, SSOClient, open_sqlite_store
+from sso_client.flask import SSO, current_user
+from tests.support.fake_provider import FakeProvider
+from tests.support.sdk import MovedClock, Person
+
+
+@pytest.fixture
+def centre() -> Iterator[FakeProvider]:
+    provider = FakeProvider()
+    provider.up()
+    yield provider
+    provider.down()
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def settings(centre: FakeProvider) -> Settings:
+    return Settings(centre.issuer, centre.client_id, centre.client_secret, base_url="http://127.0.0.1:5000")
+
+
+@pytest.fixture
+def store(settings: Settings, tmp_path: Path) -> Iterator[LocalStore]:
+    opened = open_sqlite_store(tmp_path / "sso.sqlite3", issuer=settings.issuer, client_id=settings.client_id)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(settings: Settings, store: LocalStore, clock: MovedClock) -> Iterator[SSOClient]:
+    made = SSOClient(settings, store, clock=clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def person(client: SSOClient, centre: FakeProvider) -> Person:
+    return Person(client, centre)
+
+
+@pytest.fixture
+def make_site(centre: FakeProvider, tmp_path: Path, clock: MovedClock) -> Iterator[Callable[..., Flask]]:
+    """Flask sites, guarded with the seven lines."""
+    made: list[SSOClient] = []
+
+    def make(**options: Any) -> Flask:
+        app = Flask(f"site{len(made)}", instance_path=str(tmp_path / f"instance{len(made)}"))
+        given = {"issuer": centre.issuer, "client_id": centre.client_id, "client_secret": centre.client_secret}
+        sso = SSO(app, clock=clock, **(given | options))
+
+        @app.get("/")
+        @sso.login_required
+        def home() -> str:
+            return f"Hi {current_user.name}"
+
+        @app.get("/deep/<path:rest>")
+        @sso.login_required()
+        def deep(rest: str) -> str:
+            return f"deep {rest}"
+
+        @app.get("/staff")
+        @sso.login_required(groups=["staff"])
+        def staff() -> str:
+            return "staff only"
+
+        @app.post("/order")
+        @sso.login_required
+        def order() -> str:
+            return "ordered"
+
+        @app.get("/open")
+        def open_page() -> str:
+            return f"{current_user.is_authenticated} {bool(current_user)} {current_user.name}"
+
+        made.append(app.extensions["sso_client"].client)
+        return app
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Flask]) -> Flask:
+    return make_site()

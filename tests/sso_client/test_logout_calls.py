@@ -1,0 +1,211 @@
+"""Back-channel logout calls: which are believed, what they end, what a repeat does."""
+
+import json
+import time
+from urllib.parse import urlencode
+
+import jwt
+import pytest
+
+from sso_client import SSOClient
+from sso_client.settings import Settings
+from tests.support.fake_provider import EVENT, FOREIGN_KEY, FakeProvider
+from tests.support.sdk import MovedClock, Person, new_sid
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_a_good_logout_token_ends_the_session_it_names(person: Person, client: SSOClient, centre: FakeProvider) -> None:
+    cookie, session = person.sign_in()
+    other, _ = person.sign_in()
+    answer = client.receive_logout(centre.logout_form(sid=session.sid), FORM)
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Lockstep-Store"] == client.store.store_id
+    assert client.find_session(cookie) is None
+    assert client.find_session(other) is not None, "`sub` beside `sid` must not end the person's other sessions"
+    event = client.recent_events(1)[0]
+    assert event.text.startswith("logout call received, local session ended, ")
+    assert event.text.endswith(" ms after the click")
+    assert event.after_ms >= 31
+
+
+def test_sub_alone_ends_all_older_sessions_and_a_login_does_not_bring_them_back(
+    person: Person, client: SSOClient, centre: FakeProvider
+) -> None:
+    _, _ = person.sign_in()
+    cookies = [person.sign_in()[0] for _ in range(2)]
+    stranger, _ = person.sign_in(sub="usr-bob")
+    url, attempt = client.login_url("/")
+    late = client.validate_ticket(centre.issue_ticket(url, sid=new_sid()), attempt)
+    assert client.receive_logout(centre.logout_form(), FORM).status == 200
+    assert [client.find_session(cookie) for cookie in cookies] == [None, None]
+    assert client.find_session(stranger) is not None
+    centre.id_token_changes = {"iat": int(time.time()) + 2}
+    newer, _ = person.sign_in()
+    assert client.find_session(newer) is not None
+    with pytest.raises(Exception, match="session_ended"):
+        client.open_session(late)
+
+
+NEGATIVE = {
+    "AlgNone": "alg_not_allowed",
+    "WrongAlg": "alg_not_allowed",
+    "NoEvent": "event_missing",
+    "WrongEvent": "event_missing",
+    "EventNoObject": "event_missing",
+    "WithNonce": "nonce_present",
+    "WrongIssuer": "issuer_mismatch",
+    "WrongAud": "audience_mismatch",
+    "NoSubNoSid": "subject_missing",
+    "Expired": "token_expired",
+    "FromTheFuture": "token_expired",
+    "WrongTyp": "typ_wrong",
+    "PlainTyp": "typ_wrong",
+    "Oversize": "token_oversize",
+    "NoJti": "jti_missing",
+    "ForeignKey": "signature_invalid",
+    "Crit": "token_malformed",
+    "Garbage": "token_malformed",
+}
+
+
+def negative_token(centre: FakeProvider, name: str, sid: str) -> str:
+    claims = centre.logout_claims(sid=sid)
+    match name:
+        case "AlgNone":
+            return jwt.encode(claims, None, algorithm="none", headers={"typ": "logout+jwt"})
+        case "WrongAlg":
+            return jwt.encode(claims, "k" * 64, algorithm="HS256", headers={"typ": "logout+jwt", "kid": "key-1-ES256"})
+        case "NoEvent":
+            return centre.logout_token(sid=sid, events=None)
+        case "WrongEvent":
+            return centre.logout_token(sid=sid, events={"http://schemas.openid.net/event/other": {}})
+        case "EventNoObject":
+            return centre.logout_token(sid=sid, events={EVENT: True})
+        case "WithNonce":
+            return centre.logout_token(sid=sid, nonce="n")
+        case "WrongIssuer":
+            return centre.logout_token(sid=sid, iss=centre.issuer + "/other")
+        case "WrongAud":
+            return centre.logout_token(sid=sid, aud="another")
+        case "NoSubNoSid":
+            return centre.logout_token(sub=None)
+        case "Expired":
+            return centre.logout_token(sid=sid, exp=int(time.time()) - 61)
+        case "FromTheFuture":
+            return centre.logout_token(sid=sid, iat=int(time.time()) + 301)
+        case "WrongTyp":
+            return centre.logout_token(sid=sid, typ="at+jwt")
+        case "PlainTyp":
+            return centre.logout_token(sid=sid, typ="JWT")
+        case "Oversize":
+            return centre.logout_token(sid=sid, padding="x" * 16_384)
+        case "NoJti":
+            return centre.logout_token(sid=sid, jti=None)
+        case "ForeignKey":
+            return centre.logout_token(sid=sid, key=FOREIGN_KEY)
+        case "Crit":
+            return centre.sign(claims, {"typ": "logout+jwt", "crit": ["b64"], "b64": True})
+    return "no.token.at-all"
+
+
+@pytest.mark.parametrize("name", NEGATIVE)
+def test_a_bad_logout_token_is_400_and_the_session_lives(
+    name: str, person: Person, client: SSOClient, centre: FakeProvider
+) -> None:
+    cookie, session = person.sign_in()
+    body = urlencode({"logout_token": negative_token(centre, name, session.sid)}).encode()
+    answer = client.receive_logout(body, FORM)
+    assert (answer.status, json.loads(answer.body)["error_description"]) == (400, NEGATIVE[name])
+    assert json.loads(answer.body)["error"] == "invalid_request"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert client.find_session(cookie) is not None
+
+
+def test_only_one_form_field_is_a_logout_call(client: SSOClient, centre: FakeProvider) -> None:
+    token = centre.logout_token(sid=new_sid())
+    for body, kind in [
+        (json.dumps({"logout_token": token}).encode(), "application/json"),
+        (urlencode([("logout_token", token), ("logout_token", token)]).encode(), FORM),
+        (b"", FORM),
+        (b"\xff\xfe=1", FORM),
+        (urlencode({"logout_token": token}).encode(), "text/plain"),
+    ]:
+        assert client.receive_logout(body, kind).status == 400
+    assert client.receive_logout(urlencode({"logout_token": token}).encode(), FORM + "; charset=utf-8").status == 200
+
+
+def test_an_algorithm_other_than_the_chosen_one_is_refused(store, clock: MovedClock, centre: FakeProvider) -> None:
+    strict = Settings(centre.issuer, centre.client_id, centre.client_secret, id_token_algs=("ES256",))
+    client = SSOClient(strict, store, clock=clock)
+    centre.alg = "RS256"
+    assert client.receive_logout(centre.logout_form(sid=new_sid()), FORM).status == 400
+    client.close()
+
+
+def test_an_older_provider_may_send_the_plain_type(client: SSOClient, centre: FakeProvider) -> None:
+    centre.leases = False
+    assert client.receive_logout(centre.logout_form(sid=new_sid(), typ="JWT", exp=None), FORM).status == 200
+
+
+def test_logout_before_the_local_session_leaves_a_tombstone(
+    client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    url, attempt = client.login_url("/")
+    sid = new_sid()
+    sign_in = client.validate_ticket(centre.issue_ticket(url, sid=sid), attempt)
+    assert client.receive_logout(centre.logout_form(sid=sid), FORM).status == 200
+    clock.go(600)
+    with pytest.raises(Exception, match="session_ended"):
+        client.open_session(sign_in)
+    clock.go(120)
+    client.open_session(sign_in)  # a tombstone lasts as long as a ticket could, not for ever
+
+
+def test_a_second_ticket_redeemed_before_the_logout_opens_nothing_after_it(
+    person: Person, client: SSOClient, centre: FakeProvider
+) -> None:
+    sid = new_sid()
+    person.sign_in(sid=sid)
+    url, attempt = client.login_url("/")
+    second_tab = client.validate_ticket(centre.issue_ticket(url, sid=sid), attempt)
+    client.receive_logout(centre.logout_form(sid=sid), FORM)
+    with pytest.raises(Exception, match="session_ended"):
+        client.open_session(second_tab)
+
+
+def test_replayed_jti_is_done_again(person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock) -> None:
+    sid = new_sid()
+    call = centre.logout_form(sid=sid, exp=int(time.time()) + 3000)
+    assert client.receive_logout(call, FORM).status == 200
+    clock.go(720)  # the tombstone is over
+    cookie, _ = person.sign_in(sid=sid)
+    assert client.receive_logout(call, FORM).status == 200
+    assert client.find_session(cookie) is None
+    assert client.receive_logout(call, FORM).status == 200
+
+
+def test_a_key_that_is_not_known_yet_is_fetched_once_and_then_no_more_for_a_while(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    clock.go(31)
+    centre.kid = "key-2"
+    assert client.receive_logout(centre.logout_form(sid=session.sid), FORM).status == 200
+    assert centre.calls("/jwks.json") == 2
+    strange = urlencode({"logout_token": centre.sign(centre.logout_claims(sid="x"), {"kid": "strange"})}).encode()
+    assert [client.receive_logout(strange, FORM).status for _ in range(5)] == [503] * 5
+    assert centre.calls("/jwks.json") == 2
+    clock.go(31)
+    assert client.receive_logout(strange, FORM).status == 400
+    assert centre.calls("/jwks.json") == 3
+
+
+def test_a_centre_that_cannot_be_asked_for_keys_is_no_fault_of_the_token(
+    client: SSOClient, centre: FakeProvider
+) -> None:
+    centre.failing["/jwks.json"] = 500
+    answer = client.receive_logout(centre.logout_form(sid=new_sid()), FORM)
+    assert answer.status == 503
+    assert "Retry-After" in answer.headers
