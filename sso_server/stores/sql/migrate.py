@@ -36,14 +36,22 @@ def downgrade(database_url: str, revision: str) -> None:
 
 def current_is_head(database_url: str) -> bool:
     """Whether the schema is the one this version was written for. Raises Unavailable, ValueError."""
+    return _current(database_url) == set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+
+
+def has_schema(database_url: str) -> bool:
+    """Whether there is a schema of ours at all, of whatever version. Raises Unavailable, ValueError."""
+    return bool(_current(database_url))
+
+
+def _current(database_url: str) -> set[str]:
     database = Database(database_url)
     if database.is_sqlite and not Path(database.url.database or "").exists():
         # Asking would make an empty file.
-        return False
+        return set()
     try:
         with database.read() as connection:
-            current = MigrationContext.configure(connection).get_current_heads()
-        return set(current) == set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+            return set(MigrationContext.configure(connection).get_current_heads())
     finally:
         database.close()
 
