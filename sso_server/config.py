@@ -206,3 +206,16 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def sources(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variable that each setting comes from, by field name; one that isn't in it has its default."""
+    environ = os.environ if environ is None else environ
+    files = {name: f"SSO_{name.upper()}_FILE" for name in _SECRETS}
+    found = {name: variable for name, variable in files.items() if variable in environ}
+    return found | {n: f"SSO_{n.upper()}" for n in Settings.model_fields if f"SSO_{n.upper()}" in environ}
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """The environment of a process that we start with settings of its own: ours without any `SSO_`, and these."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SSO_")} | variables
