@@ -1,4 +1,4 @@
-"""POST /check-in: a site's store tells what it served and hears what to end. Strict JSON; the rest is `core.check_in`."""
+"""POST /check-in: a site's store tells what it served and hears what to end. Strict JSON; `core.check_in` decides."""
 
 from __future__ import annotations
 

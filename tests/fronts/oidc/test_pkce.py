@@ -1,0 +1,50 @@
+import pytest
+
+from sso_server.core.clients import Client
+from sso_server.core.tickets import s256
+from sso_server.fronts.oidc import pkce
+
+CONFIDENTIAL = Client(client_id="shop", name="Shop", created_at=1)
+PUBLIC = Client(client_id="spa", name="Spa", created_at=1, public=True)
+# RFC 7636 appendix B.
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_the_example_of_the_rfc_holds() -> None:
+    assert s256(VERIFIER) == CHALLENGE
+    assert pkce.problem(PUBLIC, CHALLENGE, "S256", "") == ""
+
+
+@pytest.mark.parametrize("method", ["", "plain", "s256", "S512"])
+def test_only_s256_will_do(method: str) -> None:
+    assert "S256" in pkce.problem(CONFIDENTIAL, CHALLENGE, method, "nonce")
+
+
+@pytest.mark.parametrize("challenge", ["x" * 42, "x" * 44, "x" * 42 + "+", "x" * 42 + "=", "x" * 42 + "\n", "é" * 43])
+def test_what_s256_cannot_have_made_is_refused(challenge: str) -> None:
+    assert pkce.problem(CONFIDENTIAL, challenge, "S256", "nonce")
+
+
+def test_a_public_client_never_goes_without() -> None:
+    assert pkce.problem(PUBLIC, "", "", "nonce")
+
+
+def test_a_confidential_client_goes_without_only_with_a_nonce() -> None:
+    assert pkce.problem(CONFIDENTIAL, "", "", "nonce") == ""
+    assert pkce.problem(CONFIDENTIAL, "", "", "")
+
+
+def test_a_method_without_a_challenge_is_a_mistake() -> None:
+    assert pkce.problem(CONFIDENTIAL, "", "S256", "nonce")
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("a" * 43, True), ("a" * 128, True), ("aZ09-._~" * 6, True),
+        ("a" * 42, False), ("a" * 129, False), ("a" * 42 + " ", False), ("a" * 42 + "ß", False), ("a" * 43 + "\n", False),
+    ],
+)  # fmt: skip
+def test_a_verifier_has_43_to_128_unreserved_characters(text: str, good: bool) -> None:
+    assert pkce.is_verifier(text) is good
