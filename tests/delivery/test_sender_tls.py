@@ -1,0 +1,71 @@
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sso_server.core.notifications import Answer
+from sso_server.delivery.resolver import Resolver
+from sso_server.delivery.sender import GuardedSender
+from tests.support.certificates import Authority, make_authority
+from tests.support.clocks import SetClock
+from tests.support.sinks import Sink
+
+LAPTOP = "http://127.0.0.1:9000"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return make_authority(tmp_path)
+
+
+@pytest.fixture
+def sender(authority: Authority) -> Iterator[GuardedSender]:
+    here = Resolver(lambda _: ["127.0.0.1"])
+    sender = GuardedSender(LAPTOP, SetClock(), resolver=here, ca_file=authority.ca_file)
+    yield sender
+    sender.close()
+
+
+def test_the_site_s_name_is_sent_and_verified_although_the_address_is_connected_to(
+    sender: GuardedSender, authority: Authority
+) -> None:
+    asked: list[str | None] = []
+    context = authority.context("shop.example")
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with Sink("ok", tls=context) as sink:
+        for _ in range(3):
+            assert sender.send(f"https://shop.example:{sink.port}/logout", b"a=b", {}) == Answer(200)
+        assert sink.inbox[0].headers["host"] == f"shop.example:{sink.port}"
+        assert asked == ["shop.example"]  # one handshake for three calls
+
+
+def test_a_certificate_for_another_name_is_refused(sender: GuardedSender, authority: Authority) -> None:
+    with Sink("ok", tls=authority.context("evil.example")) as sink:
+        assert sender.send(f"https://shop.example:{sink.port}/logout", b"", {}) == Answer(None, "tls")
+        assert sender.send(f"https://127.0.0.1:{sink.port}/logout", b"", {}) == Answer(None, "tls")
+        assert sink.count == 0
+
+
+def test_an_authority_that_nobody_trusts_is_refused(authority: Authority) -> None:
+    stranger = GuardedSender(LAPTOP, SetClock(), resolver=Resolver(lambda _: ["127.0.0.1"]))
+    with Sink("ok", tls=authority.context("shop.example")) as sink:
+        assert stranger.send(f"https://shop.example:{sink.port}/logout", b"", {}) == Answer(None, "tls")
+        assert sink.count == 0
+
+
+def test_a_server_that_speaks_no_tls_or_says_nothing_ends_in_time(sender: GuardedSender) -> None:
+    with Sink("noise") as plain:
+        assert sender.send(f"https://shop.example:{plain.port}/logout", b"", {}).error in ("tls", "reset", "timeout")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        assert sender.send(f"https://shop.example:{silent.getsockname()[1]}/logout", b"", {}) == Answer(None, "timeout")
+        assert time.monotonic() - begun < 10
+
+
+def test_a_drip_over_tls_is_cut_off_too(sender: GuardedSender, authority: Authority) -> None:
+    with Sink("drip", tls=authority.context("shop.example")) as sink:
+        begun = time.monotonic()
+        assert sender.send(f"https://shop.example:{sink.port}/logout", b"", {}) == Answer(None, "timeout")
+        assert time.monotonic() - begun < 10
