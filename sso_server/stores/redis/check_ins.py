@@ -1,0 +1,90 @@
+"""CheckInStore on Redis: one look at all buckets, scripts where the report or the list has something.
+
+Every row written before the look is in the answer, or the call fails: one bucket that can't be read is Unavailable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
+from sso_server.core.policy import DAY
+from sso_server.core.sessions import EndReason
+from sso_server.stores.redis.buckets import by_bucket
+from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
+from sso_server.stores.redis.link import Call, Link, command, step
+from sso_server.stores.redis.records import pairs
+
+_STORES_KEPT_MS = 400 * DAY
+
+
+class RedisCheckIns:
+    """What site stores tell and hear."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    def registered(self, client_id: str, sids: Sequence[str]) -> list[str]:
+        """See ports.CheckInStore."""
+        steps = [step("registered", self._keys.bucket(b), client_id, *group) for b, group in by_bucket(sids).items()]
+        found = {sid for reply in self._link.send_all(steps) for sid in reply}
+        return [sid for sid in dict.fromkeys(sids) if sid in found]
+
+    def check_in(self, report: StoreReport, now: int, limit: int) -> StoreAnswer:
+        """See ports.CheckInStore. One round trip when nothing is waiting, else two."""
+        told = {b: self._script(report, b, now, limit, lists) for b, lists in _lists_by_bucket(report).items()}
+        quiet = [b for b in ALL_BUCKETS if b not in told]
+        looks = [command("ZCARD", self._keys.unacked(b, report.client_id, report.store_id)) for b in quiet]
+        # The store's own record comes first: it is a write, and a Redis that refuses it must not renew a lease.
+        record = self._record(report, now)
+        replies = self._link.send_all([*record, *told.values(), *looks])[len(record) :]
+        answers = replies[: len(told)]
+        waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
+        answers += self._link.send_all([self._script(report, b, now, limit, ([], [], [])) for b in waiting])
+        rows = [EndNotice(sid, reason, int(ended_at)) for _, found, _ in answers for sid, reason, ended_at in found]
+        listed = {row.sid for row in rows}
+        # Never cut off: the store named them in this call and would not be told again.
+        unknown = [
+            EndNotice(sid, EndReason.UNKNOWN_SESSION.value, int(ended_at))
+            for found, _, _ in answers
+            for sid, ended_at in found
+            if sid not in listed
+        ]
+        more = len(rows) > limit or any(more for _, _, more in answers)
+        return StoreAnswer((*rows[:limit], *unknown), more)
+
+    def find_site_stores(self, client_id: str) -> list[SiteStore]:
+        """See ports.CheckInStore."""
+        found = []
+        for store_id, text in pairs(self._link.send(command("HGETALL", self._keys.stores_of(client_id)))).items():
+            try:
+                at, lease_s, grace_s = (int(json.loads(text)[name]) for name in ("at", "lease_s", "grace_s"))
+            except (ValueError, KeyError, TypeError):
+                continue
+            found.append(SiteStore(client_id, store_id, at, lease_s, grace_s))
+        return sorted(found, key=lambda store: store.store_id)
+
+    def _record(self, report: StoreReport, now: int) -> list[Call]:
+        key = self._keys.stores_of(report.client_id)
+        value = json.dumps({"at": now, "lease_s": report.lease_s, "grace_s": report.grace_s})
+        return [command("HSET", key, report.store_id, value), command("PEXPIRE", key, _STORES_KEPT_MS)]
+
+    def _script(
+        self, report: StoreReport, bucket: int, now: int, limit: int, lists: tuple[list[str], list[str], list[str]]
+    ) -> Call:
+        r = report
+        words: list[str | int] = [now, limit, r.client_id, r.store_id, r.kind, r.logout_uri, r.local_max_ms]
+        for sids in lists:
+            words += [len(sids), *sids]
+        return step("check_in", self._keys.bucket(bucket), *words)
+
+
+def _lists_by_bucket(report: StoreReport) -> dict[int, tuple[list[str], list[str], list[str]]]:
+    """acks, active and live of each bucket that the report names."""
+    lists: dict[int, tuple[list[str], list[str], list[str]]] = {}
+    for i, sids in enumerate((report.acks, report.active, report.live or ())):
+        for bucket, group in by_bucket(sids).items():
+            lists.setdefault(bucket, ([], [], []))[i].extend(group)
+    return lists

@@ -1,0 +1,65 @@
+"""The name of every key, and nothing else. docs/redis.md is the table of them; a test compares the two.
+
+Everything of a session carries the hash tag of its bucket, `{bNN}`, so that one script may touch all of it on a
+Redis Cluster. What crosses buckets lives under a tag of its own and is written before what it names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sso_server.core.identifiers import BUCKETS
+
+ALL_BUCKETS = range(BUCKETS)
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All keys begin with `prefix`, so that several services may share a Redis. Raises ValueError for an odd prefix."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        if _PREFIX.fullmatch(self.prefix) is None:
+            # A brace here would move every key to another slot.
+            raise ValueError(
+                "The prefix of Redis keys has 1 to 64 letters, digits, dots, colons, dashes or underscores."
+            )
+
+    def bucket(self, bucket: int) -> str:
+        """What every key of the bucket begins with; scripts get this one and build the others from it."""
+        return f"{self.prefix}:{{b{bucket:02d}}}"
+
+    def in_bucket(self, bucket: int, kind: str, name: str = "") -> str:
+        """One key of a bucket: `session`, `sites`, `due`, ..."""
+        return f"{self.bucket(bucket)}:{kind}:{name}" if name else f"{self.bucket(bucket)}:{kind}"
+
+    def unacked(self, bucket: int, client_id: str, store_id: str) -> str:
+        """What a site's store must still hear of."""
+        return self.in_bucket(bucket, "unacked", f"{client_id}/{store_id}")
+
+    def sessions_of(self, user_id: str) -> str:
+        """Index: a person's sessions. May name dead ones, never misses a live one."""
+        return f"{self.prefix}:{{u:{user_id}}}:sessions"
+
+    def grants_of(self, user_id: str) -> str:
+        """Index: a person's grants. May name dead ones, never misses a live one."""
+        return f"{self.prefix}:{{u:{user_id}}}:grants"
+
+    def stores_of(self, client_id: str) -> str:
+        """A client's stores that ever checked in."""
+        return f"{self.prefix}:{{c:{client_id}}}:stores"
+
+    def place(self, digest: str) -> str:
+        """In which bucket a ticket or token lives of which only the digest is known."""
+        return f"{self.prefix}:{{t:{digest}}}:place"
+
+    def guess(self, counter: str) -> str:
+        """One counter of password guesses."""
+        return f"{self.prefix}:{{g:{counter}}}:guess"
+
+    def written(self) -> str:
+        """The tiny write that proves that this Redis takes writes."""
+        return f"{self.prefix}:{{health}}:written"

@@ -1,0 +1,77 @@
+"""Ledger and Archive on Redis: the same rows as the outbox's, for people and on their way to the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sso_server.core.notifications import Notification
+from sso_server.core.sessions import Session
+from sso_server.stores.redis import records
+from sso_server.stores.redis.buckets import count_all, find_bucket, share_out
+from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
+from sso_server.stores.redis.link import Link, step
+
+
+class RedisLedger:
+    """People's side of the ledger."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    def of_session(self, sid: str) -> list[Notification]:
+        """See ports.Ledger."""
+        bucket = find_bucket(sid)
+        return (
+            []
+            if bucket is None
+            else records.notifications(self._link.send(step("rows", self._keys.bucket(bucket), sid)))
+        )
+
+    def list_ended(
+        self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
+    ) -> list[Session]:
+        """See ports.Ledger."""
+        counts = count_all(self._link, self._keys, "ended")
+        words = (limit, before, int(unfinished_only), user_id)
+        steps = [step("list_ended", self._keys.bucket(b), *words) for b in ALL_BUCKETS if counts[b]]
+        found = [s for reply in self._link.send_all(steps) for s in map(records.session, reply) if s is not None]
+        return sorted(found, key=lambda s: (s.ended_at or 0, s.sid), reverse=True)[:limit]
+
+    def retry(self, sid: str, client_id: str, now: int) -> int:
+        """See ports.Ledger."""
+        bucket = find_bucket(sid)
+        return (
+            0 if bucket is None else int(self._link.send(step("retry", self._keys.bucket(bucket), now, sid, client_id)))
+        )
+
+    def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
+        """See ports.Ledger."""
+        bucket = find_bucket(sid)
+        if bucket is None:
+            return 0
+        return int(self._link.send(step("abandon", self._keys.bucket(bucket), now, sid, client_id, f"by:{by}")))
+
+
+class RedisArchive:
+    """Final rows on their way to the audit."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    def list_archivable(self, limit: int) -> list[Notification]:
+        """See ports.Archive."""
+        shares = share_out(count_all(self._link, self._keys, "archive"), limit)
+        replies = self._link.send_all([step("archivable", self._keys.bucket(b), take) for b, take in shares])
+        return [row for reply in replies for row in records.notifications(reply)]
+
+    def mark_archived(self, rows: Sequence[Notification]) -> None:
+        """See ports.Archive."""
+        batches: dict[int, list[str | int]] = {}
+        for row in rows:
+            bucket = find_bucket(row.sid)
+            if bucket is not None:
+                name = records.row_name(row.sid, row.client_id, row.store_id)
+                batches.setdefault(bucket, []).extend((name, row.state.value, row.final_at or 0))
+        self._link.send_all([step("mark_archived", self._keys.bucket(b), *words) for b, words in batches.items()])

@@ -1,0 +1,43 @@
+"""Outbox on Redis: a sorted set of rows per bucket; claiming moves a row to the moment when its claim is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sso_server.core.notifications import AttemptResult, Notification
+from sso_server.stores.redis import records
+from sso_server.stores.redis.buckets import count_all, find_bucket, lowest_score, share_out
+from sso_server.stores.redis.keys import Keys
+from sso_server.stores.redis.link import Link, step
+
+
+class RedisOutbox:
+    """The worker's side of the ledger."""
+
+    def __init__(self, link: Link, keys: Keys) -> None:
+        self._link = link
+        self._keys = keys
+
+    def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
+        """See ports.Outbox. If its answer is lost, the rows come again when the claim is over, as after a death."""
+        # Beginning at another bucket each time, so that none waits behind a busy one.
+        shares = share_out(count_all(self._link, self._keys, "outbox", now), limit, first=now)
+        steps = [step("claim", self._keys.bucket(b), now, take, worker, claim_ms) for b, take in shares]
+        return [row for reply in self._link.send_all(steps) for row in records.notifications(reply)]
+
+    def record(self, results: Sequence[AttemptResult], now: int) -> None:
+        """See ports.Outbox."""
+        batches: dict[int, list[str | int]] = {}
+        for r in results:
+            bucket = find_bucket(r.sid)
+            if bucket is None:
+                continue
+            name = records.row_name(r.sid, r.client_id, r.store_id)
+            next_at = "" if r.next_attempt_at is None else r.next_attempt_at
+            status = "" if r.status is None else r.status
+            batches.setdefault(bucket, []).extend((name, r.attempt, r.state.value, next_at, status, r.error))
+        self._link.send_all([step("record", self._keys.bucket(b), now, *words) for b, words in batches.items()])
+
+    def next_due(self, now: int) -> int | None:
+        """See ports.Outbox. In the past: a row is due already."""
+        return lowest_score(self._link, self._keys, "outbox")

@@ -1,0 +1,28 @@
+-- Shared: grants and tokens. A token stays 10 minutes past its end, to be able to say that it has expired.
+local KEEP = 600000
+
+local function revoke_grant(grant_id, grant, now)
+  if grant and not grant.revoked_at then
+    grant.revoked_at = int(now)
+    redis.call('HSET', key('grant', grant_id), 'revoked_at', grant.revoked_at)
+    return 1
+  end
+  return 0
+end
+
+-- Life is counted from the `now` of the caller, so that a node whose clock is off does not shorten it.
+local function write_token(hash, kind, grant_id, issued_at, expires_at)
+  local k = key('token', hash)
+  redis.call('HSET', k, 'kind', kind, 'grant', grant_id, 'issued_at', int(issued_at), 'expires_at', int(expires_at))
+  local life = int(math.max(1, expires_at - issued_at + KEEP))
+  redis.call('PEXPIRE', k, life)
+  -- A grant lives as long as the longest of its tokens.
+  if redis.call('PTTL', key('grant', grant_id)) < tonumber(life) then
+    redis.call('PEXPIRE', key('grant', grant_id), life)
+  end
+end
+
+-- The end of a refresh token is cut to the session's, unless the grant outlives sessions.
+local function refresh_end(asked, offline, s)
+  return offline and asked or math.min(asked, tonumber(s.absolute_until) or 0)
+end

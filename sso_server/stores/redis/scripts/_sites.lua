@@ -1,0 +1,17 @@
+-- Shared: registering a site under a session. The field is `client/store`, the value what is needed to tell it.
+-- An older local session may still live there, so a renewal never makes local_until earlier.
+local function register(sid, client, store, kind, logout_uri, local_until, reports, now)
+  local k, field = key('sites', sid), client .. '/' .. store
+  local site = { n = redis.call('HLEN', k), registered_at = now, local_until = local_until }
+  local known = redis.call('HGET', k, field)
+  if known then
+    local good, old = pcall(cjson.decode, known)
+    if good and type(old) == 'table' then
+      site.n = tonumber(old.n) or site.n
+      site.registered_at = tonumber(old.registered_at) or now
+      site.local_until = math.max(local_until, tonumber(old.local_until) or 0)
+    end
+  end
+  site.kind, site.logout_uri, site.reports = kind, logout_uri, reports
+  redis.call('HSET', k, field, cjson.encode(site))
+end

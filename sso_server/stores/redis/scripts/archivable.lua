@@ -1,0 +1,12 @@
+-- uses: session rows
+-- Archive.list_archivable in one bucket. ARGV: limit.
+local list = {}
+for _, name in ipairs(redis.call('ZRANGE', key('archive'), 0, tonumber(ARGV[1]) - 1)) do
+  local row = read(key('row', name))
+  if row then
+    list[#list + 1] = flat(row)
+  else
+    redis.call('ZREM', key('archive'), name)
+  end
+end
+return list

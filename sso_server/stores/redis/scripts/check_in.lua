@@ -1,0 +1,52 @@
+-- uses: session rows sites
+-- CheckInStore.check_in in one bucket: acknowledgements and activity in, ends out.
+-- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, then three lists of sids (acks, active, live),
+-- each led by its length. Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more.
+local now, limit, client, store = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local field, at = client .. '/' .. store, 8
+local function each(act)
+  local length = tonumber(ARGV[at])
+  for i = at + 1, at + length do act(ARGV[i]) end
+  at = at + length + 1
+end
+
+each(function(sid)
+  local name = sid .. '/' .. field
+  local row = read(key('row', name))
+  if row and row.state ~= 'acknowledged' then set_state(name, row, 'acknowledged', nil, now) end
+end)
+each(function(sid)
+  local s = read(key('session', sid))
+  if is_live(s, now) and redis.call('HEXISTS', key('sites', sid), field) == 1 then touch(sid, s, now) end
+end)
+local unknown = {}
+each(function(sid)
+  local s = read(key('session', sid))
+  if not is_live(s, now) then
+    unknown[#unknown + 1] = { sid, s and s.ended_at or ARGV[1] }
+  elseif redis.call('HEXISTS', key('sites', sid), field) == 0 then
+    register(sid, client, store, ARGV[5], ARGV[6], now + tonumber(ARGV[7]), true, now)
+  end
+end)
+
+local k, rows, from, more = key('unacked', field), {}, 0, 0
+while more == 0 do
+  local sids = redis.call('ZRANGE', k, from, from + limit)
+  if #sids == 0 then break end
+  for _, sid in ipairs(sids) do
+    local row = read(key('row', sid .. '/' .. field))
+    local moot = row and row.state == 'moot' and (tonumber(row.local_until) or 0) <= now
+    if not row or row.state == 'acknowledged' or moot then
+      redis.call('ZREM', k, sid)
+    elseif #rows >= limit then
+      more = 1
+      break
+    else
+      -- A list with a hole must never renew a lease: an unreadable row makes the whole call fail.
+      if not row.reason or not tonumber(row.ended_at) then return redis.error_reply('ERR broken row ' .. sid) end
+      rows[#rows + 1] = { sid, row.reason, row.ended_at }
+      from = from + 1
+    end
+  end
+end
+return { unknown, rows, more }

@@ -1,0 +1,5 @@
+-- uses: session
+-- TicketStore.put. ARGV: hash, life (ms), fields and values.
+local k = key('ticket', ARGV[1])
+for i = 3, #ARGV, 2 do redis.call('HSET', k, ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', k, ARGV[2])

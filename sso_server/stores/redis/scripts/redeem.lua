@@ -1,0 +1,45 @@
+-- uses: session sites grants
+-- TicketStore.redeem. The order of the checks is that of core/ports.py.
+-- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
+-- idle_off, access hash, access end, refresh hash (empty: none), refresh end.
+local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
+local k = key('ticket', hash)
+local ticket = read(k)
+local expires_at = ticket and tonumber(ticket.expires_at)
+if not expires_at or not ticket.sid or now >= expires_at + KEEP then return { 'ticket_unknown', {}, {} } end
+
+local s = read(key('session', ticket.sid))
+local function refused(why)
+  return { why, flat(ticket), flat(s) }
+end
+local function burnt(why)
+  redis.call('HSET', k, 'spent_at', int(now))
+  return refused(why)
+end
+
+if ticket.spent_at then
+  revoke_grant(hash, read(key('grant', hash)), now)
+  return refused('ticket_used')
+end
+if now >= expires_at then return refused('ticket_expired') end
+if ticket.client_id ~= client then return burnt('ticket_other_client') end
+if ticket.redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
+if ticket.code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end
+if not is_live(s, now) then return burnt('session_ended') end
+
+-- The tombstone names its grant: the grant's id is the ticket's digest.
+redis.call('HSET', k, 'spent_at', int(now), 'grant', hash)
+register(ticket.sid, client, store, ARGV[7], ARGV[8], now + tonumber(ARGV[9]), ARGV[10] == '1', now)
+if ARGV[11] == '1' then
+  s.idle_off = '1'
+  redis.call('HSET', key('session', ticket.sid), 'idle_off', '1')
+end
+touch(ticket.sid, s, now)
+redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, 'user_id', ticket.user_id,
+  'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
+  'created_at', int(now))
+write_token(ARGV[12], 'at', hash, now, tonumber(ARGV[13]))
+if ticket.refreshable == '1' and ARGV[14] ~= '' then
+  write_token(ARGV[14], 'rt', hash, now, refresh_end(tonumber(ARGV[15]), ticket.offline == '1', s))
+end
+return { '', flat(ticket), flat(s) }

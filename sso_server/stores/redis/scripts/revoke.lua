@@ -1,0 +1,10 @@
+-- uses: session grants
+-- TokenStore.revoke: a refresh token's whole grant, or one access token. ARGV: now, token_hash, kind, client_id.
+local token = read(key('token', ARGV[2]))
+local grant = token and token.kind == ARGV[3] and read(key('grant', token.grant or ''))
+if not grant or grant.client_id ~= ARGV[4] then return end
+if token.kind == 'rt' then
+  revoke_grant(token.grant, grant, tonumber(ARGV[1]))
+else
+  redis.call('DEL', key('token', ARGV[2]))
+end

@@ -1,0 +1,30 @@
+-- uses: session grants
+-- TokenStore.rotate. The order of the checks is that of core/ports.py.
+-- ARGV: now, token_hash, client_id, grace_ms, access hash, access end, refresh hash, refresh end.
+local now, hash, client, grace = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local token = read(key('token', hash))
+local grant = token and token.kind == 'rt' and read(key('grant', token.grant or ''))
+local expires_at = token and tonumber(token.expires_at)
+if not grant or not expires_at or now >= expires_at + KEEP then return { 'ticket_unknown', '', {}, {}, 0 } end
+
+local offline = grant.offline == '1'
+local s = read(key('session', grant.sid or ''))
+local live = is_live(s, now)
+local function answer(refusal, reused)
+  return { refusal, token.grant, flat(grant), flat(live and s), reused and 1 or 0 }
+end
+
+if grant.revoked_at or not (offline or live) then return answer('session_ended') end
+if grant.client_id ~= client then
+  revoke_grant(token.grant, grant, now)
+  return answer('ticket_other_client')
+end
+if now >= expires_at then return answer('ticket_expired') end
+if token.spent_at and now - tonumber(token.spent_at) > grace then
+  revoke_grant(token.grant, grant, now)
+  return answer('ticket_used', true)
+end
+if not token.spent_at then redis.call('HSET', key('token', hash), 'spent_at', int(now)) end
+write_token(ARGV[5], 'at', token.grant, now, tonumber(ARGV[6]))
+write_token(ARGV[7], 'rt', token.grant, now, refresh_end(tonumber(ARGV[8]), offline, s))
+return answer('')

@@ -1,0 +1,3 @@
+-- uses: session rows
+-- Ledger.of_session. ARGV: sid.
+return flat_rows(ARGV[1])
