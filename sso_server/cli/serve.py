@@ -15,9 +15,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import click
 import structlog
 
+from sso_server import wiring
 from sso_server.clock import SystemClock
+from sso_server.config import Settings
+from sso_server.core import setup
+from sso_server.delivery.process import run_delivery
+from sso_server.logs import configure_logs
+from sso_server.secret_key import prepare_data_dir
+from sso_server.stores.sql import migrate
 
 _log = structlog.get_logger("sso_server.serve")
 _STOP_S = 10
@@ -35,7 +43,50 @@ class Child:
 
     name: str
     argv: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, str] | None
+    """None: ours."""
+
+
+def serve(settings: Settings, bind: str, workers: int) -> int:
+    """`sso serve`: the exit code. Raises PortTaken, ConfigError, Unavailable before anything is started."""
+    configure_logs(settings.log_format)
+    host, _, port = bind.rpartition(":")
+    check_port(host.strip("[]"), int(port))
+    prepare(settings)
+
+    def say() -> None:
+        click.echo(f"Lockstep serves {settings.issuer} on {bind}. Ctrl-C ends it.")
+
+    return supervise([web_child(bind, workers, None), deliver_child(None)], on_started=say)
+
+
+def prepare(settings: Settings) -> None:
+    """What one process does alone before any other starts: schema, keys, and the way in for the first administrator."""
+    prepare_data_dir(settings)
+    migrate.upgrade(settings.sql_url)
+    built = wiring.build(settings)
+    try:
+        built.signing_keys.ensure_keys()
+        if not built.services.users.list_users(1, admins_only=True):
+            token = setup.issue(built.services.one_time, built.services.randomness, built.services.clock)
+            click.echo("There is no administrator yet. This link makes one; it works once, for 30 minutes:")
+            click.echo(f"  {settings.issuer}/setup?token={token}")
+    finally:
+        built.close()
+
+
+def deliver(settings: Settings) -> int:
+    """`sso deliver`: the delivery worker with the sweeper, until SIGTERM or Ctrl-C."""
+    configure_logs(settings.log_format)
+    built = wiring.build(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run_delivery(built.worker(), built.sweeper(), stop)
+    finally:
+        built.close()
+    return 0
 
 
 def check_port(host: str, port: int) -> None:
@@ -49,13 +100,15 @@ def check_port(host: str, port: int) -> None:
             raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
 
 
-def web_child(bind: str, workers: int, env: Mapping[str, str], app: str = "sso_server.app:create_app()") -> Child:
+def web_child(
+    bind: str, workers: int, env: Mapping[str, str] | None, app: str = "sso_server.app:create_app()"
+) -> Child:
     """gunicorn with the centre's app."""
     argv = (sys.executable, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "-b", bind, "-w", str(workers), app)
     return Child("web", argv, env)
 
 
-def deliver_child(env: Mapping[str, str]) -> Child:
+def deliver_child(env: Mapping[str, str] | None) -> Child:
     """The delivery worker and the sweeper."""
     return Child("delivery", (sys.executable, "-m", "sso_server.cli", "deliver"), env)
 
@@ -92,7 +145,11 @@ def supervise(children: Sequence[Child], *, on_started: Callable[[], None] = lam
 def _start(child: Child) -> subprocess.Popen[bytes]:
     # Its own session, so that Ctrl-C on the terminal reaches only us and we stop the children in order.
     return subprocess.Popen(  # noqa: S603  (our own argv)
-        child.argv, env=dict(child.env), stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent
+        child.argv,
+        env=None if child.env is None else dict(child.env),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
     )
 
 
