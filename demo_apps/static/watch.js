@@ -1,0 +1,29 @@
+// Asks this site's own /sso/me once a second; asking keeps nothing alive. When the answer changes, so does the page.
+"use strict";
+(() => {
+  const main = document.querySelector("main");
+  const mark = "just-ended";
+  const ended = document.querySelector("[data-just-ended]");
+  if (ended && sessionStorage.getItem(mark)) {
+    ended.hidden = false;
+  }
+  sessionStorage.removeItem(mark);
+  const look = async () => {
+    try {
+      const answer = await fetch(main.dataset.watch, { cache: "no-store", headers: { Accept: "application/json" } });
+      if (answer.ok) {
+        const sub = (await answer.json()).sub || "";
+        if (sub !== main.dataset.sub) {
+          if (!sub) sessionStorage.setItem(mark, "1");
+          // The start page: the account page would lead straight to the sign-in page.
+          location.replace("/");
+          return;
+        }
+      }
+    } catch {
+      // The site is being restarted: ask again.
+    }
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+})();
