@@ -27,7 +27,7 @@ class RedisSessions:
         self._keys = keys
 
     def open(self, candidate: Session, now: int, overlap_ms: int) -> Opened:
-        """See ports.SessionStore. A renewal takes two round trips: the index must first know the older sid's new end."""
+        """See ports.SessionStore. A renewal takes two round trips: first the index must know its new end."""
         key = self._keys.bucket(bucket_of(candidate.sid))
         fields = records.session_fields(candidate)
         sid = candidate.sid

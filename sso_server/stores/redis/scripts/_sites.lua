@@ -13,5 +13,6 @@ local function register(sid, client, store, kind, logout_uri, local_until, repor
     end
   end
   site.kind, site.logout_uri, site.reports = kind, logout_uri, reports
-  redis.call('HSET', k, field, cjson.encode(site))
+  -- The encoder writes every slash as \/; people read these addresses, so they get plain ones.
+  redis.call('HSET', k, field, (string.gsub(cjson.encode(site), '\\/', '/')))
 end

@@ -6,7 +6,7 @@ local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
 local expires_at = ticket and tonumber(ticket.expires_at)
-if not expires_at or not ticket.sid or now >= expires_at + KEEP then return { 'ticket_unknown', {}, {} } end
+if not expires_at or not ticket.sid then return { 'ticket_unknown', {}, {} } end
 
 local s = read(key('session', ticket.sid))
 local function refused(why)

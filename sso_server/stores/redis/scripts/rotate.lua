@@ -5,7 +5,7 @@ local now, hash, client, grace = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(A
 local token = read(key('token', hash))
 local grant = token and token.kind == 'rt' and read(key('grant', token.grant or ''))
 local expires_at = token and tonumber(token.expires_at)
-if not grant or not expires_at or now >= expires_at + KEEP then return { 'ticket_unknown', '', {}, {}, 0 } end
+if not grant or not expires_at then return { 'ticket_unknown', '', {}, {}, 0 } end
 
 local offline = grant.offline == '1'
 local s = read(key('session', grant.sid or ''))
