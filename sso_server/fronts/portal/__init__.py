@@ -1,0 +1,15 @@
+"""The pages people see: sign-in, sign-out and its report, my sessions, password, set-up, language. No script needed."""
+
+from sso_server.fronts.portal import language, messages, password, sessions, setup, sign_in, sign_out, signed_out
+
+blueprints = (
+    sign_in.blueprint,
+    sign_out.blueprint,
+    signed_out.blueprint,
+    sessions.blueprint,
+    password.blueprint,
+    setup.blueprint,
+    language.blueprint,
+    messages.blueprint,
+)
+machine_blueprints = ()

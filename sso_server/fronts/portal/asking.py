@@ -1,0 +1,86 @@
+"""The sealed request that a site's front hands to a page: who asks, and where to go on. A broken one counts as none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sso_server.core.clients import Client
+from sso_server.core.errors import Unavailable
+from sso_server.web.responses import allow_form_target
+from sso_server.web.services import services
+
+#: The fronts' own addresses, fixed here: a seal says which one, and no seal can name another.
+_FRONTS = ("/authorize/continue", "/cas/login/continue")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A sign-in request of a site. `sealed` is empty if nobody asks."""
+
+    sealed: str = ""
+    front: str = ""
+    client: Client | None = None
+    asked_at: int = 0
+    login_hint: str = ""
+
+    @property
+    def goes_on_at(self) -> str:
+        """Where the asking front takes over after the sign-in."""
+        return f"{self.front}?{urlencode({'request': self.sealed})}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAsking:
+    """A sign-out that a site asked for. `back` is the registered address to return to, with the site's state."""
+
+    sealed: str = ""
+    client: Client | None = None
+    back: str = ""
+
+
+def read_asking(sealed: str) -> Asking:
+    """The sign-in request in a seal of any age: it grants nothing, the front checks everything again."""
+    payload = services().seals.open("sign-in", sealed) if sealed else None
+    if payload is None or payload.get("front") not in _FRONTS:
+        return Asking()
+    params = payload.get("params")
+    hint = str(params.get("login_hint", ""))[:256] if isinstance(params, dict) else ""
+    return Asking(
+        sealed, payload["front"], _find_client(payload.get("client_id")), int(payload.get("asked_at", 0)), hint
+    )
+
+
+def allow_return(asking: Asking) -> None:
+    """The form's redirects end at the site: its origin belongs into this page's policy."""
+    for uri in asking.client.redirect_uris if asking.client else ():
+        allow_form_target(uri)
+
+
+def read_leave_asking(sealed: str) -> LeaveAsking:
+    """The sign-out request in a seal. The address to return to counts only while it is registered."""
+    payload = services().seals.open("sign-out", sealed) if sealed else None
+    client = _find_client(payload.get("client_id")) if payload else None
+    if payload is None or client is None:
+        return LeaveAsking()
+    back = str(payload.get("post_logout_redirect_uri") or "")
+    # RP-Initiated Logout 1.0 section 3: compared as it is, and again now, because a page may be old.
+    if back not in client.post_logout_redirect_uris:
+        return LeaveAsking(sealed, client)
+    state = str(payload.get("state") or "")
+    return LeaveAsking(
+        sealed, client, f"{back}{'&' if '?' in back else '?'}{urlencode({'state': state})}" if state else back
+    )
+
+
+def home_of(client: Client) -> str:
+    """The site's own start page, as far as it is registered."""
+    return client.base_url or next(iter(client.post_logout_redirect_uris), "")
+
+
+def _find_client(client_id: object) -> Client | None:
+    try:
+        return services().clients.find(str(client_id))
+    except Unavailable:
+        # The name on the page isn't worth an error page.
+        return None

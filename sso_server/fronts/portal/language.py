@@ -1,0 +1,65 @@
+"""The language switch: it keeps the page and what a site asked for. A GET is enough: only words change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
+
+from sso_server.fronts.portal.forms import read_query
+from sso_server.web.cookies import set_language_cookie
+from sso_server.web.language import LANGUAGES, select_locale
+from sso_server.web.responses import see_other
+
+blueprint = Blueprint("language", __name__)
+
+#: The pages that the switch may lead back to, fixed: an address in a parameter must not lead out of this list.
+_PAGES = ("/", "/sign-in", "/sign-out", "/signed-out", "/sessions", "/password", "/setup")
+#: What a posted form carries besides what was typed.
+_CARRIED = ("request", "then", "token")
+_TAGS = {"en": "en", "zh_Hans_CN": "zh-Hans"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One language of the switch."""
+
+    code: str
+    name: str
+    tag: str
+    href: str
+    chosen: bool
+
+
+@blueprint.get("/language")
+def choose() -> ResponseReturnValue:
+    """Remember the language and return to the page."""
+    values = read_query(request)
+    if values.get("to") not in LANGUAGES:
+        raise NotFound
+    back = urlsplit(values.get("back", ""))
+    path = back.path if back.path in _PAGES and not back.netloc and not back.scheme else "/"
+    # The wish that came with the address would win over the choice just made.
+    query = urlencode([(k, v) for k, v in parse_qsl(back.query) if k != "ui_locales"])
+    response = see_other(f"{path}?{query}" if query else path)
+    set_language_cookie(response, values["to"])
+    return response
+
+
+@blueprint.app_template_global()
+def language_choices() -> list[Choice]:
+    """For the foot of every page that has an address to come back to; empty on others."""
+    page = request.path if request.path in _PAGES else "/sessions" if request.path == "/sessions/end" else ""
+    if not page:
+        return []
+    source = request.args if request.method == "GET" else request.form
+    kept = [(k, v) for k, v in source.items() if request.method == "GET" or k in _CARRIED]
+    back = f"{page}?{urlencode(kept)}" if kept else page
+    now = select_locale()
+    return [
+        Choice(code, name, _TAGS[code], "/language?" + urlencode({"to": code, "back": back}), code == now)
+        for code, name in LANGUAGES.items()
+    ]

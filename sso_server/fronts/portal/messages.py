@@ -1,0 +1,103 @@
+"""The words of the error page: for each code what happened and what to do. Codes are the core's and `http_<status>`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint
+from flask_babel import LazyString, lazy_gettext
+
+from sso_server.fronts.portal.times import wait_words
+
+blueprint = Blueprint("messages", __name__)
+_START_AGAIN = lazy_gettext("Go back to the site you came from and start again from there.")
+_TELL = lazy_gettext("If it happens again, tell the people who run this site, with the number below.")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What happened, as a heading and in a sentence, and what to do now."""
+
+    title: LazyString
+    text: LazyString
+    remedy: LazyString
+
+
+_UNKNOWN = Message(
+    lazy_gettext("That didn't work"),
+    lazy_gettext("This site couldn't do what was asked of it."),
+    _TELL,
+)
+_BAD_REQUEST = Message(
+    lazy_gettext("The request isn't right"),
+    lazy_gettext("Something that this site needs is missing, repeated or damaged."),
+    _START_AGAIN,
+)
+_FORBIDDEN = Message(
+    lazy_gettext("That isn't allowed"), lazy_gettext("This site understood what was asked, and may not do it."), _TELL
+)
+
+MESSAGES = {
+    "invalid_request": _BAD_REQUEST,
+    "http_400": _BAD_REQUEST,
+    "redirect_uri_mismatch": Message(
+        lazy_gettext("The return address isn't registered"),
+        lazy_gettext(
+            "The site asked to return to an address that nobody registered for it, so you were not sent there."
+        ),
+        lazy_gettext("The people who run the site have to register the address. Nothing is wrong with your account."),
+    ),
+    "invalid_client": Message(
+        lazy_gettext("This site isn't known here"),
+        lazy_gettext("The site that sent you here isn't registered, or couldn't prove who it is."),
+        lazy_gettext("The people who run the site have to register it. Nothing is wrong with your account."),
+    ),
+    "unauthorized_client": _FORBIDDEN,
+    "refused": _FORBIDDEN,
+    "http_403": _FORBIDDEN,
+    "http_404": Message(
+        lazy_gettext("This page doesn't exist"),
+        lazy_gettext("The address may be mistyped, or the link may be old or already used."),
+        lazy_gettext("Go to the start page."),
+    ),
+    "http_405": Message(
+        lazy_gettext("That can't be done here"),
+        lazy_gettext("The page exists, but not for this kind of request."),
+        lazy_gettext("Go to the start page."),
+    ),
+    "http_413": Message(
+        lazy_gettext("That was too much"),
+        lazy_gettext("More was sent than this page takes. Nothing of it was kept."),
+        lazy_gettext("Go back and send less."),
+    ),
+    "wrong_credentials": Message(
+        lazy_gettext("You could not be signed in"),
+        lazy_gettext("The account changed while you were signing in."),
+        lazy_gettext("Please sign in again."),
+    ),
+    "too_many_guesses": Message(
+        lazy_gettext("Too many attempts"),
+        lazy_gettext("Sign-in is slowed down for a while, to keep guessers out."),
+        lazy_gettext("Please wait a little and try again."),
+    ),
+    "temporarily_unavailable": Message(
+        lazy_gettext("Please wait a moment"),
+        lazy_gettext("A part of this service can't be reached right now. Nothing was lost."),
+        lazy_gettext("Try again in a moment: reload this page, or go back and press the button again."),
+    ),
+    "server_error": Message(
+        lazy_gettext("Something went wrong here"),
+        lazy_gettext("That was this service's fault, not yours. It is in the log under the number below."),
+        _TELL,
+    ),
+}
+_SAME_AS = {"http_500": "server_error", "http_503": "temporarily_unavailable", "http_429": "too_many_guesses"}
+
+
+@blueprint.app_template_global()
+def message_for(code: str) -> Message:
+    """The message of a code; a general one for a code without its own."""
+    return MESSAGES.get(_SAME_AS.get(code, code), _UNKNOWN)
+
+
+blueprint.add_app_template_global(wait_words)

@@ -1,0 +1,88 @@
+"""Who is looking at the page: flask-login's `current_user` over our own session rows. Its own cookies stay unused:
+a remember cookie would sign somebody in again after a sign-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import cast
+
+import flask_login
+from flask import Flask, Request, request
+from flask.typing import ResponseReturnValue
+
+from sso_server.core.errors import Unavailable
+from sso_server.core.sessions import Session
+from sso_server.core.users import User
+from sso_server.web.cookies import session_cookie
+from sso_server.web.responses import see_other
+from sso_server.web.services import services
+
+#: pages that a sign-in may lead to: a fixed table, so that no parameter can name an address
+AFTER_SIGN_IN = {"password": "/password", "sign-out": "/sign-out"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person(flask_login.UserMixin):  # type: ignore[misc]  # flask-login ships no types
+    """The signed-in person of this request, and the session that proves it."""
+
+    session: Session
+    user: User
+
+    def get_id(self) -> str:
+        """flask-login's name for the account."""
+        return self.user.user_id
+
+    @property
+    def shown_name(self) -> str:
+        """The name on pages."""
+        return self.user.name or self.user.username
+
+
+def install(app: Flask) -> None:
+    """Called once by `create_app`."""
+    manager = flask_login.LoginManager()
+    manager.session_protection = None
+    manager.request_loader(_load)
+    # No context processor: it would ask the store for every page, the one that says "the store is away" included.
+    manager.init_app(app, add_context_processor=False)
+
+
+def find_person() -> Person | None:
+    """The signed-in person, read once per request. Raises Unavailable."""
+    user = flask_login.current_user
+    return cast(Person, user) if user.is_authenticated else None
+
+
+def find_person_quietly() -> Person | None:
+    """The same on the way to an error page: a store that is away makes nobody known."""
+    try:
+        return find_person()
+    except Unavailable:
+        return None
+
+
+def login_required(view: Callable[[Person], ResponseReturnValue]) -> Callable[[], ResponseReturnValue]:
+    """The view gets the person; anybody else is sent to the sign-in page."""
+
+    @wraps(view)
+    def with_person() -> ResponseReturnValue:
+        person = find_person()
+        return view(person) if person is not None else _ask()
+
+    return with_person
+
+
+def _load(request: Request) -> Person | None:
+    session = services().sign_in.find_session(session_cookie(request))
+    user = services().users.find(session.user_id) if session is not None else None
+    if session is None or user is None or user.disabled_at is not None:
+        return None
+    return Person(session, user)
+
+
+def _ask() -> ResponseReturnValue:
+    page = next((name for name, path in AFTER_SIGN_IN.items() if path == request.path), "")
+    return see_other(f"/sign-in?then={page}" if page else "/sign-in")

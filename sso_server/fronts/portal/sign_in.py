@@ -1,0 +1,151 @@
+"""The sign-in page: one form, any age of it works, nothing typed is lost but the password, which never comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
+from flask_wtf.csrf import CSRFError
+
+from sso_server.core.errors import LockstepError, TooManyGuesses, Unavailable, WrongCredentials
+from sso_server.core.sessions import EndReason
+from sso_server.core.sign_in import SignedIn
+from sso_server.core.users import PASSWORD_MAX_BYTES
+from sso_server.fronts.portal.asking import Asking, allow_return, read_asking
+from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
+from sso_server.fronts.portal.forms import Problem, read_form, read_query
+from sso_server.fronts.portal.people import AFTER_SIGN_IN, Person, find_person, find_person_quietly
+from sso_server.fronts.portal.standings import REASONS
+from sso_server.fronts.portal.times import wait_words
+from sso_server.web.cookies import browser_cookie, session_cookie
+from sso_server.web.errors import log_error, retry_after_of, status_of
+from sso_server.web.responses import see_other
+from sso_server.web.services import services
+
+blueprint = Blueprint("sign_in", __name__)
+_MAX_USERNAME = 256
+
+_ONCE_MORE = lazy_gettext(
+    "This page had been open for too long. Please type your password and press Sign in once more."
+)
+_NO_COOKIES = lazy_gettext(
+    "Your browser doesn't keep cookies from this page. Please allow them and press Sign in once more."
+)
+_WRONG = lazy_gettext("The user name or the password is wrong. Check both and try again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the page shows again: everything typed, except the password."""
+
+    asking: Asking = field(default_factory=Asking)
+    username: str = ""
+    remember: bool = False
+    then: str = ""
+    tried_again: bool = False
+    """The form's token already failed once before."""
+
+
+@blueprint.get("/sign-in")
+def show() -> ResponseReturnValue:
+    """Ask. Somebody who is signed in and whom no site sent has nothing to do here."""
+    form = _form_from(read_query(request))
+    person = find_person()
+    if person is not None and not form.asking.sealed:
+        return see_other(AFTER_SIGN_IN.get(form.then, "/"))
+    return _page(form, person, notice=_why_ended(person))
+
+
+@blueprint.post("/sign-in")
+def submit() -> ResponseReturnValue:
+    """Check the password, open the session, go on to the site that asked."""
+    values = read_form(request)
+    form = _form_from(values)
+    browser = read_browser(request)
+    try:
+        signed_in = _sign_in(form, values.get("password", ""), browser)
+    except (WrongCredentials, TooManyGuesses, Unavailable) as error:
+        return _refuse(form, error)
+    goes_on = form.asking.goes_on_at if form.asking.sealed else AFTER_SIGN_IN.get(form.then, "/")
+    return set_session(see_other(goes_on), signed_in, browser)
+
+
+@blueprint.errorhandler(CSRFError)
+def renew(_: CSRFError) -> ResponseReturnValue:
+    """The form's cookie is gone or cut: the same page with a fresh token, ready for a second press."""
+    form = _form_from(read_form(request))
+    person = find_person_quietly()
+    lost = form.tried_again and browser_cookie(request) is None
+    problem = Problem(_NO_COOKIES if lost else _ONCE_MORE, ("password",))
+    return _page(replace(form, tried_again=True), person, problem, 400)
+
+
+def _form_from(values: dict[str, str]) -> Form:
+    asking = read_asking(values.get("request", ""))
+    username = values.get("username", "")
+    return Form(
+        asking=asking,
+        username=(username or asking.login_hint)[:_MAX_USERNAME],
+        remember="remember" in values and services().site.offer_remember,
+        then=values.get("then", "") if values.get("then") in AFTER_SIGN_IN else "",
+        tried_again="again" in values,
+    )
+
+
+def _sign_in(form: Form, password: str, browser: Browser) -> SignedIn:
+    typed = request.form.get("username", "")
+    if not typed.strip() or not password:
+        raise WrongCredentials("Something is missing.")
+    if len(typed) > _MAX_USERNAME or len(password.encode("utf-8", "surrogatepass")) > PASSWORD_MAX_BYTES:
+        # No account has such a name or password: no hash, and nothing learnt, whatever the account.
+        raise WrongCredentials("Longer than any user name or password.")
+    user = services().sign_in.authenticate(typed, password, visitor_for(browser, typed))
+    return open_session(user, browser, request, remember=form.remember)
+
+
+def _refuse(form: Form, error: LockstepError) -> Response:
+    status = status_of(error)
+    log_error(error, status)
+    fields: tuple[str, ...] = ()
+    if isinstance(error, TooManyGuesses):
+        wait = wait_words(-(-error.retry_after_ms // 1000))
+        text = gettext("Too many attempts. Please try again in %(wait)s.", wait=wait)
+    elif isinstance(error, Unavailable):
+        wait = wait_words(error.retry_after_s)
+        text = gettext("Nobody can be signed in right now. Nothing was lost: please try again in %(wait)s.", wait=wait)
+    else:
+        text, fields = _WRONG, ("username", "password")
+    person = None if isinstance(error, Unavailable) else find_person_quietly()
+    response = _page(form, person, Problem(text, fields), status)
+    response.headers.update(retry_after_of(error))
+    return response
+
+
+def _page(
+    form: Form, person: Person | None, problem: Problem | None = None, status: int = 200, notice: object = None
+) -> Response:
+    allow_return(form.asking)
+    asked_first = person is not None and person.session.auth_time < form.asking.asked_at
+    response = make_response(
+        render_template(
+            "sign_in.html",
+            form=form,
+            username=form.username or (person.user.username if person and asked_first else ""),
+            person=person,
+            # The password was typed since the site asked: it is satisfied, without a second time.
+            can_go_on=person is not None and bool(form.asking.sealed) and not asked_first,
+            problem=problem,
+            notice=notice,
+        ),
+        status,
+    )
+    return set_browser(response, read_browser(request))
+
+
+def _why_ended(person: Person | None) -> object:
+    """Somebody whose session ended by itself is told why, once they are asked again."""
+    ended = services().sign_in.find_any_session(session_cookie(request)) if person is None else None
+    reason = ended.end_reason if ended is not None else None
+    return REASONS.get(EndReason(reason)) if reason else None

@@ -1,0 +1,73 @@
+"""Sign out: a GET asks, a POST ends. Here, or on all devices; then the report, or back to the site that asked."""
+
+from __future__ import annotations
+
+from flask import Blueprint, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+
+from sso_server.core.sessions import EndReason, Session
+from sso_server.fronts.portal.asking import LeaveAsking, home_of, read_leave_asking
+from sso_server.fronts.portal.everywhere import sign_out_everywhere
+from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, read_form, read_query
+from sso_server.fronts.portal.people import Person, find_person, find_person_quietly
+from sso_server.fronts.portal.signed_out import page_of
+from sso_server.web.cookies import clear_session_cookie, session_cookie
+from sso_server.web.responses import allow_form_target, see_other
+from sso_server.web.services import services
+
+blueprint = Blueprint("sign_out", __name__)
+
+
+@blueprint.get("/sign-out")
+def ask() -> ResponseReturnValue:
+    """A link or an image must not sign anybody out: only the button does."""
+    asking = read_leave_asking(read_query(request).get("request", ""))
+    person = find_person()
+    return _page(asking, person) if person is not None else see_other(_after(None, asking))
+
+
+@blueprint.post("/sign-out")
+def end() -> ResponseReturnValue:
+    """End this browser's session, or all of the person's; a second click shows the first one's report."""
+    values = read_form(request)
+    asking = read_leave_asking(values.get("request", ""))
+    session = services().sign_in.find_any_session(session_cookie(request))
+    if session is not None:
+        everywhere = values.get("scope") == "everywhere"
+        # A cookie of an ended session may show how its sites took it, but ends nothing else.
+        if everywhere and session.is_live(services().clock.now()):
+            sign_out_everywhere(session.user_id)
+        reason = EndReason.SIGN_OUT_EVERYWHERE if everywhere else EndReason.SIGN_OUT
+        services().sign_out.end(session.sid, reason, actor="user")
+    response = see_other(_after(session, asking))
+    clear_session_cookie(response)
+    return response
+
+
+@blueprint.errorhandler(CSRFError)
+def renew(_: CSRFError) -> ResponseReturnValue:
+    """The form's cookie is gone: ask again with a fresh token."""
+    asking = read_leave_asking(read_form(request).get("request", ""))
+    person = find_person_quietly()
+    if person is None:
+        return see_other(_after(None, asking))
+    return _page(asking, person, Problem(PRESS_ONCE_MORE), 400)
+
+
+def _page(
+    asking: LeaveAsking, person: Person, problem: Problem | None = None, status: int = 200
+) -> ResponseReturnValue:
+    if asking.back:
+        allow_form_target(asking.back)
+    return make_response(render_template("sign_out.html", asking=asking, person=person, problem=problem), status)
+
+
+def _after(session: Session | None, asking: LeaveAsking) -> str:
+    if asking.back:
+        # RP-Initiated Logout 1.0 section 3: the registered address, after the end is committed.
+        return asking.back
+    client_id = asking.client.client_id if asking.client else ""
+    if session is None and not client_id:
+        return "/signed-out"
+    return page_of(session.sid if session else "", client_id, home_of(asking.client) if asking.client else "")

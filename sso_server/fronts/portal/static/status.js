@@ -1,0 +1,45 @@
+// Fills in the sign-out report while sites are still being told. The page is whole without it: it then reloads itself.
+"use strict";
+(() => {
+  const list = document.querySelector("[data-status]");
+  if (!list) return;
+  const summary = document.getElementById("summary");
+  let rounds = 0;
+
+  const say = (element, text) => {
+    // Only what changed is written, so that a screen reader isn't told the same thing every second.
+    if (element && element.textContent !== text) element.textContent = text;
+  };
+
+  const show = (report) => {
+    say(summary, report.summary);
+    for (const line of report.lines) {
+      const item = list.querySelector(`[data-client="${CSS.escape(line.client_id)}"]`);
+      if (!item) continue;
+      item.dataset.standing = line.standing;
+      say(item.querySelector(".words"), line.words);
+      const detail = item.querySelector(".detail");
+      say(detail, line.detail);
+      detail.hidden = !line.detail;
+    }
+  };
+
+  const ask = async () => {
+    rounds += 1;
+    let finished = false;
+    try {
+      const answer = await fetch(list.dataset.status, { headers: { Accept: "application/json" } });
+      if (answer.status === 404) return;
+      if (answer.ok) {
+        const report = await answer.json();
+        show(report);
+        finished = report.finished;
+      }
+    } catch {
+      // The centre is away for a moment: the next round asks again.
+    }
+    if (!finished) setTimeout(ask, rounds < 120 ? 1000 : 10000);
+  };
+
+  setTimeout(ask, 500);
+})();

@@ -1,0 +1,40 @@
+"""Instants and waits in the reader's language. No page can know the reader's clock: it says how long ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from flask_babel import format_datetime, format_timedelta, gettext
+
+from sso_server.core.policy import DAY, MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant for `<time>`: `5 minutes ago`, the same in UTC, the same for machines."""
+
+    words: str
+    exact: str
+    iso: str
+
+
+def moment(then: int, now: int) -> Moment:
+    """`then` as seen at `now` (both ms)."""
+    instant = datetime.fromtimestamp(then / 1000, UTC)
+    exact = gettext("%(time)s UTC", time=format_datetime(instant, "medium", rebase=False))
+    return Moment(_ago(now - then), str(exact), instant.isoformat(timespec="seconds").replace("+00:00", "Z"))
+
+
+def wait_words(seconds: int) -> str:
+    """`40 seconds`, `3 minutes`: rounded up, so that nobody tries too early."""
+    if seconds >= 120:
+        seconds = -(-seconds // 60) * 60
+    return str(format_timedelta(timedelta(seconds=max(1, seconds)), threshold=2))
+
+
+def _ago(age: int) -> str:
+    if age < MINUTE:
+        return str(gettext("just now"))
+    granularity = "minute" if age < DAY else "day"
+    return str(format_timedelta(timedelta(milliseconds=-age), granularity=granularity, add_direction=True))
