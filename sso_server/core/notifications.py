@@ -4,7 +4,8 @@
     pending -> moot (local_until has passed, or the client was removed);  born: pending | no_address | moot
     refused | abandoned -> acknowledged (at a check-in), pending (an administrator's retry)
 
-Stores keep rows and compare `attempt`; every decision about a state is a function here. Drawn in docs/notification-states.md.
+Stores keep rows and compare `attempt`; every decision about a state is a function here (drawn in
+docs/notification-states.md).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Notification:
     final_at: int | None = None
     last_status: int | None = None
     last_error: str = ""
-    """A short stable code such as `timeout`, `refused`, `http_500`, `by:USERNAME`."""
+    """A short stable code such as `timeout`, `http_500`, `http_404/2` (the second in a row), `by:USERNAME`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,43 +106,89 @@ def state_at_birth(*, logout_uri: str, store_id: str, local_until: int, ended_at
 
 def after_answer(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> AttemptResult:
     """What an answer means for a claimed row. `jitter()` gives a float in [0, 1)."""
-    state, next_at = _decide(row, answer, now, jitter)
+    state, next_at, error = _decide(row, answer, now, jitter)
     if state is State.PENDING and next_at is not None and next_at >= row.local_until:
         # The next try would come after the local session must be over: wait for that moment, then it is moot.
         next_at = row.local_until
-    error = answer.error or ("" if state is State.ACKNOWLEDGED else f"http_{answer.status}")
     return AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, state, next_at, answer.status, error)
 
 
-def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> tuple[State, int | None]:
+def put_back(row: Notification, now: int, not_before: int, jitter: Callable[[], float]) -> AttemptResult:
+    """The result for a claimed row that was not sent: its site is away or busy. It waits as after a failure; what the
+    last real answer was stays."""
+    next_at = min(max(now + _wait(_FIRST_WAITS_S, row.attempt, jitter), not_before), row.local_until)
+    return _kept(row, State.PENDING, next_at)
+
+
+def released(row: Notification, now: int) -> AttemptResult:
+    """The result for a claimed row whose worker is gone or going: due at once for whoever claims next."""
+    return _kept(row, State.PENDING, now)
+
+
+def without_address(row: Notification) -> AttemptResult:
+    """The result for a row whose client has no logout address any more. Its store, if it has one, hears at check-in."""
+    return AttemptResult(
+        row.sid, row.client_id, row.store_id, row.attempt, State.ABANDONED, None, row.last_status, "no_address_now"
+    )
+
+
+def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> tuple[State, int | None, str]:
     status = answer.status
     if status is not None and 200 <= status < 300:
         if row.store_id and answer.store_id and answer.store_id != row.store_id:
             # Another host of the same site answered: it ended nothing of this store's. The store hears at its check-in.
-            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter)
-        return State.ACKNOWLEDGED, None
+            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter), "other_store"
+        return State.ACKNOWLEDGED, None, ""
     if status is None or status in _RETRIED_STATUS or status >= 500:
         # OpenID Connect Back-Channel Logout 1.0 section 2.5: retransmit only what may recover.
         wait = _wait(_FIRST_WAITS_S, row.attempt, jitter)
         if answer.retry_after_ms is not None:
             wait = max(SECOND, min(answer.retry_after_ms, _RETRY_AFTER_CAP_MS))
-        return State.PENDING, now + wait
+        return State.PENDING, now + wait, answer.error or f"http_{status}"
     if status == 400:
         # A site whose clock is off refuses a good token: two fresh ones, then its word stands.
-        if row.attempt <= len(_REFUSED_WAITS_S):
-            return State.PENDING, now + _REFUSED_WAITS_S[row.attempt - 1] * SECOND
-        return State.REFUSED, None
-    if status in _DOUBTFUL_STATUS or 300 <= status < 400:
-        if row.attempt <= len(_DOUBTFUL_WAITS_S):
-            return State.PENDING, now + _DOUBTFUL_WAITS_S[row.attempt - 1] * SECOND
-        return State.ABANDONED, None
-    return State.ABANDONED, None
+        return _insist(row, status, _REFUSED_WAITS_S, State.REFUSED, now)
+    if _is_doubtful(status):
+        return _insist(row, status, _DOUBTFUL_WAITS_S, State.ABANDONED, now)
+    return State.ABANDONED, None, f"http_{status}"
+
+
+def _insist(
+    row: Notification, status: int, waits_s: tuple[int, ...], verdict: State, now: int
+) -> tuple[State, int | None, str]:
+    """A permanent answer is believed when it came as often in a row as there are waits, and once more.
+
+    In a row, not in all: a site that was away for an hour and answers 404 while it comes up is not given up for that.
+    """
+    count = _answers_in_a_row(row, status) + 1
+    error = f"http_{status}" if count == 1 else f"http_{status}/{count}"
+    if count <= len(waits_s):
+        return State.PENDING, now + waits_s[count - 1] * SECOND, error
+    return verdict, None, error
+
+
+def _answers_in_a_row(row: Notification, status: int) -> int:
+    """How many answers of the class of `status` came last, one after the other; the ledger keeps it in `last_error`."""
+    last, _, count = row.last_error.partition("/")
+    before = int(last.removeprefix("http_")) if last.removeprefix("http_").isdecimal() else 0
+    same = before == status or (_is_doubtful(before) and _is_doubtful(status))
+    return (int(count) if count.isdecimal() else 1) if same else 0
+
+
+def _is_doubtful(status: int) -> bool:
+    """Looks permanent, but may be a deployment or a configuration that somebody is mending."""
+    return status in _DOUBTFUL_STATUS or 300 <= status < 400
 
 
 def moot(row: Notification) -> AttemptResult:
     """The result for a row whose time has passed or whose client is gone."""
+    return _kept(row, State.MOOT, None)
+
+
+def _kept(row: Notification, state: State, next_at: int | None) -> AttemptResult:
+    """A result that says nothing new about the site."""
     return AttemptResult(
-        row.sid, row.client_id, row.store_id, row.attempt, State.MOOT, None, row.last_status, row.last_error
+        row.sid, row.client_id, row.store_id, row.attempt, state, next_at, row.last_status, row.last_error
     )
 
 
