@@ -1,0 +1,18 @@
+// Fetches the page itself once a second and swaps the picture only if it changed: the server draws, in one place.
+"use strict";
+(() => {
+  const look = async () => {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
+      if (answer.ok) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+        const shown = document.querySelector("main");
+        if (fresh && fresh.innerHTML !== shown.innerHTML) shown.replaceWith(document.adoptNode(fresh));
+      }
+    } catch {
+      // The centre is being restarted: ask again.
+    }
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+})();
