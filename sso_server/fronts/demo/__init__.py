@@ -1,4 +1,4 @@
-"""The live map of `sso demo`. Only the demo's app factory registers it, never `sso serve`: it shows everybody's sessions."""
+"""The live map of `sso demo`. The demo's app factory alone registers it, never `sso serve`: it shows all sessions."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _ENDED = 6
 
 @dataclass(frozen=True, slots=True)
 class SiteOnMap:
-    """One registered site of a session. Times in ms; `state` is `registered` while the session lives, else the ledger's."""
+    """One registered site of a session. Times in ms; `state` is the ledger's, `registered` while the session lives."""
 
     client_id: str
     name: str
