@@ -1,0 +1,184 @@
+from sso_server.core.policy import DAY, HOUR, MINUTE
+from sso_server.core.tickets import Refusal
+from tests.support.builders import IDLE, NOW, a_rotation, a_token, opened, registered
+
+GRACE = MINUTE
+
+
+def rotate(stores, token, now, of, **changes):
+    rotation = a_rotation(token, now, of.sid, **changes)
+    return rotation, stores.tokens.rotate(rotation, now)
+
+
+def valid(stores, token, kind, now):
+    return stores.tokens.find_token(token.token_hash, kind, now) is not None
+
+
+def test_a_token_is_valid_until_its_end(stores):
+    redemption, _ = registered(stores, opened(stores))
+    assert valid(stores, redemption.access, "at", NOW + 5 * MINUTE - 1)
+    assert not valid(stores, redemption.access, "at", NOW + 5 * MINUTE)
+
+
+def test_a_token_of_another_kind_is_not_found(stores):
+    redemption, _ = registered(stores, opened(stores))
+    assert not valid(stores, redemption.access, "rt", NOW)
+    assert not valid(stores, redemption.refresh, "at", NOW)
+
+
+def test_tokens_die_with_their_session_unless_the_grant_is_offline(stores):
+    session = opened(stores)
+    bound, _ = registered(stores, session)
+    offline, _ = registered(stores, session, ticket={"offline": True})
+    stores.sessions.end(session.sid, "sign_out", NOW + 1)
+    assert not valid(stores, bound.access, "at", NOW + 2)
+    assert not valid(stores, bound.refresh, "rt", NOW + 2)
+    assert valid(stores, offline.access, "at", NOW + 2)
+    assert valid(stores, offline.refresh, "rt", NOW + 2)
+
+
+def test_tokens_of_a_session_whose_time_ran_out_are_dead_before_it_is_swept(stores):
+    redemption, _ = registered(stores, opened(stores))
+    assert valid(stores, redemption.refresh, "rt", NOW + IDLE - 1)
+    assert not valid(stores, redemption.refresh, "rt", NOW + IDLE)
+
+
+def test_rotating_spends_the_old_token_and_writes_a_new_pair(stores):
+    session = opened(stores)
+    redemption, redeemed = registered(stores, session)
+    rotation, rotated = rotate(stores, redemption.refresh, NOW + HOUR, session)
+    assert rotated.refusal is None
+    assert not rotated.reused
+    assert rotated.session.sid == session.sid
+    assert (rotated.grant.grant_id, rotated.grant.client_id) == (redeemed.ticket.ticket_hash, "shop")
+    assert not valid(stores, redemption.refresh, "rt", NOW + HOUR)
+    assert valid(stores, rotation.access, "at", NOW + HOUR)
+    found = stores.tokens.find_token(rotation.refresh.token_hash, "rt", NOW + HOUR)
+    assert found.expires_at == session.absolute_until
+    assert found.grant == rotated.grant
+
+
+def test_a_lost_answer_gets_a_sibling_within_the_grace(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    first, _ = rotate(stores, redemption.refresh, NOW + 1, session)
+    second, rotated = rotate(stores, redemption.refresh, NOW + 1 + GRACE, session)
+    assert (rotated.refusal, rotated.reused) == (None, False)
+    assert valid(stores, first.refresh, "rt", NOW + 2 * GRACE)
+    assert valid(stores, second.refresh, "rt", NOW + 2 * GRACE)
+
+
+def test_a_sibling_does_not_lengthen_the_grace(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    rotate(stores, redemption.refresh, NOW + 1, session)
+    rotate(stores, redemption.refresh, NOW + GRACE, session)
+    _, rotated = rotate(stores, redemption.refresh, NOW + 2 + GRACE, session)
+    assert (rotated.refusal, rotated.reused) == (Refusal.USED, True)
+
+
+def test_reuse_after_the_grace_ends_the_whole_family(stores):
+    session = opened(stores)
+    redemption, redeemed = registered(stores, session)
+    rotation, _ = rotate(stores, redemption.refresh, NOW + 1, session)
+    _, rotated = rotate(stores, redemption.refresh, NOW + 2 + GRACE, session)
+    assert (rotated.refusal, rotated.reused) == (Refusal.USED, True)
+    assert (rotated.grant.grant_id, rotated.grant.sid) == (redeemed.ticket.ticket_hash, session.sid)
+    assert not valid(stores, rotation.access, "at", NOW + 2 + GRACE)
+    assert not valid(stores, rotation.refresh, "rt", NOW + 2 + GRACE)
+    assert rotate(stores, rotation.refresh, NOW + 3 + GRACE, session)[1].refusal is Refusal.SESSION_ENDED
+
+
+def test_an_unknown_refresh_token_is_unknown(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    unknown = a_token("rt", NOW + DAY, session.sid)
+    assert rotate(stores, unknown, NOW, session)[1].refusal is Refusal.UNKNOWN
+    assert rotate(stores, redemption.access, NOW, session)[1].refusal is Refusal.UNKNOWN
+
+
+def test_another_client_gets_nothing_and_the_family_is_revoked(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    thief, rotated = rotate(stores, redemption.refresh, NOW, session, client_id="wiki")
+    assert (rotated.refusal, rotated.reused) == (Refusal.OTHER_CLIENT, False)
+    assert not valid(stores, thief.access, "at", NOW)
+    assert not valid(stores, redemption.access, "at", NOW)
+    assert rotate(stores, redemption.refresh, NOW, session)[1].refusal is Refusal.SESSION_ENDED
+
+
+def test_after_the_session_has_ended_nothing_is_refreshed(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    stores.sessions.end(session.sid, "sign_out", NOW + 1)
+    rotation, rotated = rotate(stores, redemption.refresh, NOW + 2, session)
+    assert rotated.refusal is Refusal.SESSION_ENDED
+    assert not valid(stores, rotation.access, "at", NOW + 2)
+
+
+def test_a_session_whose_time_ran_out_refreshes_nothing(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    assert rotate(stores, redemption.refresh, NOW + IDLE, session)[1].refusal is Refusal.SESSION_ENDED
+
+
+def test_an_offline_grant_outlives_its_session(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session, ticket={"offline": True})
+    stores.sessions.end(session.sid, "sign_out", NOW + 1)
+    rotation, rotated = rotate(stores, redemption.refresh, NOW + 2 * DAY, session)
+    assert rotated.refusal is None
+    assert rotated.grant.offline
+    found = stores.tokens.find_token(rotation.refresh.token_hash, "rt", NOW + 2 * DAY)
+    assert found.expires_at == NOW + 32 * DAY
+
+
+def test_an_expired_refresh_token_is_expired(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session, refresh=a_token("rt", NOW + MINUTE, session.sid))
+    assert rotate(stores, redemption.refresh, NOW + MINUTE, session)[1].refusal is Refusal.EXPIRED
+
+
+def test_revoking_a_refresh_token_takes_its_grant_along(stores):
+    redemption, _ = registered(stores, opened(stores))
+    stores.tokens.revoke(redemption.refresh.token_hash, "rt", "shop", NOW)
+    assert not valid(stores, redemption.refresh, "rt", NOW)
+    assert not valid(stores, redemption.access, "at", NOW)
+
+
+def test_revoking_an_access_token_takes_it_alone(stores):
+    redemption, _ = registered(stores, opened(stores))
+    stores.tokens.revoke(redemption.access.token_hash, "at", "shop", NOW)
+    assert not valid(stores, redemption.access, "at", NOW)
+    assert valid(stores, redemption.refresh, "rt", NOW)
+
+
+def test_one_client_cannot_revoke_the_tokens_of_another(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    stores.tokens.revoke(redemption.refresh.token_hash, "rt", "wiki", NOW)
+    stores.tokens.revoke(redemption.access.token_hash, "at", "wiki", NOW)
+    stores.tokens.revoke(a_token("rt", NOW, session.sid).token_hash, "rt", "shop", NOW)
+    assert valid(stores, redemption.refresh, "rt", NOW)
+    assert valid(stores, redemption.access, "at", NOW)
+
+
+def test_all_grants_of_a_person_are_revoked_but_those_of_the_session_to_keep(stores):
+    kept, other, bobs = opened(stores), opened(stores), opened(stores, user_id="usr-bob")
+    here, _ = registered(stores, kept)
+    there, _ = registered(stores, other)
+    offline, _ = registered(stores, other, "wiki", ticket={"offline": True})
+    of_bob, _ = registered(stores, bobs)
+    assert stores.tokens.revoke_grants_of("usr-alice", kept.sid, NOW) == 2
+    assert [valid(stores, r.access, "at", NOW) for r in (here, there, offline, of_bob)] == [True, False, False, True]
+    assert stores.tokens.revoke_grants_of("usr-alice", kept.sid, NOW) == 0
+    assert stores.tokens.revoke_grants_of("usr-alice", "", NOW) == 1
+    assert not valid(stores, here.access, "at", NOW)
+
+
+def test_offline_grants_of_sessions_long_gone_are_revoked_too(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session, ticket={"offline": True})
+    stores.sessions.end(session.sid, "sign_out", NOW)
+    assert stores.tokens.revoke_grants_of("usr-alice", "", NOW + 5 * DAY) == 1
+    assert not valid(stores, redemption.refresh, "rt", NOW + 5 * DAY)
