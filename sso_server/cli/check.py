@@ -1,0 +1,105 @@
+"""`sso check`: every setting with its source, and whether the stores, the schema and the clock are fit to serve."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from sso_server.cli.centre import open_centre
+from sso_server.cli.output import Failed, json_option, print_json, print_table
+from sso_server.config import ConfigError, Settings, load, sources
+from sso_server.core.errors import LockstepError, Unavailable
+from sso_server.core.ports import Clock, StoreHealth
+from sso_server.stores.sql import migrate
+from sso_server.web.health import MAX_CLOCK_DIFFERENCE_MS
+
+
+@click.command("check")
+@json_option
+def check(as_json: bool) -> None:
+    """Check the settings, the stores, the schema and the clock; exit code 1 if something is wrong."""
+    shown: list[dict[str, str]] = []
+    problems: list[str] = []
+    good: list[str] = []
+    try:
+        settings = load()
+        shown = [_setting(settings, name) for name in Settings.model_fields]
+        _look(settings, good, problems)
+    except ConfigError as error:
+        problems += error.problems
+    if as_json:
+        print_json({"ok": not problems, "settings": shown, "good": good, "problems": problems})
+    else:
+        if shown:
+            rows = [(entry["name"], entry["value"], entry["source"]) for entry in shown]
+            print_table(("SETTING", "VALUE", "FROM"), rows, "")
+            click.echo()
+        for sentence in good:
+            click.echo(f"ok   {sentence}")
+        for sentence in problems:
+            click.echo(f"BAD  {sentence}")
+    if problems:
+        raise Failed(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} found.")
+
+
+def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
+    """Everything that can be looked at from here."""
+    try:
+        if not migrate.current_is_head(settings.sql_url) and migrate.has_schema(settings.sql_url):
+            problems.append("The database's schema is of another version: run sso db upgrade.")
+            return
+        with open_centre(settings) as centre:
+            good.append("The database's schema is up to date.")
+            names = ("The database", "Redis")
+            for name, health in zip(names, centre.services.health, strict=False):
+                _look_at_store(name, health, centre.services.clock, good, problems)
+            centre.signing_keys.ensure_keys()
+            good.append("The signing keys can be read.")
+            good.append(f"Sites registered: {len(centre.client_store.list_clients())}.")
+    except LockstepError as error:
+        problems.append(_words(error))
+
+
+def _look_at_store(name: str, health: StoreHealth, clock: Clock, good: list[str], problems: list[str]) -> None:
+    try:
+        difference = abs(health.store_time() - clock.now())
+        problems += health.problems()
+    except Unavailable as error:
+        problems.append(f"{name}: {_words(error)}")
+        return
+    if difference > MAX_CLOCK_DIFFERENCE_MS:
+        problems.append(f"{name}: its clock and this machine's differ by {difference} ms.")
+    else:
+        good.append(f"{name} answers and can be written; the clocks differ by {difference} ms.")
+
+
+def _words(error: LockstepError) -> str:
+    return f"{error.description} ({error.detail})" if error.detail else error.description
+
+
+def _setting(settings: Settings, name: str) -> dict[str, str]:
+    return {
+        "name": f"SSO_{name.upper()}",
+        "value": _shown(getattr(settings, name), name, settings),
+        "source": sources().get(name, "default"),
+    }
+
+
+def _shown(value: Any, name: str, settings: Settings) -> str:
+    """The value for people; of a secret only that it is there, of an address all but its password."""
+    if not hasattr(value, "get_secret_value"):
+        return str(value)
+    secret: str = value.get_secret_value()
+    if name == "database_url":
+        return _masked(settings.sql_url)
+    if not secret:
+        return "(in the data directory)" if name == "secret_key" else ""
+    return _masked(secret) if name.endswith("_url") else "********"
+
+
+def _masked(url: str) -> str:
+    """`scheme://user:********@host/...`; parameters may hold passwords as well."""
+    url = re.sub(r"//([^/@]*?)(:[^/@]*)?@", lambda m: f"//{m[1]}{':********' if m[2] else ''}@", url)
+    return re.sub(r"\?.*", "?********", url)

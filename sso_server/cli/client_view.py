@@ -1,0 +1,77 @@
+"""How a client is shown: as JSON, as fields, and the promise that holds for it in the words of the README."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sso_server.cli.centre import Centre
+from sso_server.cli.output import length, when
+from sso_server.core.clients import Client
+
+_SENTENCES = {
+    "bounded": "bounded: serves nobody more than {bound} after the end of a session",
+    "told": "told; no bound known (it becomes bounded when the SDK checks in)",
+    "not told": "not told: it has no logout address",
+}
+
+
+def promise_word(client: Client, centre: Centre) -> str:
+    """`bounded` once a store of it has checked in, `told` with a logout address, else `not told`."""
+    if centre.check_in_store.find_site_stores(client.client_id):
+        return "bounded"
+    return "told" if client.backchannel_logout_uri else "not told"
+
+
+def client_json(client: Client, centre: Centre) -> dict[str, Any]:
+    """A client as programs read it; of its secrets only how long each works."""
+    return {
+        "client_id": client.client_id,
+        "name": client.name,
+        "kind": client.kind,
+        "promise": promise_word(client, centre).replace(" ", "_"),
+        "public": client.public,
+        "base_url": client.base_url,
+        "redirect_uris": list(client.redirect_uris),
+        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "id_token_alg": client.id_token_alg,
+        "scopes": list(client.scopes),
+        "refresh_tokens": client.refresh_tokens,
+        "lease_s": client.lease_s,
+        "grace_s": client.grace_s,
+        "local_session_max_s": client.local_session_max_s,
+        "allow_private": client.allow_private,
+        "created_at": client.created_at,
+        "secrets": [{"expires_at": secret.expires_at} for secret in client.secrets],
+        "stores": [
+            {"store_id": store.store_id, "last_check_in_at": store.last_check_in_at, "safe_at": store.safe_at}
+            for store in centre.check_in_store.find_site_stores(client.client_id)
+        ],
+    }
+
+
+def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
+    """A client as people read it."""
+    bound = length((client.lease_s + client.grace_s) * 1000)
+    fields = [
+        ("client", client.client_id),
+        ("name", client.name),
+        ("promise", _SENTENCES[promise_word(client, centre)].format(bound=bound)),
+        ("redirect to", " ".join(client.redirect_uris)),
+        ("after sign-out", " ".join(client.post_logout_redirect_uris)),
+        ("told at", client.backchannel_logout_uri or "-"),
+        ("tokens", f"{client.id_token_alg}, {'with' if client.refresh_tokens else 'without'} refresh tokens"),
+        ("lease", f"{client.lease_s} s, grace {client.grace_s} s"),
+        ("local session", f"at most {length(client.local_session_max_s * 1000)}" if client.local_session_max_s else ""),
+        ("private network", "allowed" if client.allow_private else ""),
+        ("secrets", _secrets(client)),
+        ("since", when(client.created_at)),
+    ]
+    stores = centre.check_in_store.find_site_stores(client.client_id)
+    return fields + [("store", f"{s.store_id}, last check-in {when(s.last_check_in_at)}") for s in stores]
+
+
+def _secrets(client: Client) -> str:
+    if client.public:
+        return "none (public)"
+    return ", ".join("valid" if s.expires_at is None else f"valid until {when(s.expires_at)}" for s in client.secrets)

@@ -1,0 +1,277 @@
+"""`sso client`: registering sites. Secrets are shown once, as ready lines for the site's environment."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sso_server.cli.arguments import duration
+from sso_server.cli.centre import Centre, open_centre
+from sso_server.cli.client_view import client_fields, client_json, promise_word
+from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
+from sso_server.cli.registration import (
+    changed_client,
+    check_ways,
+    differences,
+    new_client,
+    read_wishes,
+    with_new_secret,
+)
+from sso_server.core.clients import Client
+from sso_server.core.errors import Refused
+from sso_server.core.events import Event, EventKind
+from sso_server.core.identifiers import digest
+from sso_server.core.sessions import EndReason
+
+
+def _registration_options(command: Any) -> Any:
+    """The options that `add` and `update` share; one that isn't given is None or empty."""
+    options = (
+        click.option("--name", help="The name that pages show."),
+        click.option(
+            "--site", metavar="BASE_URL", help="A site with the SDK: its three addresses follow."
+        ),
+        click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where tickets may be sent; repeatable."),
+        click.option(
+            "--post-logout-redirect-uri",
+            "post_logout_redirect_uris",
+            multiple=True,
+            help="Where the browser may go after a sign-out; repeatable.",
+        ),
+        click.option("--backchannel-logout-uri", help="Where the site is told that a session has ended."),
+        click.option("--public/--confidential", default=None, help="A public client has no secret and must use PKCE."),
+        click.option("--id-token-alg", type=click.Choice(["RS256", "ES256"]), help="How its tokens are signed."),
+        click.option("--refresh-tokens/--no-refresh-tokens", default=None, help="It gets refresh tokens."),
+        click.option("--lease", type=duration, help="N: how long its store may serve after a check-in."),
+        click.option("--grace", type=duration, help="Extra time when the centre can't be reached."),
+        click.option("--local-session-max", type=duration, help="The longest life of a local session there."),
+        click.option(
+            "--allow-private/--no-allow-private", default=None, help="Its logout address may lie in a private network."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group("client")
+def clients() -> None:
+    """Sites (registered clients)."""
+
+
+@clients.command("add")
+@click.argument("client_id")
+@_registration_options
+@json_option
+def add_client(client_id: str, as_json: bool, **options: Any) -> None:
+    """Register a site and print its secret once."""
+    wishes = _given(options)
+    if "site" not in wishes and "redirect_uris" not in wishes:
+        raise click.UsageError("Say where the site is: --site BASE_URL, or --redirect-uri URI.")
+    with open_centre() as centre:
+        client = new_client(client_id, wishes, centre.settings, centre.services.clock.now())
+        client, secret = _with_secret(centre, client)
+        if not centre.client_store.add(client):
+            raise Refused(f"There is a client {client_id!r} already; change it with: sso client update {client_id} ...")
+        _note(centre, client_id, "added")
+        _show_secret(centre, client, secret, as_json, f"{client_id} is registered.")
+
+
+@clients.command("update")
+@click.argument("client_id")
+@_registration_options
+@json_option
+def update_client(client_id: str, as_json: bool, **options: Any) -> None:
+    """Change a site; what isn't named stays. An empty --backchannel-logout-uri removes the address."""
+    wishes = _given(options)
+    if not wishes:
+        raise click.UsageError("Nothing to change was given.")
+    with open_centre() as centre:
+        old = centre.get_client(client_id)
+        new = changed_client(old, wishes)
+        secret = ""
+        if not new.public and not new.secrets:
+            new, secret = _with_secret(centre, new)
+        _write(centre, new)
+        if secret:
+            _show_secret(centre, new, secret, as_json, f"{client_id} is confidential now.")
+        elif as_json:
+            print_json({"client": client_json(new, centre)})
+        else:
+            changes = differences(old, new)
+            click.echo(f"{client_id}: " + (_change_words(changes) or "nothing changed") + ".")
+
+
+@clients.command("list")
+@json_option
+def list_clients(as_json: bool) -> None:
+    """List all sites."""
+    with open_centre() as centre:
+        found = sorted(centre.client_store.list_clients(), key=lambda c: c.client_id)
+        if as_json:
+            print_json([client_json(client, centre) for client in found])
+            return
+        rows = [
+            (c.client_id, c.name, promise_word(c, centre), c.backchannel_logout_uri or "-", when(c.created_at))
+            for c in found
+        ]
+    headings = ("CLIENT", "NAME", "PROMISE", "TOLD AT", "SINCE")
+    print_table(headings, rows, "No site is registered yet. Register one: sso client add CLIENT_ID --site BASE_URL")
+
+
+@clients.command("show")
+@click.argument("client_id")
+@json_option
+def show_client(client_id: str, as_json: bool) -> None:
+    """Show a site, what is promised for it, and its stores."""
+    with open_centre() as centre:
+        client = centre.get_client(client_id)
+        if as_json:
+            print_json(client_json(client, centre))
+        else:
+            print_fields(client_fields(client, centre))
+
+
+@clients.command("remove")
+@click.argument("client_id")
+@json_option
+def remove_client(client_id: str, as_json: bool) -> None:
+    """Remove a site; every session that opened it ends."""
+    with open_centre() as centre:
+        if not centre.client_store.remove(client_id):
+            raise Refused(f"There is no client {client_id!r}.", code="client_unknown")
+        _note(centre, client_id, "removed")
+        ended = centre.end_many(EndReason.CLIENT_REMOVED, client_id=client_id)
+    if as_json:
+        print_json({"client_id": client_id, "removed": True, "sessions_ended": ended})
+    else:
+        click.echo(f"{client_id} is removed; sessions ended: {ended}.")
+
+
+@clients.command("rotate-secret")
+@click.argument("client_id")
+@click.option("--overlap", type=duration, default="0", help="How long the old secret still works, e.g. 24h.")
+@json_option
+def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
+    """Give a site a new secret and print it once."""
+    with open_centre() as centre:
+        client = centre.get_client(client_id)
+        if client.public:
+            raise Refused(f"{client_id} is a public client: it has no secret.", code="client_public")
+        client, secret = _with_secret(centre, client, overlap * 1000)
+        _write(centre, client)
+        old = f"The old one works for {length(overlap * 1000)} more." if overlap else "The old one works no more."
+        _show_secret(centre, client, secret, as_json, f"{client_id} has a new secret. {old}")
+
+
+@clients.command("apply")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@json_option
+def apply_file(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Make the sites of a TOML or JSON file be as the file says; sites that it doesn't name stay as they are."""
+    wishes = read_wishes(file)
+    with open_centre() as centre:
+        now = centre.services.clock.now()
+        present = {client.client_id: client for client in centre.client_store.list_clients()}
+        # Every client is checked before the first is written.
+        wanted = [new_client(wish.client_id, wish.values, centre.settings, now) for wish in wishes]
+        done = [_apply_one(centre, client, present.get(client.client_id), dry_run) for client in wanted]
+    if as_json:
+        print_json({"dry_run": dry_run, "clients": done})
+        return
+    for entry in done:
+        words = _change_words(entry["changes"])
+        click.echo(f"# {entry['client_id']}: {entry['action']}" + (f" ({words})" if words else ""))
+        for name, value in (entry["environment"] or {}).items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+    if dry_run:
+        click.echo("# Nothing was written (--dry-run).")
+
+
+def _apply_one(centre: Centre, new: Client, old: Client | None, dry_run: bool) -> dict[str, Any]:
+    """Write one client of a file if it differs; what was done, as `--json` prints it."""
+    if old is not None:
+        new = replace(new, created_at=old.created_at, secrets=() if new.public else old.secrets)
+    changes = differences(old, new) if old is not None else {}
+    needs_secret = not new.public and not new.secrets
+    action = "add" if old is None else "change" if changes or needs_secret else "same"
+    environment = None
+    if not dry_run and action != "same":
+        if needs_secret:
+            new, secret = _with_secret(centre, new)
+            environment = _environment(centre, new, secret)
+        if old is not None:
+            _write(centre, new)
+        elif centre.client_store.add(new):
+            _note(centre, new.client_id, "added")
+        else:
+            raise Refused(f"Somebody else has just added {new.client_id!r}. Try again.", code="conflict")
+    return {"client_id": new.client_id, "action": action, "changes": changes, "environment": environment}
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Only what was said on the command line."""
+    wishes = {name: value for name, value in options.items() if value is not None and value != ()}
+    check_ways(wishes)
+    return wishes
+
+
+def _with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
+    if client.public:
+        return client, ""
+    secret = centre.services.randomness.token("cs")
+    return with_new_secret(client, digest(secret), centre.services.clock.now(), overlap_ms), secret
+
+
+def _write(centre: Centre, client: Client) -> None:
+    if not centre.client_store.update(client):
+        raise Refused(f"There is no client {client.client_id!r}.", code="client_unknown")
+    _note(centre, client.client_id, "changed")
+
+
+def _note(centre: Centre, client_id: str, change: str) -> None:
+    centre.services.audit.append(
+        Event(
+            centre.services.clock.now(),
+            EventKind.CLIENT_CHANGED,
+            client_id=client_id,
+            actor="cli",
+            data={"change": change},
+        )
+    )
+
+
+def _environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
+    """What the site puts into its environment."""
+    lines = {"SSO_ISSUER": centre.settings.issuer, "SSO_CLIENT_ID": client.client_id}
+    return lines | ({"SSO_CLIENT_SECRET": secret} if secret else {})
+
+
+def _show_secret(centre: Centre, client: Client, secret: str, as_json: bool, sentence: str) -> None:
+    """The lines that the site needs. Comments begin with #, so that the whole answer can be pasted into a shell."""
+    environment = _environment(centre, client, secret)
+    if as_json:
+        answer = {"client": client_json(client, centre), "client_secret": secret or None, "environment": environment}
+        print_json(answer)
+        return
+    click.echo(f"# {sentence}" + (" Its secret is shown this once: the centre keeps a digest only." if secret else ""))
+    for name, value in environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+    if not client.backchannel_logout_uri:
+        click.echo("# It has no logout address: nobody tells it that a session has ended.")
+
+
+def _change_words(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    return ", ".join(f"{name}: {_word(old)} -> {_word(new)}" for name, (old, new) in changes.items())
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value) or "none"
+    return "none" if value in ("", None) else str(value)

@@ -1,0 +1,195 @@
+"""`sso demo`: the centre and two demo sites on this machine, ready to click; it makes accounts, sites and data itself.
+
+All of it runs as in earnest: gunicorn with two workers each, and the delivery process. Only the map is the demo's own.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from sso_server.cli import demo_words, serve
+from sso_server.cli.centre import Centre, open_centre
+from sso_server.cli.output import Failed
+from sso_server.clock import SystemClock
+from sso_server.config import child_environment, load
+from sso_server.core.clients import ClientSecret, check_client, site_client
+from sso_server.core.errors import Refused
+from sso_server.core.identifiers import digest
+
+_HOST = "127.0.0.1"
+_PEOPLE = {"alice": "Alice", "bob": "Bob"}
+_READY_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSite:
+    """One demo site: its name, its colour, its port."""
+
+    client_id: str
+    name: str
+    color: str
+    port: int
+
+    @property
+    def base_url(self) -> str:
+        """Another site for the browser than the centre and than the other site: cookies can't be shared by accident."""
+        return f"http://{self.client_id}.localhost:{self.port}"
+
+    @property
+    def inner_url(self) -> str:
+        """Where the centre calls it: servers need no name for this machine."""
+        return f"http://{_HOST}:{self.port}"
+
+
+@click.command("demo")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_533),
+    default=9000,
+    show_default=True,
+    help="The centre's port; the sites take the next two.",
+)
+@click.option("--redis", "redis_url", default="", metavar="URL", help="Keep sessions on Redis instead of SQLite.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("lockstep-data/demo"),
+    show_default=True,
+    help="Where everything is kept; the same data starts again.",
+)
+@click.option(
+    "--language", envvar=["LC_ALL", "LC_MESSAGES", "LANG"], default="en", help="zh: Chinese. Taken from LANG if absent."
+)
+def demo(port: int, redis_url: str, data: Path, language: str) -> None:
+    """Start the centre and two demo sites, ready to click."""
+    words = "zh" if language.lower().startswith("zh") else "en"
+    issuer = f"http://{_HOST}:{port}"
+    sites = (
+        DemoSite("site-one", "Site one", "#0f766e", port + 1),
+        DemoSite("site-two", "Site two", "#b4532a", port + 2),
+    )
+    _check_ports({"centre": port, **{site.client_id: site.port for site in sites}}, words)
+    click.echo(demo_words.STARTING[words])
+    _make_private(data)
+    settings = load({}, issuer=issuer, data_dir=data.absolute() / "centre", redis_url=redis_url)
+    with open_centre(settings) as centre:
+        centre.signing_keys.ensure_keys()
+        passwords = {username: _fresh_person(centre, username, name) for username, name in _PEOPLE.items()}
+        secrets = {site.client_id: _register(centre, site) for site in sites}
+    own = {"SSO_ISSUER": issuer, "SSO_DATA_DIR": str(settings.data_dir)}
+    environment = child_environment(**own, **({"SSO_REDIS_URL": redis_url} if redis_url else {}))
+    children = [
+        serve.web_child(f"{_HOST}:{port}", 2, environment, "sso_server.cli.demo_app:create_app()"),
+        serve.deliver_child(environment),
+        *(_site_child(site, other, issuer, secrets, data) for site, other in zip(sites, sites[::-1], strict=True)),
+    ]
+    steps = demo_words.STEPS[words].format(
+        **passwords, one=sites[0].base_url, two=sites[1].base_url, issuer=issuer, data=data
+    )
+    code = serve.supervise(children, on_started=_announce([port, *(site.port for site in sites)], steps, words))
+    click.echo((demo_words.BROKEN if code else demo_words.STOPPED)[words].format(data=data), err=bool(code))
+    raise SystemExit(code)
+
+
+def _check_ports(ports: Mapping[str, int], words: str) -> None:
+    """Every taken port is named before anything starts. Raises Failed."""
+    taken = []
+    for role, port in ports.items():
+        try:
+            serve.check_port(_HOST, port)
+        except serve.PortTaken:
+            taken.append(demo_words.TAKEN[words].format(port=port, role=role))
+    if taken:
+        raise Failed("\n".join(taken))
+
+
+def _make_private(data: Path) -> None:
+    """The data directory, for this user alone. Raises Failed."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.chmod(0o700)
+    except OSError as error:
+        raise Failed(f"Cannot use {data}: {error.strerror}.") from error
+
+
+def _fresh_person(centre: Centre, username: str, name: str) -> str:
+    """The account with a new throw-away password; whoever was signed in from the last time is signed out."""
+    random = centre.services.randomness.token("pw").removeprefix("pw-")
+    password = "-".join((random[:4], random[4:8], random[8:12]))
+    accounts = centre.services.accounts
+    try:
+        accounts.add(username, password, name=name, email=f"{username}@example.com", actor="demo")
+    except Refused:
+        accounts.enable(username, actor="demo")
+        accounts.set_password(username, password, actor="demo")
+        centre.finish_orders()
+    return password
+
+
+def _register(centre: Centre, site: DemoSite) -> str:
+    """The site as a client, with a new secret: at every start, so that none has to be kept."""
+    secret = centre.services.randomness.token("cs")
+    fresh = site_client(
+        site.client_id, site.name, site.base_url, centre.services.clock.now(), logout_base=site.inner_url
+    )
+    client = check_client(replace(fresh, secrets=(ClientSecret(digest(secret)),)))
+    if not centre.client_store.add(client):
+        centre.client_store.update(client)
+    return secret
+
+
+def _site_child(site: DemoSite, other: DemoSite, issuer: str, secrets: Mapping[str, str], data: Path) -> serve.Child:
+    """gunicorn with a demo site; the site knows nothing but its environment."""
+    argv = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-b",
+        f"{_HOST}:{site.port}",
+        "-w",
+        "2",
+        "-k",
+        "gthread",
+        "--threads",
+        "8",
+    ]
+    argv += ["--graceful-timeout", "3", "--log-level", "warning", "--no-control-socket", "demo_apps.site:create_app()"]
+    environment = child_environment(
+        SSO_ISSUER=issuer,
+        SSO_CLIENT_ID=site.client_id,
+        SSO_CLIENT_SECRET=secrets[site.client_id],
+        SSO_BASE_URL=site.base_url,
+        SSO_STORE=f"sqlite:///{data.absolute() / site.client_id}.sqlite3",
+        SITE_NAME=site.name,
+        SITE_COLOR=site.color,
+        SITE_OTHER=f"{other.base_url}/",
+        SITE_MAP=f"{issuer}/demo/map",
+    )
+    return serve.Child(site.client_id, tuple(argv), environment)
+
+
+def _announce(ports: Sequence[int], steps: str, words: str) -> Callable[[], None]:
+    """Prints the steps once everybody listens, so that the first click works."""
+
+    def announce() -> None:
+        clock = SystemClock()
+        deadline = clock.now() + _READY_S * 1000
+        waiting = list(ports)
+        while waiting and clock.now() < deadline:
+            try:
+                socket.create_connection((_HOST, waiting[0]), timeout=0.2).close()
+                waiting.pop(0)
+            except OSError:
+                time.sleep(0.05)
+        if waiting:
+            click.echo(demo_words.SLOW[words], err=True)
+        click.echo(steps)
+
+    return announce

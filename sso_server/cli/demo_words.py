@@ -1,0 +1,47 @@
+"""What `sso demo` prints, in two languages."""
+
+from __future__ import annotations
+
+STARTING = {"en": "Starting the centre and two sites ...", "zh": "正在启动认证中心和两个站点……"}
+TAKEN = {
+    "en": "Port {port} is taken ({role} needs it). Stop what listens there, or choose others: sso demo --port 9100",
+    "zh": "端口 {port} 已被占用（{role} 需要它）。请停止占用它的程序，或换用其他端口：sso demo --port 9100",
+}
+STOPPED = {"en": "Stopped. The data stays in {data}.", "zh": "已停止。数据保留在 {data}。"}
+BROKEN = {
+    "en": "A part of the demo keeps stopping at once; its own words are above.",
+    "zh": "演示的某个部分反复退出，原因见上方输出。",
+}
+SLOW = {"en": "Not everything is up yet; it may take a moment more.", "zh": "有的部分尚未就绪，请稍候。"}
+STEPS = {
+    "en": """
+Lockstep is running: the centre and two sites.
+
+  User      alice  {alice}
+            bob    {bob}
+            (made anew at every start)
+
+  1. Open   {one}/account   and sign in as alice.
+  2. Open   {two}/account   : no question is asked.
+  3. Look   {issuer}/demo/map   : the session, its sites, their addresses.
+  4. Sign out at site two.
+  5. Look at site one: it is signed out as well.
+
+  Ctrl-C stops everything. Data: {data}
+""",
+    "zh": """
+Lockstep 已启动：认证中心和两个站点。
+
+  用户      alice  {alice}
+            bob    {bob}
+            （每次启动都会换新密码）
+
+  1. 打开   {one}/account   ，以 alice 登录。
+  2. 打开   {two}/account   ：不会再询问。
+  3. 查看   {issuer}/demo/map   ：会话、站点及其地址。
+  4. 在站点二退出。
+  5. 再看站点一：它也退出了。
+
+  按 Ctrl-C 全部停止。数据：{data}
+""",
+}
