@@ -91,6 +91,10 @@ class Admission:
                 return None
             if judge(lease, moment) is not Standing.EXPIRED or (failed and grace_holds(lease, moment)):
                 return found
+            if turn is Turn.MINE and not failed:
+                # Answered, but more is to come, or the centre itself lags by more than N: ask again in a while.
+                self._journal.note_failure("unconfirmed", moment)
+                failed = True
             if failed:
                 raise LeaseExpired(f"the last attempt was {lease.failure or 'not finished'}")
         raise LeaseExpired("another request has been asking for 3 s")

@@ -75,23 +75,13 @@ class SqliteJournal:
                     (told.sids_end, told.sids_end, told.read_at_ms),
                 )
             connection.execute("UPDATE lease SET leased = 1, failure = '', turn_until_boot_ms = 0")
-            stamp = sent.earlier(answer.lag_ms)
-            # Answers may overtake each other: a stamp of this boot only moves forward.
             connection.execute("UPDATE lease SET mark = ?", (answer.mark,))
             if not answer.more:
+                # Answers may overtake each other: an older stamp only shortens the lease, so no order is needed.
+                stamp = sent.earlier(answer.lag_ms)
                 connection.execute(
-                    "UPDATE lease SET boot_id = ?, boot_ms = ?, wall_ms = ?, lease_ms = ?, grace_ms = ?"
-                    " WHERE boot_id IS NOT ? OR boot_ms <= ? OR wall_ms > ?",
-                    (
-                        stamp.boot_id,
-                        stamp.boot_ms,
-                        stamp.wall_ms,
-                        answer.lease_ms,
-                        answer.grace_ms,
-                        stamp.boot_id,
-                        stamp.boot_ms,
-                        sent.wall_ms,
-                    ),
+                    "UPDATE lease SET boot_id = ?, boot_ms = ?, wall_ms = ?, lease_ms = ?, grace_ms = ?",
+                    (stamp.boot_id, stamp.boot_ms, stamp.wall_ms, answer.lease_ms, answer.grace_ms),
                 )
         return ends
 

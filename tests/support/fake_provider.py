@@ -76,6 +76,9 @@ class FakeProvider:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """A caller that hung up early is what a test asked for."""
+
         self.server = Server(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
@@ -261,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Note the call; False if it was answered as the test wants it to fail."""
         self.centre.requests.append((path, dict(self.headers), body))
         fault = self.centre.failing.get(path)
-        if fault == "hang up":
+        if fault == "hang up" or self.centre.server is None:  # a kept connection outlives the listening socket
             self.close_connection = True
             self.connection.close()
             return False

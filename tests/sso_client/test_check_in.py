@@ -1,0 +1,131 @@
+"""What a store tells at check-in, and what it forgets only after a 200."""
+
+import pytest
+
+from sso_client import SSOClient, SSOError
+from sso_client.stores import MAX_LIST
+from tests.support.fake_provider import FakeProvider
+from tests.support.sdk import MovedClock, Person, new_sid
+
+
+def test_a_fresh_store_lists_its_sessions_and_again_after_ten_minutes(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    client.find_session(cookie)
+    assert centre.check_ins[0]["sids"] == [session.sid]
+    assert centre.check_ins[0]["mark"] is None
+    for _ in range(22):
+        clock.go(29)
+        client.find_session(cookie)
+    listed = [told for told in centre.check_ins[1:] if "sids" in told]
+    assert len(listed) == 1
+    assert centre.check_ins[-1]["mark"] == f"mark-{len(centre.check_ins) - 1}"
+
+
+def test_only_sessions_that_were_served_are_reported_active(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    idle, _ = person.sign_in()
+    used, session = person.sign_in()
+    client.find_session(idle)
+    client.find_session(used)
+    for _ in range(4):
+        clock.go(31)
+        client.find_session(used)
+    reported = [sid for told in centre.check_ins[-3:] for sid in told["active"]]
+    assert reported == [session.sid] * 3
+
+
+def test_somebody_back_after_a_pause_is_reported_at_once(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    visitor, session = person.sign_in()
+    busy, _ = person.sign_in()
+    for _ in range(14):
+        clock.go(31)
+        client.find_session(busy)
+    client.check_in()
+    client.find_session(visitor)
+    assert session.sid in centre.check_ins[-1]["active"]
+
+
+def test_a_page_that_polls_is_no_activity(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    for _ in range(10):
+        clock.go(31)
+        assert client.find_session(cookie, activity=False) is not None
+    assert [told["active"] for told in centre.check_ins if told["active"]] == []
+    kept, _ = client.store.sessions.find(session.cookie_hash, clock.wall_ms())
+    assert kept.served_at_ms == session.served_at_ms
+    assert kept.until_ms == session.until_ms
+
+
+def test_a_request_within_half_a_lease_writes_nothing(person: Person, client: SSOClient, clock: MovedClock) -> None:
+    cookie, _ = person.sign_in()
+    first = client.find_session(cookie)
+    clock.go(10)
+    assert client.find_session(cookie).generation == first.generation
+
+
+def test_acknowledgements_are_repeated_until_they_arrive(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    _, ended = person.sign_in()
+    other, _ = person.sign_in()
+    client.find_session(other)
+    centre.end(ended.sid)
+    answer = centre.check_in
+
+    def lose_the_second(told):
+        reply = answer(told)
+        centre.failing["/check-in"] = "hang up"
+        return reply
+
+    centre.check_in = lose_the_second
+    clock.go(31)
+    assert client.find_session(other) is not None, "a lost acknowledgement must not stop anybody"
+    assert ended.sid in centre.rows[client.store.store_id]
+    centre.check_in = answer
+    centre.failing.clear()
+    clock.go(31)
+    client.find_session(other)
+    assert centre.rows[client.store.store_id] == {}
+
+
+def test_ends_are_asked_for_until_none_is_left(person: Person, client: SSOClient, centre: FakeProvider, clock) -> None:
+    cookies = [person.sign_in() for _ in range(4)]
+    client.find_session(cookies[0][0])
+    for _, session in cookies[1:]:
+        centre.end(session.sid)
+    centre.more_rounds = 1
+    clock.go(31)
+    client.find_session(cookies[0][0])
+    assert [client.find_session(cookie) is None for cookie, _ in cookies] == [False, True, True, True]
+    assert centre.rows[client.store.store_id] == {}
+
+
+def test_more_sessions_than_one_list_holds_are_listed_in_parts(
+    person: Person, client: SSOClient, centre: FakeProvider, store, tmp_path
+) -> None:
+    _, session = person.sign_in()
+    with store.sessions._file.write() as file:
+        file.executemany(
+            "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
+            " served_at_ms, reported_at_ms FROM sessions WHERE cookie_hash = ?",
+            [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
+        )
+        centre.stores |= dict.fromkeys((row[0] for row in file.execute("SELECT sid FROM sessions")), store.store_id)
+    client.check_in()
+    parts = [told["sids"] for told in centre.check_ins]
+    assert [len(part) for part in parts] == [MAX_LIST, 1]
+    assert len({sid for part in parts for sid in part}) == MAX_LIST + 1
+
+
+def test_a_provider_without_check_in_says_so(client: SSOClient, centre: FakeProvider) -> None:
+    centre.leases = False
+    with pytest.raises(SSOError) as error:
+        client.check_in()
+    assert error.value.code == "check_in_refused"
