@@ -14,15 +14,12 @@ import threading
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from sso_server.core.clients import is_loopback_host
 from sso_server.core.identifiers import is_store_id
 from sso_server.core.notifications import Answer
-from sso_server.core.ports import Clock
 from sso_server.delivery.addresses import Address, AddressRefused, Rules, Target, check_addresses, parse_target
 from sso_server.delivery.resolver import Resolver, localhost_addresses
 
@@ -41,13 +38,12 @@ _Key = tuple[str, str, Address, int]
 class GuardedSender:
     """Posts to sites. Thread-safe; one object per process keeps the idle connections.
 
-    `issuer` decides about loopback: only a centre on loopback calls sites on loopback. `ca_file` names a PEM file of
+    `allow_loopback`: only a centre whose own issuer is on loopback may call sites there. `ca_file` names a PEM file of
     additional authorities (an intranet's own).
     """
 
-    def __init__(self, issuer: str, clock: Clock, *, resolver: Resolver | None = None, ca_file: str = "") -> None:
-        self._loopback = is_loopback_host(urlsplit(issuer).hostname)
-        self._clock = clock
+    def __init__(self, *, allow_loopback: bool, resolver: Resolver | None = None, ca_file: str = "") -> None:
+        self._loopback = allow_loopback
         self._resolver = resolver or Resolver()
         self._idle = _IdleConnections()
         self._tls = ssl.create_default_context()
@@ -107,7 +103,7 @@ class GuardedSender:
         except (OSError, HTTPError, http.client.HTTPException, ValueError) as error:
             connection.close()
             return Answer(None, _code_of(error))
-        answer = self._answer(response.status, response.headers)
+        answer = _answer(response.status, response.headers)
         reusable = False
         try:
             # The status is the answer; the rest is read only to use the connection again.
@@ -120,26 +116,6 @@ class GuardedSender:
         else:
             connection.close()
         return answer
-
-    def _answer(self, status: int, headers: Mapping[str, str]) -> Answer:
-        if not 200 <= status <= 599:
-            return Answer(None, "protocol")
-        store_id = headers.get("Lockstep-Store", "")
-        return Answer(
-            status,
-            retry_after_ms=self._retry_after(headers.get("Retry-After", "")),
-            store_id=store_id if is_store_id(store_id) else "",
-        )
-
-    def _retry_after(self, text: str) -> int | None:
-        """RFC 9110 section 10.2.3: seconds or a date."""
-        text = text.strip()
-        if text.isascii() and text.isdigit():
-            return int(text[:9]) * 1000
-        try:
-            return max(0, int(email.utils.parsedate_to_datetime(text).timestamp() * 1000) - self._clock.now())
-        except (ValueError, OverflowError):
-            return None
 
 
 class _Limits:
@@ -260,6 +236,27 @@ class _IdleConnections:
             kept, self._kept = self._kept, []
         for _, connection in kept:
             connection.close()
+
+
+def _answer(status: int, headers: Mapping[str, str]) -> Answer:
+    if not 200 <= status <= 599:
+        return Answer(None, "protocol")
+    store_id = headers.get("Lockstep-Store", "")
+    retry_after_ms = _retry_after_ms(headers.get("Retry-After", ""), headers.get("Date", ""))
+    return Answer(status, retry_after_ms=retry_after_ms, store_id=store_id if is_store_id(store_id) else "")
+
+
+def _retry_after_ms(text: str, date: str) -> int | None:
+    """RFC 9110 section 10.2.3: seconds, or a date, which is measured against the site's own clock (`Date`)."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return int(text[:9]) * 1000
+    try:
+        wait = email.utils.parsedate_to_datetime(text) - email.utils.parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError):
+        # TypeError: one with a time zone, one without.
+        return None
+    return max(0, int(wait.total_seconds() * 1000))
 
 
 def _key(target: Target, address: Address) -> _Key:

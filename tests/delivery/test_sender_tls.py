@@ -9,10 +9,7 @@ from sso_server.core.notifications import Answer
 from sso_server.delivery.resolver import Resolver
 from sso_server.delivery.sender import GuardedSender
 from tests.support.certificates import Authority, make_authority
-from tests.support.clocks import SetClock
 from tests.support.sinks import Sink
-
-LAPTOP = "http://127.0.0.1:9000"
 
 
 @pytest.fixture
@@ -23,7 +20,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def sender(authority: Authority) -> Iterator[GuardedSender]:
     here = Resolver(lambda _: ["127.0.0.1"])
-    sender = GuardedSender(LAPTOP, SetClock(), resolver=here, ca_file=authority.ca_file)
+    sender = GuardedSender(allow_loopback=True, resolver=here, ca_file=authority.ca_file)
     yield sender
     sender.close()
 
@@ -49,7 +46,7 @@ def test_a_certificate_for_another_name_is_refused(sender: GuardedSender, author
 
 
 def test_an_authority_that_nobody_trusts_is_refused(authority: Authority) -> None:
-    stranger = GuardedSender(LAPTOP, SetClock(), resolver=Resolver(lambda _: ["127.0.0.1"]))
+    stranger = GuardedSender(allow_loopback=True, resolver=Resolver(lambda _: ["127.0.0.1"]))
     with Sink("ok", tls=authority.context("shop.example")) as sink:
         assert stranger.send(f"https://shop.example:{sink.port}/logout", b"", {}) == Answer(None, "tls")
         assert sink.count == 0
