@@ -79,7 +79,8 @@ class SSO:
         app.register_blueprint(flask_pages.build_blueprint(self), url_prefix=self.prefix)
         app.register_error_handler(SSOError, self.show_error)
         app.context_processor(self._for_templates)
-        # Flask-WTF's CSRFProtect may be set up before or after us; calls from the centre carry no form token.
+        # Flask-WTF's CSRFProtect may be set up before us or after us; calls from the centre carry no form token.
+        flask_pages.exempt_from_csrf(app, self.blueprint)
         app.before_request(lambda: flask_pages.exempt_from_csrf(app, self.blueprint))
 
     @property
