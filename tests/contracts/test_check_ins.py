@@ -1,0 +1,213 @@
+from sso_server.core.check_in import EndNotice, SiteStore
+from sso_server.core.notifications import State
+from sso_server.core.policy import DAY, HOUR, MINUTE
+from tests.support.builders import (
+    IDLE,
+    LOGOUT_URI,
+    NOW,
+    a_report,
+    a_result,
+    a_session,
+    ended,
+    opened,
+    registered,
+    store_id,
+)
+
+LIMIT = 1000
+
+
+def check_in(stores, store, now=NOW, limit=LIMIT, **report):
+    return stores.check_ins.check_in(a_report(store, **report), now, limit)
+
+
+def of_store(store, **changes):
+    return {"store_id": store, "reports": True, **changes}
+
+
+def test_a_store_hears_of_every_end_until_it_has_acknowledged_it(stores):
+    store = store_id()
+    one = ended(stores, NOW, **of_store(store))
+    two = ended(stores, NOW + 1, **of_store(store))
+    answer = check_in(stores, store, NOW + 2)
+    assert answer.ends == (EndNotice(one.sid, "sign_out", NOW), EndNotice(two.sid, "sign_out", NOW + 1))
+    assert not answer.more
+    assert check_in(stores, store, NOW + 3).ends == answer.ends
+    assert check_in(stores, store, NOW + 4, acks=(one.sid,)).ends == answer.ends[1:]
+    assert check_in(stores, store, NOW + 5, acks=(one.sid, two.sid)).ends == ()
+
+
+def test_an_end_is_answered_whatever_became_of_its_row(stores):
+    store = store_id()
+    sessions = [ended(stores, NOW, **of_store(store)) for _ in range(4)]
+    pending, refused, abandoned, claimed = (session.sid for session in sessions)
+    stores.ledger.abandon(abandoned, "", "admin", NOW)
+    rows = {row.sid: row for row in stores.outbox.claim("w", NOW, 10, MINUTE)}
+    stores.outbox.record([a_result(rows[refused], State.REFUSED)], NOW)
+    stores.outbox.record([a_result(rows[pending], State.PENDING, next_attempt_at=NOW + HOUR)], NOW)
+    assert stores.ledger.of_session(claimed)[0].state is State.CLAIMED
+    assert {notice.sid for notice in check_in(stores, store).ends} == {pending, refused, abandoned, claimed}
+
+
+def test_an_acknowledgement_counts_from_any_state(stores):
+    store = store_id()
+    abandoned, claimed = ended(stores, **of_store(store)), ended(stores, **of_store(store))
+    stores.ledger.abandon(abandoned.sid, "", "admin", NOW)
+    (row,) = stores.outbox.claim("w", NOW, 10, MINUTE)
+    check_in(stores, store, NOW + 5, acks=(abandoned.sid, claimed.sid))
+    for sid in (abandoned.sid, claimed.sid):
+        (found,) = stores.ledger.of_session(sid)
+        assert (found.state, found.final_at, found.next_attempt_at) == (State.ACKNOWLEDGED, NOW + 5, None)
+    stores.outbox.record([a_result(row, State.REFUSED)], NOW + 6)
+    assert stores.ledger.of_session(claimed.sid)[0].state is State.ACKNOWLEDGED
+    assert stores.outbox.next_due(NOW + DAY) is None
+
+
+def test_a_store_acknowledges_for_itself_only(stores):
+    one, two = store_id(), store_id()
+    session = opened(stores)
+    for store in (one, two):
+        registered(stores, session, **of_store(store))
+    registered(stores, session, "wiki", **of_store(one))
+    stores.sessions.end(session.sid, "sign_out", NOW)
+    check_in(stores, one, acks=(session.sid,))
+    states = {(row.client_id, row.store_id): row.state for row in stores.ledger.of_session(session.sid)}
+    assert states == {
+        ("shop", one): State.ACKNOWLEDGED,
+        ("shop", two): State.PENDING,
+        ("wiki", one): State.PENDING,
+    }
+    assert check_in(stores, one).ends == ()
+    assert [notice.sid for notice in check_in(stores, two).ends] == [session.sid]
+
+
+def test_a_store_without_a_logout_address_hears_at_its_check_in(stores):
+    store = store_id()
+    session = ended(stores, **of_store(store, logout_uri=""))
+    assert stores.outbox.claim("w", NOW + DAY - 1, 10, MINUTE) == []
+    assert [notice.sid for notice in check_in(stores, store).ends] == [session.sid]
+
+
+def test_a_moot_row_is_answered_only_while_the_local_session_could_live(stores):
+    store = store_id()
+    session = ended(stores, **of_store(store))
+    (row,) = stores.outbox.claim("w", NOW, 10, MINUTE)
+    stores.outbox.record([a_result(row, State.MOOT)], NOW)
+    assert [notice.sid for notice in check_in(stores, store, row.local_until - 1).ends] == [session.sid]
+    assert check_in(stores, store, row.local_until).ends == ()
+
+
+def test_more_says_that_the_answer_is_not_whole(stores):
+    store = store_id()
+    sids = [ended(stores, NOW + n, **of_store(store)).sid for n in range(5)]
+    first = check_in(stores, store, NOW + 9, limit=3)
+    assert ([notice.sid for notice in first.ends], first.more) == (sids[:3], True)
+    second = check_in(stores, store, NOW + 9, limit=3, acks=tuple(sids[:3]))
+    assert ([notice.sid for notice in second.ends], second.more) == (sids[3:], False)
+    assert not check_in(stores, store, NOW + 9, limit=2).more
+
+
+def test_activity_at_a_site_keeps_the_session_alive(stores):
+    store = store_id()
+    session = opened(stores)
+    registered(stores, session, **of_store(store))
+    check_in(stores, store, NOW + IDLE - 1, active=(session.sid,))
+    assert stores.sessions.find(session.sid).last_active_at == NOW + IDLE - 1
+    assert stores.sweeps.end_due(NOW + IDLE, 10) == []
+    assert stores.sweeps.oldest_due(NOW + DAY) == NOW + 2 * IDLE - 1
+
+
+def test_activity_counts_only_where_this_store_takes_part_and_the_session_lives(stores):
+    store = store_id()
+    elsewhere, gone, due = opened(stores), opened(stores), opened(stores)
+    registered(stores, elsewhere, **of_store(store_id()))
+    for session in (gone, due):
+        registered(stores, session, **of_store(store))
+    stores.sessions.end(gone.sid, "sign_out", NOW)
+    check_in(stores, store, NOW + HOUR, active=(elsewhere.sid, gone.sid, a_session().sid))
+    check_in(stores, store, NOW + IDLE, active=(due.sid,))
+    assert {stores.sessions.find(session.sid).last_active_at for session in (elsewhere, gone, due)} == {NOW}
+
+
+def test_a_live_session_is_registered_again(stores):
+    store = store_id()
+    session = opened(stores)
+    answer = check_in(stores, store, NOW + 5, live=(session.sid,), local_max_ms=HOUR)
+    assert answer.ends == ()
+    (site,) = stores.lists.participants(session.sid)
+    assert (site.client_id, site.store_id, site.kind, site.logout_uri) == ("shop", store, "oidc", LOGOUT_URI)
+    assert (site.registered_at, site.local_until, site.reports) == (NOW + 5, NOW + 5 + HOUR, True)
+    stores.sessions.end(session.sid, "sign_out", NOW + 6)
+    assert [notice.sid for notice in check_in(stores, store, NOW + 7).ends] == [session.sid]
+
+
+def test_a_site_that_is_registered_stays_as_it_is(stores):
+    store = store_id()
+    session = opened(stores)
+    registered(stores, session, **of_store(store))
+    before = stores.lists.participants(session.sid)
+    check_in(stores, store, NOW + HOUR, live=(session.sid,), logout_uri="https://other.example/out")
+    assert stores.lists.participants(session.sid) == before
+
+
+def test_a_session_that_does_not_live_here_comes_back_as_an_end(stores):
+    store = store_id()
+    gone, due, lives, never = opened(stores), opened(stores), opened(stores, NOW + IDLE), a_session()
+    stores.sessions.end(gone.sid, "sign_out", NOW)
+    live = (gone.sid, due.sid, lives.sid, never.sid)
+    answer = check_in(stores, store, NOW + IDLE, live=live)
+    assert {(notice.sid, notice.reason) for notice in answer.ends} == {
+        (gone.sid, "unknown_session"),
+        (due.sid, "unknown_session"),
+        (never.sid, "unknown_session"),
+    }
+    assert stores.lists.participants(gone.sid) == []
+    assert check_in(stores, store, NOW + IDLE + 1).ends == (), "they need no acknowledgement"
+
+
+def test_an_end_that_is_due_anyway_is_told_once_and_with_its_own_reason(stores):
+    store = store_id()
+    session = ended(stores, **of_store(store))
+    answer = check_in(stores, store, NOW + 1, live=(session.sid,))
+    assert answer.ends == (EndNotice(session.sid, "sign_out", NOW),)
+
+
+def test_every_check_in_is_written_down(stores):
+    store, other = store_id(), store_id()
+    assert stores.check_ins.find_site_stores("shop") == []
+    check_in(stores, store, NOW, lease_s=30, grace_s=5)
+    check_in(stores, other, NOW + 1)
+    stores.check_ins.check_in(a_report(store, client_id="wiki"), NOW + 2, LIMIT)
+    check_in(stores, store, NOW + 3, lease_s=90, grace_s=0)
+    found = sorted(stores.check_ins.find_site_stores("shop"), key=lambda found: found.last_check_in_at)
+    assert found == [SiteStore("shop", other, NOW + 1, 60, 0), SiteStore("shop", store, NOW + 3, 90, 0)]
+
+
+def test_long_lists_are_taken_whole(stores):
+    store = store_id()
+    session = opened(stores)
+    registered(stores, session, **of_store(store))
+    gone = ended(stores, **of_store(store))
+    strangers = tuple(a_session().sid for _ in range(1500))
+    answer = check_in(
+        stores,
+        store,
+        NOW + 5,
+        acks=(*strangers, gone.sid),
+        active=(*strangers, session.sid),
+        live=(*strangers, session.sid),
+    )
+    assert {notice.sid for notice in answer.ends} == set(strangers)
+    assert stores.sessions.find(session.sid).last_active_at == NOW + 5
+
+
+def test_registered_names_the_live_sessions_in_which_the_client_takes_part(stores):
+    mine, foreign, gone = opened(stores), opened(stores), opened(stores)
+    for _ in range(2):
+        registered(stores, mine, **of_store(store_id()))
+    registered(stores, foreign, "wiki")
+    registered(stores, gone)
+    stores.sessions.end(gone.sid, "sign_out", NOW)
+    asked = (gone.sid, foreign.sid, mine.sid, a_session().sid, mine.sid)
+    assert stores.check_ins.registered("shop", asked) == [mine.sid]
+    assert stores.check_ins.registered("shop", ()) == []
