@@ -1,0 +1,72 @@
+"""The delivery process: worker and sweeper side by side until SIGTERM, then ten seconds to come to an end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+
+from sso_server.core.errors import Unavailable
+from sso_server.core.ports import Ledger
+from sso_server.delivery.sweeper import Sweeper
+from sso_server.delivery.wake import WakeListener, take_dead_names
+from sso_server.delivery.worker import Worker
+
+_log = structlog.get_logger("sso_server.delivery")
+
+
+def run_delivery(
+    worker: Worker,
+    sweeper: Sweeper,
+    stop: threading.Event,
+    *,
+    wake_path: Path | None = None,
+    ledger: Ledger | None = None,
+) -> None:
+    """Run both until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
+
+    With `wake_path` the worker is woken by `wake.DatagramWake`; with `ledger` too, it takes over at once what workers of
+    this machine that were killed had claimed.
+    """
+    with _signals(stop), contextlib.ExitStack() as closing:
+        dead = take_dead_names(wake_path, worker.name) if wake_path is not None else set()
+        listener = None
+        if wake_path is not None:
+            try:
+                listener = WakeListener(wake_path, worker.name)
+                closing.callback(listener.close)
+            except OSError as error:
+                _log.warning("nobody_can_wake_us", error=str(error))
+        if ledger is not None:
+            try:
+                worker.take_over(ledger, dead)
+            except Unavailable:
+                # Their claims run out by themselves half a minute after they were made.
+                _log.warning("claims_not_taken_over", workers=len(dead))
+        sweeping = threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")
+        sweeping.start()
+        _log.info("delivery_started", worker=worker.name)
+        try:
+            worker.run(stop, listener)
+        finally:
+            stop.set()
+            sweeping.join()
+        _log.info("delivery_stopped", worker=worker.name)
+
+
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`. Python allows handlers in the main thread only: elsewhere the caller has its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

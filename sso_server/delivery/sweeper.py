@@ -1,0 +1,105 @@
+"""Deadlines: ends what is due, carries out end orders, drops what nobody needs any more.
+
+How a session ends is `core.sign_out`'s business. A node whose clock is off does nothing that depends on the time.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from sso_server.core.errors import Unavailable
+from sso_server.core.policy import DAY, HOUR, MINUTE, SECOND
+from sso_server.core.ports import AuditStore, Clock, StoreHealth, Sweeps
+from sso_server.core.sign_out import SignOut
+
+MOST_SKEW_MS = 2 * SECOND
+_BATCH = 200
+_MOST_BATCHES = 10
+_PURGE_BATCH = 1000
+_PURGE_EVERY_MS = MINUTE
+_PURGE_AUDIT_EVERY_MS = HOUR
+_PAUSES_S = (1.0, 2.0, 5.0)
+
+_log = structlog.get_logger("sso_server.delivery")
+
+
+class Sweeper:
+    """One per delivery process; any number may run beside each other."""
+
+    def __init__(
+        self,
+        sign_out: SignOut,
+        sweeps: Sweeps,
+        health: StoreHealth,
+        audit: AuditStore,
+        clock: Clock,
+        audit_ms: int = 400 * DAY,
+    ) -> None:
+        self._sign_out = sign_out
+        self._sweeps = sweeps
+        self._health = health
+        self._audit = audit
+        self._clock = clock
+        self._audit_ms = audit_ms
+        self._purged_at = 0
+        self._audit_purged_at = 0
+        self._was_off = False
+
+    def run_once(self) -> int:
+        """How many sessions it ended. Raises Unavailable."""
+        ended = self._run_orders()
+        # Orders name sessions, deadlines name moments: a wrong clock would end sessions that have hours to live.
+        if not self._clock_is_right():
+            return ended
+        for _ in range(_MOST_BATCHES):
+            swept = self._sign_out.sweep(_BATCH)
+            ended += swept
+            if swept < _BATCH:
+                break
+        self._purge()
+        return ended
+
+    def run(self, stop: threading.Event, interval_s: float = 1.0) -> None:
+        """Until stopped. A store that is away is waited for."""
+        failures = 0
+        while not stop.wait(interval_s if not failures else _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
+            try:
+                self.run_once()
+                failures = 0
+            except Exception as error:  # noqa: BLE001  (the last handler of this thread: sessions must go on ending)
+                failures += 1
+                problem = None if isinstance(error, Unavailable) else error
+                _log.warning("sweeping_pauses", error=type(error).__name__, exc_info=problem)
+
+    def _run_orders(self) -> int:
+        ended = 0
+        for _ in range(_MOST_BATCHES):
+            count = self._sign_out.run_pending_orders()
+            ended += count
+            if count == 0:
+                break
+        return ended
+
+    def _clock_is_right(self) -> bool:
+        before = self._clock.now()
+        store_time = self._health.store_time()
+        after = self._clock.now()
+        # The store read its clock somewhere between the two: only what lies outside is skew.
+        skew = before - store_time if store_time < before else max(0, store_time - after)
+        is_off = skew > MOST_SKEW_MS
+        if is_off != self._was_off:
+            self._was_off = is_off
+            log = _log.error if is_off else _log.info
+            log("clock_differs_from_store" if is_off else "clock_agrees_with_store", skew_ms=skew)
+        return not is_off
+
+    def _purge(self) -> None:
+        now = self._clock.now()
+        if abs(now - self._purged_at) >= _PURGE_EVERY_MS:
+            full = self._sweeps.purge(now, _PURGE_BATCH) >= _PURGE_BATCH
+            self._purged_at = 0 if full else now
+        if abs(now - self._audit_purged_at) >= _PURGE_AUDIT_EVERY_MS:
+            full = self._audit.purge_events(now - self._audit_ms, _PURGE_BATCH) >= _PURGE_BATCH
+            self._audit_purged_at = 0 if full else now

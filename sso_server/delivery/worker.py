@@ -1,0 +1,317 @@
+"""The delivery worker: claims due rows, has each told by its builder and the sender, hands the outcome to the clerk.
+
+States are `core.notifications`' business, fairness is `lanes`', writing is `clerk`'s. A worker that is killed loses
+nothing: its claims run out, or its successor releases them (`take_over`).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Protocol
+
+import structlog
+
+from sso_server.core.clients import Client, ClientDirectory
+from sso_server.core.errors import Unavailable
+from sso_server.core.notifications import (
+    CLAIM_MS,
+    SEND_MS,
+    Answer,
+    Notification,
+    State,
+    after_answer,
+    moot,
+    put_back,
+    released,
+    without_address,
+)
+from sso_server.core.policy import SECOND
+from sso_server.core.ports import Archive, AuditStore, Clock, Ledger, Outbox
+from sso_server.delivery.clerk import Clerk
+from sso_server.delivery.lanes import Lanes
+
+POLL_S = 0.25
+_BATCH = 100
+_MOST_WAITING = 1000
+_MOST_BACKLOG = 5000
+_SLOW_S = 1.0
+_THREADS_PER_SLOT = 4
+_DRAIN_S = 8.0
+_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 5.0)
+_TAKE_OVER_SESSIONS = 1000
+_OUR_FAULT = "centre_failed"
+
+_log = structlog.get_logger("sso_server.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingPost:
+    """One request, ready to be sent."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+#: Makes the request for one attempt: a fresh token each time. `row.logout_uri` is the client's present address.
+Builder = Callable[[Notification, Client], OutgoingPost]
+
+
+class Sender(Protocol):
+    """`sender.GuardedSender`."""
+
+    def send(self, url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool = False) -> Answer:
+        """One POST; never raises for what a site or a network does."""
+
+
+class Listener(Protocol):
+    """`wake.WakeListener`."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether somebody rang within the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a sending thread brings back."""
+
+    number: int
+    row: Notification
+    answer: Answer
+    took_ms: int
+
+
+class Worker:
+    """One per process, under a `name` that no other running worker has; `concurrency` sends at once beside hanging ones."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        archive: Archive,
+        audit: AuditStore,
+        clients: ClientDirectory,
+        builders: Mapping[str, Builder],
+        sender: Sender,
+        clock: Clock,
+        jitter: Callable[[], float],
+        name: str,
+        concurrency: int = 32,
+    ) -> None:
+        self.name = name
+        self._outbox = outbox
+        self._clients = clients
+        self._builders = builders
+        self._sender = sender
+        self._clock = clock
+        self._jitter = jitter
+        self._concurrency = concurrency
+        self._clerk = Clerk(outbox, archive, audit, clock)
+        self._lanes = Lanes()
+        self._inbox: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()
+        self._begun: dict[int, float] = {}
+        self._number = 0
+
+    def run_once(self) -> int:
+        """Claim one batch, send all of it, write down what came of it; how many rows. Raises Unavailable."""
+        rows = self._claim()
+        with self._pool() as pool:
+            while self._lanes.waiting or self._lanes.running:
+                self._dispatch(pool)
+                if self._lanes.running:
+                    self._collect(POLL_S)
+        self._clerk.flush()
+        return len(rows)
+
+    def run(self, stop: threading.Event, listener: Listener | None = None) -> None:
+        """Until stopped, then drain: running sends end, the rest is released. Takes at most about ten seconds for that.
+
+        A store that is away pauses the loop, nothing ends it.
+        """
+        written = threading.Event()
+        threads = [threading.Thread(target=self._clerk.run, args=(written,), name="clerk")]
+        if listener is not None:
+            threads.append(threading.Thread(target=self._listen, args=(listener, stop), name="listener"))
+        for thread in threads:
+            thread.start()
+        failures = 0
+        next_claim = 0.0
+        with self._pool() as pool:
+            while not stop.is_set():
+                try:
+                    if monotonic() >= next_claim:
+                        next_claim = self._claim_and_plan()
+                    self._dispatch(pool)
+                    rung = self._collect(max(0.001, min(POLL_S, next_claim - monotonic())))
+                    if rung:
+                        next_claim = 0.0
+                    failures = 0
+                except Exception as error:  # noqa: BLE001  (the last handler of the process' main loop)
+                    pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+                    failures += 1
+                    next_claim = monotonic() + pause_s
+                    problem = None if isinstance(error, Unavailable) else error
+                    _log.warning("delivery_pauses", seconds=pause_s, error=type(error).__name__, exc_info=problem)
+            self._drain()
+        written.set()
+        for thread in threads:
+            thread.join()
+        try:
+            self._clerk.flush()
+        except Unavailable:
+            _log.warning("results_lost_to_claims", count=self._clerk.backlog)
+
+    def take_over(self, ledger: Ledger, dead: Collection[str]) -> int:
+        """Release what dead workers had claimed, so that it needn't wait for the claims to run out; how many rows.
+
+        Safe even if one of them lives: its attempt no longer matches, only a success of it still counts.
+        Raises Unavailable.
+        """
+        now = self._clock.now()
+        results = [
+            released(row, now)
+            for session in (ledger.list_ended(_TAKE_OVER_SESSIONS, unfinished_only=True) if dead else ())
+            for row in ledger.of_session(session.sid)
+            if row.state is State.CLAIMED and row.claimed_by in dead
+        ]
+        if results:
+            self._outbox.record(results, now)
+            _log.info("claims_taken_over", count=len(results))
+        return len(results)
+
+    def archive_final(self) -> int:
+        """Copy final rows to the audit; how many. The running worker does so by itself. Raises Unavailable."""
+        return self._clerk.archive_final()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._concurrency * _THREADS_PER_SLOT, thread_name_prefix="send")
+
+    def _claim_and_plan(self) -> float:
+        """Claim a batch; when to claim again (monotonic seconds)."""
+        now = self._clock.now()
+        if self._lanes.waiting + _BATCH > _MOST_WAITING or self._clerk.backlog > _MOST_BACKLOG:
+            return monotonic() + POLL_S
+        if len(self._claim()) == _BATCH:
+            return monotonic()
+        due = self._outbox.next_due(now)
+        wait_s = POLL_S if due is None else (due - self._clock.now()) / 1000
+        # Never sooner than a few milliseconds: what is due and was not handed out belongs to somebody else.
+        return monotonic() + min(POLL_S, max(0.005, wait_s))
+
+    def _claim(self) -> list[Notification]:
+        rows = self._outbox.claim(self.name, self._clock.now(), _BATCH, CLAIM_MS)
+        for row in rows:
+            self._place(row, self._clock.now())
+        return rows
+
+    def _place(self, row: Notification, now: int) -> None:
+        """Decide what becomes of a claimed row: the order of the checks is the order of their finality."""
+        client = self._clients.find(row.client_id)
+        if client is None or now >= row.local_until:
+            self._clerk.put(moot(row))
+        elif not client.backchannel_logout_uri:
+            self._clerk.put(without_address(row))
+        elif not self._lanes.add(row, now):
+            self._give_back(row, now)
+
+    def _give_back(self, row: Notification, now: int) -> None:
+        self._clerk.put(put_back(row, now, self._lanes.not_before(row.client_id), self._jitter))
+
+    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+        """Start what may be started. A send that hangs for a second no longer takes a slot from the others."""
+        now = self._clock.now()
+        for row in self._lanes.take_surplus(now):
+            self._give_back(row, now)
+        while len(self._begun) < self._concurrency * _THREADS_PER_SLOT:
+            late = monotonic() - _SLOW_S
+            if sum(begun > late for begun in self._begun.values()) >= self._concurrency:
+                return
+            taken = self._lanes.take()
+            if taken is None:
+                return
+            client = self._still_to_be_sent(taken)
+            if client is None:
+                self._lanes.finish(taken.client_id, None, now)
+                continue
+            self._number += 1
+            self._begun[self._number] = monotonic()
+            pool.submit(self._send, self._number, taken, client)
+
+    def _still_to_be_sent(self, row: Notification) -> Client | None:
+        """The client to be told now; None when waiting in the lane has settled the matter otherwise."""
+        now = self._clock.now()
+        try:
+            client = self._clients.find(row.client_id)
+        except Unavailable:
+            client = None
+        else:
+            if client is None or now >= row.local_until or not client.backchannel_logout_uri:
+                self._place(row, now)
+                return None
+        if client is None or row.claimed_until - now < SEND_MS + SECOND:
+            # Somebody else may claim it while we send: it waits for its next turn instead.
+            self._clerk.put(released(row, now))
+            return None
+        return client
+
+    def _send(self, number: int, row: Notification, client: Client) -> None:
+        """In a thread of the pool. The client's present address is called, never the one of the row (design 5.12)."""
+        begun = monotonic()
+        try:
+            post = self._builders[row.kind](replace(row, logout_uri=client.backchannel_logout_uri), client)
+            answer = self._sender.send(post.url, post.body, post.headers, allow_private=client.allow_private)
+        except Exception as error:  # noqa: BLE001  (whatever a builder does wrong, the row must come back)
+            problem = None if isinstance(error, Unavailable) else error
+            _log.error("attempt_failed_here", client_id=row.client_id, kind=row.kind, exc_info=problem)
+            answer = Answer(None, _OUR_FAULT)
+        self._inbox.put(_Done(number, row, answer, int((monotonic() - begun) * 1000)))
+
+    def _collect(self, timeout_s: float) -> bool:
+        """Wait for the next outcome and take all that are there; whether the bell was rung among them."""
+        rung = False
+        try:
+            done = self._inbox.get(timeout=timeout_s)
+            while True:
+                if done is None:
+                    rung = True
+                else:
+                    self._settle(done)
+                done = self._inbox.get_nowait()
+        except queue.Empty:
+            return rung
+
+    def _settle(self, done: _Done) -> None:
+        row, now = done.row, self._clock.now()
+        del self._begun[done.number]
+        # A token that we couldn't sign says nothing about the site.
+        self._lanes.finish(row.client_id, None if done.answer.error == _OUR_FAULT else done.answer, now)
+        result = after_answer(row, done.answer, now, self._jitter)
+        self._clerk.put(result)
+        _log.info(
+            "notification_sent",
+            client_id=row.client_id,
+            sid=row.sid,
+            attempt=row.attempt,
+            state=result.state.value,
+            status=result.status,
+            error=result.error,
+            took_ms=done.took_ms,
+        )
+
+    def _listen(self, listener: Listener, stop: threading.Event) -> None:
+        while not stop.is_set():
+            if listener.wait(0.5):
+                self._inbox.put(None)
+
+    def _drain(self) -> None:
+        """No new sends: running ones may end, waiting rows are due for whoever claims next."""
+        now = self._clock.now()
+        for row in self._lanes.take_all():
+            self._clerk.put(released(row, now))
+        deadline = monotonic() + _DRAIN_S
+        while self._lanes.running and monotonic() < deadline:
+            self._collect(POLL_S)
