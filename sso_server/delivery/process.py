@@ -13,7 +13,7 @@ import structlog
 from sso_server.core.errors import Unavailable
 from sso_server.core.ports import Ledger
 from sso_server.delivery.sweeper import Sweeper
-from sso_server.delivery.wake import WakeListener, take_dead_names
+from sso_server.delivery.wake import WakeListener, socket_name, take_dead
 from sso_server.delivery.worker import Worker
 
 _log = structlog.get_logger("sso_server.delivery")
@@ -29,24 +29,24 @@ def run_delivery(
 ) -> None:
     """Run both until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
 
-    With `wake_path` the worker is woken by `wake.DatagramWake`; with `ledger` too, it takes over at once what workers of
-    this machine that were killed had claimed.
+    With `wake_path` the worker is woken by `wake.DatagramWake`; with `ledger` too, it takes over at once what killed
+    workers of this machine had claimed.
     """
     with _signals(stop), contextlib.ExitStack() as closing:
-        dead = take_dead_names(wake_path, worker.name) if wake_path is not None else set()
         listener = None
         if wake_path is not None:
+            dead = take_dead(wake_path)
             try:
                 listener = WakeListener(wake_path, worker.name)
                 closing.callback(listener.close)
             except OSError as error:
                 _log.warning("nobody_can_wake_us", error=str(error))
-        if ledger is not None:
-            try:
-                worker.take_over(ledger, dead)
-            except Unavailable:
-                # Their claims run out by themselves half a minute after they were made.
-                _log.warning("claims_not_taken_over", workers=len(dead))
+            if dead and ledger is not None:
+                try:
+                    worker.take_over(ledger, lambda name: socket_name(name) in dead)
+                except Unavailable:
+                    # Their claims run out by themselves half a minute after they were made.
+                    _log.warning("claims_not_taken_over", workers=len(dead))
         sweeping = threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")
         sweeping.start()
         _log.info("delivery_started", worker=worker.name)
@@ -60,7 +60,7 @@ def run_delivery(
 
 @contextlib.contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`. Python allows handlers in the main thread only: elsewhere the caller has its own."""
+    """SIGTERM and SIGINT set `stop`. Handlers belong to the main thread: elsewhere the caller has its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

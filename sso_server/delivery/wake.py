@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import select
 import socket
 import stat
@@ -17,6 +18,7 @@ _SUFFIX = ".wake"
 # sun_path has 108 bytes on Linux and 104 on macOS, the final zero included (unix(7)).
 _MOST_BYTES = 100
 _NAME_BYTES = 40
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,31}")
 
 
 class DatagramWake:
@@ -28,13 +30,13 @@ class DatagramWake:
     def ring(self) -> None:
         """Never raises, never blocks; nobody need listen."""
         try:
-            names = [name for name in os.listdir(self._directory) if name.endswith(_SUFFIX)]
-            if not names:
+            files = list(self._directory.glob(f"*{_SUFFIX}"))
+            if not files:
                 return
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
                 bell.setblocking(False)
-                for name in names:
-                    _ring_one(bell, self._directory / name)
+                for file in files:
+                    _ring_one(bell, file)
         except OSError:
             return
 
@@ -49,7 +51,7 @@ class WakeListener:
         directory = _socket_directory(path)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_ours(directory)
-        self._file = directory / _file_name(name)
+        self._file = directory / socket_name(name)
         # What a predecessor of the same name left behind; a running one would not share its name.
         self._file.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -77,40 +79,39 @@ class WakeListener:
         self._socket.close()
 
 
-def take_dead_names(path: Path, name: str) -> set[str]:
-    """Names of workers of this machine that ended without closing, forgotten by this call; `name` (the caller's own, not
-    yet listening) is one of them if a predecessor left it.
+def take_dead(path: Path) -> set[str]:
+    """The `socket_name`s of workers of this machine that ended without closing; each is answered once.
 
     The kernel closes a socket with its process, however that died, and refuses datagrams to what is left of it.
     """
-    directory = _socket_directory(path)
-    dead = set()
+    dead: set[str] = set()
     try:
-        for file in directory.glob(f"*{_SUFFIX}"):
+        for file in _socket_directory(path).glob(f"*{_SUFFIX}"):
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
                 try:
                     probe.connect(str(file))
                 except ConnectionRefusedError:
                     file.unlink(missing_ok=True)
-                    dead.add(file.name.removesuffix(_SUFFIX))
+                    dead.add(file.name)
     except OSError:
-        return set()
-    return {name if _file_name(name) == f"{found}{_SUFFIX}" else found for found in dead}
+        # Nobody is declared dead on a doubt.
+        return dead
+    return dead
+
+
+def socket_name(name: str) -> str:
+    """The file name of a worker's socket: its own name where that is short and plain, else a digest of it."""
+    if not _PLAIN.fullmatch(name):
+        name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return name + _SUFFIX
 
 
 def _ring_one(bell: socket.socket, file: Path) -> None:
     try:
         bell.sendto(b"", str(file))
     except OSError:
-        # A full queue rings already; a dead listener is the next worker's to find (`take_dead_names`).
+        # A full queue rings already; a dead listener is the next worker's to find (`take_dead`).
         return
-
-
-def _file_name(name: str) -> str:
-    safe = "".join(c if c.isalnum() and c.isascii() or c in "._-" else "_" for c in name)
-    if safe != name or len(safe) + len(_SUFFIX) > _NAME_BYTES:
-        safe = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return safe + _SUFFIX
 
 
 def _socket_directory(path: Path) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -87,7 +87,7 @@ class _Done:
 
 
 class Worker:
-    """One per process, under a `name` that no other running worker has; `concurrency` sends at once beside hanging ones."""
+    """One per process, under a name of its own. `concurrency` sends run at once; hanging ones don't count."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Worker:
         except Unavailable:
             _log.warning("results_lost_to_claims", count=self._clerk.backlog)
 
-    def take_over(self, ledger: Ledger, dead: Collection[str]) -> int:
+    def take_over(self, ledger: Ledger, is_dead: Callable[[str], bool]) -> int:
         """Release what dead workers had claimed, so that it needn't wait for the claims to run out; how many rows.
 
         Safe even if one of them lives: its attempt no longer matches, only a success of it still counts.
@@ -174,9 +174,9 @@ class Worker:
         now = self._clock.now()
         results = [
             released(row, now)
-            for session in (ledger.list_ended(_TAKE_OVER_SESSIONS, unfinished_only=True) if dead else ())
+            for session in ledger.list_ended(_TAKE_OVER_SESSIONS, unfinished_only=True)
             for row in ledger.of_session(session.sid)
-            if row.state is State.CLAIMED and row.claimed_by in dead
+            if row.state is State.CLAIMED and is_dead(row.claimed_by)
         ]
         if results:
             self._outbox.record(results, now)
