@@ -12,6 +12,7 @@ from sso_server.cli.output import Failed, json_option, print_json, print_table
 from sso_server.config import ConfigError, Settings, load, sources
 from sso_server.core.errors import LockstepError, Unavailable
 from sso_server.core.ports import Clock, StoreHealth
+from sso_server.secret_key import prepare_data_dir
 from sso_server.stores.sql import migrate
 from sso_server.web.health import MAX_CLOCK_DIFFERENCE_MS
 
@@ -47,7 +48,12 @@ def check(as_json: bool) -> None:
 def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
     """Everything that can be looked at from here."""
     try:
-        if not migrate.current_is_head(settings.sql_url) and migrate.has_schema(settings.sql_url):
+        prepare_data_dir(settings)
+        if not migrate.has_schema(settings.sql_url):
+            # Looking changes nothing: the first start or command makes it.
+            good.append("There is no schema yet: sso serve makes it, as does the first command that needs it.")
+            return
+        if not migrate.current_is_head(settings.sql_url):
             problems.append("The database's schema is of another version: run sso db upgrade.")
             return
         with open_centre(settings) as centre:
@@ -55,8 +61,9 @@ def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
             names = ("The database", "Redis")
             for name, health in zip(names, centre.services.health, strict=False):
                 _look_at_store(name, health, centre.services.clock, good, problems)
-            centre.signing_keys.ensure_keys()
-            good.append("The signing keys can be read.")
+            if centre.signing_keys.list_keys():
+                centre.signing_keys.ensure_keys()
+                good.append("The signing keys can be read.")
             good.append(f"Sites registered: {len(centre.client_store.list_clients())}.")
     except LockstepError as error:
         problems.append(_words(error))

@@ -42,6 +42,8 @@ def list_keys(as_json: bool) -> None:
 def rotate_keys(alg: str | None, as_json: bool) -> None:
     """Make a next key: shown to sites at once, signing ten minutes later; then the old one retires."""
     with open_centre() as centre:
+        # A fresh centre has no key at all yet: something must sign until the next one does.
+        centre.signing_keys.ensure_keys()
         made = [centre.signing_keys.rotate(each) for each in ((alg,) if alg else ALGORITHMS)]
         now = centre.services.clock.now()
         for key in made:

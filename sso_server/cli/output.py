@@ -77,7 +77,7 @@ def length(ms: int) -> str:
         return f"{ms} ms"
     for unit, name in ((86_400_000, "days"), (3_600_000, "h"), (60_000, "min")):
         if ms >= 2 * unit:
-            return f"{ms // unit} {name}"
+            return f"{round(ms / unit)} {name}"
     return f"{ms / 1000:.1f}".removesuffix(".0") + " s"
 
 

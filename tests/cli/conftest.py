@@ -1,0 +1,95 @@
+"""The `sso` command on real SQLite, in this process through click's runner, and a person who is signed in at a site."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sso_server import config, wiring
+from sso_server.cli import main
+from sso_server.core.identifiers import BROWSER
+from sso_server.core.sign_in import Visitor
+from sso_server.core.tickets import s256
+
+PASSWORD = "correct horse battery"
+STORE = "st-" + "a" * 32
+
+
+@dataclass
+class Sso:
+    """Runs `sso ARGS` with settings of its own."""
+
+    env: dict[str, str]
+
+    def run(self, *args: str, stdin: str | None = None, code: int = 0) -> Result:
+        """The result; its exit code is checked."""
+        result = CliRunner().invoke(main, list(args), input=stdin, env=self.env)
+        assert result.exit_code == code, (result.output, result.stderr, result.exception)
+        return result
+
+    def json(self, *args: str, stdin: str | None = None) -> Any:
+        """The answer of `sso ARGS --json`."""
+        return json.loads(self.run(*args, "--json", stdin=stdin).stdout)
+
+    def built(self) -> wiring.Built:
+        """The centre's parts on the same data."""
+        return wiring.build(config.load(self.env))
+
+
+@pytest.fixture
+def sso(tmp_path: Path) -> Sso:
+    """On an empty data directory that doesn't exist yet."""
+    return Sso({"SSO_DATA_DIR": str(tmp_path / "data"), "SSO_HASH_MEMORY_KIB": "8192", "SSO_LOG_FORMAT": "json"})
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session that opened one site, with what the site got."""
+
+    sid: str
+    ticket: str
+    access_token: str
+    refresh_token: str
+
+
+@pytest.fixture
+def sign_in(sso: Sso) -> Iterator[Callable[..., SignedIn]]:
+    """Signs somebody in at a registered site, as browser and site would; the site has no SDK unless `store_id` is given."""
+    opened: list[wiring.Built] = []
+
+    def do(username: str, client_id: str, store_id: str = "") -> SignedIn:
+        built = sso.built()
+        opened.append(built)
+        services = built.services
+        visitor = Visitor(
+            browser_id=services.randomness.identifier(BROWSER, services.randomness.bucket()),
+            address="192.0.2.7",
+            user_agent="Firefox",
+            known_mark="",
+        )
+        session = services.sign_in.open(services.accounts.get(username), visitor, remember=False).session
+        client = services.clients.find(client_id)
+        assert client is not None
+        verifier = "v" * 43
+        ticket = services.tickets.issue(
+            session,
+            client,
+            redirect_uri=client.redirect_uris[0],
+            code_challenge=s256(verifier),
+            nonce="",
+            scope=("openid",),
+        )
+        issued = services.tickets.redeem(
+            ticket, client, redirect_uri=client.redirect_uris[0], code_verifier=verifier, store_id=store_id
+        )
+        return SignedIn(session.sid, ticket, issued.access_token, issued.refresh_token)
+
+    yield do
+    for built in opened:
+        built.close()

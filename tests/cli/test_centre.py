@@ -1,0 +1,125 @@
+"""`sso key`, `sso admin`, `sso db`, `sso check`, and how every command fails."""
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.conftest import PASSWORD, Sso
+
+
+def test_a_rotated_key_is_shown_before_it_signs(sso: Sso) -> None:
+    made = sso.json("key", "rotate")
+    assert sorted(key["alg"] for key in made) == ["ES256", "RS256"]
+    states = {(key["alg"], key["state"]) for key in sso.json("key", "list")}
+    assert states == {(alg, state) for alg in ("ES256", "RS256") for state in ("active", "next")}
+    assert "private" not in json.dumps(sso.json("key", "list"))
+    assert len(sso.json("key", "rotate", "--alg", "ES256")) == 1
+
+
+def test_a_set_up_link_works_once(sso: Sso) -> None:
+    from sso_server.core import setup
+
+    answer = sso.json("admin", "setup-link")
+    token = answer["link"].removeprefix("http://127.0.0.1:9000/setup?token=")
+    built = sso.built()
+    assert setup.is_valid(token, built.services.one_time, built.services.clock)
+    built.close()
+    assert sso.run("admin", "setup-link").stdout.startswith("http://127.0.0.1:9000/setup?token=")
+
+
+def test_the_schema_is_made_and_then_up_to_date(sso: Sso) -> None:
+    assert sso.json("db", "upgrade") == {"upgraded": True}
+    assert sso.json("db", "upgrade") == {"upgraded": False}
+
+
+def test_a_schema_of_another_version_is_left_alone(sso: Sso, tmp_path: Path) -> None:
+    import sqlite3
+
+    sso.run("db", "upgrade")
+    with sqlite3.connect(tmp_path / "data" / "lockstep.sqlite3") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'older'")
+    connection.close()
+    assert "sso db upgrade" in sso.run("user", "list", code=1).stderr
+    assert "another version" in sso.run("check", code=1).stdout
+
+
+def test_a_check_shows_each_setting_with_its_source_and_no_secret(sso: Sso, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("s3cret-" * 6)
+    sso.env |= {
+        "SSO_SECRET_KEY_FILE": str(tmp_path / "key"),
+        "SSO_LEASE": "30",
+        "SSO_REDIS_URL": "redis://user:hunter2@127.0.0.1:1/0?password=hunter2",
+    }
+    sso.run("db", "upgrade")
+    result = sso.run("check", "--json", code=1)
+    shown = {entry["name"]: (entry["value"], entry["source"]) for entry in json.loads(result.stdout)["settings"]}
+    assert shown["SSO_LEASE"] == ("30", "SSO_LEASE")
+    assert shown["SSO_GRACE"] == ("0", "default")
+    assert shown["SSO_SECRET_KEY"] == ("********", "SSO_SECRET_KEY_FILE")
+    assert shown["SSO_REDIS_URL"][0] == "redis://user:********@127.0.0.1:1/0?********"
+    assert "hunter2" not in result.output
+    assert "s3cret" not in result.output
+
+
+def test_a_check_of_a_healthy_centre_is_good(sso: Sso) -> None:
+    sso.run("client", "add", "shop", "--site", "http://127.0.0.1:5000")
+    answer = sso.json("check")
+    assert answer["ok"] is True
+    assert answer["problems"] == []
+    assert any("clocks differ" in sentence for sentence in answer["good"])
+
+
+def test_a_check_changes_nothing(sso: Sso, tmp_path: Path) -> None:
+    sso.run("check")
+    assert not (tmp_path / "data" / "lockstep.sqlite3").exists()
+
+
+def test_every_wrong_setting_is_named_at_once(sso: Sso) -> None:
+    sso.env |= {"SSO_LEASE": "soon", "SSO_ISSUER": "ftp://x", "SSO_LAESE": "3"}
+    for command in (["check"], ["user", "list"]):
+        result = sso.run(*command, code=1)
+        for name in ("SSO_LEASE", "SSO_ISSUER", "SSO_LAESE"):
+            assert name in result.output, command
+
+
+def test_a_store_that_is_away_is_one_line_and_exit_code_1(sso: Sso) -> None:
+    sso.env["SSO_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    result = sso.run("session", "list", code=1)
+    assert result.stderr.startswith("Error: ")
+    assert "Traceback" not in result.output
+
+
+def test_the_command_itself_runs_as_a_process(sso: Sso, tmp_path: Path) -> None:
+    import os
+
+    command = Path(sys.executable).with_name("sso")
+    env = {**os.environ, **sso.env}
+    options = {"env": env, "capture_output": True, "text": True, "timeout": 60, "check": False}
+    added = subprocess.run(
+        [command, "user", "add", "alice", "--password-stdin", "--json"], input=PASSWORD + "\n", **options
+    )
+    assert added.returncode == 0, added.stderr
+    assert json.loads(added.stdout)["username"] == "alice"
+    refused = subprocess.run([command, "user", "show", "bob"], **options)
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", "Error: There is no user 'bob'.\n")
+    assert subprocess.run([command, "user", "shw"], **options).returncode == 2
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_two_first_commands_at_once_make_one_schema(sso: Sso) -> None:
+    import os
+
+    command = Path(sys.executable).with_name("sso")
+    env = {**os.environ, **sso.env}
+    started = [
+        subprocess.Popen(
+            [command, "user", "add", name, "--password-stdin"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for name in ("alice", "bob")
+    ]
+    for process in started:
+        _, errors = process.communicate(PASSWORD.encode(), timeout=60)
+        assert process.returncode == 0, errors.decode()
+    assert [user["username"] for user in sso.json("user", "list")] == ["alice", "bob"]
