@@ -7,6 +7,7 @@ PostgreSQL: READ COMMITTED; reads outside a transaction; time limits on connecti
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +25,9 @@ _POOL_OVERFLOW = 24
 _PG_CONNECT_S = 3
 _PG_STATEMENT_MS = 10_000
 
-# What the drivers raise when the database can't do its work now: locked, read-only, full, disk error, connection lost,
-# dead lock. An IntegrityError is an answer, and a ProgrammingError our own mistake: both pass unchanged.
-_AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+# What a driver raises because of what we asked. An IntegrityError is an answer, the others are our own mistakes. All else
+# means that the database can't do its work now: locked, read-only, full, disk error, damaged, connection lost, dead lock.
+_ABOUT_THE_QUESTION = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
 
 
 def parse_url(database_url: str) -> URL:
@@ -125,6 +126,9 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except _AWAY as error:
+    except _ABOUT_THE_QUESTION:
+        raise
+    except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error) as error:
+        # sqlite3's own errors come unwrapped from the preparation of a new connection.
         cause = getattr(error, "orig", None) or error
         raise Unavailable(detail=f"database: {type(cause).__name__}: {str(cause).strip()}") from error

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+from sso_server.core.clients import Client, ClientSecret, site_client
+from tests.support.builders import NOW
+
+SHOP = Client("shop", "Shop", NOW, redirect_uris=("https://shop.example/cb",))
+
+
+def test_a_client_is_kept_as_it_was_added(sql_stores):
+    plain = site_client("wiki", "", "https://wiki.example", NOW)
+    odd = Client(
+        "odd",
+        "商店",
+        NOW,
+        kind="cas",
+        secrets=(ClientSecret("ab", NOW + 5), ClientSecret("cd")),
+        public=True,
+        base_url="https://odd.example/",
+        redirect_uris=("https://odd.example/a", "https://odd.example/b"),
+        post_logout_redirect_uris=("https://odd.example/",),
+        backchannel_logout_uri="http://10.0.0.7/out",
+        id_token_alg="ES256",
+        scopes=("openid",),
+        refresh_tokens=False,
+        lease_s=30,
+        grace_s=7,
+        local_session_max_s=3600,
+        allow_private=True,
+    )
+    assert sql_stores.clients.add(plain)
+    assert sql_stores.clients.add(odd)
+    assert sql_stores.clients.list_clients() == [odd, plain]
+
+
+def test_an_id_is_taken_once(sql_stores):
+    assert sql_stores.clients.list_clients() == []
+    assert sql_stores.clients.add(SHOP)
+    assert not sql_stores.clients.add(replace(SHOP, name="Other"))
+    assert sql_stores.clients.list_clients() == [SHOP]
+
+
+def test_an_update_writes_the_whole_row(sql_stores):
+    sql_stores.clients.add(SHOP)
+    changed = replace(SHOP, name="New", secrets=(ClientSecret("ef", None),), redirect_uris=(), lease_s=10)
+    assert sql_stores.clients.update(changed)
+    assert sql_stores.clients.list_clients() == [changed]
+    assert not sql_stores.clients.update(replace(SHOP, client_id="nobody"))
+
+
+def test_a_removed_client_is_gone(sql_stores):
+    sql_stores.clients.add(SHOP)
+    assert sql_stores.clients.remove("shop")
+    assert not sql_stores.clients.remove("shop")
+    assert sql_stores.clients.list_clients() == []
+    assert sql_stores.clients.add(SHOP)
+
+
+def test_the_generation_grows_with_every_change_and_with_nothing_else(sql_stores):
+    steps = [
+        (lambda: sql_stores.clients.add(SHOP), True),
+        (lambda: sql_stores.clients.add(SHOP), False),
+        (lambda: sql_stores.clients.update(SHOP), True),
+        (lambda: sql_stores.clients.update(replace(SHOP, client_id="nobody")), False),
+        (sql_stores.clients.list_clients, False),
+        (sql_stores.health.store_time, False),
+        (lambda: sql_stores.clients.remove("shop"), True),
+        (lambda: sql_stores.clients.remove("shop"), False),
+    ]
+    seen = sql_stores.clients.generation()
+    for step, changes in steps:
+        step()
+        now = sql_stores.clients.generation()
+        assert (now > seen) == changes
+        seen = now
