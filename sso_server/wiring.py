@@ -71,7 +71,7 @@ class Built:
             audit=self.sql.audit,
             clients=services.clients,
             builders={"oidc": tell_oidc},
-            sender=GuardedSender(services.policy.issuer, services.clock),
+            sender=GuardedSender(allow_loopback=services.site.is_loopback),
             clock=services.clock,
             jitter=randomness.jitter,
             name=f"{socket.gethostname()}-{os.getpid()}",

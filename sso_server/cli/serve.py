@@ -79,11 +79,14 @@ def deliver(settings: Settings) -> int:
     """`sso deliver`: the delivery worker with the sweeper, until SIGTERM or Ctrl-C."""
     configure_logs(settings.log_format)
     built = wiring.build(settings)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
-        run_delivery(built.worker(), built.sweeper(), stop)
+        run_delivery(
+            built.worker(),
+            built.sweeper(),
+            threading.Event(),
+            wake_path=built.wake_path,
+            ledger=built.session_stores.ledger,
+        )
     finally:
         built.close()
     return 0
