@@ -42,9 +42,15 @@ def test_a_method_without_a_challenge_is_a_mistake() -> None:
 @pytest.mark.parametrize(
     ("text", "good"),
     [
-        ("a" * 43, True), ("a" * 128, True), ("aZ09-._~" * 6, True),
-        ("a" * 42, False), ("a" * 129, False), ("a" * 42 + " ", False), ("a" * 42 + "ß", False), ("a" * 43 + "\n", False),
+        ("a" * 43, True),
+        ("a" * 128, True),
+        ("aZ09-._~" * 6, True),
+        ("a" * 42, False),
+        ("a" * 129, False),
+        ("a" * 42 + " ", False),
+        ("a" * 42 + "ß", False),
+        ("a" * 43 + "\n", False),
     ],
-)  # fmt: skip
+)
 def test_a_verifier_has_43_to_128_unreserved_characters(text: str, good: bool) -> None:
     assert pkce.is_verifier(text) is good
