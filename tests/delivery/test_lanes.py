@@ -1,0 +1,114 @@
+from dataclasses import replace
+
+from sso_server.core.notifications import Answer, Notification, State
+from sso_server.delivery.lanes import AT_ONCE, Lanes
+
+NOW = 1_800_000_000_000
+OK = Answer(200)
+AWAY = Answer(None, "timeout")
+
+ROW = Notification(
+    sid="sid-00-" + "a" * 32,
+    client_id="shop",
+    store_id="",
+    kind="oidc",
+    logout_uri="https://shop.example/",
+    user_id="usr-alice",
+    reason="sign_out",
+    ended_at=NOW,
+    local_until=NOW + 86_400_000,
+    state=State.CLAIMED,
+    attempt=1,
+)
+
+
+def row(client_id: str) -> Notification:
+    return replace(ROW, client_id=client_id)
+
+
+def filled(lanes: Lanes, *client_ids: str) -> Lanes:
+    for client_id in client_ids:
+        assert lanes.add(row(client_id), NOW)
+    return lanes
+
+
+def takes(lanes: Lanes) -> list[str]:
+    taken = []
+    while (one := lanes.take()) is not None:
+        taken.append(one.client_id)
+    return taken
+
+
+def test_sites_take_turns() -> None:
+    lanes = filled(Lanes(), "a", "a", "a", "b", "c")
+    assert takes(lanes) == ["a", "b", "c"]
+    for client_id in ("a", "b", "c"):
+        lanes.finish(client_id, OK, NOW)
+    filled(lanes, "b")
+    assert sorted(takes(lanes)) == ["a", "a", "b"]
+
+
+def test_a_site_that_never_answered_gets_one_at_a_time_and_then_four() -> None:
+    lanes = filled(Lanes(), *["a"] * 8)
+    assert takes(lanes) == ["a"]
+    assert takes(lanes) == []
+    lanes.finish("a", OK, NOW)
+    assert takes(lanes) == ["a"] * AT_ONCE
+    lanes.finish("a", AWAY, NOW)
+    assert takes(lanes) == []
+    assert (lanes.waiting, lanes.running) == (3, 3)
+
+
+def test_a_site_that_fails_three_times_in_a_row_is_left_alone_for_a_while() -> None:
+    lanes = Lanes()
+    for _ in range(3):
+        filled(lanes, "a", "b")
+        takes(lanes)
+        lanes.finish("a", AWAY, NOW)
+        lanes.finish("b", OK, NOW)
+    assert lanes.not_before("b") == 0
+    pause = lanes.not_before("a")
+    assert pause > NOW
+    assert not lanes.add(row("a"), pause - 1)
+    assert lanes.add(row("a"), pause)
+    takes(lanes)
+    lanes.finish("a", OK, pause)
+    assert lanes.not_before("a") == 0
+
+
+def test_pauses_grow_to_a_minute_and_no_further() -> None:
+    lanes, now, pauses = Lanes(), NOW, []
+    for _ in range(12):
+        lanes.add(row("a"), now)
+        lanes.take()
+        lanes.finish("a", AWAY, now)
+        pauses.append(max(0, lanes.not_before("a") - now) // 1000)
+        now = max(now, lanes.not_before("a"))
+    assert pauses == [0, 0, 2, 5, 15, 30, 60, 60, 60, 60, 60, 60]
+
+
+def test_what_a_pausing_site_has_waiting_is_given_back() -> None:
+    lanes = filled(Lanes(), *["a"] * 5, "b", "b")
+    for _ in range(3):
+        lanes.take()
+        lanes.finish("a", AWAY, NOW)
+        takes(lanes)
+    surplus = lanes.take_surplus(NOW)
+    assert surplus
+    assert {one.client_id for one in surplus} == {"a"}
+    assert lanes.waiting == 1
+
+
+def test_a_site_on_probation_can_have_only_few_waiting() -> None:
+    lanes = Lanes()
+    assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 8
+    lanes.take()
+    lanes.finish("a", OK, NOW)
+    assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 57
+
+
+def test_an_attempt_that_failed_at_the_centre_says_nothing_about_the_site() -> None:
+    lanes = filled(Lanes(), "a")
+    lanes.take()
+    lanes.finish("a", None, NOW)
+    assert (lanes.not_before("a"), lanes.running, lanes.waiting) == (0, 0, 0)
