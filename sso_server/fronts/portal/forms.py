@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from flask import Request
 from flask_babel import LazyString, lazy_gettext
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from sso_server.web.params import read_all
 
 #: A sealed request is longer than its parameters; a megabyte in a field is refused before anybody looks at it.
 _MAX_VALUE = 16_000
 _MAX_TOTAL = 24_000
+_MAX_BODY = 100_000
 
 #: The form's token didn't fit: the page was open for so long that its cookie is gone, or the cookie was cut.
 PRESS_ONCE_MORE = lazy_gettext(
@@ -28,7 +30,9 @@ class Problem:
 
 
 def read_form(request: Request) -> dict[str, str]:
-    """The posted fields, each at most once. Raises InvalidRequest."""
+    """The posted fields, each at most once. Raises InvalidRequest, RequestEntityTooLarge."""
+    if (request.content_length or 0) > _MAX_BODY:
+        raise RequestEntityTooLarge
     return read_all(request.form, max_value=_MAX_VALUE, max_total=_MAX_TOTAL)
 
 

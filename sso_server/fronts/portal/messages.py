@@ -11,7 +11,7 @@ from sso_server.fronts.portal.times import wait_words
 
 blueprint = Blueprint("messages", __name__)
 _START_AGAIN = lazy_gettext("Go back to the site you came from and start again from there.")
-_TELL = lazy_gettext("If it happens again, tell the people who run this site, with the number below.")
+_TELL = lazy_gettext("If it happens again, tell the people who run this service, with the number below.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,18 @@ class Message:
 
 _UNKNOWN = Message(
     lazy_gettext("That didn't work"),
-    lazy_gettext("This site couldn't do what was asked of it."),
+    lazy_gettext("This service couldn't do what was asked of it."),
     _TELL,
 )
 _BAD_REQUEST = Message(
     lazy_gettext("The request isn't right"),
-    lazy_gettext("Something that this site needs is missing, repeated or damaged."),
+    lazy_gettext("Something that this service needs is missing, repeated or damaged."),
     _START_AGAIN,
 )
 _FORBIDDEN = Message(
-    lazy_gettext("That isn't allowed"), lazy_gettext("This site understood what was asked, and may not do it."), _TELL
+    lazy_gettext("That isn't allowed"),
+    lazy_gettext("This service understood what was asked, and may not do it."),
+    _TELL,
 )
 
 MESSAGES = {
@@ -48,7 +50,7 @@ MESSAGES = {
         lazy_gettext("The people who run the site have to register the address. Nothing is wrong with your account."),
     ),
     "invalid_client": Message(
-        lazy_gettext("This site isn't known here"),
+        lazy_gettext("The site isn't known here"),
         lazy_gettext("The site that sent you here isn't registered, or couldn't prove who it is."),
         lazy_gettext("The people who run the site have to register it. Nothing is wrong with your account."),
     ),

@@ -25,7 +25,7 @@ _UNFINISHED = (Standing.TRYING, Standing.TRYING_NO_BOUND)
 #: Nobody needs to be told why when it was their own sign-out.
 REASONS = {
     EndReason.IDLE: lazy_gettext("You were signed out because nothing happened for a long time."),
-    EndReason.ABSOLUTE: lazy_gettext("You were signed out because your session had reached its longest life."),
+    EndReason.ABSOLUTE: lazy_gettext("You were signed out because your session had lasted as long as a session may."),
     EndReason.ADMINISTRATOR: lazy_gettext("An administrator ended this session."),
     EndReason.PASSWORD_CHANGE: lazy_gettext("This session ended because the password was changed."),
     EndReason.ACCOUNT_DISABLED: lazy_gettext("This session ended because the account was disabled."),

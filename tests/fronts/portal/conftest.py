@@ -1,0 +1,43 @@
+"""A fresh centre for each test; the database is migrated once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sso_server import config
+from sso_server.stores.sql import migrate
+from tests.fronts.portal.pages import Browser, Centre, open_centre
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("migrated")
+    settings = config.load({}, data_dir=directory)
+    migrate.upgrade(settings.sql_url)
+    return directory / "lockstep.sqlite3"
+
+
+@pytest.fixture
+def open_with(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., Centre]]:
+    """Open centres with settings of their own."""
+    opened: list[Centre] = []
+
+    def open_one(**settings: Any) -> Centre:
+        opened.append(open_centre(tmp_path / f"centre{len(opened)}", migrated, **settings))
+        return opened[-1]
+
+    yield open_one
+    for centre in opened:
+        centre.built.close()
+
+
+@pytest.fixture
+def centre(open_with: Callable[..., Centre]) -> Centre:
+    return open_with()
+
+
+@pytest.fixture
+def browser(centre: Centre) -> Browser:
+    return centre.browser()
