@@ -30,7 +30,7 @@ from tests.support.builders import (
     store_id,
 )
 
-ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "2500"))
+ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "1500"))
 ROOT = Path(__file__).parents[2]
 
 

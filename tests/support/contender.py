@@ -1,6 +1,7 @@
 """One of several processes that want the same thing: `python -m tests.support.contender PLACE JOB`.
 
-It opens the stores of PLACE, says `ready`, waits for a line, does what JOB says as fast as it can, and prints the outcomes.
+It opens the stores of PLACE, says `ready`, waits for a line, does what JOB says as fast as it can,
+and prints the outcomes.
 """
 
 import json

@@ -25,8 +25,8 @@ _POOL_OVERFLOW = 24
 _PG_CONNECT_S = 3
 _PG_STATEMENT_MS = 10_000
 
-# What a driver raises because of what we asked. An IntegrityError is an answer, the others are our own mistakes. All else
-# means that the database can't do its work now: locked, read-only, full, disk error, damaged, connection lost, dead lock.
+# What a driver raises because of what we asked: an IntegrityError is an answer, the others are our own mistakes. All
+# else means that the database can't do its work: locked, read-only, full, damaged, connection lost, dead lock.
 _ABOUT_THE_QUESTION = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
 
 
