@@ -44,6 +44,7 @@ class RedisCheckIns:
         waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
         answers += self._link.send_all([self._script(report, b, now, limit, ([], [], [])) for b in waiting])
         rows = [EndNotice(sid, reason, int(ended_at)) for _, found, _ in answers for sid, reason, ended_at in found]
+        rows.sort(key=lambda row: (row.ended_at, row.sid))
         listed = {row.sid for row in rows}
         # Never cut off: the store named them in this call and would not be told again.
         unknown = [

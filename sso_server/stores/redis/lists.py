@@ -27,7 +27,7 @@ class RedisSessionLists:
         opened_before: int = 0,
         after_sid: str = "",
     ) -> list[Session]:
-        """See ports.SessionLists. One person's through the index; else bucket after bucket, which is the order of sids."""
+        """See ports.SessionLists. One person's through the index; else bucket after bucket: a sid begins with it."""
         conditions = (user_id, client_id, older_than_version, opened_before, after_sid)
         if user_id:
             named = self._link.send(command("ZRANGE", self._keys.sessions_of(user_id), 0, -1))

@@ -23,17 +23,16 @@ class Script:
     sha: str
 
 
+def make(name: str, source: str) -> Script:
+    """A script of this text."""
+    # SHA-1 is how Redis names scripts; nothing rests on its strength.
+    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
 @cache
 def load(name: str) -> Script:
     """The script `scripts/<name>.lua`."""
     body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     first, _, _ = body.partition("\n")
     shared = first.removeprefix(_USES).split() if first.startswith(_USES) else []
-    source = "\n".join([*((_FOLDER / f"_{part}.lua").read_text(encoding="utf-8") for part in shared), body])
-    # SHA-1 is how Redis names scripts; nothing rests on its strength.
-    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
-
-
-def names() -> list[str]:
-    """All steps."""
-    return sorted(path.stem for path in _FOLDER.glob("[a-z]*.lua"))
+    return make(name, "\n".join([*((_FOLDER / f"_{part}.lua").read_text(encoding="utf-8") for part in shared), body]))

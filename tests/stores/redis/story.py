@@ -135,7 +135,11 @@ class Story:
         yield "find_token"
         assert redemption.refresh is not None
         rotation = Rotation(
-            redemption.refresh.token_hash, "shop", NewToken(digest(), NOW + MINUTE), NewToken(digest(), NOW + DAY), MINUTE
+            redemption.refresh.token_hash,
+            "shop",
+            NewToken(digest(), NOW + MINUTE),
+            NewToken(digest(), NOW + DAY),
+            MINUTE,
         )
         assert s.tokens.rotate(rotation, NOW).refusal is None
         yield "rotate"
@@ -171,8 +175,40 @@ class Story:
         yield "acks"
         s.archive.mark_archived(s.archive.list_archivable(10))
         yield "archive"
-        limit = Limit("u:alice", 20, SECOND, MINUTE, HOUR)
-        assert s.guesses.begin([limit], NOW) == 0
+        yield from self._second_part()
+
+    def _second_part(self):
+        s, other = self.stores, new_session(18, user_id=self.session.user_id)
+        s.sessions.open(other, NOW, MINUTE)
+        ticket = new_ticket(other, offline=True)
+        s.tickets.put(ticket)
+        s.tickets.redeem(new_redemption(ticket), NOW)
+        assert [found.sid for found in s.lists.list_live(NOW, 10, user_id=other.user_id)] == [other.sid]
+        assert [found.sid for found in s.lists.list_live(NOW, 10, client_id="shop")] == [other.sid]
+        yield "list_live"
+        assert s.check_ins.registered("shop", [other.sid, self.session.sid]) == [other.sid]
+        yield "registered"
+        assert s.tokens.revoke_grants_of(other.user_id, "", NOW) == 2 + 1
+        yield "revoke_grants_of"
+        assert [ended.session.sid for ended in s.sweeps.end_due(NOW + DAY, 10)] == [other.sid]
+        yield "end_due"
+        assert s.ledger.retry(other.sid, "shop", NOW) == 1
+        yield "retry"
+        assert s.ledger.abandon(other.sid, "shop", "admin", NOW) == 1
+        yield "abandon"
+        assert [row.last_error for row in s.ledger.of_session(other.sid)] == ["by:admin"]
+        yield "of_session"
+        assert len(s.ledger.list_ended(10)) == 2
+        yield "list_ended"
+        s.archive.mark_archived(s.archive.list_archivable(10))
+        yield "archive"
+        limits = [Limit("u:alice", 20, SECOND, MINUTE, HOUR), Limit("a:office", 2, SECOND, MINUTE, HOUR)]
+        assert [s.guesses.begin(limits, NOW) for _ in range(3)] == [0, 0, SECOND]
         yield "begin"
+        s.guesses.settle(["u:nobody"], ["u:alice"])
+        yield "settle"
+        assert s.lists.count_live(NOW) == 0
+        assert s.sweeps.purge(NOW + HOUR, 10) == 0
+        yield "purge"
         s.health.store_time()
         yield "store_time"

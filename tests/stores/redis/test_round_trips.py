@@ -1,0 +1,142 @@
+"""What each step sends, counted where it leaves: packets of the client, commands of the server."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+import redis.connection
+
+from sso_server.core.policy import MINUTE, SECOND
+from sso_server.core.tickets import NewToken
+from sso_server.core.tokens import Rotation
+from sso_server.stores.redis import RedisStores
+from tests.stores.redis.story import NOW, digest, new_redemption, new_report, new_session, new_ticket
+
+
+@dataclass
+class Sent:
+    round_trips: int = 0
+    scripts: int = 0
+    commands: int = 0
+
+
+@pytest.fixture
+def counting(redis_url, stores, raw, monkeypatch) -> Callable:
+    stores.health.store_time()  # the connection is open
+    raw.ping()
+    packets: list[object] = []
+    send = redis.connection.Connection.send_packed_command
+
+    def counted(self, *args, **kwargs):
+        packets.append(self)
+        return send(self, *args, **kwargs)
+
+    def served() -> dict[str, int]:
+        return {name: stat["calls"] for name, stat in raw.info("commandstats").items()}
+
+    @contextmanager
+    def count() -> Iterator[Sent]:
+        sent, before = Sent(), served()
+        monkeypatch.setattr(redis.connection.Connection, "send_packed_command", counted)
+        packets.clear()
+        yield sent
+        monkeypatch.setattr(redis.connection.Connection, "send_packed_command", send)
+        after = served()
+        calls = {name: after[name] - before.get(name, 0) for name in after}
+        sent.round_trips = len(packets)
+        sent.scripts = calls.get("cmdstat_evalsha", 0) + calls.get("cmdstat_eval", 0)
+        sent.commands = sent.scripts + sum(calls.get(f"cmdstat_{c}", 0) for c in ("zcount", "zcard"))
+
+    return count
+
+
+@pytest.fixture
+def session(stores):
+    """A session with one site, every script of the steps below already known to the server."""
+    session = new_session()
+    stores.sessions.open(session, NOW, MINUTE)
+    return session
+
+
+def twice(stores: RedisStores, session, step: str):
+    """The step as a function that works the first and the second time."""
+
+    def redeemable():
+        ticket = new_ticket(session)
+        stores.tickets.put(ticket)
+        return new_redemption(ticket)
+
+    def rotatable():
+        redemption = redeemable()
+        stores.tickets.redeem(redemption, NOW)
+        later = NOW + MINUTE
+        return Rotation(redemption.refresh.token_hash, "shop", NewToken(digest(), later), NewToken(digest(), later), 1)
+
+    sessions, made = stores.sessions, {"redeem": redeemable, "rotate": rotatable}.get(step, new_session)
+    arguments = [made(), made()]
+    calls = {
+        "open": lambda: sessions.open(arguments.pop(), NOW, MINUTE),
+        "find": lambda: sessions.find(session.sid),
+        "find_by_cookie": lambda: sessions.find_by_cookie(session.cookie_hash, 17, NOW),
+        "touch": lambda: sessions.touch(session.sid, NOW + SECOND),
+        "end": lambda: sessions.end(session.sid, "sign_out", NOW),
+        "put": lambda: stores.tickets.put(new_ticket(session)),
+        "redeem": lambda: stores.tickets.redeem(arguments.pop(), NOW),
+        "rotate": lambda: stores.tokens.rotate(arguments.pop(), NOW),
+        "of_session": lambda: stores.ledger.of_session(session.sid),
+        "retry": lambda: stores.ledger.retry(session.sid, "", NOW),
+    }
+    return calls[step]
+
+
+@pytest.mark.parametrize(
+    ("step", "round_trips", "scripts"),
+    [
+        ("open", 1, 2),  # the person's index, the session
+        ("find", 1, 0),
+        ("find_by_cookie", 1, 1),
+        ("touch", 1, 1),
+        ("end", 1, 1),
+        ("put", 1, 1),
+        ("redeem", 2, 2),  # the digest's place; then the person's index and the redemption
+        ("rotate", 2, 2),
+        ("of_session", 1, 1),
+        ("retry", 1, 1),
+    ],
+)
+def test_one_step_is_one_script_and_one_round_trip(stores, session, counting, step, round_trips, scripts):
+    call = twice(stores, session, step)
+    call()
+    with counting() as sent:
+        call()
+    assert (sent.round_trips, sent.scripts) == (round_trips, scripts)
+
+
+@pytest.mark.parametrize("look", ["claim", "end_due", "purge", "archivable", "check_in"])
+def test_a_look_at_64_buckets_with_nothing_in_them_runs_no_script(stores, session, counting, look):
+    looks = {
+        "claim": lambda: stores.outbox.claim("w", NOW, 10, SECOND),
+        "end_due": lambda: stores.sweeps.end_due(NOW, 10),
+        "purge": lambda: stores.sweeps.purge(NOW, 10),
+        "archivable": lambda: stores.archive.list_archivable(10),
+        "check_in": lambda: stores.check_ins.check_in(new_report(), NOW, 10),
+    }
+    with counting() as sent:
+        looks[look]()
+    assert (sent.round_trips, sent.scripts, sent.commands) == (1, 0, 64)
+
+
+def test_a_check_in_visits_only_buckets_that_have_something(stores, session, counting):
+    ticket = new_ticket(session)
+    stores.tickets.put(ticket)
+    stores.tickets.redeem(new_redemption(ticket), NOW)
+    stores.sessions.end(session.sid, "sign_out", NOW)
+    stores.check_ins.check_in(new_report(), NOW, 10)
+    with counting() as sent:
+        answer = stores.check_ins.check_in(new_report(), NOW, 10)
+    assert [end.sid for end in answer.ends] == [session.sid]
+    assert (sent.round_trips, sent.scripts) == (2, 1)
+    with counting() as sent:
+        stores.check_ins.check_in(new_report(acks=(session.sid,)), NOW, 10)
+    assert (sent.round_trips, sent.scripts) == (1, 1)
