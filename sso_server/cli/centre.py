@@ -121,11 +121,11 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
 
 def ensure_schema(settings: Settings) -> None:
     """Make the tables where there are none. Raises Refused for a schema of another version, Unavailable."""
-    if migrate.current_is_head(settings.sql_url):
-        return
-    if migrate.has_schema(settings.sql_url):
+    # In this order: a process that makes the schema between the two questions makes the newest.
+    if not migrate.has_schema(settings.sql_url):
+        migrate.upgrade(settings.sql_url)
+    elif not migrate.current_is_head(settings.sql_url):
         raise Refused(
             "The database's schema is of another version. Stop the servers, make a backup, then run: sso db upgrade",
             code="schema_version",
         )
-    migrate.upgrade(settings.sql_url)

@@ -20,7 +20,7 @@ from sso_server.web.health import MAX_CLOCK_DIFFERENCE_MS
 @click.command("check")
 @json_option
 def check(as_json: bool) -> None:
-    """Check the settings, the stores, the schema and the clock; exit code 1 if something is wrong."""
+    """Look for what is wrong: settings, stores, schema, clock. Exit code 1 if something is."""
     shown: list[dict[str, str]] = []
     problems: list[str] = []
     good: list[str] = []

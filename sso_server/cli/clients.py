@@ -33,9 +33,7 @@ def _registration_options(command: Any) -> Any:
     """The options that `add` and `update` share; one that isn't given is None or empty."""
     options = (
         click.option("--name", help="The name that pages show."),
-        click.option(
-            "--site", metavar="BASE_URL", help="A site with the SDK: its three addresses follow."
-        ),
+        click.option("--site", metavar="BASE_URL", help="A site with the SDK: its three addresses follow."),
         click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where tickets may be sent; repeatable."),
         click.option(
             "--post-logout-redirect-uri",
@@ -174,7 +172,10 @@ def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @json_option
 def apply_file(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Make the sites of a TOML or JSON file be as the file says; sites that it doesn't name stay as they are."""
+    """Register what a TOML or JSON file says.
+
+    Sites that it names become as it says, sites that it doesn't name stay as they are.
+    """
     wishes = read_wishes(file)
     with open_centre() as centre:
         now = centre.services.clock.now()

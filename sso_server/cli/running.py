@@ -14,7 +14,7 @@ from sso_server.config import load
 @click.option("--bind", type=address, default="127.0.0.1:9000", show_default=True, help="Where to listen.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web worker processes.")
 def serve_command(bind: str, workers: int) -> None:
-    """Run the centre: web workers, and beside them the delivery process with the sweeper."""
+    """Run the centre: web workers and the delivery process."""
     try:
         code = supervisor.serve(load(), bind, workers)
     except supervisor.PortTaken as error:

@@ -55,7 +55,10 @@ def list_sessions(username: str | None, client_id: str, limit: int, as_json: boo
 @click.option("--token", help="The session of this access or refresh token.")
 @json_option
 def show_session(sid: str | None, ticket: str | None, token: str | None, as_json: bool) -> None:
-    """Show a session, live or ended: its sites, where each is called, and how the calls went."""
+    """Show the map of a session, live or ended.
+
+    Its sites, the address where each is called, and how the calls went.
+    """
     if sum(given is not None for given in (sid, ticket, token)) != 1:
         raise click.UsageError("Give one of: SID, --ticket, --token.")
     with open_centre() as centre:

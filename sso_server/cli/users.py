@@ -110,7 +110,7 @@ def show_user(username: str, as_json: bool) -> None:
 @click.argument("username")
 @json_option
 def disable_user(username: str, as_json: bool) -> None:
-    """No more sign-in; every session and every token of the person ends."""
+    """Let nobody sign in as this person; their sessions end."""
     with open_centre() as centre:
         user = centre.services.accounts.disable(username, actor="cli")
         centre.finish_orders()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,12 @@ class Sso:
         assert result.exit_code == code, (result.output, result.stderr, result.exception)
         return result
 
+    def process(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """The same as a process of its own."""
+        command = [Path(sys.executable).with_name("sso"), *args]
+        env = {**os.environ, **self.env}
+        return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+
     def json(self, *args: str, stdin: str | None = None) -> Any:
         """The answer of `sso ARGS --json`."""
         return json.loads(self.run(*args, "--json", stdin=stdin).stdout)
@@ -60,7 +69,7 @@ class SignedIn:
 
 @pytest.fixture
 def sign_in(sso: Sso) -> Iterator[Callable[..., SignedIn]]:
-    """Signs somebody in at a registered site, as browser and site would; the site has no SDK unless `store_id` is given."""
+    """Signs somebody in at a registered site, as browser and site would; with a `store_id` the site has the SDK."""
     opened: list[wiring.Built] = []
 
     def do(username: str, client_id: str, store_id: str = "") -> SignedIn:

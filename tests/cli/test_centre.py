@@ -2,8 +2,7 @@
 
 import json
 import stat
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cli.conftest import PASSWORD, Sso
@@ -92,34 +91,18 @@ def test_a_store_that_is_away_is_one_line_and_exit_code_1(sso: Sso) -> None:
 
 
 def test_the_command_itself_runs_as_a_process(sso: Sso, tmp_path: Path) -> None:
-    import os
-
-    command = Path(sys.executable).with_name("sso")
-    env = {**os.environ, **sso.env}
-    options = {"env": env, "capture_output": True, "text": True, "timeout": 60, "check": False}
-    added = subprocess.run(
-        [command, "user", "add", "alice", "--password-stdin", "--json"], input=PASSWORD + "\n", **options
-    )
+    added = sso.process("user", "add", "alice", "--password-stdin", "--json", stdin=PASSWORD + "\n")
     assert added.returncode == 0, added.stderr
     assert json.loads(added.stdout)["username"] == "alice"
-    refused = subprocess.run([command, "user", "show", "bob"], **options)
+    refused = sso.process("user", "show", "bob")
     assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", "Error: There is no user 'bob'.\n")
-    assert subprocess.run([command, "user", "shw"], **options).returncode == 2
+    assert sso.process("user", "shw").returncode == 2
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
 def test_two_first_commands_at_once_make_one_schema(sso: Sso) -> None:
-    import os
-
-    command = Path(sys.executable).with_name("sso")
-    env = {**os.environ, **sso.env}
-    started = [
-        subprocess.Popen(
-            [command, "user", "add", name, "--password-stdin"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for name in ("alice", "bob")
-    ]
-    for process in started:
-        _, errors = process.communicate(PASSWORD.encode(), timeout=60)
-        assert process.returncode == 0, errors.decode()
+    with ThreadPoolExecutor(2) as pool:
+        add = lambda name: sso.process("user", "add", name, "--password-stdin", stdin=PASSWORD)  # noqa: E731
+        for done in pool.map(add, ("alice", "bob")):
+            assert done.returncode == 0, done.stderr
     assert [user["username"] for user in sso.json("user", "list")] == ["alice", "bob"]

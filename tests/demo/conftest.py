@@ -1,0 +1,114 @@
+"""`sso demo` as a real process on three free ports in a row."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.centre import clean_env, tree, wait_until
+from tests.support.ports import free_port
+
+COMMAND = [sys.executable, "-m", "sso_server.cli", "demo"]
+
+
+def three_ports() -> int:
+    """A port that is free together with the next two."""
+    for _ in range(50):
+        port = free_port()
+        if port < 65_000 and all(is_free(port + i) for i in range(3)):
+            return port
+    raise AssertionError("no three free ports in a row")
+
+
+def is_free(port: int) -> bool:
+    """Whether somebody could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class Demo:
+    """A running demo."""
+
+    def __init__(self, directory: Path, *options: str, **env: str) -> None:
+        self.port = three_ports()
+        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.one = f"http://site-one.localhost:{self.port + 1}"
+        self.two = f"http://site-two.localhost:{self.port + 2}"
+        self.log = directory / f"demo-{self.port}.log"
+        self.data = directory / "data"
+        argv = [*COMMAND, "--port", str(self.port), "--data", str(self.data), *options]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                argv,
+                env={**clean_env(), "SSO_HASH_MEMORY_KIB": "8192", **env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """Everything it printed so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def ready(self) -> Demo:
+        """Waits for the steps."""
+
+        def printed() -> bool:
+            assert self.process.poll() is None, self.output
+            return "Ctrl-C" in self.output
+
+        wait_until(printed, seconds=60, why="the steps to be printed")
+        return self
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """As a person reads them off the terminal."""
+        return dict(re.findall(r"\b(alice|bob)  (\S{4}-\S{4}-\S{4})", self.output))
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ctrl-C, and the exit code; every process it had is gone."""
+        pids = tree(self.process.pid)
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        wait_until(lambda: all(is_free(self.port + i) for i in range(3)), seconds=10, why="the ports to be free")
+        assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+        return code
+
+    def kill(self) -> None:
+        """Leaves nothing behind, whatever the test did."""
+        if self.process.poll() is None:
+            for pid in tree(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait(10)
+
+
+@pytest.fixture
+def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
+    """Starts `sso demo OPTIONS`; whatever still runs at the end is killed."""
+    started: list[Demo] = []
+
+    def start(*options: str, **env: str) -> Demo:
+        demo = Demo(tmp_path, *options, **env)
+        started.append(demo)
+        return demo
+
+    yield start
+    for demo in started:
+        demo.kill()

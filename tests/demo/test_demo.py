@@ -1,0 +1,140 @@
+"""The demo as a person meets it: five steps, Ctrl-C, the next start."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.demo.conftest import COMMAND, Demo, three_ports
+from tests.support.browser import Browser
+from tests.support.centre import clean_env, tree, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def is_in(browser: Browser, site: str) -> bool:
+    """What the site's page says."""
+    return 'data-state="in"' in browser.open(site + "/").text
+
+
+def the_map(browser: Browser, demo: Demo) -> list[dict]:
+    """The centre's map as data."""
+    return browser.http.get(demo.issuer + "/demo/map.json", timeout=10).json()["sessions"]
+
+
+def walk_the_five_steps(demo: Demo) -> Browser:
+    browser = Browser()
+    browser.open(demo.one + "/account").sign_in("alice", demo.passwords["alice"])
+    assert browser.url == demo.one + "/account"
+    assert "Alice" in browser.text
+    assert "You typed your password" in browser.text
+
+    browser.open(demo.two + "/account")
+    assert browser.url == demo.two + "/account"
+    assert "No question was asked" in browser.text
+
+    live = [session for session in the_map(browser, demo) if session["live"]]
+    assert [(s["name"], {site["logout_uri"] for site in s["sites"]}) for s in live] == [
+        ("Alice", {f"http://127.0.0.1:{demo.port + i}/sso/backchannel-logout" for i in (1, 2)})
+    ]
+    page = browser.open(demo.issuer + "/demo/map").text
+    assert "will be called" in page
+
+    browser.open(demo.two + "/account").submit("/sso/logout")
+    assert browser.url.startswith(demo.issuer + "/signed-out")
+    wait_until(lambda: not is_in(browser, demo.one), why="site one to be told")
+    assert not is_in(browser, demo.two)
+    assert "logout call received, local session ended" in browser.open(demo.one + "/").text
+    wait_until(
+        lambda: {site["state"] for site in the_map(browser, demo)[0]["sites"]} == {"acknowledged"},
+        why="the map to show both sites as told",
+    )
+    return browser
+
+
+def test_one_sign_in_opens_both_sites_and_one_sign_out_closes_both(start_demo) -> None:
+    demo = start_demo().ready()
+    assert all(f"  {n}. " in demo.output for n in range(1, 6))
+    browser = walk_the_five_steps(demo)
+    # The very same in Chinese, for whoever's browser asks for it.
+    browser.http.headers["Accept-Language"] = "zh-CN"
+    assert "收到注销调用，局部会话已结束" in browser.open(demo.one + "/").text
+    assert "会话图" in browser.open(demo.issuer + "/demo/map").text
+    assert demo.stop() == 0
+    assert "Traceback" not in demo.output
+    assert demo.output.rstrip().endswith(f"Stopped. The data stays in {demo.data}.")
+
+
+@pytest.mark.redis
+def test_the_same_on_redis(start_demo, empty_redis_url: str) -> None:
+    demo = start_demo("--redis", empty_redis_url).ready()
+    walk_the_five_steps(demo)
+    assert demo.stop(signal.SIGTERM) == 0
+
+
+def test_the_same_data_starts_again_with_fresh_passwords_and_nobody_signed_in(start_demo) -> None:
+    first = start_demo().ready()
+    browser = Browser()
+    browser.open(first.one + "/account").sign_in("alice", first.passwords["alice"])
+    assert is_in(browser, first.one)
+    assert stat.S_IMODE(first.data.stat().st_mode) == 0o700
+    assert first.stop() == 0
+    second = start_demo().ready()
+    assert set(second.passwords) == {"alice", "bob"}
+    assert not set(second.passwords.values()) & set(first.passwords.values())
+    other = Browser()
+    other.open(second.one + "/account").sign_in("alice", second.passwords["alice"])
+    assert is_in(other, second.one)
+    live = [session["live"] for session in the_map(other, second)]
+    assert live.count(True) == 1, "the session of the first start is over"
+
+
+def test_settings_of_the_shell_do_not_reach_the_demo(start_demo) -> None:
+    demo = start_demo(
+        SSO_ISSUER="https://sso.example.com", SSO_CLIENT_ID="other", SSO_BASE_URL="https://x.example"
+    ).ready()
+    assert Browser().open(demo.issuer + "/.well-known/openid-configuration").page.json()["issuer"] == demo.issuer
+
+
+def test_a_part_that_dies_comes_back(start_demo) -> None:
+    demo = start_demo().ready()
+    site = next(
+        pid
+        for pid in tree(demo.process.pid)
+        if f"127.0.0.1:{demo.port + 1}" in Path(f"/proc/{pid}/cmdline").read_text()
+    )
+    for pid in tree(site):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: Browser().open(demo.one + "/").page.status_code == 200, why="site one to be back")
+    assert "child_died" in demo.output
+
+
+def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    port = three_ports()
+    with socket.create_server(("127.0.0.1", port + 1)):
+        argv = [*COMMAND, "--port", str(port), "--data", str(tmp_path / "data")]
+        done = subprocess.run(argv, env=clean_env(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"Port {port + 1} is taken (site-one needs it)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_steps_are_chinese_where_the_terminal_is(tmp_path: Path) -> None:
+    port = three_ports()
+    with socket.create_server(("127.0.0.1", port)):
+        argv = [*COMMAND, "--port", str(port), "--data", str(tmp_path / "data")]
+        env = {**clean_env(), "LANG": "zh_CN.UTF-8", "PYTHONUTF8": "1"}
+        done = subprocess.run(argv, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert f"端口 {port} 已被占用" in done.stderr
+
+
+def test_the_map_belongs_to_the_demo_alone() -> None:
+    from sso_server import app
+    from sso_server.fronts import demo
+
+    assert demo not in app.FRONTS
