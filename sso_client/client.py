@@ -17,7 +17,7 @@ from sso_client.exchange import Exchange, read_answer
 from sso_client.http import Http
 from sso_client.identifiers import hashed, new_secret, pkce_challenge
 from sso_client.keys import Keys
-from sso_client.logout_token import LogoutNotice, token_from_form, verify_logout_token
+from sso_client.logout_token import token_from_form, verify_logout_token
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
 from sso_client.settings import Settings
 from sso_client.signed_token import read_header
@@ -142,19 +142,31 @@ class SSOClient:
 
     def receive_logout(self, body: bytes, content_type: str) -> LogoutAnswer:
         """Answer a back-channel logout call: 200 done, 400 a bad token, 503 this site's own failure (send it again)."""
+        status = 400  # until the centre or the store is needed, a failure is the token's own
         try:
-            notice = self._read_logout(token_from_form(body, content_type))
+            token = token_from_form(body, content_type)
+            header = read_header(token, self.settings.id_token_algs)
+            status = 503
+            provider = self._discovery.get_provider()
+            keys = self._keys.get_keys(provider.jwks_uri, header)
+            status = 400
+            notice = verify_logout_token(
+                token,
+                header,
+                keys,
+                issuer=provider.issuer,
+                client_id=self.settings.client_id,
+                now_s=self._clock.wall_ms() / 1000,
+                plain_typ=provider.check_in_endpoint is None,
+            )
+            status = 503
             now_ms = self._clock.wall_ms()
             if notice.sid is not None:  # that session only, even if `sub` is there too: no over-logout
                 done = self.store.inbox.end_by_sid(notice.sid, notice.jti, now_ms)
             else:
                 done = self.store.inbox.end_by_sub(notice.sub or "", notice.iat, notice.jti, now_ms)
         except SSOError as error:
-            log.warning("logout call not accepted: %s", error)
-            own = error.status >= 500 and error.code != "issuer_mismatch"
-            shown = {"error": "temporarily_unavailable" if own else "invalid_request", "error_description": error.code}
-            extra = {"Retry-After": "30"} if own else {}
-            return LogoutAnswer(503 if own else 400, self._logout_headers() | extra, json.dumps(shown))
+            return self._not_ended(error, 400 if error.code == "key_unknown" else status)
         words, gap = since(notice.ended_at_ms, now_ms)
         what = "local session ended" if done.sessions == 1 else f"{done.sessions} local sessions ended"
         if done.sessions:
@@ -213,18 +225,11 @@ class SSOClient:
             return False, not error.transient
         return True, True
 
-    def _read_logout(self, token: str) -> LogoutNotice:
-        header = read_header(token, self.settings.id_token_algs)
-        provider = self._discovery.get_provider()
-        return verify_logout_token(
-            token,
-            header,
-            self._keys.get_keys(provider.jwks_uri, header),
-            issuer=provider.issuer,
-            client_id=self.settings.client_id,
-            now_s=self._clock.wall_ms() / 1000,
-            plain_typ=provider.check_in_endpoint is None,
-        )
+    def _not_ended(self, error: SSOError, status: int) -> LogoutAnswer:
+        log.warning("logout call not accepted: %s", error)
+        what = "invalid_request" if status == 400 else "temporarily_unavailable"
+        headers = self._logout_headers() | ({} if status == 400 else {"Retry-After": "30"})
+        return LogoutAnswer(status, headers, json.dumps({"error": what, "error_description": error.code}))
 
     def _logout_headers(self) -> dict[str, str]:
         # The store's name tells the centre whose session was ended: another store's row must stay pending.

@@ -76,6 +76,9 @@ class Exchange:
             nonce=attempt.nonce,
             now_s=now_ms / 1000,
         )
+        if provider.check_in_endpoint is not None and verified.sid is None:
+            # Without a sid the centre could never name this session: it would be outside every promise.
+            raise SSOError("token_malformed", "the ID token lacks sid")
         profile = self._profile(provider, answer["access_token"], verified)
         life_s = self._settings.session_max_age
         session_expires_in = answer.get("session_expires_in")
@@ -90,7 +93,7 @@ class Exchange:
             id_token_iat=verified.iat,
             until_ms=now_ms + life_s * 1000,
             asked=_was_asked(verified.auth_time, attempt.started_at_ms, now_ms),
-            leased=provider.check_in_endpoint is not None and verified.sid is not None,
+            leased=provider.check_in_endpoint is not None,
         )
 
     def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:

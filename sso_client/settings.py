@@ -126,7 +126,9 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
         elif not is_trustworthy(url):
             problems.append(f"SSO_{name.upper()} {url!r} is plain http: use https (http works on loopback only)")
     store = found.get("store")
-    if store is not None and not (isinstance(store, str) and store.startswith("sqlite:///") and store[10:]):
+    if store is not None and not (
+        isinstance(store, str) and store.startswith("sqlite:///") and store[10:] not in ("", ":memory:")
+    ):
         problems.append(f"SSO_STORE {store!r} is not known: use sqlite:///path (four slashes for an absolute path)")
     if found.get("after_logout", "page") not in ("page", "redirect"):
         problems.append(f"SSO_AFTER_LOGOUT {found['after_logout']!r} is not known: use page or redirect")

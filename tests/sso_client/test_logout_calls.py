@@ -187,3 +187,18 @@ def test_a_centre_that_cannot_be_asked_for_keys_is_no_fault_of_the_token(
     answer = client.receive_logout(centre.logout_form(sid=new_sid()), FORM)
     assert answer.status == 503
     assert "Retry-After" in answer.headers
+
+
+def test_a_store_that_fails_is_503_and_the_repeat_ends_the_session(
+    person: Person, client: SSOClient, centre: FakeProvider, tmp_path
+) -> None:
+    cookie, session = person.sign_in()
+    call = centre.logout_form(sid=session.sid)
+    other = sqlite3.connect(tmp_path / "sso.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = client.receive_logout(call, FORM)
+    assert (answer.status, json.loads(answer.body)["error_description"]) == (503, "store_busy")
+    other.execute("ROLLBACK")
+    other.close()
+    assert client.receive_logout(call, FORM).status == 200
+    assert client.find_session(cookie) is None

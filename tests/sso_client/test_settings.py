@@ -79,3 +79,8 @@ def test_lists_may_be_words_and_numbers_text() -> None:
 def test_redirecting_after_logout_needs_an_address() -> None:
     with pytest.raises(SettingsError, match="SSO_BASE_URL"):
         load_settings({"after_logout": "redirect"}, {}, GOOD)
+
+
+def test_a_store_in_memory_is_refused_because_workers_could_not_share_it() -> None:
+    with pytest.raises(SettingsError, match="SSO_STORE"):
+        load_settings({"store": "sqlite:///:memory:"}, {}, GOOD)

@@ -77,6 +77,7 @@ def test_a_foreign_provider_is_told_no_store_and_holds_no_lease(
         ({"nonce": "another"}, "nonce_mismatch"),
         ({"nonce": None}, "nonce_mismatch"),
         ({"sid": 7}, "token_malformed"),
+        ({"sid": None}, "token_malformed"),
     ],
 )
 def test_a_wrong_id_token_opens_nothing(person: Person, centre: FakeProvider, changes, code: str) -> None:
