@@ -34,15 +34,16 @@ def test_a_good_logout_token_ends_the_session_it_names(person: Person, client: S
 def test_sub_alone_ends_all_older_sessions_and_a_login_does_not_bring_them_back(
     person: Person, client: SSOClient, centre: FakeProvider
 ) -> None:
-    _, _ = person.sign_in()
+    moment = int(time.time())
+    centre.id_token_changes = {"iat": moment}
     cookies = [person.sign_in()[0] for _ in range(2)]
     stranger, _ = person.sign_in(sub="usr-bob")
     url, attempt = client.login_url("/")
     late = client.validate_ticket(centre.issue_ticket(url, sid=new_sid()), attempt)
-    assert client.receive_logout(centre.logout_form(), FORM).status == 200
+    assert client.receive_logout(centre.logout_form(iat=moment), FORM).status == 200
     assert [client.find_session(cookie) for cookie in cookies] == [None, None]
     assert client.find_session(stranger) is not None
-    centre.id_token_changes = {"iat": int(time.time()) + 2}
+    centre.id_token_changes = {"iat": moment + 1}
     newer, _ = person.sign_in()
     assert client.find_session(newer) is not None
     with pytest.raises(Exception, match="session_ended"):
