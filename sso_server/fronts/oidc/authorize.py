@@ -22,6 +22,7 @@ from sso_server.web.services import services
 
 blueprint = Blueprint("oidc_authorize", __name__)
 CONTINUE = "/authorize/continue"
+_MAX_ADDRESS = 8000
 _log = structlog.get_logger("sso_server.oidc")
 
 
@@ -31,7 +32,7 @@ def authorize() -> Response:
     params = {name: value for name, value in read_params(request).items() if name in PARAMETERS}
     if request.method == "POST":
         # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
-        return see_other(url_for("oidc_authorize.authorize") + "?" + urlencode(params))
+        return see_other(_address(url_for("oidc_authorize.authorize"), params))
     return _answer(params, services().clock.now())
 
 
@@ -72,7 +73,7 @@ def _answer(params: Mapping[str, str], asked_at: int) -> Response:
         {"front": CONTINUE, "params": dict(params), "client_id": asked.client.client_id, "asked_at": asked_at},
     )
     languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
-    return see_other("/sign-in?" + urlencode({"request": sealed} | languages))
+    return see_other(_address("/sign-in", {"request": sealed} | languages))
 
 
 def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
@@ -86,6 +87,14 @@ def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
     )
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
     return see_other(asked.back.answer(code=code))
+
+
+def _address(path: str, fields: Mapping[str, str]) -> str:
+    address = f"{path}?{urlencode(fields)}"
+    if len(address) > _MAX_ADDRESS:
+        # The web server would cut the browser off at 8190 characters, without a page that says why.
+        raise InvalidRequest("The request is too large.", detail=f"{path}: {len(address)} characters")
+    return address
 
 
 @blueprint.errorhandler(AuthorizationRefused)

@@ -116,6 +116,11 @@ def test_a_parameter_of_one_megabyte_is_a_page(browser: FlaskClient, shop: OidcS
     assert "Location" not in answer.headers
 
 
+def test_a_post_that_would_make_too_long_an_address_is_a_page(browser: FlaskClient, shop: OidcSite) -> None:
+    answer = browser.post("/authorize", data=shop.params(state="漢" * 2000))
+    assert (answer.status_code, answer.headers.get("Location")) == (400, None)
+
+
 def test_on_a_loopback_issuer_the_page_shows_received_registered_and_the_command(
     browser: FlaskClient, shop: OidcSite
 ) -> None:
