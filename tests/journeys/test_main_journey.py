@@ -9,7 +9,9 @@ from tests.support.centre import PASSWORD, Centre, Site, wait_until
 
 def signed_in(browser: Browser, site: Site) -> bool:
     """Whether the site says so, without asking the centre."""
-    return bool(browser.http.get(f"{site.base_url}/sso/me", headers={"Accept": "application/json"}, timeout=10).ok)
+    answer = browser.http.get(f"{site.base_url}/sso/me", headers={"Accept": "application/json"}, timeout=15)
+    assert answer.status_code in (200, 503), answer.text
+    return answer.status_code == 200 and answer.json()["signed_in"] is True
 
 
 def sign_in(browser: Browser, site: Site, username: str = "alice") -> None:
