@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("delivery") / "empty.db"
     migrate.upgrade(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """pytest's own directories have paths too long for a socket."""
+    with tempfile.TemporaryDirectory(prefix="ls-") as path:
+        yield Path(path)
 
 
 @pytest.fixture

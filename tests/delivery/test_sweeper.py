@@ -1,0 +1,123 @@
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sso_server.core.errors import Unavailable
+from sso_server.core.events import Event, EventKind
+from sso_server.core.policy import DAY
+from sso_server.core.sessions import EndReason
+from sso_server.core.sign_out import SignOut
+from sso_server.crypto.identifiers import SystemRandomness
+from sso_server.delivery.sweeper import Sweeper
+from tests.support.builders import opened
+from tests.support.deliveries import Deliveries, eventually
+
+
+class NoBell:
+    def ring(self) -> None:
+        """Nobody listens."""
+
+
+class StoreClock:
+    """`ports.StoreHealth` of a store whose clock is off by so much."""
+
+    def __init__(self, clock: Any, off_ms: int = 0) -> None:
+        self.clock = clock
+        self.off_ms = off_ms
+        self.away = False
+
+    def store_time(self) -> int:
+        if self.away:
+            raise Unavailable
+        now: int = self.clock.now() + self.off_ms
+        return now
+
+    def problems(self) -> list[str]:
+        return []
+
+
+@pytest.fixture
+def sign_out(deliveries: Deliveries) -> SignOut:
+    stores, sql = deliveries.stores, deliveries.sql
+    return SignOut(
+        stores.sessions,
+        stores.lists,
+        stores.sweeps,
+        sql.end_orders,
+        stores.tokens,
+        sql.audit,
+        NoBell(),
+        deliveries.clock,
+        SystemRandomness(),
+    )
+
+
+@pytest.fixture
+def make(deliveries: Deliveries, sign_out: SignOut) -> Callable[..., Sweeper]:
+    def make_sweeper(health: object | None = None) -> Sweeper:
+        clock = health or StoreClock(deliveries.clock)
+        return Sweeper(sign_out, deliveries.stores.sweeps, clock, deliveries.sql.audit, deliveries.clock)  # type: ignore[arg-type]
+
+    return make_sweeper
+
+
+def test_sessions_end_when_their_time_is_over(deliveries: Deliveries, make: Callable[..., Sweeper]) -> None:
+    sessions = [opened(deliveries.stores, deliveries.clock.now()) for _ in range(210)]
+    sweeper = make()
+    assert sweeper.run_once() == 0
+    deliveries.clock.pass_ms(DAY)
+    assert sweeper.run_once() == 210
+    assert sweeper.run_once() == 0
+    found = deliveries.stores.sessions.find(sessions[0].sid)
+    assert found.end_reason in ("idle", "absolute")
+
+
+@pytest.mark.parametrize(("off_ms", "swept"), [(0, 1), (2000, 1), (-2000, 1), (2001, 0), (-2001, 0), (-3_600_000, 0)])
+def test_a_node_whose_clock_differs_from_the_store_s_ends_nothing_by_time(
+    deliveries: Deliveries, make: Callable[..., Sweeper], off_ms: int, swept: int
+) -> None:
+    opened(deliveries.stores, deliveries.clock.now())
+    deliveries.clock.pass_ms(DAY)
+    assert make(StoreClock(deliveries.clock, off_ms)).run_once() == swept
+
+
+def test_end_orders_are_carried_out_whatever_the_clock_says(
+    deliveries: Deliveries, sign_out: SignOut, make: Callable[..., Sweeper]
+) -> None:
+    sessions = [opened(deliveries.stores, deliveries.clock.now() - 1000) for _ in range(210)]
+    sign_out.order(EndReason.ADMINISTRATOR)
+    sweeper = make(StoreClock(deliveries.clock, 60_000))
+    sweeper.run_once()
+    assert deliveries.stores.lists.count_live(deliveries.clock.now()) == 0
+    assert deliveries.stores.sessions.find(sessions[0].sid).end_reason == "administrator"
+    assert deliveries.sql.end_orders.list_unfinished() == []
+
+
+def test_an_old_audit_is_dropped(deliveries: Deliveries, make: Callable[..., Sweeper]) -> None:
+    now = deliveries.clock.now()
+    audit = deliveries.sql.audit
+    audit.append(Event(now - 401 * DAY, EventKind.SIGNED_IN), Event(now - 399 * DAY, EventKind.SIGNED_IN))
+    make().run_once()
+    assert [event.at for event in audit.list_events(10)] == [now - 399 * DAY]
+
+
+def test_a_store_that_is_away_pauses_the_loop_and_does_not_end_it(
+    deliveries: Deliveries, make: Callable[..., Sweeper]
+) -> None:
+    opened(deliveries.stores, deliveries.clock.now())
+    deliveries.clock.pass_ms(DAY)
+    health = StoreClock(deliveries.clock)
+    health.away = True
+    sweeper = make(health)
+    with pytest.raises(Unavailable):
+        sweeper.run_once()
+    stop = threading.Event()
+    thread = threading.Thread(target=sweeper.run, args=(stop, 0.02))
+    thread.start()
+    health.away = False
+    eventually(lambda: deliveries.stores.lists.count_live(deliveries.clock.now()) == 0)
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
