@@ -9,15 +9,9 @@ from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import DAY
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
-from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.delivery.sweeper import Sweeper
 from tests.support.builders import opened
 from tests.support.deliveries import Deliveries, eventually
-
-
-class NoBell:
-    def ring(self) -> None:
-        """Nobody listens."""
 
 
 class StoreClock:
@@ -40,18 +34,7 @@ class StoreClock:
 
 @pytest.fixture
 def sign_out(deliveries: Deliveries) -> SignOut:
-    stores, sql = deliveries.stores, deliveries.sql
-    return SignOut(
-        stores.sessions,
-        stores.lists,
-        stores.sweeps,
-        sql.end_orders,
-        stores.tokens,
-        sql.audit,
-        NoBell(),
-        deliveries.clock,
-        SystemRandomness(),
-    )
+    return deliveries.sign_out()
 
 
 @pytest.fixture

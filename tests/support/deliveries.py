@@ -11,7 +11,10 @@ from sso_server.core.clients import Client, ClientDirectory, site_client
 from sso_server.core.notifications import Notification
 from sso_server.core.ports import Clock
 from sso_server.core.sessions import Session
+from sso_server.core.sign_out import SignOut
+from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.delivery.sender import GuardedSender
+from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.worker import OutgoingPost, Worker
 from sso_server.stores.sql import SqlStores
 from tests.support.builders import opened, registered
@@ -23,6 +26,13 @@ def build_post(row: Notification, client: Client) -> OutgoingPost:
     """Instead of a logout token: what a test wants to see."""
     body = f"logout_token={row.sid}&attempt={row.attempt}&client={client.client_id}"
     return OutgoingPost(row.logout_uri, body.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+
+
+class NoBell:
+    """`ports.Wake` that nobody hears."""
+
+    def ring(self) -> None:
+        return
 
 
 class Deliveries:
@@ -72,6 +82,23 @@ class Deliveries:
 
     def states(self, session: Session) -> dict[str, str]:
         return {client_id: row.state.value for client_id, row in self.rows(session).items()}
+
+    def sign_out(self) -> SignOut:
+        stores, sql = self.stores, self.sql
+        return SignOut(
+            stores.sessions,
+            stores.lists,
+            stores.sweeps,
+            sql.end_orders,
+            stores.tokens,
+            sql.audit,
+            NoBell(),
+            self.clock,
+            SystemRandomness(),
+        )
+
+    def sweeper(self) -> Sweeper:
+        return Sweeper(self.sign_out(), self.stores.sweeps, self.stores.health, self.sql.audit, self.clock)
 
     def close(self) -> None:
         self.sender.close()

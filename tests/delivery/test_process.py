@@ -1,0 +1,110 @@
+"""The delivery process as a process: killed with -9 in the middle of a send, and stopped in good order."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sso_server.clock import SystemClock
+from sso_server.delivery.process import run_delivery
+from tests.house.sources import ROOT
+from tests.support.deliveries import Deliveries, eventually
+from tests.support.engines import Place
+from tests.support.sinks import Sink
+
+PROCESS = """
+import sys, threading
+from pathlib import Path
+from sso_server.clock import SystemClock
+from sso_server.delivery.process import run_delivery
+from tests.support.deliveries import Deliveries
+from tests.support.engines import Place
+
+sessions, sql, wake, name = sys.argv[1:]
+one = Deliveries(Place.load(sessions).open(), Place.load(sql).open(), clock=SystemClock())
+run_delivery(one.worker(name), one.sweeper(), threading.Event(), wake_path=Path(wake), ledger=one.stores.ledger)
+"""
+
+
+@pytest.fixture
+def start(place: Place, sql_place: Place, short: Path):
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_process(name: str) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-c", PROCESS, place.dump(), sql_place.dump(), str(short), name]
+        started.append(subprocess.Popen(argv, cwd=ROOT))
+        return started[-1]
+
+    yield start_process
+    for process in started:
+        process.kill()
+        process.wait(10)
+
+
+@pytest.fixture
+def living(deliveries: Deliveries) -> Deliveries:
+    deliveries.clock = SystemClock()
+    return deliveries
+
+
+def test_kill_9_in_the_middle_of_a_send_loses_nothing_and_the_next_process_goes_on_at_once(living, start) -> None:
+    with Sink("hang") as shop, Sink("hang") as blog:
+        for name, sink in (("shop", shop), ("blog", blog)):
+            living.site(name, sink.url)
+        sessions = [living.ended("shop", "blog") for _ in range(3)]
+        first = start("first")
+        shop.wait_for(1)
+        blog.wait_for(1)
+        first.kill()
+        first.wait(10)
+        assert any("claimed" in living.states(session).values() for session in sessions)
+        shop.script("ok")
+        blog.script("ok")
+        begun = time.monotonic()
+        second = start("second")
+        eventually(lambda: all(set(living.states(s).values()) == {"acknowledged"} for s in sessions), 25)
+        # Claims last thirty seconds: without the take-over it would have been those.
+        assert time.monotonic() - begun < 20
+        second.terminate()
+        assert second.wait(15) == 0
+
+
+def test_sigterm_lets_a_running_send_end_and_leaves_no_claim_behind(living, start, short: Path) -> None:
+    with Sink("ok", delay_s=1.5) as sink:
+        living.site("shop", sink.url)
+        sessions = [living.ended("shop") for _ in range(3)]
+        process = start("only")
+        sink.wait_for(1)
+        process.terminate()
+        begun = time.monotonic()
+        assert process.wait(30) == 0
+        assert time.monotonic() - begun < 10
+    states = sorted(living.states(session)["shop"] for session in sessions)
+    assert states == ["acknowledged", "pending", "pending"]
+    assert list(short.iterdir()) == []
+
+
+def test_sessions_end_by_time_and_their_sites_are_told(living, short: Path) -> None:
+    from tests.support.builders import opened, registered
+
+    with Sink("ok") as sink:
+        living.site("shop", sink.url)
+        now = living.clock.now()
+        session = opened(living.stores, now, absolute_until=now + 500)
+        registered(living.stores, session, now=now)
+        stop = threading.Event()
+        thread = threading.Thread(
+            target=run_delivery, args=(living.worker(), living.sweeper(), stop), kwargs={"wake_path": short}
+        )
+        thread.start()
+        try:
+            sink.wait_for(1)
+            eventually(lambda: living.states(session) == {"shop": "acknowledged"})
+            assert living.stores.sessions.find(session.sid).end_reason == "absolute"
+        finally:
+            stop.set()
+            thread.join(15)
+        assert not thread.is_alive()
