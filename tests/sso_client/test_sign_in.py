@@ -176,3 +176,15 @@ def test_the_event_log_tells_how_the_person_got_in(client: SSOClient, centre: Fa
         newest, before = client.recent_events(2)
         assert newest.text == f"local session opened ({how})"
         assert before.text == "ticket validated with the centre"
+
+
+def test_a_centre_that_says_when_to_the_millisecond_settles_a_tie(
+    client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    for after_start_ms, how in ((5, "password typed"), (-5, "no question asked")):
+        url, attempt = client.login_url("/")
+        moment = attempt.started_at_ms + after_start_ms
+        centre.token_changes = {"auth_time_ms": moment}
+        ticket = centre.issue_ticket(url, sid=new_sid(), auth_time=moment // 1000)
+        client.open_session(client.validate_ticket(ticket, attempt))
+        assert client.recent_events(1)[0].text == f"local session opened ({how})"
