@@ -5,10 +5,8 @@ All of it runs as in earnest: gunicorn with two workers each, and the delivery p
 
 from __future__ import annotations
 
-import socket
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import click
 from sso_server.cli import demo_words, serve
 from sso_server.cli.centre import Centre, open_centre
 from sso_server.cli.output import Failed
-from sso_server.clock import SystemClock
 from sso_server.config import child_environment, load
 from sso_server.core.clients import ClientSecret, check_client, site_client
 from sso_server.core.errors import Refused
@@ -25,7 +22,6 @@ from sso_server.core.identifiers import digest
 
 _HOST = "127.0.0.1"
 _PEOPLE = {"alice": "Alice", "bob": "Bob"}
-_READY_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,8 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     steps = demo_words.STEPS[words].format(
         **passwords, one=sites[0].base_url, two=sites[1].base_url, issuer=issuer, data=data
     )
-    code = serve.supervise(children, on_started=_announce([port, *(site.port for site in sites)], steps, words))
+    addresses = [(_HOST, port), *((_HOST, site.port) for site in sites)]
+    code = serve.supervise(children, addresses=addresses, on_started=lambda: click.echo(steps))
     click.echo((demo_words.BROKEN if code else demo_words.STOPPED)[words].format(data=data), err=bool(code))
     raise SystemExit(code)
 
@@ -173,23 +170,3 @@ def _site_child(site: DemoSite, other: DemoSite, issuer: str, secrets: Mapping[s
         SITE_MAP=f"{issuer}/demo/map",
     )
     return serve.Child(site.client_id, tuple(argv), environment)
-
-
-def _announce(ports: Sequence[int], steps: str, words: str) -> Callable[[], None]:
-    """Prints the steps once everybody listens, so that the first click works."""
-
-    def announce() -> None:
-        clock = SystemClock()
-        deadline = clock.now() + _READY_S * 1000
-        waiting = list(ports)
-        while waiting and clock.now() < deadline:
-            try:
-                socket.create_connection((_HOST, waiting[0]), timeout=0.2).close()
-                waiting.pop(0)
-            except OSError:
-                time.sleep(0.05)
-        if waiting:
-            click.echo(demo_words.SLOW[words], err=True)
-        click.echo(steps)
-
-    return announce

@@ -12,7 +12,6 @@ BROKEN = {
     "en": "A part of the demo keeps stopping at once; its own words are above.",
     "zh": "演示的某个部分反复退出，原因见上方输出。",
 }
-SLOW = {"en": "Not everything is up yet; it may take a moment more.", "zh": "有的部分尚未就绪，请稍候。"}
 STEPS = {
     "en": """
 Lockstep is running: the centre and two sites.

@@ -116,8 +116,16 @@ def deliver_child(env: Mapping[str, str] | None) -> Child:
     return Child("delivery", (sys.executable, "-m", "sso_server.cli", "deliver"), env)
 
 
-def supervise(children: Sequence[Child], *, on_started: Callable[[], None] = lambda: None) -> int:
-    """Run the children until SIGTERM or SIGINT; 0 after a clean stop, 1 when a child keeps dying at once."""
+def supervise(
+    children: Sequence[Child],
+    *,
+    addresses: Sequence[tuple[str, int]] = (),
+    on_started: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the children until SIGTERM or SIGINT; 0 after a clean stop, 1 when a child keeps dying at once.
+
+    `on_started` is called once, as soon as somebody listens at all the addresses.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -125,8 +133,13 @@ def supervise(children: Sequence[Child], *, on_started: Callable[[], None] = lam
     running = {child.name: (child, _start(child), clock.now()) for child in children}
     quick_deaths = dict.fromkeys(running, 0)
     code = 0
-    on_started()
+    silent = list(addresses)
+    announced = False
     while not stop.wait(0.2):
+        silent = [address for address in silent if not _listens(address)]
+        if not silent and not announced:
+            announced = True
+            on_started()
         for name, (child, process, started) in list(running.items()):
             status = process.poll()
             if status is None:
@@ -143,6 +156,14 @@ def supervise(children: Sequence[Child], *, on_started: Callable[[], None] = lam
             running[name] = (child, _start(child), clock.now())
     _stop([process for _, process, _ in running.values()])
     return code
+
+
+def _listens(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=0.2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _start(child: Child) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""The map: session -> registered sites -> the address each is called at -> how the telling stands. As JSON, as a table."""
+"""The map: session -> registered sites -> the address each is called at -> how it went. As JSON, as a table."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Demo:
     @property
     def passwords(self) -> dict[str, str]:
         """As a person reads them off the terminal."""
-        return dict(re.findall(r"\b(alice|bob)  (\S{4}-\S{4}-\S{4})", self.output))
+        return dict(re.findall(r"\b(alice|bob) +(\S{4}-\S{4}-\S{4})", self.output))
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ctrl-C, and the exit code; every process it had is gone."""
