@@ -163,7 +163,8 @@ def _site_child(site: DemoSite, other: DemoSite, issuer: str, secrets: Mapping[s
         SSO_CLIENT_ID=site.client_id,
         SSO_CLIENT_SECRET=secrets[site.client_id],
         SSO_BASE_URL=site.base_url,
-        SSO_STORE=f"sqlite:///{data.absolute() / site.client_id}.sqlite3",
+        # A site's store belongs to one centre's address: with another --port it is another store.
+        SSO_STORE=f"sqlite:///{data.absolute() / site.client_id}-{site.port}.sqlite3",
         SITE_NAME=site.name,
         SITE_COLOR=site.color,
         SITE_OTHER=f"{other.base_url}/",
