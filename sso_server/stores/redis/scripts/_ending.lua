@@ -40,8 +40,8 @@ local function end_session(sid, s, reason, now)
   redis.call('HSET', key('session', sid), 'ended_at', s.ended_at, 'end_reason', reason)
   redis.call('ZREM', key('due'), sid)
   redis.call('ZADD', key('ended'), s.ended_at, sid)
-  local browser = s.browser_hash and key('browser', s.browser_hash)
-  if browser and redis.call('GET', browser) == sid then redis.call('DEL', browser) end
+  -- It names this session: a browser has one that has not ended, and opening another ends it first.
+  if s.browser_hash then redis.call('DEL', key('browser', s.browser_hash)) end
   local look_at = now + DAY
   for _, site in ipairs(sites_of(sid)) do
     local state, first_at = state_at_birth(site, now)
