@@ -19,14 +19,14 @@ from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
 from tests.support.centre import PASSWORD, Centre, wait_until
 from tests.support.relying_party import RelyingParty
-from tests.support.sinks import LogoutSink
+from tests.support.sinks import Sink
 
 
 @contextmanager
-def twenty_sites(centre: Centre, hanging: int) -> Iterator[tuple[Browser, list[RelyingParty], list[LogoutSink]]]:
+def twenty_sites(centre: Centre, hanging: int) -> Iterator[tuple[Browser, list[RelyingParty], list[Sink]]]:
     """A browser signed in at 20 OpenID Connect sites without our SDK, whose logout addresses are real sockets."""
     with ExitStack() as stack:
-        sinks = [stack.enter_context(LogoutSink("hang" if i < hanging else "ok")) for i in range(20)]
+        sinks = [stack.enter_context(Sink("hang" if i < hanging else "ok")) for i in range(20)]
         parties = []
         for i, sink in enumerate(sinks):
             secret = f"secret-of-rp{i:02}-0123456789abcdef0123456789abcdef"
@@ -68,7 +68,7 @@ def test_seventeen_of_twenty_sites_hear_at_once_though_three_hang(start_centre: 
         # Measured 0.2 s; the hanging ones are given up after five.
         wait_until(lambda: all(s.inbox for s in healthy), seconds=4, why="the 17 healthy sites to hear")
         for party, sink in zip(parties[3:], healthy, strict=True):
-            claims = party.verify_logout_token(sink.inbox[0])
+            claims = party.verify_logout_token(sink.inbox[0].body.decode())
             assert claims["sid"] == party.sid
         assert "Site 00" in browser.text
         assert "Site 19" in browser.text
@@ -78,16 +78,16 @@ def test_kill_nine_of_everything_right_after_a_sign_out_still_tells_every_site(s
     centre = start_centre()
     with twenty_sites(centre, hanging=0) as (browser, parties, sinks):
         for sink in sinks:
-            sink.behave("refuse")  # nobody hears before the crash
+            sink.script("503")  # nobody hears before the crash
         sign_out_at_the_centre(browser, centre)
         centre.process.kill()
         for sink in sinks:
-            sink.behave("ok")
-            sink.clear()
+            sink.script("ok")
+            sink.inbox.clear()
         centre.start()
         wait_until(lambda: all(s.inbox for s in sinks), seconds=60, why="all 20 sites to hear after the restart")
         for party, sink in zip(parties, sinks, strict=True):
-            assert party.verify_logout_token(sink.inbox[0])["sid"] == party.sid
+            assert party.verify_logout_token(sink.inbox[0].body.decode())["sid"] == party.sid
         browser.open(centre.issuer + "/sessions")
         assert 'name="password"' in browser.text
 
