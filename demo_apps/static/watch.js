@@ -8,12 +8,16 @@
     ended.hidden = false;
   }
   sessionStorage.removeItem(mark);
+  let leaving = false;
+  // Signing out ends the session before the next page is there: going elsewhere now would lose that page.
+  addEventListener("submit", () => { leaving = true; });
+  addEventListener("pageshow", () => { leaving = false; });
   const look = async () => {
     try {
       const answer = await fetch(main.dataset.watch, { cache: "no-store", headers: { Accept: "application/json" } });
       if (answer.ok) {
         const sub = (await answer.json()).sub || "";
-        if (sub !== main.dataset.sub) {
+        if (sub !== main.dataset.sub && !leaving) {
           if (!sub) sessionStorage.setItem(mark, "1");
           // The start page: the account page would lead straight to the sign-in page.
           location.replace("/");

@@ -86,6 +86,7 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
         serve.deliver_child(environment),
         *(_site_child(site, other, issuer, secrets, data) for site, other in zip(sites, sites[::-1], strict=True)),
     ]
+    children = [replace(child, output=_fresh_log(data / f"{child.name}.log")) for child in children]
     steps = demo_words.STEPS[words].format(
         **passwords, one=sites[0].base_url, two=sites[1].base_url, issuer=issuer, data=data
     )
@@ -114,6 +115,12 @@ def _make_private(data: Path) -> None:
         data.chmod(0o700)
     except OSError as error:
         raise Failed(f"Cannot use {data}: {error.strerror}.") from error
+
+
+def _fresh_log(path: Path) -> Path:
+    """Empty at every start. The terminal is for the five steps; what the parts say is for whoever looks for it."""
+    path.write_bytes(b"")
+    return path
 
 
 def _fresh_person(centre: Centre, username: str, name: str) -> str:

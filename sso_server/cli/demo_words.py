@@ -9,8 +9,8 @@ TAKEN = {
 }
 STOPPED = {"en": "Stopped. The data stays in {data}.", "zh": "已停止。数据保留在 {data}。"}
 BROKEN = {
-    "en": "A part of the demo keeps stopping at once; its own words are above.",
-    "zh": "演示的某个部分反复退出，原因见上方输出。",
+    "en": "A part of the demo keeps stopping at once; its own words are in {data}/*.log.",
+    "zh": "演示的某个部分反复退出，原因见 {data}/*.log。",
 }
 STEPS = {
     "en": """
@@ -26,7 +26,7 @@ Lockstep is running: the centre and two sites.
   4. Sign out at site two.
   5. Look at site one: it is signed out as well.
 
-  Ctrl-C stops everything. Data: {data}
+  Ctrl-C stops everything. Data and logs: {data}
 """,
     "zh": """
 Lockstep 已启动：认证中心和两个站点。
@@ -41,6 +41,6 @@ Lockstep 已启动：认证中心和两个站点。
   4. 在站点二退出。
   5. 再看站点一：它也退出了。
 
-  按 Ctrl-C 全部停止。数据：{data}
+  按 Ctrl-C 全部停止。数据和日志：{data}
 """,
 }

@@ -5,6 +5,7 @@ Deliveries never live in threads of a web worker. SIGTERM or Ctrl-C: both are as
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import structlog
@@ -45,6 +47,8 @@ class Child:
     argv: tuple[str, ...]
     env: Mapping[str, str] | None
     """None: ours."""
+    output: Path | None = None
+    """The file that its words are added to; None: where ours go."""
 
 
 def serve(settings: Settings, bind: str, workers: int) -> int:
@@ -167,14 +171,18 @@ def _listens(address: tuple[str, int]) -> bool:
 
 
 def _start(child: Child) -> subprocess.Popen[bytes]:
-    # Its own session, so that Ctrl-C on the terminal reaches only us and we stop the children in order.
-    return subprocess.Popen(  # noqa: S603  (our own argv)
-        child.argv,
-        env=None if child.env is None else dict(child.env),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=_die_with_parent,
-    )
+    with contextlib.ExitStack() as stack:
+        output = None if child.output is None else stack.enter_context(child.output.open("ab"))
+        # Its own session, so that Ctrl-C on the terminal reaches only us and we stop the children in order.
+        return subprocess.Popen(  # noqa: S603  (our own argv)
+            child.argv,
+            env=None if child.env is None else dict(child.env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
 
 
 def _die_with_parent() -> None:
