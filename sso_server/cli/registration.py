@@ -58,9 +58,9 @@ class Wish:
 
 def new_client(client_id: str, wishes: Mapping[str, Any], settings: Settings, now: int) -> Client:
     """The record for a client that doesn't exist yet, without a secret. Raises InvalidRequest."""
-    start = Client(
-        client_id=client_id, name=client_id, created_at=now, lease_s=max(5, settings.lease), grace_s=settings.grace
-    )
+    # A client's lease is 5 s at least (core.clients); the setting may be less, for tests of the centre itself.
+    lease_s = max(5, settings.lease)
+    start = Client(client_id=client_id, name=client_id, created_at=now, lease_s=lease_s, grace_s=settings.grace)
     return changed_client(start, wishes)
 
 
