@@ -95,9 +95,10 @@ def test_of_two_processes_that_start_at_once_the_older_key_wins_in_both(
     clock.pass_ms(1)
     second.ensure_keys()
     clock.pass_ms(10_000)
-    tokens = [keys.sign(CLAIMS, alg="ES256", typ="JWT") for keys in (first, second)]
-    assert kid(tokens[0]) == kid(tokens[1])
-    assert len(stores.keys.list_keys()) > 2
+    made = [row.kid for row in stores.keys.list_keys() if row.alg == "RS256"]
+    assert len(made) == 2
+    tokens = [keys.sign(CLAIMS, alg="RS256", typ="JWT") for keys in (first, second)]
+    assert [kid(token) for token in tokens] == [made[0]] * 2
     assert all(make().verify(token) == CLAIMS for token in tokens)
 
 
@@ -139,6 +140,14 @@ def test_two_rotations_in_a_row_leave_exactly_one_that_signs(make: Callable[...,
         signers.append(kid(keys.sign(CLAIMS, alg="RS256", typ="JWT")))
     assert signers[-1] == second.kid
     assert [s for i, s in enumerate(signers) if i == 0 or signers[i - 1] != s] == [signers[0], first.kid, second.kid]
+
+
+def test_a_next_key_does_not_sign_early_even_if_it_is_the_only_one(
+    make: Callable[..., SigningKeys], clock: SetClock
+) -> None:
+    keys = make()
+    new = keys.rotate("ES256")
+    assert kid(keys.sign(CLAIMS, alg="ES256", typ="JWT")) != new.kid
 
 
 def test_another_process_learns_of_a_rotation_within_seconds(make: Callable[..., SigningKeys], clock: SetClock) -> None:
