@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 
 from sso_server.core.identifiers import BUCKETS, bucket_of
@@ -50,3 +51,47 @@ def lowest_score(link: Link, keys: Keys, kind: str) -> int | None:
     replies = link.send_all([command("ZRANGE", keys.in_bucket(b, kind), 0, 0, "WITHSCORES") for b in ALL_BUCKETS])
     scores = [int(float(reply[1])) for reply in replies if reply]
     return min(scores, default=None)
+
+
+class NewestFirst:
+    """The sids of ended sessions across all buckets, newest end first, read page by page."""
+
+    _AT_ONCE = 20
+
+    def __init__(self, link: Link, keys: Keys, before: int) -> None:
+        """With `before` (ms; 0: none) only those that ended earlier."""
+        self._link = link
+        self._keys = keys
+        self._most = f"({before}" if before else "+inf"
+        self._read = dict.fromkeys(ALL_BUCKETS, 0)
+        """How many of each bucket have been read; a bucket that is read to its end is missing."""
+        self._waiting: list[tuple[int, str, int]] = []
+        self._in_hand: dict[int, int] = dict.fromkeys(ALL_BUCKETS, 0)
+
+    def next_sids(self, limit: int) -> list[str]:
+        """The next ones, at most `limit`; none: there are no more."""
+        sids: list[str] = []
+        while len(sids) < limit:
+            # Only while something of every unfinished bucket is in hand is the newest in hand the newest of all.
+            hungry = [b for b in self._read if self._in_hand[b] == 0]
+            self._load(hungry)
+            if not self._waiting:
+                break
+            _, sid, bucket = heapq.heappop(self._waiting)
+            self._in_hand[bucket] -= 1
+            sids.append(sid)
+        return sids
+
+    def _load(self, hungry: Sequence[int]) -> None:
+        looks = [
+            command("ZREVRANGEBYSCORE", key, self._most, "-inf", "WITHSCORES", "LIMIT", self._read[b], self._AT_ONCE)
+            for b, key in ((b, self._keys.in_bucket(b, "ended")) for b in hungry)
+        ]
+        for bucket, reply in zip(hungry, self._link.send_all(looks), strict=True):
+            found = list(zip(reply[::2], reply[1::2], strict=True))
+            for sid, score in found:
+                heapq.heappush(self._waiting, (-int(float(score)), sid, bucket))
+            self._in_hand[bucket] += len(found)
+            self._read[bucket] += len(found)
+            if len(found) < self._AT_ONCE:
+                del self._read[bucket]

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from sso_server.core.notifications import Notification
 from sso_server.core.sessions import Session
 from sso_server.stores.redis import records
-from sso_server.stores.redis.buckets import count_all, find_bucket, share_out
-from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
-from sso_server.stores.redis.link import Link, step
+from sso_server.stores.redis.buckets import NewestFirst, by_bucket, count_all, find_bucket, share_out
+from sso_server.stores.redis.keys import Keys
+from sso_server.stores.redis.link import Link, command, step
+
+_PAGE = 200
+"""How many sessions one round trip looks at: others wait for it."""
 
 
 class RedisLedger:
@@ -32,11 +35,21 @@ class RedisLedger:
         self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
     ) -> list[Session]:
         """See ports.Ledger."""
-        counts = count_all(self._link, self._keys, "ended")
-        words = (limit, before, int(unfinished_only), user_id)
-        steps = [step("list_ended", self._keys.bucket(b), *words) for b in ALL_BUCKETS if counts[b]]
+        conditions = (before, int(unfinished_only), user_id)
+        if user_id:
+            named = self._link.send(command("ZRANGE", self._keys.sessions_of(user_id), 0, -1))
+            return self._matching([str(sid) for sid in named], conditions)[:limit]
+        newest = NewestFirst(self._link, self._keys, before)
+        listed: list[Session] = []
+        while len(listed) < limit and (sids := newest.next_sids(_PAGE)):
+            listed += self._matching(sids, conditions)
+        return listed[:limit]
+
+    def _matching(self, sids: Sequence[str], conditions: tuple[str | int, ...]) -> list[Session]:
+        """Those of the sids that are ended sessions under these conditions, newest end first."""
+        steps = [step("list_ended", self._keys.bucket(b), *conditions, *group) for b, group in by_bucket(sids).items()]
         found = [s for reply in self._link.send_all(steps) for s in map(records.session, reply) if s is not None]
-        return sorted(found, key=lambda s: (s.ended_at or 0, s.sid), reverse=True)[:limit]
+        return sorted(found, key=lambda s: (s.ended_at or 0, s.sid), reverse=True)
 
     def retry(self, sid: str, client_id: str, now: int) -> int:
         """See ports.Ledger."""

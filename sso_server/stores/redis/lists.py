@@ -8,6 +8,9 @@ from sso_server.stores.redis.buckets import by_bucket, count_all, find_bucket
 from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Link, command, step
 
+_PAGE = 500
+"""How many sessions one round trip looks at: others wait for it, so it takes a few milliseconds at most."""
+
 
 class RedisSessionLists:
     """Lists of sessions and the map session -> registered sites."""
@@ -28,28 +31,33 @@ class RedisSessionLists:
         after_sid: str = "",
     ) -> list[Session]:
         """See ports.SessionLists. One person's through the index; else bucket after bucket: a sid begins with it."""
-        conditions = (user_id, client_id, older_than_version, opened_before, after_sid)
+        conditions = (user_id, client_id, older_than_version, opened_before)
         if user_id:
             named = self._link.send(command("ZRANGE", self._keys.sessions_of(user_id), 0, -1))
-            groups = by_bucket(named)
-            steps = [step("list_live", self._keys.bucket(b), limit, *conditions, *sids) for b, sids in groups.items()]
-            found = [s for reply in self._link.send_all(steps) for s in map(records.session, reply)]
-            return sorted((s for s in found if s is not None), key=lambda s: s.sid)[:limit]
-        counts = count_all(self._link, self._keys, "due")
+            steps = [
+                step("list_live", self._keys.bucket(b), limit, _PAGE, *conditions, after_sid, *sids)
+                for b, sids in by_bucket(named).items()
+            ]
+            found = [s for reply, _ in self._link.send_all(steps) for s in map(records.session, reply) if s is not None]
+            return sorted(found, key=lambda s: s.sid)[:limit]
+        counts = count_all(self._link, self._keys, "live")
         first = find_bucket(after_sid) or 0
-        waiting = [b for b in ALL_BUCKETS if counts[b] and b >= first]
+        waiting = [(b, after_sid if b == first else "") for b in ALL_BUCKETS if counts[b] and b >= first]
         listed: list[Session] = []
         while waiting and len(listed) < limit:
-            # As many buckets at once as could hold what is missing, if every session met the conditions.
-            batch: list[int] = []
-            while waiting and sum(counts[b] for b in batch) < limit - len(listed):
-                batch.append(waiting.pop(0))
-            missing = limit - len(listed)
-            for reply in self._link.send_all(
-                [step("list_live", self._keys.bucket(b), missing, *conditions) for b in batch]
-            ):
+            batch = _batch(waiting, counts)
+            steps = [
+                step("list_live", self._keys.bucket(b), limit - len(listed), _PAGE, *conditions, after)
+                for b, after in batch
+            ]
+            del waiting[: len(batch)]
+            for i, (reply, go_on_after) in enumerate(self._link.send_all(steps)):
                 listed += [s for s in map(records.session, reply) if s is not None]
-        return sorted(listed, key=lambda s: s.sid)[:limit]
+                if go_on_after:
+                    # The buckets behind this one come after its sids: they are asked again when it is through.
+                    waiting[:0] = [(batch[i][0], go_on_after), *batch[i + 1 :]]
+                    break
+        return listed[:limit]
 
     def participants(self, sid: str) -> list[Participant]:
         """See ports.SessionLists."""
@@ -62,4 +70,12 @@ class RedisSessionLists:
 
     def count_live(self, now: int) -> int:
         """See ports.SessionLists."""
-        return sum(count_all(self._link, self._keys, "due"))
+        return sum(count_all(self._link, self._keys, "live"))
+
+
+def _batch(waiting: list[tuple[int, str]], counts: list[int]) -> list[tuple[int, str]]:
+    """The next buckets in order: one, or as many as hold no more than a page together."""
+    size = 1
+    while size < len(waiting) and sum(counts[b] for b, _ in waiting[: size + 1]) <= _PAGE:
+        size += 1
+    return waiting[:size]

@@ -14,8 +14,8 @@ from sso_server.stores.redis.buckets import find_bucket
 from sso_server.stores.redis.keys import Keys
 from sso_server.stores.redis.link import Call, Link, command, step
 
-INDEX_MARGIN_MS = 7 * DAY
-"""How much longer than a session may live a person's index names it: the sweeper may be late."""
+INDEX_MARGIN_MS = 40 * DAY
+"""How much longer than a session may live a person's index names it: for its ledger, while sites are being told."""
 _RACES = 5
 
 

@@ -39,6 +39,7 @@ local function end_session(sid, s, reason, now)
   s.ended_at, s.end_reason = int(now), reason
   redis.call('HSET', key('session', sid), 'ended_at', s.ended_at, 'end_reason', reason)
   redis.call('ZREM', key('due'), sid)
+  redis.call('ZREM', key('live'), sid)
   redis.call('ZADD', key('ended'), s.ended_at, sid)
   -- It names this session: a browser has one that has not ended, and opening another ends it first.
   if s.browser_hash then redis.call('DEL', key('browser', s.browser_hash)) end

@@ -16,12 +16,12 @@ each(function(sid)
   if row and row.state ~= 'acknowledged' then set_state(name, row, 'acknowledged', nil, now) end
 end)
 each(function(sid)
-  local s = read(key('session', sid))
+  local s = glance(sid)
   if is_live(s, now) and redis.call('HEXISTS', key('sites', sid), field) == 1 then touch(sid, s, now) end
 end)
 local unknown = {}
 each(function(sid)
-  local s = read(key('session', sid))
+  local s = glance(sid)
   if not is_live(s, now) then
     unknown[#unknown + 1] = { sid, s and s.ended_at or ARGV[1] }
   elseif redis.call('HEXISTS', key('sites', sid), field) == 0 then

@@ -6,6 +6,7 @@ for _, sid in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', ARGV[1], 'L
   local s = read(key('session', sid))
   if not s or s.ended_at then
     redis.call('ZREM', key('due'), sid)
+    redis.call('ZREM', key('live'), sid)
   elseif due_at(s) > now then
     redis.call('ZADD', key('due'), int(due_at(s)), sid)
   else

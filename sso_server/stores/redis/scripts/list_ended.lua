@@ -1,7 +1,7 @@
 -- uses: session rows
--- Ledger.list_ended in one bucket, newest end first. ARGV: limit, before (0: now), unfinished_only, user_id.
-local limit, most, found, from = tonumber(ARGV[1]), '+inf', {}, 0
-if ARGV[2] ~= '0' then most = '(' .. ARGV[2] end
+-- Ledger.list_ended in one bucket: which of these sessions have ended and meet the conditions.
+-- ARGV: before (0: now), unfinished_only, user_id, sids.
+local before, found = tonumber(ARGV[1]), {}
 
 local function finished(sid)
   for _, name in ipairs(row_names(sid)) do
@@ -11,15 +11,13 @@ local function finished(sid)
   return true
 end
 
-while #found < limit do
-  local sids = redis.call('ZREVRANGEBYSCORE', key('ended'), most, '-inf', 'LIMIT', from, limit)
-  if #sids == 0 then break end
-  for _, sid in ipairs(sids) do
-    local s = read(key('session', sid))
-    if s and #found < limit and (ARGV[4] == '' or s.user_id == ARGV[4]) and not (ARGV[3] == '1' and finished(sid)) then
-      found[#found + 1] = flat(s)
-    end
+for i = 4, #ARGV do
+  local s = glance(ARGV[i])
+  if s and s.ended_at
+    and (before == 0 or (tonumber(s.ended_at) or 0) < before)
+    and (ARGV[3] == '' or s.user_id == ARGV[3])
+    and not (ARGV[2] == '1' and finished(ARGV[i])) then
+    found[#found + 1] = flat(read(key('session', ARGV[i])))
   end
-  from = from + #sids
 end
 return found

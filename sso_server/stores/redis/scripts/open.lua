@@ -37,4 +37,5 @@ redis.call('HSET', key('session', new.sid), unpack(flat(new)))
 redis.call('SET', browser, new.sid)
 redis.call('SET', key('cookie', new.cookie_hash), new.sid)
 redis.call('ZADD', key('due'), int(due_at(new)), new.sid)
+redis.call('ZADD', key('live'), 0, new.sid)
 return { 'opened', flat(new), replaced }

@@ -2,7 +2,7 @@
 -- CheckInStore.registered in one bucket. ARGV: client_id, sids.
 local prefix, found = ARGV[1] .. '/', {}
 for i = 2, #ARGV do
-  local s = read(key('session', ARGV[i]))
+  local s = glance(ARGV[i])
   if s and not s.ended_at then
     for _, field in ipairs(redis.call('HKEYS', key('sites', ARGV[i]))) do
       if string.sub(field, 1, #prefix) == prefix then
