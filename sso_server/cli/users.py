@@ -74,7 +74,10 @@ def list_users(as_json: bool) -> None:
     if as_json:
         print_json([user_json(user) for user in found])
         return
-    rows = [(u.username, u.name, u.email, ", ".join(u.groups), _standing(u), when(u.created_at)) for u in found]
+    rows = [
+        (u.username, u.name or "-", u.email or "-", ", ".join(u.groups) or "-", _standing(u), when(u.created_at))
+        for u in found
+    ]
     headings = ("USER", "NAME", "E-MAIL", "GROUPS", "STATE", "SINCE")
     print_table(headings, rows, "There are no accounts yet. Make one: sso user add USERNAME --password-stdin")
 
