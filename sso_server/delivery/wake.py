@@ -5,6 +5,7 @@ Only a hint over the worker's short poll: losing one costs a quarter of a second
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -48,6 +49,7 @@ class WakeListener:
     """
 
     def __init__(self, path: Path, name: str) -> None:
+        self._path = path.absolute()
         directory = _socket_directory(path)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_ours(directory)
@@ -77,6 +79,10 @@ class WakeListener:
         """Be gone in good order: nobody takes this worker for a dead one."""
         self._file.unlink(missing_ok=True)
         self._socket.close()
+        if self._file.parent != self._path:
+            # A stand-in among temporary files goes with its last listener.
+            with contextlib.suppress(OSError):
+                self._file.parent.rmdir()
 
 
 def take_dead(path: Path) -> set[str]:

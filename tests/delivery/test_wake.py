@@ -42,6 +42,7 @@ def test_any_name_and_any_length_of_path_will_do(short: Path, name: str, monkeyp
     DatagramWake(deep).ring()
     assert listener.wait(5)
     listener.close()
+    assert list(short.iterdir()) == []
 
 
 def test_a_directory_that_somebody_else_put_there_is_not_used(short: Path) -> None:
