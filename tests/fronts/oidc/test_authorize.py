@@ -1,12 +1,13 @@
 """Good authorization requests: what comes back, and when the person is asked."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.fronts.conftest import Later
-from tests.support.oidc_site import ISSUER, OidcSite, path_of, query_of, sign_in
+from tests.support.oidc_site import ISSUER, OidcSite, built_of, path_of, query_of, sign_in
 
 
 def test_the_first_site_leads_to_the_sign_in_page_and_back_with_a_ticket(browser: FlaskClient, shop: OidcSite) -> None:
@@ -145,8 +146,6 @@ def test_somebody_else_than_the_hints_person_is_not_asked_in_circles(browser: Fl
 
 def test_a_logout_token_is_no_hint(browser: FlaskClient, shop: OidcSite) -> None:
     claims = shop.claims(shop.tokens(browser)["id_token"])
-    from tests.support.oidc_site import built_of
-
     token = built_of(shop.app).services.signer.sign(claims, alg="ES256", typ="logout+jwt")
     assert query_of(shop.ask(browser, id_token_hint=token))["error"] == "invalid_request"
 
@@ -164,10 +163,6 @@ def test_a_broken_seal_is_a_page(browser: FlaskClient, sealed: str) -> None:
 
 
 def test_the_way_back_checks_the_registration_again(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
-    from dataclasses import replace
-
-    from tests.support.oidc_site import built_of
-
     signed_in = sign_in(browser, shop.ask(browser).headers["Location"])
     built = built_of(shop.app)
     client = built.services.clients.find("shop")

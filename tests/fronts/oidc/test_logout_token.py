@@ -1,5 +1,6 @@
 """The logout request that the delivery worker posts."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import jwt
@@ -62,8 +63,6 @@ def test_the_claims_are_the_standards_and_two_of_ours(app: Flask) -> None:
 
 
 def test_the_store_is_named_when_the_row_has_one(app: Flask) -> None:
-    from dataclasses import replace
-
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert build(app, "shop")[1] == form
     store = "st-" + "c" * 32

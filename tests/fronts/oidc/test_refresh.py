@@ -1,5 +1,7 @@
 """Refresh tokens rotate, die with their session, and raise the alarm when one comes back."""
 
+from dataclasses import replace
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -91,8 +93,6 @@ def test_a_confidential_client_must_prove_itself(browser: FlaskClient, shop: Oid
 def test_a_client_without_the_refresh_grant_gets_no_refresh_token(
     browser: FlaskClient, shop: OidcSite, later: Later
 ) -> None:
-    from dataclasses import replace
-
     built = built_of(shop.app)
     client = built.services.clients.find("shop")
     assert client is not None

@@ -124,9 +124,12 @@ def test_only_post_is_allowed(shop: OidcSite, path: str) -> None:
     assert "POST" in answer.headers["Allow"]
 
 
-def test_a_form_needs_its_content_type(shop: OidcSite) -> None:
-    answer = shop.app.test_client().post("/token", json={"grant_type": "refresh_token"}, headers=shop.basic)
-    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+def test_a_form_needs_its_content_type(browser: FlaskClient, shop: OidcSite) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": shop.tokens(browser)["refresh_token"]}
+    for kind in ("multipart/form-data", "text/plain", "application/json"):
+        answer = shop.app.test_client().post("/token", data=form, headers=shop.basic | {"Content-Type": kind})
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+    assert shop.post("/token", **form).status_code == 200
 
 
 def test_a_repeated_parameter_is_invalid_request(browser: FlaskClient, shop: OidcSite) -> None:

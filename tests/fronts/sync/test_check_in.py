@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -96,6 +97,16 @@ def test_a_public_client_is_invalid_client(spa: OidcSite) -> None:
         assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
 
 
+def test_a_public_client_is_refused_even_if_a_secret_is_left_from_before(shop: OidcSite, later: Later) -> None:
+    built = built_of(shop.app)
+    client = built.services.clients.find("shop")
+    assert client is not None
+    built.sql.clients.update(replace(client, public=True))
+    with later(2):
+        answer = shop.check_in(STORE)
+    assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
+
+
 def test_a_wrong_secret_is_invalid_client_whatever_the_body(app: Flask) -> None:
     answer = app.test_client().post("/check-in", data=b"{", headers={"Authorization": "Basic c2hvcDp4"})
     assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
@@ -141,8 +152,6 @@ def test_a_body_over_one_mebibyte_is_413_in_json(shop: OidcSite) -> None:
 
 
 def test_the_lease_and_the_grace_are_the_clients_own(shop: OidcSite, later: Later) -> None:
-    from dataclasses import replace
-
     built = built_of(shop.app)
     client = built.services.clients.find("shop")
     assert client is not None
