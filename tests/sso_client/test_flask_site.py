@@ -80,6 +80,20 @@ def test_me_tells_who_is_signed_in_and_changes_by_itself(site: Flask, centre: Fa
     assert alice.get("/").status_code == 302
 
 
+def test_a_page_that_polls_me_keeps_nobody_active(site: Flask, centre: FakeProvider, clock: MovedClock) -> None:
+    alice = browser(site, centre)
+    alice.sign_in()
+    for _ in range(4):
+        clock.go(31)
+        assert alice.get("/sso/me").json["signed_in"] is True
+    assert [told["active"] for told in centre.check_ins] == [[]] * len(centre.check_ins)
+    assert alice.get("/").status_code == 200
+    assert len(centre.check_ins[-1]["active"]) == 0
+    clock.go(31)
+    alice.get("/")
+    assert len(centre.check_ins[-1]["active"]) == 1
+
+
 def test_a_logout_call_is_only_believed_when_signed_and_small(site: Flask, centre: FakeProvider) -> None:
     http = site.test_client()
     assert http.get("/sso/backchannel-logout").status_code == 405

@@ -77,6 +77,7 @@ def test_a_foreign_provider_is_told_no_store_and_holds_no_lease(
         ({"nonce": "another"}, "nonce_mismatch"),
         ({"nonce": None}, "nonce_mismatch"),
         ({"sid": 7}, "token_malformed"),
+        ({"padding": "x" * 16_384}, "token_oversize"),
         ({"sid": None}, "token_malformed"),
     ],
 )

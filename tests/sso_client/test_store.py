@@ -75,10 +75,14 @@ def test_a_forked_worker_does_not_use_its_parents_connection(tmp_path: Path) -> 
     store = open_sqlite_store(tmp_path / "sso.sqlite3", **NAMES)
     session = a_session()
     store.sessions.open(session, None, True)
+    file = store.sessions._file
+    parents = list(file._idle)
     child = os.fork()
     if child == 0:
         try:
-            os._exit(0 if store.inbox.end_by_sid(session.sid, "jti", 2000).sessions == 1 else 1)
+            ended = store.inbox.end_by_sid(session.sid, "jti", 2000).sessions
+            own = [connection for connection in file._idle if connection not in parents]
+            os._exit(0 if ended == 1 and parents and own == file._idle else 1)
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
