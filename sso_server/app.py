@@ -76,7 +76,8 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
         for blueprint in front.blueprints:
             app.register_blueprint(blueprint)
         for blueprint in front.machine_blueprints:
-            # These carry client credentials or bearer tokens, never a browser's cookie: nothing to forge.
+            # These carry client credentials or bearer tokens; where a site posts to them through a browser (authorize,
+            # end_session), the POST reads no cookie and changes nothing: there is nothing to forge.
             csrf.exempt(blueprint)
             app.register_blueprint(blueprint)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.proxies)  # type: ignore[method-assign]

@@ -137,8 +137,6 @@ class SignOut:
 
     def run_order(self, order: EndOrder) -> int:
         """One batch. An order is finished by the pass that finds nothing more to end."""
-        if order.revoke_grants:
-            self._tokens.revoke_grants_of(order.user_id, order.keep_sid, self._clock.now())
         found = self._lists.list_live(
             self._clock.now(),
             _ORDER_BATCH,
@@ -153,6 +151,9 @@ class SignOut:
                 continue
             result = self.end(session.sid, EndReason(order.reason), actor=f"order:{order.order_id}")
             ended += 1 if result is not None and result.first else 0
+        if order.revoke_grants:
+            # After the sessions: no ticket of theirs can be redeemed any more, so no grant slips in behind this.
+            self._tokens.revoke_grants_of(order.user_id, order.keep_sid, self._clock.now())
         # The kept session may be the only one found; a full batch means that there is more.
         finished = len(found) < _ORDER_BATCH
         self._orders.progress(order.order_id, ended, self._clock.now() if finished else None)
