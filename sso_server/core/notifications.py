@@ -120,9 +120,9 @@ def put_back(row: Notification, now: int, not_before: int, jitter: Callable[[], 
     return _kept(row, State.PENDING, next_at)
 
 
-def released(row: Notification, now: int) -> AttemptResult:
-    """The result for a claimed row whose worker is gone or going: due at once for whoever claims next."""
-    return _kept(row, State.PENDING, now)
+def released(row: Notification, due_at: int) -> AttemptResult:
+    """The result for a claimed row that was not sent, through no fault of its site: due at `due_at` for anybody."""
+    return _kept(row, State.PENDING, min(due_at, row.local_until))
 
 
 def without_address(row: Notification) -> AttemptResult:

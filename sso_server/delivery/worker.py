@@ -26,7 +26,6 @@ from sso_server.core.notifications import (
     State,
     after_answer,
     moot,
-    put_back,
     released,
     without_address,
 )
@@ -216,16 +215,13 @@ class Worker:
         elif not client.backchannel_logout_uri:
             self._clerk.put(without_address(row))
         elif not self._lanes.add(row, now):
-            self._give_back(row, now)
-
-    def _give_back(self, row: Notification, now: int) -> None:
-        self._clerk.put(put_back(row, now, self._lanes.not_before(row.client_id), self._jitter))
+            self._clerk.put(self._lanes.postponed(row, now, self._jitter))
 
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         """Start what may be started. A send that hangs for a second no longer takes a slot from the others."""
         now = self._clock.now()
         for row in self._lanes.take_surplus(now):
-            self._give_back(row, now)
+            self._clerk.put(self._lanes.postponed(row, now, self._jitter))
         while len(self._begun) < self._concurrency * _THREADS_PER_SLOT:
             late = monotonic() - _SLOW_S
             if sum(begun > late for begun in self._begun.values()) >= self._concurrency:
@@ -288,7 +284,8 @@ class Worker:
         row, now = done.row, self._clock.now()
         del self._begun[done.number]
         # A token that we couldn't sign says nothing about the site.
-        self._lanes.finish(row.client_id, None if done.answer.error == _OUR_FAULT else done.answer, now)
+        answer = None if done.answer.error == _OUR_FAULT else done.answer
+        self._lanes.finish(row.client_id, answer, now, done.took_ms)
         result = after_answer(row, done.answer, now, self._jitter)
         self._clerk.put(result)
         _log.info(

@@ -104,7 +104,40 @@ def test_a_site_on_probation_can_have_only_few_waiting() -> None:
     assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 8
     lanes.take()
     lanes.finish("a", OK, NOW)
-    assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 57
+    assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 100
+
+
+def test_a_busy_site_s_surplus_is_due_when_its_turn_will_have_come() -> None:
+    lanes = Lanes()
+    for _ in range(200):
+        filled(lanes, "a")
+        lanes.take()
+        lanes.finish("a", OK, NOW, took_ms=40)
+    accepted = 0
+    while lanes.add(row("a"), NOW):
+        accepted += 1
+    assert 450 <= accepted <= 500
+    due = [lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at for _ in range(1000)]
+    # Four at once and 40 ms each: a hundred a second, behind those that wait here already.
+    assert due == sorted(due)
+    assert 4_500 <= due[0] - NOW <= 5_100
+    assert 9_900 <= due[-1] - due[0] <= 10_500
+
+
+def test_a_slow_site_has_few_waiting_because_claims_run_out() -> None:
+    lanes = Lanes()
+    for _ in range(50):
+        filled(lanes, "a")
+        lanes.take()
+        lanes.finish("a", OK, NOW, took_ms=2000)
+    assert sum(lanes.add(row("a"), NOW) for _ in range(100)) <= 12
+    far = [lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at for _ in range(5000)]
+    assert far[-1] == NOW + 300_000
+
+
+def test_what_a_failing_site_can_t_take_waits_as_after_a_failure() -> None:
+    lanes = filled(Lanes(), *["a"] * 8)
+    assert lanes.postponed(replace(row("a"), attempt=3), NOW, lambda: 0.5).next_attempt_at == NOW + 15_000
 
 
 def test_an_attempt_that_failed_at_the_centre_says_nothing_about_the_site() -> None:

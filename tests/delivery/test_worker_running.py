@@ -65,6 +65,20 @@ def test_many_sessions_at_one_good_site_are_told_four_at_a_time(deliveries_on) -
         assert sink.connections <= 8
 
 
+def test_a_crowd_at_one_slow_site_is_told_as_fast_as_it_can_answer(deliveries_on) -> None:
+    deliveries = deliveries_on(clock=SystemClock())
+    with Sink("ok", delay_s=0.1) as sink:
+        deliveries.site("shop", sink.url)
+        sessions = [deliveries.ended("shop") for _ in range(120)]
+        begun = time.monotonic()
+        with running(deliveries.worker()):
+            eventually(lambda: all_told(deliveries, *sessions), 30)
+        # Four at once, ten times a second: three seconds and what the first claims cost.
+        assert time.monotonic() - begun < 20
+        assert sink.count == 120
+        assert max(deliveries.rows(session)["shop"].attempt for session in sessions) <= 4
+
+
 def test_a_store_that_is_away_pauses_the_worker_and_loses_nothing(deliveries_on) -> None:
     deliveries = deliveries_on(clock=SystemClock())
     away = threading.Event()
