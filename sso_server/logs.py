@@ -12,7 +12,9 @@ import structlog
 def configure_logs(log_format: str) -> None:
     """Once per process. `log_format`: auto, json or text."""
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(ensure_ascii=False)
+    # Plain: where `rich` happens to be installed, the default prints local variables, and with them tokens.
+    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = text if as_text else structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
