@@ -60,12 +60,12 @@ MESSAGES = {
     "http_404": Message(
         lazy_gettext("This page doesn't exist"),
         lazy_gettext("The address may be mistyped, or the link may be old or already used."),
-        lazy_gettext("Go to the start page."),
+        lazy_gettext("Check the address, or go on from the start page."),
     ),
     "http_405": Message(
         lazy_gettext("That can't be done here"),
         lazy_gettext("The page exists, but not for this kind of request."),
-        lazy_gettext("Go to the start page."),
+        lazy_gettext("Go back, or go on from the start page."),
     ),
     "http_413": Message(
         lazy_gettext("That was too much"),

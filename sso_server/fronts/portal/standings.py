@@ -75,9 +75,12 @@ def _rank(line: SiteLine) -> tuple[int, int]:
 def _summary(lines: tuple[ShownLine, ...]) -> str:
     if not lines:
         return str(gettext("No other site took part in this session."))
+    finished = not any(line.standing in _UNFINISHED for line in lines)
     out = sum(line.standing in (Standing.SIGNED_OUT, Standing.SAFE, Standing.OVER) for line in lines)
     if out == len(lines):
         return str(ngettext("The one site you used is signed out.", "All %(num)d sites you used are signed out.", out))
+    if out == 0:
+        return str(gettext("Your sites could not be told.") if finished else gettext("Your sites are being told."))
     return str(gettext("%(done)d of %(all)d sites are signed out.", done=out, all=len(lines)))
 
 

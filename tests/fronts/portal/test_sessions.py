@@ -1,5 +1,7 @@
 """My sessions: what a person sees of their devices, and which of them they can end."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fronts.portal.pages import SAFARI, STORE, Browser, Centre
@@ -106,6 +108,12 @@ def test_an_unknown_device_is_shown_as_it_came_escaped_and_cut(centre: Centre) -
 def test_the_list_is_for_people_who_are_signed_in(browser: Browser) -> None:
     for path in ("/", "/sessions"):
         assert browser.get(path).location == "/sign-in"
+
+
+def test_a_disabled_account_sees_no_page_even_before_its_sessions_have_ended(centre: Centre, laptop: Browser) -> None:
+    alice = centre.services.accounts.get("alice")
+    assert centre.built.sql.users.update(replace(alice, disabled_at=1))
+    assert laptop.get("/sessions").location == "/sign-in"
 
 
 def _sid_of(browser: Browser, device: str) -> str:
