@@ -9,7 +9,7 @@ from sso_client.addresses import safe_next
 from sso_client.admission import Admission
 from sso_client.attempt import RESTARTED, Attempt, Seal
 from sso_client.check_in import CheckIn
-from sso_client.clock import Clock, SystemClock
+from sso_client.clock import Clock, SystemClock, now
 from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log, since
@@ -21,7 +21,9 @@ from sso_client.logout_token import token_from_form, verify_logout_token
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
 from sso_client.settings import Settings
 from sso_client.signed_token import read_header
-from sso_client.stores import LocalStore
+from sso_client.stores import LocalStore, Turn
+
+_UNTOLD_REST_MS = 2000
 
 
 class SSOClient:
@@ -196,6 +198,18 @@ class SSOClient:
                 log.warning("no page of the centre to go to: %s", error)
                 reachable = not error.transient
         return SignOut(session is not None, told, reachable, url)
+
+    def tell_untold(self) -> bool:
+        """Repeat the sign-outs that began here and weren't confirmed, if it's time to; True if nothing is left to tell.
+
+        For requests without a session, which ask the centre nothing else: the last visitor may have been the one to go.
+        """
+        journal = self.store.journal
+        if not journal.has_untold_ends():
+            return True
+        if journal.take_turn(now(self._clock), _UNTOLD_REST_MS) is Turn.MINE:
+            self._tell_at_once()
+        return not journal.has_untold_ends()
 
     def logout_url(self, id_token: str | None = None, *, state: str | None = None) -> str | None:
         """The centre's sign-out page for the browser, None if the provider has none. Raises SSOError."""

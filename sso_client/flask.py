@@ -204,6 +204,7 @@ class SSO:
         return {"sso": self} | ({} if hasattr(current_app, "login_manager") else {"current_user": current_user})
 
     def _ask_to_sign_in(self) -> Response:
+        self.client.tell_untold()
         if wants_json():
             login_url = self.own_origin + self.login_url(_referring_page())
             return _json({"error": "login_required", "login_url": login_url}, 401)

@@ -120,6 +120,8 @@ class _Views:
         cookie = request.cookies.get(names.session)
         if request.method != "POST":
             if sso.live_session() is None and not cookie:
+                if not sso.client.tell_untold():
+                    return sso.render(pages.signed_out_page(sso.language, told_later=True))
                 return sso.render(pages.nobody_page(sso.language))
             return sso.render(pages.confirm_page(sso.language, sso.logout_url(), sso.logout_proof()))
         if not self._is_ours(cookie):
@@ -147,6 +149,7 @@ class _Views:
         sso = self._sso
         session = sso.client.find_session(request.cookies.get(sso.cookie_names.session), activity=False)
         if session is None:
+            sso.client.tell_untold()
             return sso.json({"signed_in": False, "login_url": f"{sso.prefix}/login"})
         user = session.user
         return sso.json(

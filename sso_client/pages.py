@@ -128,12 +128,16 @@ def nobody_page(lang: str) -> str:
     return _page(lang, *_pair(lang, "nobody"), [], _link(lang, "home", "/"))
 
 
+_TELL_AGAIN = '<meta http-equiv="refresh" content="5">'
+
+
 def signed_out_page(lang: str, *, told_later: bool) -> str:
     """Signed out here; `told_later` if the centre hasn't heard of it yet."""
     words = _WORDS[lang]
-    return _page(
-        lang, words["out_title"], words["out_later" if told_later else "out_text"], [], _link(lang, "home", "/")
-    )
+    text = words["out_later" if told_later else "out_text"]
+    # While something is left to tell, the page that says so keeps asking: it may be the site's only visitor.
+    refresh = _TELL_AGAIN if told_later else ""
+    return _page(lang, words["out_title"], text, [], _link(lang, "home", "/"), refresh)
 
 
 def _pair(lang: str, name: str) -> tuple[str, str]:
@@ -144,11 +148,11 @@ def _link(lang: str, word: str, url: str) -> str:
     return f'<a class="act" href="{escape(url)}">{escape(_WORDS[lang][word])}</a>'
 
 
-def _page(lang: str, title: str, text: str, extra: list[str], action: str) -> str:
+def _page(lang: str, title: str, text: str, extra: list[str], action: str, head: str = "") -> str:
     soft = "".join(f'<p class="soft">{escape(line)}</p>' for line in extra)
     return (
         f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>{head}'
         f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1><p>{escape(text)}</p>{soft}{action}"
         f"</main></body></html>"
     )

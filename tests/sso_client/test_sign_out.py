@@ -99,3 +99,17 @@ def test_every_local_session_of_the_sid_ends(person: Person, client: SSOClient) 
     second, _ = person.sign_in(sid=sid)
     client.sign_out(second)
     assert client.find_session(first) is None
+
+
+def test_visitors_without_a_session_carry_the_news_too(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    centre.down()
+    client.sign_out(cookie)
+    assert client.tell_untold() is False
+    centre.up()
+    assert client.tell_untold() is False, "it rests for a moment after a failure"
+    clock.go(3)
+    assert client.tell_untold() is True
+    assert centre.ended == {session.sid: "site_sign_out"}

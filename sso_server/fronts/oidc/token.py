@@ -69,6 +69,7 @@ def _redeem(client: Client, form: dict[str, str]) -> Response:
         id_token=id_token,
         scope=issued.ticket.scope,
         session_expires_in=(issued.session_expires_at - now) // 1000,
+        auth_time_ms=issued.ticket.auth_time,
     )
 
 
@@ -100,6 +101,7 @@ def _refresh(client: Client, form: dict[str, str]) -> Response:
         id_token=id_token,
         scope=grant.scope,
         session_expires_in=max(0, min(session.absolute_until, local_until) - now) // 1000 if session else None,
+        auth_time_ms=grant.auth_time,
     )
 
 
@@ -112,6 +114,7 @@ def _tokens(
     id_token: str,
     scope: tuple[str, ...],
     session_expires_in: int | None,
+    auth_time_ms: int,
 ) -> Response:
     body: dict[str, object] = {
         "access_token": access_token,
@@ -123,7 +126,11 @@ def _tokens(
     if refresh_token:
         body["refresh_token"] = refresh_token
     if session_expires_in is not None:
-        body |= {"session_expires_in": session_expires_in, "lease_s": client.lease_s}
+        body |= {
+            "session_expires_in": session_expires_in,
+            "lease_s": client.lease_s,
+            "auth_time_ms": auth_time_ms,
+        }
     return json_answer(body)
 
 

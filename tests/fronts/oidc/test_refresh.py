@@ -71,7 +71,7 @@ def test_an_offline_grant_outlives_its_session_and_then_names_none(browser: Flas
     sid = shop.claims(tokens["id_token"])["sid"]
     built_of(shop.app).services.sign_out.end(sid, EndReason.SIGN_OUT, actor="user")
     answer = shop.refresh(tokens["refresh_token"]).get_json()
-    assert {"session_expires_in", "lease_s"} & set(answer) == set()
+    assert {"session_expires_in", "lease_s", "auth_time_ms"} & set(answer) == set()
     assert "sid" not in shop.claims(answer["id_token"])
 
 

@@ -20,7 +20,7 @@ def test_the_answer_has_the_standard_members_and_two_of_ours(browser: FlaskClien
     assert (answer.headers["Cache-Control"], answer.headers["Pragma"]) == ("no-store", "no-cache")
     body = answer.get_json()
     standard = {"access_token", "token_type", "expires_in", "refresh_token", "id_token", "scope"}
-    assert set(body) == standard | {"session_expires_in", "lease_s"}
+    assert set(body) == standard | {"session_expires_in", "lease_s", "auth_time_ms"}
     assert (body["token_type"], body["scope"], body["lease_s"]) == ("Bearer", "openid profile email groups", 60)
     assert 295 <= body["expires_in"] <= 300
     assert 86_390 <= body["session_expires_in"] <= 86_400
