@@ -100,6 +100,7 @@ def test_the_report_has_a_line_for_each_site_and_fills_in(centre: Centre, signed
     page = signed_in.get(report)
     assert "Can&#39;t be told" in page.text
     assert "Please sign out there yourself." in page.text
+    assert '<a href="https://quiet.example/">Quiet</a>' in page.text
     assert '<noscript><meta http-equiv="refresh"' in page.text
     assert _standings(signed_in, report) == {"shop": "trying_no_bound", "wiki": "safe", "quiet": "not_told"}
     answer(centre, "shop", 200)
