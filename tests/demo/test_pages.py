@@ -1,23 +1,29 @@
 """The demo's pages in a real Chromium: what is open changes by itself, and signing out leads where it should."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.demo.conftest import Demo
 from tests.support.chromium import chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+def sign_in(demo: Demo, page: Any) -> None:
+    page.goto(demo.one + "/account")
+    page.locator("input[name=username]").fill("alice")
+    page.locator("input[name=password]").fill(demo.passwords["alice"])
+    page.locator("button[type=submit]").first.click()
+    page.locator("[data-state=in]").wait_for()
 
 
 def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone(start_demo, tmp_path: Path) -> None:
     demo = start_demo().ready()
     with chromium(tmp_path / "profile", viewport={"width": 320, "height": 640}) as (context, _):
         one, two, the_map = (context.new_page() for _ in range(3))
-        one.goto(demo.one + "/account")
-        one.locator("input[name=username]").fill("alice")
-        one.locator("input[name=password]").fill(demo.passwords["alice"])
-        one.locator("button[type=submit]").first.click()
-        one.locator("[data-state=in]").wait_for()
+        sign_in(demo, one)
         the_map.goto(demo.issuer + "/demo/map")
         two.goto(demo.two + "/account")
         two.locator("[data-state=in]").wait_for()
@@ -25,9 +31,25 @@ def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone
         for page in (one, two, the_map):
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
 
-        # The page watches its session: it must not run away from the sign-out it has just sent.
         two.get_by_role("button", name="Sign out everywhere").click()
         two.wait_for_url(demo.issuer + "/signed-out**")
         one.locator("[data-state=out]").wait_for()
         assert one.locator("[data-just-ended]").is_visible()
         the_map.locator(".ended [data-client=site-one][data-standing=signed_out]").wait_for()
+
+
+def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(start_demo, tmp_path: Path) -> None:
+    demo = start_demo().ready()
+    with chromium(tmp_path / "profile") as (context, _):
+        one, two = context.new_page(), context.new_page()
+        sign_in(demo, one)
+        two.goto(demo.two + "/account")
+        two.locator("[data-state=in]").wait_for()
+        # The button is pressed, no answer comes; meanwhile the page's own watch hears that the session is over.
+        two.evaluate("addEventListener('submit', event => event.preventDefault())")
+        two.get_by_role("button", name="Sign out everywhere").click()
+        one.get_by_role("button", name="Sign out everywhere").click()
+        for _ in range(2):
+            with two.expect_response(lambda answer: "/sso/me" in answer.url and not answer.json()["signed_in"]):
+                pass
+        assert two.url == demo.two + "/account"
