@@ -13,6 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Passed on: make demo DEMO='--redis redis://127.0.0.1:6379/0'   make test TESTS='tests/core -x'
 DEMO ?=
 TESTS ?=
+# Many tests wait for other processes: more of them at once than there are cores.
+JOBS ?= 4
 
 .PHONY: help setup demo test check format constraints clean
 
@@ -27,7 +29,7 @@ demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to clic
 
 test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Chromium and a Chinese font first if missing
 	@scripts/system-parts
-	@$(BIN)/pytest $(TESTS)
+	@$(BIN)/pytest --numprocesses $(JOBS) $(TESTS)
 
 check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check

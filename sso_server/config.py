@@ -1,4 +1,5 @@
-"""Settings: environment variables with the prefix `SSO_`, each secret also as `SSO_..._FILE`. The only reader of the environment.
+"""Settings: environment variables with the prefix `SSO_`, each secret also as `SSO_..._FILE`. The only reader of the
+environment.
 
 All problems are reported at once, in words; an unknown `SSO_` name is reported with its nearest match.
 """
@@ -21,7 +22,19 @@ from sso_server.core.policy import SECOND, Policy
 
 _SECRETS = ("secret_key", "database_url", "redis_url")
 # Read by the SDK in a site; harmless in the environment of a centre on the same machine.
-_OF_SITES = ("SSO_CLIENT_ID", "SSO_CLIENT_SECRET", "SSO_CLIENT_SECRET_FILE", "SSO_BASE_URL", "SSO_STORE")
+_OF_SITES = (
+    "SSO_CLIENT_ID",
+    "SSO_CLIENT_SECRET",
+    "SSO_CLIENT_SECRET_FILE",
+    "SSO_BASE_URL",
+    "SSO_STORE",
+    "SSO_SCOPES",
+    "SSO_SESSION_MAX_AGE",
+    "SSO_AFTER_LOGOUT",
+    "SSO_ID_TOKEN_ALGS",
+    "SSO_ENDPOINT_ORIGINS",
+    "SSO_CA_FILE",
+)
 
 
 class ConfigError(Exception):

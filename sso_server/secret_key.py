@@ -21,7 +21,7 @@ def prepare_data_dir(settings: Settings) -> Path:
         probe.unlink()
     except OSError as error:
         raise ConfigError(
-            [f"SSO_DATA_DIR: cannot write to {path}: {error.strerror}. Make it writable for this user, or choose another."]
+            [f"SSO_DATA_DIR: cannot write to {path}: {error.strerror}. Make it writable, or choose another."]
         ) from error
     return path
 

@@ -1,4 +1,6 @@
-"""gunicorn's settings for the centre. Forwarding headers are our own matter (web/client_ip.py), so gunicorn trusts nobody's."""
+"""gunicorn's settings for the centre. Forwarding headers are our own matter (web/client_ip.py), so gunicorn trusts
+nobody's.
+"""
 
 from __future__ import annotations
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import click
 
 from sso_server.cli import serve as supervisor
 from sso_server.cli.arguments import address
 from sso_server.cli.output import Failed
-from sso_server.config import load
+from sso_server.config import Settings, load
 
 
 @click.command("serve")
-@click.option("--bind", type=address, default="127.0.0.1:9000", show_default=True, help="Where to listen.")
+@click.option("--bind", type=address, help="Where to listen; by default the issuer's port on 127.0.0.1.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web worker processes.")
-def serve_command(bind: str, workers: int) -> None:
+def serve_command(bind: str | None, workers: int) -> None:
     """Run the centre: web workers and the delivery process."""
     try:
-        code = supervisor.serve(load(), bind, workers)
+        settings = load()
+        code = supervisor.serve(settings, bind or _default_address(settings), workers)
     except supervisor.PortTaken as error:
         raise Failed(str(error)) from error
     raise SystemExit(code)
+
+
+def _default_address(settings: Settings) -> str:
+    """Behind a proxy (https) nobody knows the port to use: 9000."""
+    port = None if settings.is_https else urlsplit(settings.issuer).port
+    return f"127.0.0.1:{port or 9000}"
 
 
 @click.command("deliver")

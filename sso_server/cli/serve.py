@@ -1,6 +1,8 @@
-"""The supervisor behind `sso serve`: migrates (alone, under a lock), starts the web workers and the delivery process, restarts what dies.
+"""The supervisor behind `sso serve`: migrates (alone, under a lock), starts the web workers and the delivery
+process, restarts what dies.
 
-Deliveries never live in threads of a web worker. SIGTERM or Ctrl-C: both are asked to finish, and are gone within ten seconds.
+Deliveries never live in threads of a web worker. SIGTERM or Ctrl-C: both are asked to finish, and are gone within
+ten seconds.
 """
 
 from __future__ import annotations
@@ -148,7 +150,7 @@ def supervise(
             status = process.poll()
             if status is None:
                 continue
-            quick_deaths[name] = quick_deaths[name] + 1 if clock.now() - started < 5_000 else 0
+            quick_deaths[name] = quick_deaths[name] + 1 if clock.now() - started < 15_000 else 0
             if quick_deaths[name] >= 5:
                 _log.error("child_keeps_dying", child=name, status=status)
                 code = 1
@@ -181,16 +183,14 @@ def _start(child: Child) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  (it allocates nothing and takes no lock)
         )
 
 
 def _die_with_parent() -> None:
     """A supervisor killed with -9 takes its children along (Linux): nobody serves unsupervised."""
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    except (OSError, AttributeError):
-        pass
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:

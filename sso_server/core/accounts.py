@@ -1,4 +1,6 @@
-"""Accounts: make, change, disable. Whatever must end a person's sessions writes its end order in the same transaction."""
+"""Accounts: make, change, disable. Whatever must end a person's sessions writes its end order in the same
+transaction.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What a site's store tells and hears: acknowledgements and activity in, ends out; the lease hangs on it.
 
-Every row of the store that isn't acknowledged is listed, or the call fails: an incomplete list must never renew a lease.
+Every row of the store that isn't acknowledged is listed, or the call fails: an incomplete list must never renew a
+lease.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ class CheckIns:
         self._policy = policy
 
     def check_in(self, client: Client, call: CheckIn) -> CheckInAnswer:
-        """Apply what the store reports and list what it must end. Raises InvalidRequest, UnauthorizedClient, Unavailable."""
+        """Apply what the store reports and list what it must end. Raises InvalidRequest, UnauthorizedClient,
+        Unavailable.
+        """
         if client.public:
             raise UnauthorizedClient("Only a confidential client can check in.")
         if not is_store_id(call.store_id):

@@ -14,8 +14,8 @@ class EventKind(StrEnum):
     SESSION_ENDED = "session_ended"
     NOTIFICATION_FINAL = "notification_final"
     TICKET_REFUSED = "ticket_refused"
-    TOKEN_REUSED = "token_reused"  # noqa: S105
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    TOKEN_REUSED = "token_reused"
+    PASSWORD_CHANGED = "password_changed"
     USER_ADDED = "user_added"
     USER_CHANGED = "user_changed"
     CLIENT_CHANGED = "client_changed"

@@ -15,7 +15,9 @@ from sso_server.core.policy import HOUR, MINUTE, SECOND
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One counter: `free` attempts without waiting, then base, 2 x base, 4 x base ... up to cap; forgotten after `forget_ms`."""
+    """One counter: `free` attempts without waiting, then base, 2 x base, 4 x base ... up to cap; forgotten after
+    `forget_ms`.
+    """
 
     key: str
     free: int

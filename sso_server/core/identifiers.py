@@ -1,4 +1,5 @@
-"""The shape of every identifier: `<prefix>-<bucket>-<random>`. Making one needs randomness, which `ports.Randomness` owns.
+"""The shape of every identifier: `<prefix>-<bucket>-<random>`. Making one needs randomness, which `ports.Randomness`
+owns.
 
 The bucket is part of the name for ever, on every store: one session's keys share a slot of a Redis Cluster,
 and sweeping, claiming and check-in visit 64 buckets instead of all sessions. Letters, digits and `-` only,
@@ -16,8 +17,8 @@ SESSION = "sid"
 COOKIE = "ck"
 BROWSER = "br"
 CODE = "code"
-ACCESS_TOKEN = "at"  # noqa: S105  (a prefix, not a secret)
-REFRESH_TOKEN = "rt"  # noqa: S105  (a prefix, not a secret)
+ACCESS_TOKEN = "at"
+REFRESH_TOKEN = "rt"
 USER = "usr"
 STORE = "st"
 

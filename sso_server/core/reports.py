@@ -67,7 +67,9 @@ class SignOutReports:
         )
 
     def _safe_at(self, row: Notification) -> int:
-        """When a store's last lease (and grace) runs out. A store that never checked in admits nobody without doing so."""
+        """When a store's last lease (and grace) runs out. A store that never checked in admits nobody without doing
+        so.
+        """
         for store in self._check_ins.find_site_stores(row.client_id):
             if store.store_id == row.store_id:
                 # A check-in after the end carried it, so only a lease from before it counts.

@@ -15,9 +15,9 @@ class EndReason(StrEnum):
     IDLE = "idle"
     ABSOLUTE = "absolute"
     ADMINISTRATOR = "administrator"
-    PASSWORD_CHANGE = "password_change"  # noqa: S105  (a reason, not a secret)
+    PASSWORD_CHANGE = "password_change"
     ACCOUNT_DISABLED = "account_disabled"
-    TOKEN_REUSE = "token_reuse"  # noqa: S105  (a reason, not a secret)
+    TOKEN_REUSE = "token_reuse"
     CLIENT_REMOVED = "client_removed"
     REPLACED = "replaced"
     STORE_RESTORED = "store_restored"

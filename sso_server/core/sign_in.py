@@ -1,4 +1,6 @@
-"""Sign-in: begin -> authenticate -> next_step -> open the session. The whole policy of when to ask stands in `next_step`."""
+"""Sign-in: begin -> authenticate -> next_step -> open the session. The whole policy of when to ask stands in
+`next_step`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class SignInRequest:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the asking client wants of the sign-in (OpenID Connect Core 1.0 section 3.1.2.1). `max_age_s` None: no wish."""
+    """What the asking client wants of the sign-in (OpenID Connect Core 1.0 section 3.1.2.1). `max_age_s` None: no
+    wish.
+    """
 
     asked_at: int
     prompt: frozenset[str] = frozenset()
@@ -139,7 +143,9 @@ class SignIn:
         return user
 
     def open(self, user: User, visitor: Visitor, *, remember: bool, amr: tuple[str, ...] = ("pwd",)) -> SignedIn:
-        """Open the session of this browser and person, or renew it. Raises WrongCredentials if the account changed meanwhile."""
+        """Open the session of this browser and person, or renew it. Raises WrongCredentials if the account changed
+        meanwhile.
+        """
         now = self._clock.now()
         bucket = identifiers.bucket_of(visitor.browser_id)
         cookie = self._random.identifier(identifiers.COOKIE, bucket)
@@ -169,7 +175,8 @@ class SignIn:
             self._sign_out.announce_replaced(opened.replaced)
         current = self._users.find(user.user_id)
         if current is None or current.version != user.version or current.disabled_at is not None:
-            # The password was changed, or the account disabled, between our check and the opening: an order that ran in between
+            # The password was changed, or the account disabled, between our check and the opening: an order that ran
+            # in between
             # may have missed this session, so it ends here.
             self._sign_out.end(opened.session.sid, EndReason.PASSWORD_CHANGE, actor="sign_in")
             raise WrongCredentials("The account changed while you were signing in. Please try again.")

@@ -36,7 +36,8 @@ class TrustedProxies:
         for header in _HEADERS:
             environ.pop(header, None)
         if trusted:
-            # From the right: the first address that isn't a trusted proxy's is the caller's; what stands left of it may be forged.
+            # From the right: the first address that isn't a trusted proxy's is the caller's; what stands left of it
+            # may be forged.
             for hop in (h.strip() for h in reversed(forwarded.split(","))):
                 if not _is_address(hop):
                     break

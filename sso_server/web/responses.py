@@ -23,7 +23,8 @@ def install_headers(app: Flask) -> None:
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if response.mimetype == "text/html":
-            # Chromium applies form-action to the redirects that follow a form, too: the asking site's origin must be named.
+            # Chromium applies form-action to the redirects that follow a form, too: the asking site's origin must be
+            # named.
             targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
             headers.setdefault(
                 "Content-Security-Policy",

@@ -1,4 +1,6 @@
-"""How a view reaches the core: one typed accessor on `app.extensions`. Nothing global; several apps fit in a process."""
+"""How a view reaches the core: one typed accessor on `app.extensions`. Nothing global; several apps fit in a
+process.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def test_seventeen_of_twenty_sites_hear_at_once_though_three_hang(start_centre: 
     centre = start_centre()
     with twenty_sites(centre, hanging=3) as (browser, parties, sinks):
         waited = sign_out_at_the_centre(browser, centre)
-        # A hanging site would hold the answer for five seconds: measured 0.02 s here, so anything below one second is "at once".
+        # A hanging site would hold the answer for five seconds: measured 0.02 s here, so anything below one second
+        # is "at once".
         assert waited < 1
         healthy = sinks[3:]
         # Measured 0.2 s; the hanging ones are given up after five.
@@ -107,8 +108,9 @@ def test_a_site_with_a_closed_inbound_port_signs_the_person_out_within_the_lease
         assert time.monotonic() - ended < lease_s + 2, "the local session outlived the lease"
         time.sleep(0.1)
     wait_until(
-        lambda: {n["state"] for n in centre.cli("signout", "show", session["sid"])["notifications"]}
-        == {"acknowledged"},
+        lambda: (
+            {n["state"] for n in centre.cli("signout", "show", session["sid"])["notifications"]} == {"acknowledged"}
+        ),
         seconds=20,
         why="the store to acknowledge at a check-in",
     )
@@ -158,7 +160,9 @@ def test_unreachable_is_not_ended(start_centre: StartCentre, start_site: StartSi
 
     wait_until(refused, seconds=lease_s + 10, why="the site to stop serving once the lease ran out")
     centre.start()
-    wait_until(lambda: signed_in_page(browser, one.base_url), seconds=20, why="the first good check-in to restore everybody")
+    wait_until(
+        lambda: signed_in_page(browser, one.base_url), seconds=20, why="the first good check-in to restore everybody"
+    )
 
 
 @pytest.mark.redis

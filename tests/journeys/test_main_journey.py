@@ -93,8 +93,9 @@ def test_the_map_shows_the_sites_of_a_session_and_how_each_was_told(
     assert all(f"http://127.0.0.1:{s.port}/sso/backchannel-logout" in str(shown) for s in (one, two))
     centre.cli("session", "end", session["sid"])
     wait_until(
-        lambda: {n["state"] for n in centre.cli("signout", "show", session["sid"])["notifications"]}
-        == {"acknowledged"},
+        lambda: (
+            {n["state"] for n in centre.cli("signout", "show", session["sid"])["notifications"]} == {"acknowledged"}
+        ),
         why="both sites to acknowledge",
     )
     assert not signed_in(browser, one)

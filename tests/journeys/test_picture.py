@@ -1,4 +1,5 @@
-"""The README's picture is what the browser saw: signed in at two sites, then signed out at one, and the other has changed by itself.
+"""The README's picture is what the browser saw: signed in at two sites, then signed out at one, and the other has
+changed by itself.
 
 `LOCKSTEP_PICTURES=1 .venv/bin/pytest tests/journeys/test_picture.py` renews docs/pictures/demo.png.
 """
@@ -21,9 +22,11 @@ from tests.support.chromium import chromium
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SHEET = """<body style="margin:0;background:#d8dee6;font:600 17px system-ui">
-<div style="display:grid;grid-template-columns:1fr 1fr;gap:18px;padding:18px;width:1364px;box-sizing:border-box">{cells}</div></body>"""
+<div style="display:grid;grid-template-columns:1fr
+1fr;gap:18px;padding:18px;width:1364px;box-sizing:border-box">{cells}</div></body>"""
 CELL = """<figure style="margin:0"><figcaption style="padding:0 2px 8px;color:#26323f">{text}</figcaption>
-<img src="data:image/png;base64,{image}" style="width:100%;display:block;border-radius:10px;box-shadow:0 2px 10px #0003"></figure>"""
+<img src="data:image/png;base64,{image}" style="width:100%;display:block;border-radius:10px;box-shadow:0 2px 10px
+#0003"></figure>"""
 
 
 def shot(page: Any) -> str:
@@ -40,7 +43,10 @@ def test_a_sign_out_at_one_site_changes_the_open_page_of_the_other(tmp_path: Pat
         for client_id, name, color in (("one", "Site one", "#0f766e"), ("two", "Site two", "#b4532a")):
             sites.append(
                 Site(
-                    centre, client_id, host=f"site-{client_id}.localhost", settings={"SITE_NAME": name, "SITE_COLOR": color}
+                    centre,
+                    client_id,
+                    host=f"site-{client_id}.localhost",
+                    settings={"SITE_NAME": name, "SITE_COLOR": color},
                 ).start()
             )
         one, two = sites

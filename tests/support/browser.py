@@ -1,4 +1,6 @@
-"""A browser without a screen: keeps cookies per host, follows redirects, fills in forms. `*.localhost` is loopback (RFC 6761)."""
+"""A browser without a screen: keeps cookies per host, follows redirects, fills in forms. `*.localhost` is loopback
+(RFC 6761).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class _Forms(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         got = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append({"action": got.get("action", ""), "method": got.get("method", "get").lower(), "fields": {}})
+            self.forms.append(
+                {"action": got.get("action", ""), "method": got.get("method", "get").lower(), "fields": {}}
+            )
         elif self.forms and tag in ("input", "button") and got.get("name"):
             kind = got.get("type", "text")
             if kind in ("checkbox", "radio") and "checked" not in got:
@@ -41,7 +45,9 @@ class _Forms(HTMLParser):
 class Browser:
     """One person's browser."""
 
-    def __init__(self, *, language: str = "en", user_agent: str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0") -> None:
+    def __init__(
+        self, *, language: str = "en", user_agent: str = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
+    ) -> None:
         self.http = requests.Session()
         self.http.trust_env = False
         self.http.headers.update(
@@ -82,7 +88,9 @@ class Browser:
             if _action in target and (form["method"] == "post"):
                 data = {**form["fields"], **fields}
                 origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
-                self.page = self.http.post(target, data=data, headers={"Origin": origin, "Referer": self.url}, timeout=15)
+                self.page = self.http.post(
+                    target, data=data, headers={"Origin": origin, "Referer": self.url}, timeout=15
+                )
                 return self
         raise AssertionError(f"no form for {_action!r} on {self.url}: {self.text[:500]}")
 

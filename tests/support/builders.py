@@ -105,6 +105,7 @@ def a_redemption(ticket: Ticket, now: int = NOW, **changes: Any) -> Redemption:
     """The right one for this ticket, by a client with a logout address and without a store of ours."""
     redemption = Redemption(
         ticket_hash=ticket.ticket_hash,
+        bucket=bucket(ticket.sid),
         client_id=ticket.client_id,
         redirect_uri=ticket.redirect_uri,
         code_challenge=ticket.code_challenge,
@@ -151,6 +152,7 @@ def a_rotation(token: NewToken, now: int, of: str, **changes: Any) -> Rotation:
     """By the client `shop`, with a grace of a minute."""
     rotation = Rotation(
         token_hash=token.token_hash,
+        bucket=bucket(of),
         client_id="shop",
         access=a_token("at", now + 5 * MINUTE, of),
         refresh=a_token("rt", now + 30 * DAY, of),

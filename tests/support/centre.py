@@ -1,4 +1,6 @@
-"""The centre and sites as real processes: `sso serve` with two gunicorn workers, sites under gunicorn with two workers."""
+"""The centre and sites as real processes: `sso serve` with two gunicorn workers, sites under gunicorn with two
+workers.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from tests.support.ports import free_port
 
 from sso_server import config, wiring
 from sso_server.core.clients import Client, ClientSecret, site_client
 from sso_server.core.identifiers import digest
+from tests.support.ports import free_port
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 
 
 def wait_until(what: Callable[[], Any], *, seconds: float = 15, why: str = "") -> Any:

@@ -1,4 +1,6 @@
-"""An OpenID Connect site without our SDK, written by hand: code flow with PKCE, and the checks a receiver of logout tokens must make."""
+"""An OpenID Connect site without our SDK, written by hand: code flow with PKCE, and the checks a receiver of logout
+tokens must make.
+"""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ class RedirectUriMismatch(InvalidRequest):
         super().__init__(
             "The site asked to be answered at an address that is not registered for it.",
             detail=f"redirect_uri of {client.client_id}: received {received[:300]!r}, registered {registered!r}",
+            code="redirect_uri_mismatch",
         )
         self.mismatch = {"received": received, "registered": registered, "command": _mending(client, received)}
 
