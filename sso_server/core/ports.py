@@ -156,7 +156,8 @@ class Sweeps(Protocol):
 
 
 class TicketStore(Protocol):
-    """Tickets at rest under their digest. A digest carries no bucket: methods find it through the ticket's sid or `bucket`."""
+    """Tickets at rest under their digest. A digest carries no bucket, so whoever has the ticket's text hands the bucket in.
+    A store may ignore it; one that keeps buckets apart finds nothing in a wrong one."""
 
     def put(self, ticket: Ticket) -> None:
         """Keep it until its end (plus 10 minutes, to be able to say `ticket_expired`)."""
@@ -175,9 +176,9 @@ class TicketStore(Protocol):
 
 
 class TokenStore(Protocol):
-    """Grants, access tokens, refresh tokens."""
+    """Grants, access tokens, refresh tokens. `bucket` is the one in the token's text; see TicketStore."""
 
-    def find_token(self, token_hash: str, kind: str, now: int) -> FoundToken | None:
+    def find_token(self, token_hash: str, kind: str, bucket: int, now: int) -> FoundToken | None:
         """Valid now: known, of that kind, not expired, not spent, grant not revoked, session live unless the grant is offline."""
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
@@ -186,7 +187,7 @@ class TokenStore(Protocol):
         else the token is marked spent (first time only) and the new pair is written (refresh end cut to the session's absolute
         end unless offline)."""
 
-    def revoke(self, token_hash: str, kind: str, client_id: str, now: int) -> None:
+    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's."""
 
     def revoke_grants_of(self, user_id: str, keep_sid: str, now: int) -> int:

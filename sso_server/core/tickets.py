@@ -66,6 +66,8 @@ class Redemption:
     """One call to redeem: the binding to be checked, and everything that is written when it holds."""
 
     ticket_hash: str
+    bucket: int
+    """The one in the ticket's text, for stores that keep buckets apart."""
     client_id: str
     redirect_uri: str
     code_challenge: str
@@ -173,6 +175,7 @@ class Tickets:
         redeemed = self._store.redeem(
             Redemption(
                 ticket_hash=identifiers.digest(code),
+                bucket=bucket,
                 client_id=client.client_id,
                 redirect_uri=redirect_uri,
                 code_challenge=s256(code_verifier) if code_verifier else "",

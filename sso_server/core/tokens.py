@@ -46,6 +46,8 @@ class Rotation:
     """One refresh: the new digests to be written when the presented one is good."""
 
     token_hash: str
+    bucket: int
+    """The one in the token's text, for stores that keep buckets apart."""
     client_id: str
     access: NewToken
     refresh: NewToken
@@ -97,7 +99,7 @@ class Tokens:
         """The grant behind a valid access token. Raises InvalidToken."""
         found = None
         if identifiers.is_kind(token, identifiers.ACCESS_TOKEN):
-            found = self._store.find_token(identifiers.digest(token), identifiers.ACCESS_TOKEN, self._clock.now())
+            found = self._find(token, identifiers.ACCESS_TOKEN)
         if found is None:
             raise InvalidToken("The access token is unknown, expired or revoked.")
         return found
@@ -106,7 +108,7 @@ class Tokens:
         """Any valid token, for introspection (RFC 7662 section 2.2)."""
         for kind in (identifiers.ACCESS_TOKEN, identifiers.REFRESH_TOKEN):
             if identifiers.is_kind(token, kind):
-                return self._store.find_token(identifiers.digest(token), kind, self._clock.now())
+                return self._find(token, kind)
         return None
 
     def refresh(self, token: str, client: Client, scope: str | None) -> Refreshed:
@@ -114,18 +116,18 @@ class Tokens:
         if not identifiers.is_kind(token, identifiers.REFRESH_TOKEN):
             raise InvalidGrant(Refusal.UNKNOWN.value)
         now = self._clock.now()
-        token_hash = identifiers.digest(token)
+        token_hash, bucket = identifiers.digest(token), identifiers.bucket_of(token)
         if scope is not None:
-            found = self._store.find_token(token_hash, identifiers.REFRESH_TOKEN, now)
+            found = self._store.find_token(token_hash, identifiers.REFRESH_TOKEN, bucket, now)
             if found is not None and not set(scope.split()) <= set(found.grant.scope):
                 raise InvalidRequest("The scope is wider than what was granted.", code="invalid_scope")
-        bucket = identifiers.bucket_of(token)
         access = self._random.identifier(identifiers.ACCESS_TOKEN, bucket)
         refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket)
         access_expires_at = now + self._policy.access_token_ms
         rotated = self._store.rotate(
             Rotation(
                 token_hash=token_hash,
+                bucket=bucket,
                 client_id=client.client_id,
                 access=NewToken(identifiers.digest(access), access_expires_at),
                 refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms),
@@ -153,4 +155,9 @@ class Tokens:
         """RFC 7009: a refresh token takes its whole grant along, an access token goes alone; anything unknown is fine."""
         for kind in (identifiers.ACCESS_TOKEN, identifiers.REFRESH_TOKEN):
             if identifiers.is_kind(token, kind):
-                self._store.revoke(identifiers.digest(token), kind, client.client_id, self._clock.now())
+                bucket = identifiers.bucket_of(token)
+                self._store.revoke(identifiers.digest(token), kind, bucket, client.client_id, self._clock.now())
+
+    def _find(self, token: str, kind: str) -> FoundToken | None:
+        bucket = identifiers.bucket_of(token)
+        return self._store.find_token(identifiers.digest(token), kind, bucket, self._clock.now())

@@ -244,7 +244,7 @@ def test_a_refresh_racing_an_end_leaves_no_token_alive(stores, other_stores):
             lambda sid=session.sid: other_stores.sessions.end(sid, "sign_out", NOW),
         )
         assert rotated.refusal in {None, Refusal.SESSION_ENDED}
-        assert stores.tokens.find_token(rotation.access.token_hash, "at", NOW) is None
+        assert stores.tokens.find_token(rotation.access.token_hash, "at", rotation.bucket, NOW) is None
 
 
 def test_a_site_registered_at_a_check_in_that_races_an_end_hears_of_it(stores, other_stores):

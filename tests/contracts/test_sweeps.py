@@ -110,9 +110,9 @@ def test_what_is_still_good_survives_every_purge(stores):
     redemption, _ = registered(stores, session, store_id=store_id(), reports=True)
     stores.guesses.begin([Limit("k", 1, HOUR, HOUR, DAY)], NOW)
     purge(stores, NOW + 4 * MINUTE)
-    assert stores.tokens.find_token(redemption.access.token_hash, "at", NOW + 4 * MINUTE) is not None
+    assert stores.tokens.find_token(redemption.access.token_hash, "at", redemption.bucket, NOW + 4 * MINUTE) is not None
     purge(stores, NOW + 23 * HOUR)
-    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", NOW + 23 * HOUR) is not None
+    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", redemption.bucket, NOW + 23 * HOUR) is not None
     assert len(stores.lists.participants(session.sid)) == 1
     assert stores.guesses.begin([Limit("k", 1, DAY, DAY, DAY)], NOW + 23 * HOUR) > 0
 
@@ -123,7 +123,7 @@ def test_a_refresh_token_that_was_rotated_keeps_its_grant_alive(stores):
     rotation = a_rotation(redemption.refresh, NOW + 29 * DAY, session.sid)
     assert stores.tokens.rotate(rotation, NOW + 29 * DAY).refusal is None
     purge(stores, NOW + 31 * DAY)
-    assert stores.tokens.find_token(rotation.refresh.token_hash, "rt", NOW + 31 * DAY) is not None
+    assert stores.tokens.find_token(rotation.refresh.token_hash, "rt", rotation.bucket, NOW + 31 * DAY) is not None
 
 
 def test_expired_tokens_are_dropped(sql_stores):

@@ -24,7 +24,7 @@ WRONG = {
 
 
 def access_lives(stores, redemption, now=NOW):
-    return stores.tokens.find_token(redemption.access.token_hash, "at", now) is not None
+    return stores.tokens.find_token(redemption.access.token_hash, "at", redemption.bucket, now) is not None
 
 
 def test_a_ticket_is_kept_as_it_was_issued(stores):
@@ -48,11 +48,11 @@ def test_redeeming_registers_the_site_and_writes_its_tokens(stores):
     assert (site.sid, site.client_id, site.store_id, site.kind) == (session.sid, "shop", store, "oidc")
     assert (site.logout_uri, site.registered_at, site.local_until) == (LOGOUT_URI, NOW + 9, NOW + 9 + DAY)
     assert site.reports
-    found = stores.tokens.find_token(redemption.access.token_hash, "at", NOW + 10)
+    found = stores.tokens.find_token(redemption.access.token_hash, "at", redemption.bucket, NOW + 10)
     assert (found.issued_at, found.expires_at) == (NOW + 9, redemption.access.expires_at)
     assert (found.grant.sid, found.grant.client_id, found.grant.user_id) == (session.sid, "shop", "usr-alice")
     assert (found.grant.grant_id, found.grant.scope) == (ticket.ticket_hash, ("openid", "profile"))
-    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", NOW + 10) is not None
+    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", redemption.bucket, NOW + 10) is not None
 
 
 def test_an_unknown_ticket_is_unknown(stores):
@@ -68,7 +68,7 @@ def test_a_ticket_works_once_and_its_replay_revokes_what_came_from_it(stores):
     assert replay.refusal is Refusal.USED
     assert replay.ticket.sid == session.sid
     assert not access_lives(stores, redemption)
-    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", NOW) is None
+    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", redemption.bucket, NOW) is None
 
 
 def test_a_replay_revokes_only_its_own_grant(stores):
@@ -199,7 +199,7 @@ def test_redeeming_counts_as_activity(stores):
 
 def test_a_ticket_that_is_not_refreshable_brings_no_refresh_token(stores):
     redemption, _ = registered(stores, opened(stores), ticket={"refreshable": False})
-    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", NOW) is None
+    assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", redemption.bucket, NOW) is None
     assert access_lives(stores, redemption)
 
 
@@ -212,8 +212,8 @@ def test_a_refresh_token_ends_with_the_session_unless_it_is_offline(stores):
     session = opened(stores)
     bound, _ = registered(stores, session)
     offline, _ = registered(stores, session, ticket={"offline": True})
-    assert stores.tokens.find_token(bound.refresh.token_hash, "rt", NOW).expires_at == session.absolute_until
-    assert stores.tokens.find_token(offline.refresh.token_hash, "rt", NOW).expires_at == NOW + 30 * DAY
+    ends = [stores.tokens.find_token(r.refresh.token_hash, "rt", r.bucket, NOW).expires_at for r in (bound, offline)]
+    assert ends == [session.absolute_until, NOW + 30 * DAY]
 
 
 def test_putting_a_ticket_twice_neither_fails_nor_makes_it_fresh(stores):

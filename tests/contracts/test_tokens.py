@@ -10,20 +10,22 @@ def rotate(stores, token, now, of, **changes):
     return rotation, stores.tokens.rotate(rotation, now)
 
 
-def valid(stores, token, kind, now):
-    return stores.tokens.find_token(token.token_hash, kind, now) is not None
+def valid(stores, of, kind, now):
+    """Whether the token of that kind which this redemption or rotation brought is."""
+    token = of.access if kind == "at" else of.refresh
+    return stores.tokens.find_token(token.token_hash, kind, of.bucket, now) is not None
 
 
 def test_a_token_is_valid_until_its_end(stores):
     redemption, _ = registered(stores, opened(stores))
-    assert valid(stores, redemption.access, "at", NOW + 5 * MINUTE - 1)
-    assert not valid(stores, redemption.access, "at", NOW + 5 * MINUTE)
+    assert valid(stores, redemption, "at", NOW + 5 * MINUTE - 1)
+    assert not valid(stores, redemption, "at", NOW + 5 * MINUTE)
 
 
 def test_a_token_of_another_kind_is_not_found(stores):
     redemption, _ = registered(stores, opened(stores))
-    assert not valid(stores, redemption.access, "rt", NOW)
-    assert not valid(stores, redemption.refresh, "at", NOW)
+    assert stores.tokens.find_token(redemption.access.token_hash, "rt", redemption.bucket, NOW) is None
+    assert stores.tokens.find_token(redemption.refresh.token_hash, "at", redemption.bucket, NOW) is None
 
 
 def test_tokens_die_with_their_session_unless_the_grant_is_offline(stores):
@@ -31,16 +33,16 @@ def test_tokens_die_with_their_session_unless_the_grant_is_offline(stores):
     bound, _ = registered(stores, session)
     offline, _ = registered(stores, session, ticket={"offline": True})
     stores.sessions.end(session.sid, "sign_out", NOW + 1)
-    assert not valid(stores, bound.access, "at", NOW + 2)
-    assert not valid(stores, bound.refresh, "rt", NOW + 2)
-    assert valid(stores, offline.access, "at", NOW + 2)
-    assert valid(stores, offline.refresh, "rt", NOW + 2)
+    assert not valid(stores, bound, "at", NOW + 2)
+    assert not valid(stores, bound, "rt", NOW + 2)
+    assert valid(stores, offline, "at", NOW + 2)
+    assert valid(stores, offline, "rt", NOW + 2)
 
 
 def test_tokens_of_a_session_whose_time_ran_out_are_dead_before_it_is_swept(stores):
     redemption, _ = registered(stores, opened(stores))
-    assert valid(stores, redemption.refresh, "rt", NOW + IDLE - 1)
-    assert not valid(stores, redemption.refresh, "rt", NOW + IDLE)
+    assert valid(stores, redemption, "rt", NOW + IDLE - 1)
+    assert not valid(stores, redemption, "rt", NOW + IDLE)
 
 
 def test_rotating_spends_the_old_token_and_writes_a_new_pair(stores):
@@ -51,9 +53,9 @@ def test_rotating_spends_the_old_token_and_writes_a_new_pair(stores):
     assert not rotated.reused
     assert rotated.session.sid == session.sid
     assert (rotated.grant.grant_id, rotated.grant.client_id) == (redeemed.ticket.ticket_hash, "shop")
-    assert not valid(stores, redemption.refresh, "rt", NOW + HOUR)
-    assert valid(stores, rotation.access, "at", NOW + HOUR)
-    found = stores.tokens.find_token(rotation.refresh.token_hash, "rt", NOW + HOUR)
+    assert not valid(stores, redemption, "rt", NOW + HOUR)
+    assert valid(stores, rotation, "at", NOW + HOUR)
+    found = stores.tokens.find_token(rotation.refresh.token_hash, "rt", rotation.bucket, NOW + HOUR)
     assert found.expires_at == session.absolute_until
     assert found.grant == rotated.grant
 
@@ -64,8 +66,8 @@ def test_a_lost_answer_gets_a_sibling_within_the_grace(stores):
     first, _ = rotate(stores, redemption.refresh, NOW + 1, session)
     second, rotated = rotate(stores, redemption.refresh, NOW + 1 + GRACE, session)
     assert (rotated.refusal, rotated.reused) == (None, False)
-    assert valid(stores, first.refresh, "rt", NOW + 2 * GRACE)
-    assert valid(stores, second.refresh, "rt", NOW + 2 * GRACE)
+    assert valid(stores, first, "rt", NOW + 2 * GRACE)
+    assert valid(stores, second, "rt", NOW + 2 * GRACE)
 
 
 def test_a_sibling_does_not_lengthen_the_grace(stores):
@@ -84,8 +86,8 @@ def test_reuse_after_the_grace_ends_the_whole_family(stores):
     _, rotated = rotate(stores, redemption.refresh, NOW + 2 + GRACE, session)
     assert (rotated.refusal, rotated.reused) == (Refusal.USED, True)
     assert (rotated.grant.grant_id, rotated.grant.sid) == (redeemed.ticket.ticket_hash, session.sid)
-    assert not valid(stores, rotation.access, "at", NOW + 2 + GRACE)
-    assert not valid(stores, rotation.refresh, "rt", NOW + 2 + GRACE)
+    assert not valid(stores, rotation, "at", NOW + 2 + GRACE)
+    assert not valid(stores, rotation, "rt", NOW + 2 + GRACE)
     assert rotate(stores, rotation.refresh, NOW + 3 + GRACE, session)[1].refusal is Refusal.SESSION_ENDED
 
 
@@ -102,8 +104,8 @@ def test_another_client_gets_nothing_and_the_family_is_revoked(stores):
     redemption, _ = registered(stores, session)
     thief, rotated = rotate(stores, redemption.refresh, NOW, session, client_id="wiki")
     assert (rotated.refusal, rotated.reused) == (Refusal.OTHER_CLIENT, False)
-    assert not valid(stores, thief.access, "at", NOW)
-    assert not valid(stores, redemption.access, "at", NOW)
+    assert not valid(stores, thief, "at", NOW)
+    assert not valid(stores, redemption, "at", NOW)
     assert rotate(stores, redemption.refresh, NOW, session)[1].refusal is Refusal.SESSION_ENDED
 
 
@@ -113,7 +115,7 @@ def test_after_the_session_has_ended_nothing_is_refreshed(stores):
     stores.sessions.end(session.sid, "sign_out", NOW + 1)
     rotation, rotated = rotate(stores, redemption.refresh, NOW + 2, session)
     assert rotated.refusal is Refusal.SESSION_ENDED
-    assert not valid(stores, rotation.access, "at", NOW + 2)
+    assert not valid(stores, rotation, "at", NOW + 2)
 
 
 def test_a_session_whose_time_ran_out_refreshes_nothing(stores):
@@ -129,7 +131,7 @@ def test_an_offline_grant_outlives_its_session(stores):
     rotation, rotated = rotate(stores, redemption.refresh, NOW + 2 * DAY, session)
     assert rotated.refusal is None
     assert rotated.grant.offline
-    found = stores.tokens.find_token(rotation.refresh.token_hash, "rt", NOW + 2 * DAY)
+    found = stores.tokens.find_token(rotation.refresh.token_hash, "rt", rotation.bucket, NOW + 2 * DAY)
     assert found.expires_at == NOW + 32 * DAY
 
 
@@ -141,26 +143,26 @@ def test_an_expired_refresh_token_is_expired(stores):
 
 def test_revoking_a_refresh_token_takes_its_grant_along(stores):
     redemption, _ = registered(stores, opened(stores))
-    stores.tokens.revoke(redemption.refresh.token_hash, "rt", "shop", NOW)
-    assert not valid(stores, redemption.refresh, "rt", NOW)
-    assert not valid(stores, redemption.access, "at", NOW)
+    stores.tokens.revoke(redemption.refresh.token_hash, "rt", redemption.bucket, "shop", NOW)
+    assert not valid(stores, redemption, "rt", NOW)
+    assert not valid(stores, redemption, "at", NOW)
 
 
 def test_revoking_an_access_token_takes_it_alone(stores):
     redemption, _ = registered(stores, opened(stores))
-    stores.tokens.revoke(redemption.access.token_hash, "at", "shop", NOW)
-    assert not valid(stores, redemption.access, "at", NOW)
-    assert valid(stores, redemption.refresh, "rt", NOW)
+    stores.tokens.revoke(redemption.access.token_hash, "at", redemption.bucket, "shop", NOW)
+    assert not valid(stores, redemption, "at", NOW)
+    assert valid(stores, redemption, "rt", NOW)
 
 
 def test_one_client_cannot_revoke_the_tokens_of_another(stores):
     session = opened(stores)
     redemption, _ = registered(stores, session)
-    stores.tokens.revoke(redemption.refresh.token_hash, "rt", "wiki", NOW)
-    stores.tokens.revoke(redemption.access.token_hash, "at", "wiki", NOW)
-    stores.tokens.revoke(a_token("rt", NOW, session.sid).token_hash, "rt", "shop", NOW)
-    assert valid(stores, redemption.refresh, "rt", NOW)
-    assert valid(stores, redemption.access, "at", NOW)
+    stores.tokens.revoke(redemption.refresh.token_hash, "rt", redemption.bucket, "wiki", NOW)
+    stores.tokens.revoke(redemption.access.token_hash, "at", redemption.bucket, "wiki", NOW)
+    stores.tokens.revoke(a_token("rt", NOW, session.sid).token_hash, "rt", redemption.bucket, "shop", NOW)
+    assert valid(stores, redemption, "rt", NOW)
+    assert valid(stores, redemption, "at", NOW)
 
 
 def test_all_grants_of_a_person_are_revoked_but_those_of_the_session_to_keep(stores):
@@ -170,10 +172,10 @@ def test_all_grants_of_a_person_are_revoked_but_those_of_the_session_to_keep(sto
     offline, _ = registered(stores, other, "wiki", ticket={"offline": True})
     of_bob, _ = registered(stores, bobs)
     assert stores.tokens.revoke_grants_of("usr-alice", kept.sid, NOW) == 2
-    assert [valid(stores, r.access, "at", NOW) for r in (here, there, offline, of_bob)] == [True, False, False, True]
+    assert [valid(stores, r, "at", NOW) for r in (here, there, offline, of_bob)] == [True, False, False, True]
     assert stores.tokens.revoke_grants_of("usr-alice", kept.sid, NOW) == 0
     assert stores.tokens.revoke_grants_of("usr-alice", "", NOW) == 1
-    assert not valid(stores, here.access, "at", NOW)
+    assert not valid(stores, here, "at", NOW)
 
 
 def test_offline_grants_of_sessions_long_gone_are_revoked_too(stores):
@@ -181,4 +183,32 @@ def test_offline_grants_of_sessions_long_gone_are_revoked_too(stores):
     redemption, _ = registered(stores, session, ticket={"offline": True})
     stores.sessions.end(session.sid, "sign_out", NOW)
     assert stores.tokens.revoke_grants_of("usr-alice", "", NOW + 5 * DAY) == 1
-    assert not valid(stores, redemption.refresh, "rt", NOW + 5 * DAY)
+    assert not valid(stores, redemption, "rt", NOW + 5 * DAY)
+
+
+def test_a_grant_that_rotations_have_kept_alive_for_years_is_revoked_with_the_persons_others(stores):
+    session = opened(stores)
+    last, _ = registered(stores, session, ticket={"offline": True})
+    stores.sessions.end(session.sid, "sign_out", NOW)
+    for days in range(29, 3 * 366, 29):
+        last, rotated = rotate(stores, last.refresh, NOW + days * DAY, session)
+        assert rotated.refusal is None
+    now = NOW + days * DAY
+    # The person goes on signing in, which clears their index of what is of no use any more.
+    registered(stores, opened(stores, now), now=now)
+    assert valid(stores, last, "rt", now)
+    assert stores.tokens.revoke_grants_of("usr-alice", "", now) == 2
+    assert not valid(stores, last, "rt", now)
+
+
+def test_grants_longer_than_any_default_are_revoked_too(stores):
+    session = opened(stores, absolute_until=NOW + 366 * DAY)
+    bound, _ = registered(stores, session, refresh=a_token("rt", NOW + 366 * DAY, session.sid))
+    forever = {"ticket": {"offline": True}, "refresh": a_token("rt", NOW + 500 * DAY, session.sid)}
+    offline, _ = registered(stores, session, **forever)
+    now = NOW + 360 * DAY
+    registered(stores, opened(stores, now), now=now)
+    assert valid(stores, offline, "rt", now)
+    assert stores.tokens.revoke_grants_of("usr-alice", "", now) == 3
+    assert not valid(stores, offline, "rt", now)
+    assert not valid(stores, bound, "rt", now)

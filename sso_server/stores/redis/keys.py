@@ -52,10 +52,6 @@ class Keys:
         """A client's stores that ever checked in."""
         return f"{self.prefix}:{{c:{client_id}}}:stores"
 
-    def place(self, digest: str) -> str:
-        """In which bucket a ticket or token lives of which only the digest is known."""
-        return f"{self.prefix}:{{t:{digest}}}:place"
-
     def guess(self, counter: str) -> str:
         """One counter of password guesses."""
         return f"{self.prefix}:{{g:{counter}}}:guess"

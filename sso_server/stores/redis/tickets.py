@@ -5,9 +5,9 @@ from __future__ import annotations
 from sso_server.core.identifiers import bucket_of
 from sso_server.core.tickets import Redeemed, Redemption, Refusal, Ticket
 from sso_server.stores.redis import records
+from sso_server.stores.redis.grants import KEEP_MS, GrantIndex, named_until
 from sso_server.stores.redis.keys import Keys
-from sso_server.stores.redis.link import Link, command, step
-from sso_server.stores.redis.places import KEEP_MS, Place, Places
+from sso_server.stores.redis.link import Call, Link, command, step
 
 
 class RedisTickets:
@@ -16,17 +16,17 @@ class RedisTickets:
     def __init__(self, link: Link, keys: Keys) -> None:
         self._link = link
         self._keys = keys
-        self._places = Places(link, keys)
+        self._grants = GrantIndex(link, keys)
 
     def put(self, ticket: Ticket) -> None:
         """See ports.TicketStore."""
         life_ms = max(1, ticket.expires_at - ticket.issued_at + KEEP_MS)
-        place = Place(bucket_of(ticket.sid), ticket.ticket_hash, ticket.user_id)
-        fields = records.ticket_fields(ticket)
+        bucket, until = bucket_of(ticket.sid), named_until(ticket)
+        fields = [*records.ticket_fields(ticket), "indexed_until", until]
         self._link.send_all(
             [
-                self._places.put(ticket.ticket_hash, place, life_ms),
-                step("put_ticket", self._keys.bucket(place.bucket), ticket.ticket_hash, life_ms, *fields),
+                self._grants.put(ticket.user_id, bucket, ticket.ticket_hash, ticket.issued_at, until),
+                step("put_ticket", self._keys.bucket(bucket), ticket.ticket_hash, life_ms, *fields),
             ]
         )
 
@@ -34,31 +34,31 @@ class RedisTickets:
         """See ports.TicketStore. If its answer is lost, a repetition finds the ticket USED and revokes what it gave:
         nobody has those tokens, and the client starts over."""
         r = redemption
-        place = self._places.find(r.ticket_hash)
-        if place is None:
-            return Redeemed(Refusal.UNKNOWN)
-        ends = {token.token_hash: token.expires_at for token in (r.access, r.refresh) if token is not None}
-        redeem = step(
-            "redeem",
-            self._keys.bucket(place.bucket),
-            now,
-            r.ticket_hash,
-            r.client_id,
-            r.redirect_uri,
-            r.code_challenge,
-            r.store_id,
-            r.kind,
-            r.logout_uri,
-            r.local_max_ms,
-            int(r.reports),
-            int(r.idle_off),
-            r.access.token_hash,
-            r.access.expires_at,
-            r.refresh.token_hash if r.refresh else "",
-            r.refresh.expires_at if r.refresh else 0,
-        )
-        *_, reply = self._link.send_all([*self._places.put_tokens(place, ends, now), redeem])
-        why, flat_ticket, flat_session = reply
+        ends = [token.expires_at for token in (r.access, r.refresh) if token is not None]
+
+        def redeem(indexed_until: int) -> Call:
+            return step(
+                "redeem",
+                self._keys.bucket(r.bucket),
+                now,
+                r.ticket_hash,
+                r.client_id,
+                r.redirect_uri,
+                r.code_challenge,
+                r.store_id,
+                r.kind,
+                r.logout_uri,
+                r.local_max_ms,
+                int(r.reports),
+                int(r.idle_off),
+                r.access.token_hash,
+                r.access.expires_at,
+                r.refresh.token_hash if r.refresh else "",
+                r.refresh.expires_at if r.refresh else 0,
+                indexed_until,
+            )
+
+        why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)
         return Redeemed(
             Refusal(why) if why else None,
             records.ticket(r.ticket_hash, flat_ticket),

@@ -64,8 +64,8 @@ class SqlTokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find_token(self, token_hash: str, kind: str, now: int) -> FoundToken | None:
-        """The token if it is valid now. Raises Unavailable."""
+    def find_token(self, token_hash: str, kind: str, bucket: int, now: int) -> FoundToken | None:
+        """The token if it is valid now, whatever the bucket. Raises Unavailable."""
         with self._database.read() as connection:
             row = connection.execute(_VALID, {"_token": token_hash, "_kind": kind, "_now": now}).one_or_none()
         return None if row is None else FoundToken(grant_of(row), kind, row.issued_at, row.expires_at)
@@ -75,7 +75,7 @@ class SqlTokens:
         with self._database.write() as connection:
             return _rotate(connection, rotation, now)
 
-    def revoke(self, token_hash: str, kind: str, client_id: str, now: int) -> None:
+    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's. Raises Unavailable."""
         with self._database.write() as connection:
             row = connection.execute(_WITH_GRANT, {"_token": token_hash, "_kind": kind}).one_or_none()

@@ -75,6 +75,7 @@ def new_redemption(ticket: Ticket, store_id: str = SHOP_STORE, **changes: object
     """What the client of the ticket would send."""
     redemption = Redemption(
         ticket_hash=ticket.ticket_hash,
+        bucket=identifiers.bucket_of(ticket.sid),
         client_id=ticket.client_id,
         redirect_uri=ticket.redirect_uri,
         code_challenge=ticket.code_challenge,
@@ -131,11 +132,12 @@ class Story:
         redemption = new_redemption(ticket)
         assert s.tickets.redeem(redemption, NOW).refusal is None
         yield "redeem"
-        assert s.tokens.find_token(redemption.access.token_hash, "at", NOW) is not None
+        assert s.tokens.find_token(redemption.access.token_hash, "at", 17, NOW) is not None
         yield "find_token"
         assert redemption.refresh is not None
         rotation = Rotation(
             redemption.refresh.token_hash,
+            17,
             "shop",
             NewToken(digest(), NOW + MINUTE),
             NewToken(digest(), NOW + DAY),
@@ -143,7 +145,7 @@ class Story:
         )
         assert s.tokens.rotate(rotation, NOW).refusal is None
         yield "rotate"
-        s.tokens.revoke(rotation.access.token_hash, "at", "shop", NOW)
+        s.tokens.revoke(rotation.access.token_hash, "at", 17, "shop", NOW)
         yield "revoke"
         blog = new_ticket(session, "blog")
         s.tickets.put(blog)

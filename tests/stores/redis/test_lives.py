@@ -28,7 +28,6 @@ def test_a_ticket_is_kept_ten_minutes_past_its_end_spent_or_not(stores, life):
     ticket = new_ticket(session)
     stores.tickets.put(ticket)
     assert life("ticket") == about(11 * MINUTE)
-    assert life("place", "") == about(11 * MINUTE)
     stores.tickets.redeem(new_redemption(ticket), NOW)
     assert life("ticket") == about(11 * MINUTE)
 
@@ -44,6 +43,17 @@ def test_a_token_is_kept_ten_minutes_past_its_end_and_its_grant_as_long_as_the_l
     # Cut to the session's absolute end.
     assert life("token", redemption.refresh.token_hash) == about(DAY + 10 * MINUTE)
     assert life("grant") == about(DAY + 10 * MINUTE)
+
+
+@pytest.mark.parametrize(("changes", "days"), [({"refreshable": False}, 1), ({}, 40), ({"offline": True}, 400)])
+def test_a_persons_index_names_a_grant_before_its_ticket_is_given_out_for_longer_than_it_may_live(
+    stores, life, raw, prefix, changes, days
+):
+    ticket = new_ticket(new_session(), **changes)
+    stores.tickets.put(ticket)
+    index = f"{prefix}:{{u:usr-alice}}:grants"
+    assert raw.zrange(index, 0, -1, withscores=True) == [(f"17/{ticket.ticket_hash}", NOW + MINUTE + days * DAY)]
+    assert life("grants", "") == about(MINUTE + days * DAY)
 
 
 def test_lives_are_counted_from_the_callers_now_so_that_a_clock_that_is_off_shortens_none(stores, life):

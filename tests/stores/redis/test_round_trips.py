@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 import redis.connection
 
-from sso_server.core.policy import MINUTE, SECOND
+from sso_server.core.policy import DAY, MINUTE, SECOND
 from sso_server.core.tickets import NewToken
 from sso_server.core.tokens import Rotation
 from sso_server.stores.redis import RedisStores
@@ -71,9 +71,12 @@ def twice(stores: RedisStores, session, step: str):
         redemption = redeemable()
         stores.tickets.redeem(redemption, NOW)
         later = NOW + MINUTE
-        return Rotation(redemption.refresh.token_hash, "shop", NewToken(digest(), later), NewToken(digest(), later), 1)
+        return Rotation(
+            redemption.refresh.token_hash, 17, "shop", NewToken(digest(), later), NewToken(digest(), later), 1
+        )
 
-    sessions, made = stores.sessions, {"redeem": redeemable, "rotate": rotatable}.get(step, new_session)
+    makers = {"redeem": redeemable, "rotate": rotatable, "find_token": rotatable, "revoke": rotatable}
+    sessions, made = stores.sessions, makers.get(step, new_session)
     arguments = [made(), made()]
     calls = {
         "open": lambda: sessions.open(arguments.pop(), NOW, MINUTE),
@@ -84,6 +87,8 @@ def twice(stores: RedisStores, session, step: str):
         "put": lambda: stores.tickets.put(new_ticket(session)),
         "redeem": lambda: stores.tickets.redeem(arguments.pop(), NOW),
         "rotate": lambda: stores.tokens.rotate(arguments.pop(), NOW),
+        "find_token": lambda: stores.tokens.find_token(arguments.pop().token_hash, "rt", 17, NOW),
+        "revoke": lambda: stores.tokens.revoke(arguments.pop().token_hash, "rt", 17, "shop", NOW),
         "of_session": lambda: stores.ledger.of_session(session.sid),
         "retry": lambda: stores.ledger.retry(session.sid, "", NOW),
     }
@@ -98,9 +103,11 @@ def twice(stores: RedisStores, session, step: str):
         ("find_by_cookie", 1, 1),
         ("touch", 1, 1),
         ("end", 1, 1),
-        ("put", 1, 1),
-        ("redeem", 2, 2),  # the digest's place; then the person's index and the redemption
-        ("rotate", 2, 2),
+        ("put", 1, 2),  # the person's index, the ticket
+        ("redeem", 1, 1),
+        ("rotate", 1, 1),
+        ("find_token", 1, 1),
+        ("revoke", 1, 1),
         ("of_session", 1, 1),
         ("retry", 1, 1),
     ],
@@ -111,6 +118,27 @@ def test_one_step_is_one_script_and_one_round_trip(stores, session, counting, st
     with counting() as sent:
         call()
     assert (sent.round_trips, sent.scripts) == (round_trips, scripts)
+
+
+def test_a_rotation_is_sent_twice_only_when_the_persons_index_names_its_grant_too_shortly(stores, session, counting):
+    ticket = new_ticket(session, offline=True)
+    stores.tickets.put(ticket)
+    redemption = new_redemption(ticket)
+    stores.tickets.redeem(redemption, NOW)
+    token, twice_on = redemption.refresh, []
+    for day in range(10, 500, 10):
+        now = NOW + day * DAY
+        rotation = Rotation(
+            token.token_hash, 17, "shop", NewToken(digest(), now + MINUTE), NewToken(digest(), now + 30 * DAY), MINUTE
+        )
+        with counting() as sent:
+            assert stores.tokens.rotate(rotation, now).refusal is None
+        token = rotation.refresh
+        if sent.round_trips > 1:
+            assert (sent.round_trips, sent.scripts) == (2, 3)
+            twice_on.append(day)
+    # Named for 400 days with its ticket, then for 40 days more than it needs.
+    assert twice_on == [370, 420, 470]
 
 
 @pytest.mark.parametrize("look", ["claim", "end_due", "purge", "archivable", "check_in"])

@@ -66,7 +66,7 @@ def test_a_purged_session_leaves_no_name_behind(stores, end_one, raw, prefix):
     assert raw.zscore(f"{prefix}:{{u:{session.user_id}}}:sessions", session.sid) is None
     # What came from its ticket dies with it, and goes by itself.
     left = {key.split("}:")[1].split(":")[0] for key in raw.keys(f"{prefix}:*")}
-    assert left == {"ticket", "grant", "token", "place", "grants"}
+    assert left == {"ticket", "grant", "token", "grants"}
 
 
 def test_sessions_that_must_stay_do_not_stop_the_purge_of_those_that_may_go(stores, end_one):

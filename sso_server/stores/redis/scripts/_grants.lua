@@ -22,6 +22,14 @@ local function write_token(hash, kind, grant_id, issued_at, expires_at)
   end
 end
 
+-- The person's index lies in another slot and is written first. Whoever is about to make a grant live longer than it is
+-- named there answers { 'index', person, grant } instead, nothing done, and comes again with the later `indexed`.
+-- Answer: until when it is named, or nil when that is too short.
+local function named_until(record, indexed, longest_end)
+  local known = math.max(tonumber(indexed), tonumber(record.indexed_until) or 0)
+  if longest_end + KEEP <= known then return int(known) end
+end
+
 -- The end of a refresh token is cut to the session's, unless the grant outlives sessions.
 local function refresh_end(asked, offline, s)
   return offline and asked or math.min(asked, tonumber(s.absolute_until) or 0)

@@ -1,7 +1,7 @@
 -- uses: session sites grants
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
--- idle_off, access hash, access end, refresh hash (empty: none), refresh end.
+-- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until).
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
@@ -27,6 +27,12 @@ if ticket.redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
 if ticket.code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end
 if not is_live(s, now) then return burnt('session_ended') end
 
+local access_end = tonumber(ARGV[13])
+local refresh_until = ticket.refreshable == '1' and ARGV[14] ~= ''
+  and refresh_end(tonumber(ARGV[15]), ticket.offline == '1', s) or nil
+local indexed = named_until(ticket, ARGV[16], math.max(access_end, refresh_until or 0))
+if not indexed then return { 'index', ticket.user_id, hash } end
+
 -- The tombstone names its grant: the grant's id is the ticket's digest.
 redis.call('HSET', k, 'spent_at', int(now), 'grant', hash)
 register(ticket.sid, client, store, ARGV[7], ARGV[8], now + tonumber(ARGV[9]), ARGV[10] == '1', now)
@@ -37,9 +43,7 @@ end
 touch(ticket.sid, s, now)
 redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, 'user_id', ticket.user_id,
   'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
-  'created_at', int(now))
-write_token(ARGV[12], 'at', hash, now, tonumber(ARGV[13]))
-if ticket.refreshable == '1' and ARGV[14] ~= '' then
-  write_token(ARGV[14], 'rt', hash, now, refresh_end(tonumber(ARGV[15]), ticket.offline == '1', s))
-end
+  'created_at', int(now), 'indexed_until', indexed)
+write_token(ARGV[12], 'at', hash, now, access_end)
+if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until) end
 return { '', flat(ticket), flat(s) }

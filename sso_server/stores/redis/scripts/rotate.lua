@@ -1,6 +1,7 @@
 -- uses: session grants
 -- TokenStore.rotate. The order of the checks is that of core/ports.py.
--- ARGV: now, token_hash, client_id, grace_ms, access hash, access end, refresh hash, refresh end.
+-- ARGV: now, token_hash, client_id, grace_ms, access hash, access end, refresh hash, refresh end, indexed
+-- (see named_until).
 local now, hash, client, grace = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local token = read(key('token', hash))
 local grant = token and token.kind == 'rt' and read(key('grant', token.grant or ''))
@@ -24,7 +25,11 @@ if token.spent_at and now - tonumber(token.spent_at) > grace then
   revoke_grant(token.grant, grant, now)
   return answer('ticket_used', true)
 end
+local access_end, refresh_until = tonumber(ARGV[6]), refresh_end(tonumber(ARGV[8]), offline, s)
+local indexed = named_until(grant, ARGV[9], math.max(access_end, refresh_until))
+if not indexed then return { 'index', grant.user_id, token.grant } end
+if indexed ~= grant.indexed_until then redis.call('HSET', key('grant', token.grant), 'indexed_until', indexed) end
 if not token.spent_at then redis.call('HSET', key('token', hash), 'spent_at', int(now)) end
-write_token(ARGV[5], 'at', token.grant, now, tonumber(ARGV[6]))
-write_token(ARGV[7], 'rt', token.grant, now, refresh_end(tonumber(ARGV[8]), offline, s))
+write_token(ARGV[5], 'at', token.grant, now, access_end)
+write_token(ARGV[7], 'rt', token.grant, now, refresh_until)
 return answer('')
