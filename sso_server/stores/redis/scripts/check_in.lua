@@ -19,11 +19,15 @@ each(function(sid)
   local s = glance(sid)
   if is_live(s, now) and redis.call('HEXISTS', key('sites', sid), field) == 1 then touch(sid, s, now) end
 end)
+-- An instant as we write it; nil for what somebody else wrote.
+local function instant(text)
+  return string.match(text or '', '^%d+$')
+end
 local unknown = {}
 each(function(sid)
   local s = glance(sid)
   if not is_live(s, now) then
-    unknown[#unknown + 1] = { sid, s and s.ended_at or ARGV[1] }
+    unknown[#unknown + 1] = { sid, s and instant(s.ended_at) or ARGV[1] }
   elseif redis.call('HEXISTS', key('sites', sid), field) == 0 then
     register(sid, client, store, ARGV[5], ARGV[6], now + tonumber(ARGV[7]), true, now)
   end
@@ -43,7 +47,7 @@ while more == 0 do
       break
     else
       -- A list with a hole must never renew a lease: an unreadable row makes the whole call fail.
-      if not row.reason or not tonumber(row.ended_at) then return redis.error_reply('ERR broken row ' .. sid) end
+      if not row.reason or not instant(row.ended_at) then return redis.error_reply('ERR broken row ' .. sid) end
       rows[#rows + 1] = { sid, row.reason, row.ended_at }
       from = from + 1
     end
