@@ -1,4 +1,6 @@
-"""Composition root: settings -> stores, keys, clock, message builders -> services. The only wiring; nothing here decides."""
+"""Composition root: settings -> stores, keys, clock, message builders -> services. The only wiring; nothing here
+decides.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,16 @@ def open_session_stores(settings: Settings, sql: SqlStores) -> SqlStores | Redis
         raise ConfigError(["SSO_REDIS_URL: the redis client is not installed; install lockstep-sso[server,redis]."])
     from sso_server.stores.redis import RedisStores
 
-    return RedisStores.open(url)
+    try:
+        return RedisStores.open(url)
+    except ValueError:
+        # What it says may quote a part of the password.
+        problem = (
+            "SSO_REDIS_URL: not an address of a Redis; write redis://user:password@host:port/number or rediss://..., "
+        )
+        raise ConfigError(
+            [problem + "and in a password %2F for /, %3A for :, %40 for @, %3F for ?, %23 for #."]
+        ) from None
 
 
 def build(settings: Settings) -> Built:

@@ -108,5 +108,6 @@ def _shown(value: Any, name: str, settings: Settings) -> str:
 
 def _masked(url: str) -> str:
     """`scheme://user:********@host/...`; parameters may hold passwords as well."""
-    url = re.sub(r"//([^/@]*?)(:[^/@]*)?@", lambda m: f"//{m[1]}{':********' if m[2] else ''}@", url)
+    # To the last @: a password that should have been escaped and wasn't is one as well.
+    url = re.sub(r"//([^/@:]*)(:.*)?@", lambda m: f"//{m[1]}{':********' if m[2] else ''}@", url)
     return re.sub(r"\?.*", "?********", url)

@@ -5,6 +5,8 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import PASSWORD, Sso
 
 
@@ -88,6 +90,17 @@ def test_a_store_that_is_away_is_one_line_and_exit_code_1(sso: Sso) -> None:
     result = sso.run("session", "list", code=1)
     assert result.stderr.startswith("Error: ")
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2/x@127.0.0.1:6379", "redis://h:port", "redis://h?timeout=soon"])
+def test_an_address_that_is_none_of_a_redis_is_a_setting_in_words(sso: Sso, url: str) -> None:
+    sso.run("db", "upgrade")
+    sso.env["SSO_REDIS_URL"] = url
+    for command in (["check"], ["session", "list"]):
+        result = sso.run(*command, code=1)
+        assert "SSO_REDIS_URL: not an address of a Redis" in result.output, command
+        assert "Traceback" not in result.output
+        assert "hunter2" not in result.output
 
 
 def test_the_command_itself_runs_as_a_process(sso: Sso, tmp_path: Path) -> None:
