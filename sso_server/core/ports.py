@@ -51,7 +51,7 @@ class PasswordHasher(Protocol):
         """Raises Unavailable when too many wait already."""
 
     def verify(self, password_hash: str | None, password: str) -> bool:
-        """With None it takes as long as with a real hash and answers False: time tells nobody whether an account exists."""
+        """With None as slow as with a real hash, and False: time tells nobody whether an account exists."""
 
     def needs_rehash(self, password_hash: str) -> bool:
         """The hash was made with older parameters."""
@@ -93,16 +93,15 @@ class SessionStore(Protocol):
     def open(self, candidate: Session, now: int, overlap_ms: int) -> Opened:
         """One live session per browser, in one step.
 
-        No live session of `candidate.browser_hash`: the candidate is written. A live one of the same person: it keeps its
-        `sid` and gets the candidate's cookie_hash (the old one valid until now + overlap_ms), auth_time, amr,
-        user_version, user_agent, address, remembered, last_active_at, the later absolute_until, and idle_off if either has
-        it. Of another person: that one ends (`replaced`, with its notifications, in the same step) and the candidate is
-        written. One that is due but not yet swept, whoever's, ends first as the sweeper would end it (`idle`, `absolute`)
-        and is answered as `Opened.replaced` too.
-        """
+        No live session of `candidate.browser_hash`: the candidate is written. A live one of the same person: it keeps
+        its `sid` and gets the candidate's cookie_hash (the old one valid until now + overlap_ms), auth_time, amr,
+        user_version, user_agent, address, remembered, last_active_at, the later absolute_until, and idle_off if either
+        has it. Of another person: that one ends (`replaced`, with its notifications, in the same step) and the
+        candidate is written. One that is due but not yet swept, whoever's, ends first as the sweeper would end it
+        (`idle`, `absolute`) and is answered as `Opened.replaced` too."""
 
     def find_by_cookie(self, cookie_hash: str, bucket: int, now: int) -> Session | None:
-        """The session, live or ended but not yet purged, of the current cookie or of a previous one within its overlap."""
+        """The session, live or ended and not yet purged, of a current cookie or a previous one within its overlap."""
 
     def find(self, sid: str) -> Session | None:
         """The session, live or ended but not yet purged."""
@@ -111,8 +110,9 @@ class SessionStore(Protocol):
         """last_active_at = max(it, now), if the session is live."""
 
     def end(self, sid: str, reason: str, now: int) -> Ended | None:
-        """End it and write its notifications (`notifications.state_at_birth`) in one step; idempotent: later calls return
-        the first result with `first=False`. None when there is no such session. Tokens of non-offline grants are dead from here on."""
+        """End it and write its notifications (`notifications.state_at_birth`) in one step; idempotent: later calls
+        return the first result with `first=False`. None when there is no such session. Tokens of non-offline grants are
+        dead from here on."""
 
 
 class SessionLists(Protocol):
@@ -129,7 +129,7 @@ class SessionLists(Protocol):
         opened_before: int = 0,
         after_sid: str = "",
     ) -> list[Session]:
-        """Not-ended sessions by sid, `after_sid` exclusive; empty or 0 means: no such condition. Never misses a live one."""
+        """Not-ended sessions by sid, `after_sid` exclusive; empty or 0: no such condition. Never misses a live one."""
 
     def participants(self, sid: str) -> list[Participant]:
         """The map session -> registered sites, in the order of registration."""
@@ -149,27 +149,27 @@ class Sweeps(Protocol):
         """The smallest due_at <= now of a session that is not ended."""
 
     def purge(self, now: int, limit: int) -> int:
-        """Drop what nobody needs any more: tickets 10 min after their end, expired tokens and grants, guesses,
-        ended sessions whose notifications are all final and archived (and, for a store of ours, acknowledged or past
-        local_until: it must still hear of them at its check-in) and which ended over a day ago. Before that, pending rows
-        without a next attempt (only told at check-in) become moot once local_until has passed. How many rows."""
+        """Drop what nobody needs any more: tickets 10 min after their end, expired tokens and grants, guesses, ended
+        sessions whose notifications are all final and archived (and, for a store of ours, acknowledged or past
+        local_until: it must still hear of them at its check-in) and which ended over a day ago. Before that, pending
+        rows without a next attempt (only told at check-in) become moot once local_until has passed. How many rows."""
 
 
 class TicketStore(Protocol):
-    """Tickets at rest under their digest. A digest carries no bucket, so whoever has the ticket's text hands the bucket in.
-    A store may ignore it; one that keeps buckets apart finds nothing in a wrong one."""
+    """Tickets at rest under their digest. A digest carries no bucket, so whoever has the ticket's text hands the bucket
+    in. A store may ignore it; one that keeps buckets apart finds nothing in a wrong one."""
 
     def put(self, ticket: Ticket) -> None:
         """Keep it until its end (plus 10 minutes, to be able to say `ticket_expired`)."""
 
     def redeem(self, redemption: Redemption, now: int) -> Redeemed:
         """One step, in this order: unknown -> UNKNOWN; spent -> USED, and the grant that came from it is revoked;
-        expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is burnt (spent, no grant);
-        session not live -> SESSION_ENDED, burnt. Otherwise: the ticket is spent (a tombstone naming its grant), the participant
-        (sid, client, store) is registered or renewed (local_until = now + local_max_ms but never earlier than it was,
-        because an older local session may still live there; logout_uri), idle_off is set if asked,
-        last_active_at = now, the grant and its tokens are written. Exactly one of any number of simultaneous calls wins; never between
-        an end and its notifications."""
+        expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is burnt (spent, no
+        grant); session not live -> SESSION_ENDED, burnt. Otherwise: the ticket is spent (a tombstone naming its grant),
+        the participant (sid, client, store) is registered or renewed (local_until = now + local_max_ms but never
+        earlier than it was, because an older local session may still live there; logout_uri), idle_off is set if asked,
+        last_active_at = now, the grant and its tokens are written. Exactly one of any number of simultaneous calls
+        wins; never between an end and its notifications."""
 
     def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
         """For `sso session show --ticket`: spent or not, while it is kept."""
@@ -179,13 +179,13 @@ class TokenStore(Protocol):
     """Grants, access tokens, refresh tokens. `bucket` is the one in the token's text; see TicketStore."""
 
     def find_token(self, token_hash: str, kind: str, bucket: int, now: int) -> FoundToken | None:
-        """Valid now: known, of that kind, not expired, not spent, grant not revoked, session live unless the grant is offline."""
+        """Valid now: known, of that kind, not expired, not spent, not revoked, its session live unless offline."""
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
-        """One step: unknown -> UNKNOWN; grant revoked or (not offline) session not live -> SESSION_ENDED; other client -> OTHER_CLIENT
-        (and the family is revoked); expired -> EXPIRED; spent longer ago than grace -> USED, reused=True, the family is revoked;
-        else the token is marked spent (first time only) and the new pair is written (refresh end cut to the session's absolute
-        end unless offline)."""
+        """One step: unknown -> UNKNOWN; grant revoked or (not offline) session not live -> SESSION_ENDED; other client
+        -> OTHER_CLIENT (and the family is revoked); expired -> EXPIRED; spent longer ago than grace -> USED,
+        reused=True, the family is revoked; else the token is marked spent (first time only) and the new pair is written
+        (refresh end cut to the session's absolute end unless offline)."""
 
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's."""
@@ -201,10 +201,11 @@ class CheckInStore(Protocol):
         """Those of the sids in which this client is a participant (any store) and which are not ended."""
 
     def check_in(self, report: StoreReport, now: int, limit: int) -> StoreAnswer:
-        """One step (or one per bucket): acks -> rows of (sid, client, store) become acknowledged from any state; active -> touch the live
-        sessions in which (client, store) is a participant; live -> a live session gets (client, store) registered if it isn't,
-        any other sid is answered as an end `unknown_session`; the store's last_check_in_at, lease and grace are written (always a write).
-        Answers every row of (client, store) that isn't acknowledged, whatever else its state (moot rows older than local_until excepted)."""
+        """One step (or one per bucket): acks -> rows of (sid, client, store) become acknowledged from any state; active
+        -> touch the live sessions in which (client, store) is a participant; live -> a live session gets (client,
+        store) registered if it isn't, any other sid is answered as an end `unknown_session`; the store's
+        last_check_in_at, lease and grace are written (always a write). Answers every row of (client, store) that isn't
+        acknowledged, whatever else its state (moot rows older than local_until excepted)."""
 
     def find_site_stores(self, client_id: str) -> list[SiteStore]:
         """The stores of a client that ever checked in."""
@@ -214,11 +215,11 @@ class Outbox(Protocol):
     """The worker's side of the ledger."""
 
     def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
-        """Due rows (pending with next_attempt_at <= now, or claimed with claimed_until <= now: a dead worker's), attempt + 1,
-        claimed by this worker until now + claim_ms. No row to two workers."""
+        """Due rows (pending with next_attempt_at <= now, or claimed with claimed_until <= now: a dead worker's),
+        attempt + 1, claimed by this worker until now + claim_ms. No row to two workers."""
 
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
-        """Write outcomes in a batch. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match."""
+        """Write outcomes. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match."""
 
     def next_due(self, now: int) -> int | None:
         """When the next row is due (ms), if any."""
@@ -257,7 +258,8 @@ class GuessStore(Protocol):
     """Counters of password guesses."""
 
     def begin(self, limits: Sequence[Limit], now: int) -> int:
-        """One step: if any counter still makes wait, the longest wait (ms) and nothing is counted; else count one on each, and 0."""
+        """One step: if a counter still makes wait, the longest wait (ms), nothing counted; else one more on each, and
+        0."""
 
     def settle(self, clear: Sequence[str], refund: Sequence[str]) -> None:
         """After a success: forget the first keys, take one attempt back on the others."""
@@ -279,8 +281,9 @@ class UserStore(Protocol):
         """False when the name is taken."""
 
     def update(self, user: User, order: EndOrder | None = None) -> bool:
-        """Write the whole row if the stored version still is `user.version`. With an order: in the same transaction the version grows by one
-        and the order is written (its user_version is the new one). False when somebody else was faster."""
+        """Write the whole row if the stored version still is `user.version`. With an order: in the same transaction the
+        version grows by one and the order is written (its user_version is the new one). False when somebody else was
+        faster."""
 
     def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
         """Replace the hash if it still is the old one; the version stays."""

@@ -1,6 +1,7 @@
 """Tickets: one-time, short-lived, bound to one client and one session. Issued here, redeemed here, once.
 
-The store takes the ticket and registers the participant in one step; this module says what is asked and what a refusal means.
+The store takes the ticket and registers the participant in one step; this module says what is asked and what a refusal
+means.
 """
 
 from __future__ import annotations

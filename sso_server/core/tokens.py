@@ -1,4 +1,4 @@
-"""Access and refresh tokens: opaque, short, dead with their session unless the grant is offline. Rotation and its theft alarm."""
+"""Access and refresh tokens: opaque, short, dead with their session unless offline. Rotation and its theft alarm."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Tokens:
         return Refreshed(rotated.grant, rotated.session, access, access_expires_at, refresh)
 
     def revoke(self, token: str, client: Client) -> None:
-        """RFC 7009: a refresh token takes its whole grant along, an access token goes alone; anything unknown is fine."""
+        """RFC 7009: a refresh token takes its grant along, an access token goes alone; anything unknown is fine."""
         for kind in (identifiers.ACCESS_TOKEN, identifiers.REFRESH_TOKEN):
             if identifiers.is_kind(token, kind):
                 bucket = identifiers.bucket_of(token)
