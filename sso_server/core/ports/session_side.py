@@ -1,90 +1,18 @@
-"""What the core needs from outside, as Protocols of at most six methods. Each method is a whole step of the story.
-
-One method, one transaction or one script, one round trip: that is what makes the guarantees possible on every store.
-Every store method raises `errors.Unavailable` when the store can't answer; then nothing, or all of the step, was done,
-and repeating it is safe. Instants are handed in as `now` (ms).
-"""
+"""Ports of the session side: what lives in Redis where there is one, and what is hot. Whole steps, each atomic."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
-    from sso_server.core.clients import Client
-    from sso_server.core.events import Event, EventKind
     from sso_server.core.guesses import Limit
-    from sso_server.core.keys import StoredKey
     from sso_server.core.notifications import AttemptResult, Notification
     from sso_server.core.sessions import Opened, Participant, Session
     from sso_server.core.sign_out import Ended
     from sso_server.core.tickets import Redeemed, Redemption, Ticket
     from sso_server.core.tokens import FoundToken, Rotated, Rotation
-    from sso_server.core.users import EndOrder, User
-
-
-class Clock(Protocol):
-    """The only source of time."""
-
-    def now(self) -> int:
-        """Milliseconds UTC."""
-
-
-class Randomness(Protocol):
-    """The only source of randomness."""
-
-    def identifier(self, prefix: str, bucket: int) -> str:
-        """`<prefix>-<bucket>-<160 random bits>`."""
-
-    def token(self, prefix: str) -> str:
-        """`<prefix>-<160 random bits>`, for what has no bucket."""
-
-    def bucket(self) -> int:
-        """A bucket for a new browser."""
-
-
-class PasswordHasher(Protocol):
-    """argon2id, capped per process."""
-
-    def hash(self, password: str) -> str:
-        """Raises Unavailable when too many wait already."""
-
-    def verify(self, password_hash: str | None, password: str) -> bool:
-        """With None as slow as with a real hash, and False: time tells nobody whether an account exists."""
-
-    def needs_rehash(self, password_hash: str) -> bool:
-        """The hash was made with older parameters."""
-
-
-class Seals(Protocol):
-    """MACed values that travel through other hands (itsdangerous). Each purpose has its own key derivation."""
-
-    def seal(self, purpose: str, payload: Mapping[str, Any]) -> str:
-        """URL-safe text."""
-
-    def open(self, purpose: str, text: str, max_age_s: int | None = None) -> dict[str, Any] | None:
-        """None when it is forged, of another purpose, or older than `max_age_s`."""
-
-
-class Signer(Protocol):
-    """JWTs with the centre's keys."""
-
-    def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str) -> str:
-        """A compact JWS with `kid`."""
-
-    def verify(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token we signed (any of our keys, `exp` not looked at), or None."""
-
-    def jwks(self) -> list[dict[str, str]]:
-        """Public keys: next, active, retired but still accepted."""
-
-
-class Wake(Protocol):
-    """A hint to the delivery worker; losing it costs only latency."""
-
-    def ring(self) -> None:
-        """Never raises, never blocks."""
 
 
 class SessionStore(Protocol):
@@ -263,103 +191,6 @@ class GuessStore(Protocol):
 
     def settle(self, clear: Sequence[str], refund: Sequence[str]) -> None:
         """After a success: forget the first keys, take one attempt back on the others."""
-
-
-class UserStore(Protocol):
-    """Accounts."""
-
-    def find(self, user_id: str) -> User | None:
-        """By id."""
-
-    def find_by_username(self, folded: str) -> User | None:
-        """By `users.fold_username(...)`."""
-
-    def list_users(self, limit: int, *, after: str = "", admins_only: bool = False) -> list[User]:
-        """By folded name, `after` (a folded name) exclusive."""
-
-    def add(self, user: User) -> bool:
-        """False when the name is taken."""
-
-    def update(self, user: User, order: EndOrder | None = None) -> bool:
-        """Write the whole row if the stored version still is `user.version`. With an order: in the same transaction the
-        version grows by one and the order is written (its user_version is the new one). False when somebody else was
-        faster."""
-
-    def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
-        """Replace the hash if it still is the old one; the version stays."""
-
-
-class EndOrderStore(Protocol):
-    """Orders to end many sessions."""
-
-    def add(self, order: EndOrder) -> None:
-        """Write an order that doesn't come with a change of an account."""
-
-    def list_unfinished(self) -> list[EndOrder]:
-        """Oldest first."""
-
-    def progress(self, order_id: str, ended: int, finished_at: int | None) -> None:
-        """Add to the count; set the end when given."""
-
-
-class ClientStore(Protocol):
-    """Registered clients."""
-
-    def list_clients(self) -> list[Client]:
-        """All of them."""
-
-    def generation(self) -> int:
-        """Grows with every change."""
-
-    def add(self, client: Client) -> bool:
-        """False when the id is taken."""
-
-    def update(self, client: Client) -> bool:
-        """False when there is no such client."""
-
-    def remove(self, client_id: str) -> bool:
-        """False when there was none."""
-
-
-class AuditStore(Protocol):
-    """What happened, kept 400 days."""
-
-    def append(self, *events: Event) -> None:
-        """Write them."""
-
-    def list_events(
-        self, limit: int, *, before: int = 0, kind: EventKind | None = None, user_id: str = "", sid: str = ""
-    ) -> list[Event]:
-        """Newest first."""
-
-    def purge_events(self, older_than: int, limit: int) -> int:
-        """Drop old ones; how many."""
-
-
-class OneTimeStore(Protocol):
-    """Small things that work once (the set-up link), by digest."""
-
-    def put_once(self, key: str, expires_at: int) -> None:
-        """Keep it."""
-
-    def has_once(self, key: str, now: int) -> bool:
-        """It is there and not expired."""
-
-    def take_once(self, key: str, now: int) -> bool:
-        """True for exactly one caller."""
-
-
-class KeyStore(Protocol):
-    """Signing keys at rest, private halves sealed."""
-
-    def list_keys(self) -> list[StoredKey]:
-        """All of them, oldest first."""
-
-    def add_key(self, key: StoredKey) -> None:
-        """Keep it. A `kid` that is there already stays as it is."""
-
-    def update_key(self, key: StoredKey) -> None:
-        """Write the whole row of `key.kid`, if it is there."""
 
 
 class StoreHealth(Protocol):

@@ -1,0 +1,55 @@
+"""What the core needs from outside, as Protocols of at most six methods. Each method is a whole step of the story.
+
+One method, one transaction or one script, one round trip: that is what makes the guarantees possible on every store.
+Every store method raises `errors.Unavailable` when the store can't answer; then nothing, or all of the step, was done,
+and repeating it is safe. Instants are handed in as `now` (ms).
+"""
+
+from sso_server.core.ports.account_side import (
+    AuditStore,
+    ClientStore,
+    EndOrderStore,
+    KeyStore,
+    OneTimeStore,
+    UserStore,
+)
+from sso_server.core.ports.session_side import (
+    Archive,
+    CheckInStore,
+    GuessStore,
+    Ledger,
+    Outbox,
+    SessionLists,
+    SessionStore,
+    StoreHealth,
+    Sweeps,
+    TicketStore,
+    TokenStore,
+)
+from sso_server.core.ports.tools import Clock, PasswordHasher, Randomness, Seals, Signer, Wake
+
+__all__ = [
+    "Archive",
+    "AuditStore",
+    "CheckInStore",
+    "ClientStore",
+    "Clock",
+    "EndOrderStore",
+    "GuessStore",
+    "KeyStore",
+    "Ledger",
+    "OneTimeStore",
+    "Outbox",
+    "PasswordHasher",
+    "Randomness",
+    "Seals",
+    "SessionLists",
+    "SessionStore",
+    "Signer",
+    "StoreHealth",
+    "Sweeps",
+    "TicketStore",
+    "TokenStore",
+    "UserStore",
+    "Wake",
+]

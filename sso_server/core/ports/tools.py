@@ -1,0 +1,69 @@
+"""Ports that are tools: time, randomness, hashes, seals, signatures, the bell of the delivery worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> int:
+        """Milliseconds UTC."""
+
+
+class Randomness(Protocol):
+    """The only source of randomness."""
+
+    def identifier(self, prefix: str, bucket: int) -> str:
+        """`<prefix>-<bucket>-<160 random bits>`."""
+
+    def token(self, prefix: str) -> str:
+        """`<prefix>-<160 random bits>`, for what has no bucket."""
+
+    def bucket(self) -> int:
+        """A bucket for a new browser."""
+
+
+class PasswordHasher(Protocol):
+    """argon2id, capped per process."""
+
+    def hash(self, password: str) -> str:
+        """Raises Unavailable when too many wait already."""
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """With None as slow as with a real hash, and False: time tells nobody whether an account exists."""
+
+    def needs_rehash(self, password_hash: str) -> bool:
+        """The hash was made with older parameters."""
+
+
+class Seals(Protocol):
+    """MACed values that travel through other hands (itsdangerous). Each purpose has its own key derivation."""
+
+    def seal(self, purpose: str, payload: Mapping[str, Any]) -> str:
+        """URL-safe text."""
+
+    def open(self, purpose: str, text: str, max_age_s: int | None = None) -> dict[str, Any] | None:
+        """None when it is forged, of another purpose, or older than `max_age_s`."""
+
+
+class Signer(Protocol):
+    """JWTs with the centre's keys."""
+
+    def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str) -> str:
+        """A compact JWS with `kid`."""
+
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token we signed (any of our keys, `exp` not looked at), or None."""
+
+    def jwks(self) -> list[dict[str, str]]:
+        """Public keys: next, active, retired but still accepted."""
+
+
+class Wake(Protocol):
+    """A hint to the delivery worker; losing it costs only latency."""
+
+    def ring(self) -> None:
+        """Never raises, never blocks."""
