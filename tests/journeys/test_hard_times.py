@@ -18,6 +18,7 @@ from tests.journeys.conftest import StartCentre, StartSite
 from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
 from tests.support.centre import PASSWORD, Centre, wait_until
+from tests.support.ports import free_port
 from tests.support.relying_party import RelyingParty
 from tests.support.sinks import Sink
 
@@ -218,7 +219,11 @@ def test_a_full_or_read_only_data_directory_is_a_clear_error(tmp_path: Path) -> 
     blocked.write_text("in the way")
     done = subprocess.run(
         [sys.executable, "-m", "sso_server.cli", "serve"],
-        env={**clean_env(), "SSO_DATA_DIR": str(blocked / "data")},
+        env={
+            **clean_env(),
+            "SSO_DATA_DIR": str(blocked / "data"),
+            "SSO_ISSUER": f"http://127.0.0.1:{free_port()}",
+        },
         capture_output=True,
         timeout=30,
         check=False,

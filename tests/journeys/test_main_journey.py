@@ -107,11 +107,9 @@ def test_an_idle_session_ends_at_the_sites_too(start_centre: StartCentre, start_
     one = start_site(centre, "one", lease_s=5)
     browser = Browser()
     sign_in(browser, one)
-    (session,) = centre.cli("session", "list")
-    wait_until(lambda: not centre.cli("session", "list"), seconds=20, why="the sweeper to end it")
-    ended = centre.cli("signout", "show", session["sid"])
-    assert ended["reason"] == "idle"
-    wait_until(lambda: not signed_in(browser, one), why="the site to be told")
+    (ended,) = wait_until(lambda: centre.cli("signout", "list"), seconds=60, why="the sweeper to end it")
+    assert centre.cli("signout", "show", ended["sid"])["reason"] == "idle"
+    wait_until(lambda: not signed_in(browser, one), seconds=30, why="the site to be told")
 
 
 def test_somebody_who_clicks_at_one_site_for_twice_the_idle_time_stays_signed_in(
