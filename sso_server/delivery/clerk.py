@@ -11,11 +11,11 @@ from collections import deque
 
 import structlog
 
-from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.notifications import AttemptResult
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import Archive, AuditStore, Clock, Outbox
+from sso_server.delivery.outages import Outage
 
 _BATCH = 500
 _ARCHIVE_EVERY_MS = 2 * SECOND
@@ -91,23 +91,26 @@ class Clerk:
     def run(self, stop: threading.Event) -> None:
         """Until stopped; what is queued by then is for a last `flush`. A store that is away is waited for."""
         failures = 0
+        outage = Outage(_log, "writing_resumed")
         while not stop.is_set():
             if not self._queue:
                 self._filled.wait(0.25)
             self._filled.clear()
+            asked = bool(self._queue)
             try:
                 self.flush()
                 if abs(self._clock.now() - self._archived_at) >= _ARCHIVE_EVERY_MS:
                     more = self.archive_final() == _BATCH
+                    asked = True
                     self._archived_at = -_ARCHIVE_EVERY_MS if more else self._clock.now()
                 failures = 0
+                if asked:
+                    outage.is_over()
             except Exception as error:  # noqa: BLE001  (the last handler of this thread: without it, results pile up unseen)
                 pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
                 failures += 1
-                _log.warning(
-                    "results_not_written",
-                    backlog=self.backlog,
-                    retry_in_s=pause_s,
-                    exc_info=None if isinstance(error, Unavailable) else error,
-                )
+                if backlog := self.backlog:
+                    outage.failed("results_not_written", error, backlog=backlog)
+                else:
+                    outage.failed("final_rows_not_archived", error)
                 stop.wait(pause_s)

@@ -44,9 +44,9 @@ def run_delivery(
             if dead and ledger is not None:
                 try:
                     worker.take_over(ledger, lambda name: socket_name(name) in dead)
-                except Unavailable:
+                except Unavailable as error:
                     # Their claims run out by themselves half a minute after they were made.
-                    _log.warning("claims_not_taken_over", workers=len(dead))
+                    _log.warning("claims_not_taken_over", workers=len(dead), cause=error.detail)
         sweeping = threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")
         sweeping.start()
         _log.info("delivery_started", worker=worker.name)

@@ -9,10 +9,10 @@ import threading
 
 import structlog
 
-from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, HOUR, MINUTE, SECOND
 from sso_server.core.ports import AuditStore, Clock, StoreHealth, Sweeps
 from sso_server.core.sign_out import SignOut
+from sso_server.delivery.outages import Outage
 
 MOST_SKEW_MS = 2 * SECOND
 _BATCH = 200
@@ -64,14 +64,15 @@ class Sweeper:
     def run(self, stop: threading.Event, interval_s: float = 1.0) -> None:
         """Until stopped. A store that is away is waited for."""
         failures = 0
+        outage = Outage(_log, "sweeping_resumed")
         while not stop.wait(interval_s if not failures else _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
             try:
                 self.run_once()
                 failures = 0
+                outage.is_over()
             except Exception as error:  # noqa: BLE001  (the last handler of this thread: sessions must go on ending)
                 failures += 1
-                problem = None if isinstance(error, Unavailable) else error
-                _log.warning("sweeping_pauses", error=type(error).__name__, exc_info=problem)
+                outage.failed("sweeping_pauses", error)
 
     def _run_orders(self) -> int:
         ended = 0

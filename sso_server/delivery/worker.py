@@ -33,6 +33,7 @@ from sso_server.core.policy import SECOND
 from sso_server.core.ports import Archive, AuditStore, Clock, Ledger, Outbox
 from sso_server.delivery.clerk import Clerk
 from sso_server.delivery.lanes import Lanes
+from sso_server.delivery.outages import Outage
 
 POLL_S = 0.25
 _BATCH = 100
@@ -111,6 +112,7 @@ class Worker:
         self._concurrency = concurrency
         self._clerk = Clerk(outbox, archive, audit, clock)
         self._lanes = Lanes()
+        self._outage = Outage(_log, "delivery_resumed")
         self._inbox: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()
         self._begun: dict[int, float] = {}
         self._number = 0
@@ -153,8 +155,7 @@ class Worker:
                     pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
                     failures += 1
                     next_claim = monotonic() + pause_s
-                    problem = None if isinstance(error, Unavailable) else error
-                    _log.warning("delivery_pauses", seconds=pause_s, error=type(error).__name__, exc_info=problem)
+                    self._outage.failed("delivery_pauses", error)
             self._drain()
         written.set()
         for thread in threads:
@@ -195,11 +196,15 @@ class Worker:
         if self._lanes.waiting + _BATCH > _MOST_WAITING or self._clerk.backlog > _MOST_BACKLOG:
             return monotonic() + POLL_S
         if len(self._claim()) == _BATCH:
-            return monotonic()
-        due = self._outbox.next_due(now)
-        wait_s = POLL_S if due is None else (due - self._clock.now()) / 1000
-        # Never sooner than a few milliseconds: what is due and was not handed out belongs to somebody else.
-        return monotonic() + min(POLL_S, max(0.005, wait_s))
+            wait_s = 0.0
+        else:
+            due = self._outbox.next_due(now)
+            wait_s = POLL_S if due is None else (due - self._clock.now()) / 1000
+            # Never sooner than a few milliseconds: what is due and was not handed out belongs to somebody else.
+            wait_s = min(POLL_S, max(0.005, wait_s))
+        # Only here: sending and collecting go on without the store and say nothing about it.
+        self._outage.is_over()
+        return monotonic() + wait_s
 
     def _claim(self) -> list[Notification]:
         rows = self._outbox.claim(self.name, self._clock.now(), _BATCH, CLAIM_MS)
