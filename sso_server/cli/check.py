@@ -14,7 +14,7 @@ from sso_server.core.errors import LockstepError, Unavailable
 from sso_server.core.ports import Clock, StoreHealth
 from sso_server.secret_key import prepare_data_dir
 from sso_server.stores.sql import migrate
-from sso_server.web.health import MAX_CLOCK_DIFFERENCE_MS
+from sso_server.web.health import MAX_CLOCK_DIFFERENCE_MS, STORE_NAMES
 
 
 @click.command("check")
@@ -58,8 +58,7 @@ def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
             return
         with open_centre(settings) as centre:
             good.append("The database's schema is up to date.")
-            names = ("The database", "Redis")
-            for name, health in zip(names, centre.services.health, strict=False):
+            for name, health in zip(STORE_NAMES, centre.services.health, strict=False):
                 _look_at_store(name, health, centre.services.clock, good, problems)
             if centre.signing_keys.list_keys():
                 centre.signing_keys.ensure_keys()

@@ -13,6 +13,8 @@ from sso_server.web.services import services
 
 blueprint = Blueprint("health", __name__)
 MAX_CLOCK_DIFFERENCE_MS = 2000
+#: What `Services.health` looks at, in its order; without Redis there is only the first.
+STORE_NAMES = ("The database", "Redis")
 
 
 @blueprint.get("/healthz")
@@ -23,18 +25,21 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """503 with the reasons when a store is away or this node's clock is more than 2 s off the store's."""
+    """503 with the reasons when a store is away or this node's clock is more than 2 s off the store's.
+
+    Anybody may ask: which part is away is said here, where it stands and what it answered only in the logs.
+    """
     reasons = []
     warnings = []
-    for health in services().health:
+    for name, health in zip(STORE_NAMES, services().health, strict=False):
         try:
             difference = abs(health.store_time() - services().clock.now())
             warnings += health.problems()
-        except Unavailable as error:
-            reasons.append(error.description)
+        except Unavailable:
+            reasons.append(f"{name} cannot answer right now.")
             continue
         if difference > MAX_CLOCK_DIFFERENCE_MS:
-            reasons.append(f"This node's clock differs from the store's by {difference} ms.")
+            reasons.append(f"{name}: its clock and this node's differ by {difference} ms.")
     body = {"status": "ok" if not reasons else "not ready", "reasons": reasons, "warnings": warnings}
     return json_answer(body, 503 if reasons else 200)
 

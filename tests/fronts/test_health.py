@@ -1,0 +1,30 @@
+"""`/readyz`: which part is away, in words that anybody may read."""
+
+import os
+
+from tests.fronts.conftest import Later
+
+
+def test_a_redis_that_is_away_is_named_and_nothing_of_its_address(make_app) -> None:
+    answer = make_app(redis_url="redis://:hunter2@127.0.0.1:1/0").test_client().get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (503, "not ready")
+    assert answer.json["reasons"] == ["Redis cannot answer right now."]
+    assert "127.0.0.1" not in answer.text
+
+
+def test_a_database_that_cannot_be_written_is_named(make_app, tmp_path) -> None:
+    browser = make_app().test_client()
+    assert browser.get("/readyz").status_code == 200
+    # Root may write what nobody may write: a directory in the place of the file stops everybody.
+    os.replace(tmp_path / "lockstep.sqlite3", tmp_path / "moved")
+    for file in tmp_path.glob("lockstep.sqlite3-*"):
+        file.unlink()
+    (tmp_path / "lockstep.sqlite3").mkdir()
+    answer = make_app().test_client().get("/readyz")
+    assert (answer.status_code, answer.json["reasons"]) == (503, ["The database cannot answer right now."])
+
+
+def test_a_clock_that_is_off_names_the_store_it_was_measured_against(app, later: Later) -> None:
+    with later(60):
+        (reason,) = app.test_client().get("/readyz").json["reasons"]
+    assert reason.startswith("The database: its clock and this node's differ by ")
