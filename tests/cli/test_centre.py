@@ -92,7 +92,9 @@ def test_a_store_that_is_away_is_one_line_and_exit_code_1(sso: Sso) -> None:
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("url", ["redis://:hunter2/x@127.0.0.1:6379", "redis://h:port", "redis://h?timeout=soon"])
+@pytest.mark.parametrize(
+    "url", ["redis://:hunter2/x@127.0.0.1:6379", "redis://h:port", "redis://h?timeout=soon", "redis://h/0?foo=1"]
+)
 def test_an_address_that_is_none_of_a_redis_is_a_setting_in_words(sso: Sso, url: str) -> None:
     sso.run("db", "upgrade")
     sso.env["SSO_REDIS_URL"] = url

@@ -70,6 +70,11 @@ class Link:
             # What others wrote into our keys, and half a character that a browser sent, must not raise.
             encoding_errors="replace",
         )
+        try:
+            # Made and thrown away, not connected: redis-py looks at an address's options only when it needs a connection.
+            pool.connection_class(**pool.connection_kwargs)
+        except TypeError:
+            raise ValueError("SSO_REDIS_URL has an option that redis-py doesn't know.") from None
         self._redis = redis.Redis(connection_pool=pool)
 
     def send(self, call: Call) -> Any:
