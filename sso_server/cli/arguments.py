@@ -47,6 +47,17 @@ def read_password(from_stdin: bool) -> str:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before something that hits many people, unless --yes was given. Aborts (exit code 1) on no."""
-    if not yes:
-        click.confirm(question, abort=True, err=True)
+    """Ask before something that hits many people, unless --yes was given. Aborts (exit code 1) on no, usage error where
+    nobody can be asked."""
+    if yes:
+        return
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        # Ctrl-C, or the end of an input that is no terminal: cron's, a pipe's, /dev/null.
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise click.UsageError("Nobody is there to answer: to do it without asking, use --yes.") from None
+    if not agreed:
+        raise click.Abort

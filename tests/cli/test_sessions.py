@@ -81,6 +81,9 @@ def test_ending_everything_asks_first(sso: Sso, shop, sign_in) -> None:
     refused = sso.run("session", "end", "--all", stdin="n\n", code=1)
     assert "2 sessions" in refused.stderr
     assert len(sso.json("session", "list")) == 2
+    unasked = sso.run("session", "end", "--all", stdin="", code=2)
+    assert "use --yes" in unasked.stderr
+    assert len(sso.json("session", "list")) == 2
     assert sso.json("session", "end", "--all", "--yes") == {"sessions_ended": 2}
     assert sso.json("session", "list") == []
 
