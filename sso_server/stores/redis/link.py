@@ -71,7 +71,7 @@ class Link:
             encoding_errors="replace",
         )
         try:
-            # Made and thrown away, not connected: redis-py looks at an address's options only when it needs a connection.
+            # Made, never connected: redis-py looks at the options of an address only when it needs a connection.
             pool.connection_class(**pool.connection_kwargs)
         except TypeError:
             raise ValueError("SSO_REDIS_URL has an option that redis-py doesn't know.") from None
