@@ -1,7 +1,5 @@
 """`/readyz`: which part is away, in words that anybody may read."""
 
-import os
-
 from tests.fronts.conftest import Later
 
 
@@ -13,10 +11,9 @@ def test_a_redis_that_is_away_is_named_and_nothing_of_its_address(make_app) -> N
 
 
 def test_a_database_that_cannot_be_written_is_named(make_app, tmp_path) -> None:
-    browser = make_app().test_client()
-    assert browser.get("/readyz").status_code == 200
+    assert make_app().test_client().get("/readyz").status_code == 200
     # Root may write what nobody may write: a directory in the place of the file stops everybody.
-    os.replace(tmp_path / "lockstep.sqlite3", tmp_path / "moved")
+    (tmp_path / "lockstep.sqlite3").rename(tmp_path / "moved")
     for file in tmp_path.glob("lockstep.sqlite3-*"):
         file.unlink()
     (tmp_path / "lockstep.sqlite3").mkdir()
