@@ -12,15 +12,15 @@ from flask import Request
 
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.errors import InvalidClient, InvalidRequest
-from sso_server.web.params import read_all
+from sso_server.web.params import read_params
 from sso_server.web.services import services
 
 
 def read_client_form(request: Request) -> tuple[Client, dict[str, str]]:
-    """The authenticated sender of a form, and the form. Raises InvalidRequest, InvalidClient."""
+    """The authenticated sender of a form, and the form. Raises InvalidRequest, InvalidClient, RequestEntityTooLarge."""
     if request.mimetype != "application/x-www-form-urlencoded":
         raise InvalidRequest("Send a body of type application/x-www-form-urlencoded.")
-    form = read_all(request.form)
+    form = read_params(request)
     return read_client(request, form), form
 
 

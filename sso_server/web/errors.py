@@ -1,6 +1,6 @@
 """Error pages for people: what happened, what to do, a request id to quote; never a stack trace, never a redirect.
 
-Machine fronts register their own handler on their blueprint and call `log_error`; anything nobody expected ends here.
+Errors for programs are in `web/json_errors`; anything that nobody expected, anywhere else, ends here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def install_errors(app: Flask) -> None:
         return response
 
     app.register_error_handler(LockstepError, error_page)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error_page)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -81,7 +81,18 @@ def _retry_after_s(error: LockstepError) -> int:
     return -(-error.retry_after_ms // 1000) if isinstance(error, TooManyGuesses) else 0
 
 
-def _http_error(error: HTTPException) -> Response:
+def page_of(error: LockstepError | HTTPException) -> Response:
+    """The page for either kind."""
+    return error_page(error) if isinstance(error, LockstepError) else http_error_page(error)
+
+
+def log_unexpected(error: Exception) -> None:
+    """With its traceback: the answer has only the request id."""
+    _log.error("unexpected_error", path=request.path, exc_info=error)
+
+
+def http_error_page(error: HTTPException) -> Response:
+    """The page for what routing or parsing refused."""
     if error.response is not None and error.code is not None and error.code < 400:
         return error.response  # type: ignore[return-value]  # a redirect that the routing made
     response = _page(error.code or 500, f"http_{error.code}", "")
@@ -92,7 +103,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    _log.error("unexpected_error", path=request.path, exc_info=error)
+    log_unexpected(error)
     return _page(500, "server_error", "")
 
 

@@ -5,20 +5,24 @@ One handler per blueprint of machine endpoints; people's error pages are in `web
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from sso_server.core.errors import InvalidClient, InvalidRequest, LockstepError, Unavailable
-from sso_server.web.errors import log_error, retry_after_of
+from sso_server.web.errors import http_error_page, log_error, log_unexpected, retry_after_of
 from sso_server.web.responses import json_answer
 
 REALM = "lockstep"
+_KEY = "lockstep_json"
 
 
 def install_json_errors(blueprint: Blueprint) -> None:
-    """Every error raised in a view of this blueprint becomes JSON."""
+    """Every error at an address of this blueprint becomes JSON, whatever the caller accepts."""
     blueprint.register_error_handler(LockstepError, json_error)
     blueprint.register_error_handler(HTTPException, _http_error)
+    blueprint.register_error_handler(Exception, _unexpected)
+    blueprint.record(_register)
 
 
 def json_error(error: LockstepError) -> Response:
@@ -48,4 +52,25 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     text = "The request is too large." if status == 413 else error.name
     log_error(InvalidRequest(text), status)
-    return json_answer({"error": "invalid_request", "error_description": printable(text)}, status)
+    response = json_answer({"error": "invalid_request", "error_description": printable(text)}, status)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log_unexpected(error)
+    return json_answer({"error": "server_error", "error_description": "That was this service's fault."}, 500)
+
+
+def _register(state: BlueprintSetupState) -> None:
+    state.app.extensions.setdefault(_KEY, set()).add(state.blueprint.name)
+    state.app.register_error_handler(MethodNotAllowed, _wrong_method)
+
+
+def _wrong_method(error: MethodNotAllowed) -> Response:
+    """Refused before any view, and so before any blueprint, is known: only the address tells who is calling."""
+    names = current_app.extensions[_KEY]
+    rules = (rule for rule in current_app.url_map.iter_rules() if rule.rule == request.path)
+    for_programs = any(rule.endpoint.partition(".")[0] in names for rule in rules)
+    return _http_error(error) if for_programs else http_error_page(error)

@@ -7,7 +7,7 @@ from flask import Blueprint, Request, Response, request
 from sso_server.core.claims import claims_for
 from sso_server.core.errors import InvalidRequest, InvalidToken, LockstepError
 from sso_server.web.json_errors import REALM, install_json_errors, json_error
-from sso_server.web.params import read_all
+from sso_server.web.params import read_params
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services
 
@@ -36,7 +36,7 @@ def _bearer(request: Request) -> str:
     scheme, _, from_header = request.headers.get("Authorization", "").partition(" ")
     from_form = ""
     if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
-        from_form = read_all(request.form).get("access_token", "")
+        from_form = read_params(request).get("access_token", "")
     header_token = from_header.strip() if scheme.lower() == "bearer" else ""
     if header_token and from_form:
         raise InvalidRequest("Send the token in the header or in the form, not both.")

@@ -7,9 +7,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, NotFound
 
-from sso_server.fronts.portal.forms import read_query
+from sso_server.core.errors import InvalidRequest
+from sso_server.fronts.portal.forms import read_form, read_query
 from sso_server.web.cookies import set_language_cookie
 from sso_server.web.language import LANGUAGES, select_locale
 from sso_server.web.responses import see_other
@@ -20,6 +21,7 @@ blueprint = Blueprint("language", __name__)
 _PAGES = ("/", "/sign-in", "/sign-out", "/signed-out", "/sessions", "/password", "/setup")
 #: What a posted form carries besides what was typed.
 _CARRIED = ("request", "then", "token")
+_READING = ("GET", "HEAD")
 _TAGS = {"en": "en", "zh_Hans_CN": "zh-Hans"}
 
 
@@ -53,13 +55,29 @@ def choose() -> ResponseReturnValue:
 def language_choices() -> list[Choice]:
     """For the foot of every page that has an address to come back to; empty on others."""
     page = request.path if request.path in _PAGES else "/sessions" if request.path == "/sessions/end" else ""
-    if not page:
+    if not page and request.method not in _READING:
         return []
-    source = request.args if request.method == "GET" else request.form
-    kept = [(k, v) for k, v in source.items() if request.method == "GET" or k in _CARRIED]
-    back = f"{page}?{urlencode(kept)}" if kept else page
     now = select_locale()
     return [
-        Choice(code, name, _TAGS[code], "/language?" + urlencode({"to": code, "back": back}), code == now)
+        Choice(code, name, _TAGS[code], _by_cookie(page, code) if page else _by_wish(code), code == now)
         for code, name in LANGUAGES.items()
     ]
+
+
+def _by_cookie(page: str, code: str) -> str:
+    kept = request.args.to_dict() if request.method in _READING else _carried()
+    return "/language?" + urlencode({"to": code, "back": f"{page}?{urlencode(kept)}" if kept else page})
+
+
+def _by_wish(code: str) -> str:
+    """The same address again, e.g. of an error page. Only a query: whatever a stranger's path is, it leads nowhere."""
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "ui_locales"]
+    return "?" + urlencode([*kept, ("ui_locales", _TAGS[code])])
+
+
+def _carried() -> dict[str, str]:
+    try:
+        return {name: value for name, value in read_form(request).items() if name in _CARRIED}
+    except (InvalidRequest, HTTPException):
+        # This is the page that says so, and it must not fail over the same form once more.
+        return {}

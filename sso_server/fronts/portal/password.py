@@ -5,12 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
-from flask_wtf.csrf import CSRFError
 
 from sso_server.core.errors import InvalidRequest, LockstepError, Refused, TooManyGuesses, WrongCredentials
 from sso_server.core.users import PASSWORD_MIN, User, check_password
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_session, visitor_for
-from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, read_form
+from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form
 from sso_server.fronts.portal.people import Person, find_person_quietly, login_required
 from sso_server.fronts.portal.times import wait_words
 from sso_server.web.errors import log_error, retry_after_of, status_of
@@ -59,8 +58,8 @@ def change(person: Person) -> ResponseReturnValue:
     return set_session(see_other("/sessions?done=password"), signed_in, browser)
 
 
-@blueprint.errorhandler(CSRFError)
-def renew(_: CSRFError) -> ResponseReturnValue:
+@asks_again(blueprint)
+def renew() -> ResponseReturnValue:
     """The form's cookie is gone: ask again with a fresh token."""
     person = find_person_quietly()
     return _page(person, Problem(PRESS_ONCE_MORE), 400) if person is not None else see_other("/sign-in?then=password")

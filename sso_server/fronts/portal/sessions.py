@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
-from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import NotFound
 
 from sso_server.core.clients import Client
@@ -15,7 +14,7 @@ from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import home_of
 from sso_server.fronts.portal.devices import device_in_words
 from sso_server.fronts.portal.everywhere import sign_out_everywhere
-from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, read_form, read_query
+from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import Person, find_person_quietly, login_required
 from sso_server.fronts.portal.signed_out import page_of, read_of
 from sso_server.fronts.portal.times import Moment, moment
@@ -80,8 +79,8 @@ def end(person: Person) -> ResponseReturnValue:
     return see_other(f"/sessions?done=device&{page_of(sid, elsewhere=True).partition('?')[2]}")
 
 
-@blueprint.errorhandler(CSRFError)
-def renew(_: CSRFError) -> ResponseReturnValue:
+@asks_again(blueprint)
+def renew() -> ResponseReturnValue:
     """The form's cookie is gone: the list again with fresh tokens."""
     person = find_person_quietly()
     return _page(person, problem=Problem(PRESS_ONCE_MORE), status=400) if person is not None else see_other("/sign-in")

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
-from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import NotFound
 
 from sso_server.core.errors import InvalidRequest, Refused
 from sso_server.core.setup import is_valid, redeem
 from sso_server.core.users import PASSWORD_MIN, check_username
 from sso_server.fronts.portal.browser import open_session, read_browser, set_browser, set_session
-from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, read_form, read_query
+from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.password import new_password_problem
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -71,8 +70,8 @@ def submit() -> ResponseReturnValue:
     return set_session(see_other("/sessions?done=setup"), signed_in, browser)
 
 
-@blueprint.errorhandler(CSRFError)
-def renew(_: CSRFError) -> ResponseReturnValue:
+@asks_again(blueprint)
+def renew() -> ResponseReturnValue:
     """The form's cookie is gone: ask again with a fresh token."""
     form = _form_from(read_form(request))
     _demand(form.token)

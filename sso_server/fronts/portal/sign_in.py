@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
-from flask_wtf.csrf import CSRFError
 
 from sso_server.core.errors import LockstepError, TooManyGuesses, Unavailable, WrongCredentials
 from sso_server.core.sessions import EndReason
@@ -15,7 +14,7 @@ from sso_server.core.sign_in import SignedIn
 from sso_server.core.users import PASSWORD_MAX_BYTES
 from sso_server.fronts.portal.asking import Asking, allow_return, read_asking
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
-from sso_server.fronts.portal.forms import Problem, read_form, read_query
+from sso_server.fronts.portal.forms import Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import AFTER_SIGN_IN, Person, find_person, find_person_quietly
 from sso_server.fronts.portal.standings import REASONS
 from sso_server.fronts.portal.times import wait_words
@@ -72,8 +71,8 @@ def submit() -> ResponseReturnValue:
     return set_session(see_other(goes_on), signed_in, browser)
 
 
-@blueprint.errorhandler(CSRFError)
-def renew(_: CSRFError) -> ResponseReturnValue:
+@asks_again(blueprint)
+def renew() -> ResponseReturnValue:
     """The form's cookie is gone or cut: the same page with a fresh token, ready for a second press."""
     form = _form_from(read_form(request))
     person = find_person_quietly()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_wtf.csrf import CSRFError
 
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import LeaveAsking, home_of, read_leave_asking
 from sso_server.fronts.portal.everywhere import sign_out_everywhere
-from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, read_form, read_query
+from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly
 from sso_server.fronts.portal.signed_out import page_of
 from sso_server.web.cookies import clear_session_cookie, session_cookie
@@ -45,8 +44,8 @@ def end() -> ResponseReturnValue:
     return response
 
 
-@blueprint.errorhandler(CSRFError)
-def renew(_: CSRFError) -> ResponseReturnValue:
+@asks_again(blueprint)
+def renew() -> ResponseReturnValue:
     """The form's cookie is gone: ask again with a fresh token."""
     asking = read_leave_asking(read_form(request).get("request", ""))
     person = find_person_quietly()
