@@ -89,6 +89,51 @@ def test_one_person_does_not_shut_out_an_office(stores):
     assert stores.guesses.begin(limits_for("bob", "192.0.2.1", ""), NOW) == 0
 
 
+def flood(stores, address):
+    """Wrong passwords for names that nobody has, until the counter of the address would make wait for long."""
+    for number in range(130):
+        assert stores.guesses.begin(limits_for(f"nobody-{number}", address, ""), NOW) == 0
+
+
+def test_one_who_guesses_at_made_up_names_does_not_shut_out_an_office(stores):
+    flood(stores, "192.0.2.1")
+    bob = limits_for("bob", "192.0.2.1", "")
+    assert [stores.guesses.begin(bob, NOW) for _ in range(2)] == [0, 0]
+    stores.guesses.settle([bob[0].key], [limit.key for limit in bob[1:]])
+    assert stores.guesses.begin(bob, NOW) == 0, "who signed in begins anew"
+
+
+def test_who_goes_on_guessing_waits_for_the_counter_of_the_address(stores):
+    flood(stores, "192.0.2.1")
+    bob = limits_for("bob", "192.0.2.1", "")
+    assert [stores.guesses.begin(bob, NOW) for _ in range(3)] == [0, 0, 30 * SECOND]
+    assert stores.guesses.begin(bob, NOW + 30 * SECOND - 1) == 1
+    assert stores.guesses.begin(bob, NOW + 30 * SECOND) == 0
+
+
+def test_a_spared_attempt_is_counted_all_the_same(stores):
+    own, shared = Limit("own", 5, SECOND, SECOND, HOUR), Limit("shared", 2, MINUTE, HOUR, HOUR, spare=3)
+    assert [begin(stores, NOW, own, shared) for _ in range(3)] == [0, 0, 0]
+    assert begin(stores, NOW, own, shared) == 2 * MINUTE, "three were counted, not two"
+
+
+def test_an_own_counter_that_makes_wait_is_told_without_the_one_that_spares(stores):
+    own, shared = Limit("own", 1, SECOND, SECOND, HOUR), Limit("shared", 1, HOUR, HOUR, HOUR, spare=2)
+    assert begin(stores, NOW, own, shared) == 0
+    assert begin(stores, NOW, own, shared) == SECOND
+
+
+def test_all_addresses_that_one_ipv6_customer_has_are_one_address():
+    def places(address):
+        return [limit.key for limit in limits_for("alice", address, "")]
+
+    assert places("2001:db8:1:2::1") == places("2001:db8:1:2:ffff::9")
+    assert places("2001:db8:1:2::1") != places("2001:db8:1:3::1")
+    assert places("192.0.2.1") == places("::ffff:192.0.2.1")
+    assert places("192.0.2.1") != places("192.0.2.2")
+    assert places("unix:") == places("unix:")
+
+
 def test_old_counters_are_purged_and_young_ones_stay(sql_stores):
     # Redis drops these by a life of their own, which no purge hurries: tests/stores/redis/test_lives.py.
     stores = sql_stores

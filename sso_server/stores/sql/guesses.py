@@ -52,13 +52,14 @@ class SqlGuesses:
                 _ENSURE, [{"key": limit.key, "now": now, "forget_at": now + limit.forget_ms} for limit in ordered]
             )
             rows = {row.key: row for row in connection.execute(_LOCK, {"_keys": [limit.key for limit in ordered]})}
-            counts: dict[str, int] = {}
-            longest = 0
-            for limit in ordered:
-                row = rows[limit.key]
-                counts[limit.key] = count = 0 if row.forget_at <= now else row.attempts
-                if count > 0:
-                    longest = max(longest, row.last_at + limit.wait_after(count) - now)
+            counts = {key: 0 if row.forget_at <= now else row.attempts for key, row in rows.items()}
+            own = counts[limits[0].key]
+            waits = [
+                rows[limit.key].last_at + limit.wait_after(counts[limit.key]) - now
+                for limit in ordered
+                if counts[limit.key] > 0 and own >= limit.spare
+            ]
+            longest = max(waits, default=0)
             if longest > 0:
                 return longest
             connection.execute(
