@@ -6,8 +6,10 @@ Environment: `SSO_*` for the SDK; `SITE_NAME`, `SITE_COLOR`, and for links `SITE
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import NotFound
 
 from demo_apps.words import WORDS, event_text
 from sso_client import Event
@@ -32,17 +34,26 @@ def create_app() -> Flask:
     def account() -> Response:
         return show(sso)
 
+    @app.errorhandler(NotFound)
+    def missing(_: NotFound) -> Response:
+        return _page("missing.html", 404)
+
     return app
 
 
 def show(sso: SSO) -> Response:
     """The one page there is: the state in large letters, how it came about, the log."""
-    language = request.accept_languages.best_match(WORDS, "en")
     session = sso.session
-    lines = [(_clock(event), event_text(language, event), event.kind) for event in sso.recent_events(EVENTS_SHOWN)]
-    response = make_response(
-        render_template("site.html", words=WORDS[language], session=session, user=session and session.user, lines=lines)
-    )
+    lines = [(_clock(event), event_text(_language(), event), event.kind) for event in sso.recent_events(EVENTS_SHOWN)]
+    return _page("site.html", session=session, user=session and session.user, lines=lines)
+
+
+def _language() -> str:
+    return request.accept_languages.best_match(WORDS, "en")
+
+
+def _page(template: str, status: int = 200, **shown: Any) -> Response:
+    response = make_response(render_template(template, words=WORDS[_language()], **shown), status)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = (
         "default-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'"

@@ -20,6 +20,9 @@ WORDS = {
         "map": "Watch the map",
         "ended": "Your session has just ended.",
         "note": "This page changes by itself when the session ends.",
+        "missing": "There is no such page",
+        "why": "The address may be mistyped.",
+        "start": "To the start page",
     },
     "zh": {
         "lang": "zh-Hans",
@@ -36,6 +39,9 @@ WORDS = {
         "map": "查看会话图",
         "ended": "您的会话刚刚结束。",
         "note": "会话结束时，本页会自行变化。",
+        "missing": "此页面不存在",
+        "why": "地址可能输入有误。",
+        "start": "前往首页",
     },
 }
 _EVENTS_ZH = {

@@ -8,6 +8,15 @@ import pytest
 from tests.demo.conftest import Demo
 from tests.support.chromium import chromium
 
+#: How many lines a pill on the map takes for these words; 99 if it leaves its card.
+LINES_OF_A_CHIP = """(words) => {
+  const chip = document.querySelector("[data-standing=signed_out] .chip");
+  chip.textContent = words;
+  const text = document.createRange();
+  text.selectNodeContents(chip);
+  const inside = chip.getBoundingClientRect().right <= chip.closest(".session").getBoundingClientRect().right;
+  return inside ? text.getClientRects().length : 99;
+}"""
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
@@ -36,6 +45,8 @@ def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone
         one.locator("[data-state=out]").wait_for()
         assert one.locator("[data-just-ended]").is_visible()
         the_map.locator(".ended [data-client=site-one][data-standing=signed_out]").wait_for()
+        assert the_map.evaluate(LINES_OF_A_CHIP, "signed out after 1234 ms") == 1
+        assert the_map.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(start_demo, tmp_path: Path) -> None:
