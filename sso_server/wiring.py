@@ -17,6 +17,7 @@ from sso_server.config import ConfigError, Settings
 from sso_server.core.accounts import Accounts
 from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import Client, ClientDirectory, is_loopback_host
+from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.notifications import Notification
 from sso_server.core.policy import DAY
 from sso_server.core.reports import SignOutReports
@@ -59,25 +60,29 @@ class Built:
         """The delivery worker of this process, under a name of its own: claims of a dead one are told apart."""
         services = self.services
         stores = self.session_stores
-        randomness = SystemRandomness()
-
-        def tell_oidc(row: Notification, client: Client) -> OutgoingPost:
-            body, headers = logout_token.build(
-                row, client, services.signer, services.policy.issuer, services.clock.now(), randomness.token("jti")
-            )
-            return OutgoingPost(client.backchannel_logout_uri, body, headers)
-
         return Worker(
             outbox=stores.outbox,
             archive=stores.archive,
             audit=self.sql.audit,
             clients=services.clients,
-            builders={"oidc": tell_oidc},
-            sender=GuardedSender(allow_loopback=services.site.is_loopback),
+            builders={"oidc": self.logout_post},
+            sender=self.sender(),
             clock=services.clock,
-            jitter=randomness.jitter,
+            jitter=SystemRandomness().jitter,
             name=f"{socket.gethostname()}-{os.getpid()}",
         )
+
+    def sender(self) -> GuardedSender:
+        """What calls sites; whoever takes it closes it."""
+        return GuardedSender(allow_loopback=self.services.site.is_loopback)
+
+    def logout_post(self, row: Notification, client: Client) -> OutgoingPost:
+        """The call of one attempt, signed now. Raises Refused (unreadable key), Unavailable."""
+        services = self.services
+        jti = services.randomness.token("jti")
+        issuer = services.policy.issuer
+        body, headers = logout_token.build(row, client, services.signer, issuer, services.clock.now(), jti)
+        return OutgoingPost(client.backchannel_logout_uri, body, headers)
 
     def sweeper(self) -> Sweeper:
         """Ends what is due, runs end orders, drops what nobody needs."""
@@ -159,7 +164,7 @@ def build(settings: Settings) -> Built:
         sign_out=sign_out,
         tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
         tokens=Tokens(stores.tokens, sign_out, sql.audit, clock, randomness, policy),
-        check_ins=CheckIns(stores.check_ins, sign_out, seals, clock, policy),
+        check_ins=CheckIns(stores.check_ins, sign_out, seals, ClockGuard(stores.health, clock), clock, policy),
         lists=stores.lists,
         ledger=stores.ledger,
         reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock),

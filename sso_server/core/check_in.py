@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidRequest, UnauthorizedClient
+from sso_server.core.clock_guard import ClockGuard
+from sso_server.core.errors import InvalidRequest, UnauthorizedClient, Unavailable
 from sso_server.core.identifiers import SESSION, is_kind, is_store_id
-from sso_server.core.policy import Policy
+from sso_server.core.policy import SECOND, Policy
 from sso_server.core.ports import CheckInStore, Clock, Seals
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
@@ -45,6 +46,7 @@ class StoreReport:
     live: tuple[str, ...] | None
     logout_uri: str
     local_max_ms: int
+    margin_ms: int
     lease_s: int
     grace_s: int
     kind: str = "oidc"
@@ -93,15 +95,26 @@ class CheckInAnswer:
     lag_ms: int
     lease_s: int
     grace_s: int
+    report_s: int
+    """A store that served a session reports it within this time, and while it lasts needs to report it only once."""
 
 
 class CheckIns:
     """Answers check-ins."""
 
-    def __init__(self, store: CheckInStore, sign_out: SignOut, seals: Seals, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self,
+        store: CheckInStore,
+        sign_out: SignOut,
+        seals: Seals,
+        guard: ClockGuard,
+        clock: Clock,
+        policy: Policy,
+    ) -> None:
         self._store = store
         self._sign_out = sign_out
         self._seals = seals
+        self._guard = guard
         self._clock = clock
         self._policy = policy
 
@@ -123,6 +136,9 @@ class CheckIns:
                 raise InvalidRequest(f"`{name}` has more than {MAX_LIST} entries.")
             if not all(is_kind(sid, SESSION) for sid in sids):
                 raise InvalidRequest(f"`{name}` holds something that is not a sid.")
+        if not self._guard.is_right():
+            # It would sweep sessions that live, or overlook deadlines that have passed: another node must answer.
+            raise Unavailable("This node's clock differs from the store's.")
         for sid in self._store.registered(client.client_id, call.ended):
             # Only sessions this client takes part in: one site can't end the sessions of another.
             self._sign_out.end(sid, EndReason.SITE_SIGN_OUT, actor=f"client:{client.client_id}")
@@ -139,7 +155,8 @@ class CheckIns:
                 active=call.active,
                 live=call.live,
                 logout_uri=client.backchannel_logout_uri,
-                local_max_ms=local_life_ms(client, self._policy) + self._policy.clock_margin_ms,
+                local_max_ms=local_life_ms(client, self._policy),
+                margin_ms=self._policy.clock_margin_ms,
                 lease_s=client.lease_s,
                 grace_s=client.grace_s,
                 kind=client.kind,
@@ -147,5 +164,6 @@ class CheckIns:
             now,
             MAX_ENDS,
         )
+        report_s = max(1, self._policy.report_ms // SECOND)
         mark = self._seals.seal("mark", {"c": client.client_id, "s": call.store_id, "t": now})
-        return CheckInAnswer(answer.ends, answer.more, mark, lag_ms, client.lease_s, client.grace_s)
+        return CheckInAnswer(answer.ends, answer.more, mark, lag_ms, client.lease_s, client.grace_s, report_s)

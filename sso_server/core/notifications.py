@@ -135,8 +135,9 @@ def without_address(row: Notification) -> AttemptResult:
 def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> tuple[State, int | None, str]:
     status = answer.status
     if status is not None and 200 <= status < 300:
-        if row.store_id and answer.store_id and answer.store_id != row.store_id:
-            # Another host of the same site answered: it ended nothing of this store's. The store hears at its check-in.
+        if row.store_id and answer.store_id != row.store_id:
+            # Another host of the same site answered, or something in front of it that knows no stores (a maintenance
+            # page, a proxy that strips headers): nothing of this store's was ended. The store hears at its check-in.
             return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter), "other_store"
         return State.ACKNOWLEDGED, None, ""
     if status is None or status in _RETRIED_STATUS or status >= 500:

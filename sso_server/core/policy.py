@@ -37,5 +37,8 @@ class Policy:
 
     @property
     def idle_allowance_ms(self) -> int:
-        """Idle time plus what a report may be late by: the interval itself and one lease."""
-        return self.idle_ms + self.report_ms + self.lease_s * SECOND
+        """Idle time plus what a report may be late by: the interval itself, the quarter of it within which a store
+        notes
+        activity only once, and one lease.
+        """
+        return self.idle_ms + self.report_ms * 5 // 4 + self.lease_s * SECOND

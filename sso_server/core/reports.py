@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sso_server.core.check_in import SiteStore
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.notifications import Notification, State
 from sso_server.core.ports import CheckInStore, Clock, Ledger
@@ -51,11 +52,17 @@ class SignOutReports:
 
     def lines(self, sid: str) -> list[SiteLine]:
         """One per participant of the ended session, in the order of registration."""
-        return [self._line(row) for row in self._ledger.of_session(sid)]
+        rows = self._ledger.of_session(sid)
+        # A site may have very many stores (a new one with each container): each site's are read once.
+        waiting = {row.client_id for row in rows if row.store_id and row.state is not State.ACKNOWLEDGED}
+        stores = {(s.client_id, s.store_id): s for c in waiting for s in self._check_ins.find_site_stores(c)}
+        return [self._line(row, stores) for row in rows]
 
-    def _line(self, row: Notification) -> SiteLine:
+    def _line(self, row: Notification, stores: dict[tuple[str, str], SiteStore]) -> SiteLine:
         client = self._clients.find(row.client_id)
-        safe_at = self._safe_at(row) if row.store_id and row.state is not State.ACKNOWLEDGED else None
+        safe_at = None
+        if row.store_id and row.state is not State.ACKNOWLEDGED:
+            safe_at = _safe_at(row, stores.get((row.client_id, row.store_id)))
         return SiteLine(
             client_id=row.client_id,
             name=client.name if client else row.client_id,
@@ -66,15 +73,11 @@ class SignOutReports:
             notification=row,
         )
 
-    def _safe_at(self, row: Notification) -> int:
-        """When a store's last lease (and grace) runs out. A store that never checked in admits nobody without doing
-        so.
-        """
-        for store in self._check_ins.find_site_stores(row.client_id):
-            if store.store_id == row.store_id:
-                # A check-in after the end carried it, so only a lease from before it counts.
-                return min(row.local_until, max(row.ended_at, store.safe_at))
-        return row.ended_at
+
+def _safe_at(row: Notification, store: SiteStore | None) -> int:
+    """When a store's last lease (and grace) runs out. A store that never checked in admits nobody without doing so."""
+    # A check-in after the end carried it, so this is never too early.
+    return row.ended_at if store is None else min(row.local_until, max(row.ended_at, store.safe_at))
 
 
 def _standing(row: Notification, safe_at: int | None, now: int) -> Standing:

@@ -78,6 +78,19 @@ class Participant:
     """It reports activity at check-in, so idleness is known."""
 
 
+def local_until(
+    now: int, *, created_at: int, absolute_until: int, local_max_ms: int, margin_ms: int, bounded: bool
+) -> int:
+    """When a local session that opens now must be over (ms), give or take the margin for clocks.
+
+    `bounded`: a site with our SDK, which was told the session's end. Any other site may count the same life from its
+    own beginning. `created_at` and `absolute_until` are the global session's. The Redis scripts repeat these lines.
+    """
+    if bounded:
+        return min(now + local_max_ms, absolute_until) + margin_ms
+    return now + min(local_max_ms, absolute_until - created_at) + margin_ms
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The outcome of opening: a new session or the same one with a new cookie, and the one that made room for it."""

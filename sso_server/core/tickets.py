@@ -76,7 +76,9 @@ class Redemption:
     kind: str
     logout_uri: str
     local_max_ms: int
-    """`local_until` = now + this."""
+    """How long a local session of this client may live; see `sessions.local_until`."""
+    margin_ms: int
+    """Added to it: how far a site's clock may run behind ours."""
     reports: bool
     idle_off: bool
     """Registering this participant turns idle expiry off for the session."""
@@ -183,7 +185,8 @@ class Tickets:
                 store_id=store_id,
                 kind=client.kind,
                 logout_uri=client.backchannel_logout_uri,
-                local_max_ms=local_life_ms(client, self._policy) + self._policy.clock_margin_ms,
+                local_max_ms=local_life_ms(client, self._policy),
+                margin_ms=self._policy.clock_margin_ms,
                 reports=bool(store_id),
                 idle_off=not store_id and not self._policy.idle_without_reports,
                 access=NewToken(identifiers.digest(access), access_expires_at),

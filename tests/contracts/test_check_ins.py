@@ -132,9 +132,10 @@ def test_activity_counts_only_where_this_store_takes_part_and_the_session_lives(
 def test_a_live_session_is_registered_again(stores):
     store = store_id()
     session = opened(stores)
+    registered(stores, session, **of_store(store_id()))
     answer = check_in(stores, store, NOW + 5, live=(session.sid,), local_max_ms=HOUR)
     assert answer.ends == ()
-    (site,) = stores.lists.participants(session.sid)
+    _, site = stores.lists.participants(session.sid)
     assert (site.client_id, site.store_id, site.kind, site.logout_uri) == ("shop", store, "oidc", LOGOUT_URI)
     assert (site.registered_at, site.local_until, site.reports) == (NOW + 5, NOW + 5 + HOUR, True)
     stores.sessions.end(session.sid, "sign_out", NOW + 6)
@@ -153,6 +154,7 @@ def test_a_site_that_is_registered_stays_as_it_is(stores):
 def test_a_session_that_does_not_live_here_comes_back_as_an_end(stores):
     store = store_id()
     gone, due, lives, never = opened(stores), opened(stores), opened(stores, NOW + IDLE), a_session()
+    registered(stores, lives, now=NOW + IDLE, **of_store(store_id()))
     stores.sessions.end(gone.sid, "sign_out", NOW)
     live = (gone.sid, due.sid, lives.sid, never.sid)
     answer = check_in(stores, store, NOW + IDLE, live=live)
@@ -163,6 +165,16 @@ def test_a_session_that_does_not_live_here_comes_back_as_an_end(stores):
     }
     assert stores.lists.participants(gone.sid) == []
     assert check_in(stores, store, NOW + IDLE + 1).ends == (), "they need no acknowledgement"
+
+
+def test_knowing_a_sid_does_not_let_another_client_join_the_session(stores):
+    store = store_id()
+    session = opened(stores)
+    registered(stores, session, "news")
+    answer = check_in(stores, store, NOW + 5, live=(session.sid,), active=(session.sid,))
+    assert [(notice.sid, notice.reason) for notice in answer.ends] == [(session.sid, "unknown_session")]
+    assert [site.client_id for site in stores.lists.participants(session.sid)] == ["news"]
+    assert stores.check_ins.registered("shop", [session.sid]) == []
 
 
 def test_an_end_that_is_due_anyway_is_told_once_and_with_its_own_reason(stores):

@@ -165,7 +165,7 @@ def test_an_ended_session_stays_while_a_row_is_not_in_the_audit(stores):
 
 def test_a_store_that_has_not_acknowledged_can_still_hear_while_its_local_session_could_live(stores):
     store = store_id()
-    session = ended(stores, store_id=store, reports=True, local_max_ms=5 * DAY)
+    session = ended(stores, store_id=store, reports=True, margin_ms=4 * DAY)
     stores.ledger.abandon(session.sid, "", "root", NOW)
     archive(stores)
     purge(stores, NOW + 4 * DAY)

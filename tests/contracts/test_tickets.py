@@ -38,7 +38,7 @@ def test_redeeming_registers_the_site_and_writes_its_tokens(stores):
     session = opened(stores)
     store = store_id()
     ticket = issued(stores, session)
-    redemption = a_redemption(ticket, store_id=store, reports=True)
+    redemption = a_redemption(ticket, store_id=store, reports=True, local_max_ms=HOUR)
     redeemed = stores.tickets.redeem(redemption, NOW + 9)
     assert redeemed.refusal is None
     assert redeemed.ticket == ticket
@@ -46,7 +46,7 @@ def test_redeeming_registers_the_site_and_writes_its_tokens(stores):
     assert stores.sessions.find(session.sid) == redeemed.session
     (site,) = stores.lists.participants(session.sid)
     assert (site.sid, site.client_id, site.store_id, site.kind) == (session.sid, "shop", store, "oidc")
-    assert (site.logout_uri, site.registered_at, site.local_until) == (LOGOUT_URI, NOW + 9, NOW + 9 + DAY)
+    assert (site.logout_uri, site.registered_at, site.local_until) == (LOGOUT_URI, NOW + 9, NOW + 9 + HOUR)
     assert site.reports
     found = stores.tokens.find_token(redemption.access.token_hash, "at", redemption.bucket, NOW + 10)
     assert (found.issued_at, found.expires_at) == (NOW + 9, redemption.access.expires_at)
@@ -229,3 +229,16 @@ def test_a_spent_ticket_can_still_be_looked_up(stores):
     session = opened(stores)
     redemption, _ = registered(stores, session)
     assert stores.tickets.find(redemption.ticket_hash, bucket(session.sid)).sid == session.sid
+
+
+def test_a_site_with_our_sdk_is_over_when_the_session_is_and_a_margin_has_passed(stores):
+    session = opened(stores)
+    registered(stores, session, store_id=store_id(), reports=True, local_max_ms=30 * DAY, margin_ms=MINUTE)
+    assert stores.lists.participants(session.sid)[0].local_until == session.absolute_until + MINUTE
+
+
+def test_any_other_site_may_count_the_same_life_from_its_own_beginning(stores):
+    session = opened(stores)
+    registered(stores, session, now=NOW + HOUR, local_max_ms=30 * DAY, margin_ms=MINUTE)
+    life = session.absolute_until - session.created_at
+    assert stores.lists.participants(session.sid)[0].local_until == NOW + HOUR + life + MINUTE

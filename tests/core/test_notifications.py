@@ -68,7 +68,7 @@ def test_any_2xx_is_an_acknowledgement(status: int) -> None:
 
 def test_a_2xx_of_another_store_leaves_the_row_pending() -> None:
     assert told(row(store_id=STORE), Answer(200, store_id=STORE)) == [(State.ACKNOWLEDGED, None, "")]
-    assert told(row(store_id=STORE), Answer(200)) == [(State.ACKNOWLEDGED, None, "")]
+    assert told(row(store_id=STORE), Answer(200)) == [(State.PENDING, 60, "other_store")]
     assert told(row(), Answer(200, store_id=OTHER)) == [(State.ACKNOWLEDGED, None, "")]
     assert told(row(store_id=STORE), Answer(200, store_id=OTHER)) == [(State.PENDING, 60, "other_store")]
 

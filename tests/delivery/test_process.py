@@ -94,7 +94,7 @@ def test_sessions_end_by_time_and_their_sites_are_told(living, short: Path) -> N
         living.site("shop", sink.url)
         now = living.clock.now()
         session = opened(living.stores, now, absolute_until=now + 500)
-        registered(living.stores, session, now=now)
+        registered(living.stores, session, now=now, margin_ms=60_000)
         stop = threading.Event()
         thread = threading.Thread(
             target=run_delivery, args=(living.worker(), living.sweeper(), stop), kwargs={"wake_path": short}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import structlog
@@ -22,7 +24,7 @@ from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.identifiers import digest
 from sso_server.fronts.oidc import authorize, end_session, token
 from sso_server.fronts.sync import check_in
-from sso_server.stores.sql import migrate
+from sso_server.stores.sql import SqlHealth, migrate
 from sso_server.web import errors
 from tests.support.oidc_site import ISSUER, PASSWORD, OidcSite, built_of
 
@@ -135,4 +137,12 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 @pytest.fixture
 def later() -> Later:
     """`with later(61):` the centre's clock is that many seconds ahead and goes on."""
-    return lambda seconds: time_machine.travel(time.time() + seconds, tick=True)
+
+    @contextlib.contextmanager
+    def travel(seconds: float) -> Iterator[None]:
+        # The machine's clock is the store's clock, too: SQLite reads it past Python's back.
+        patched = patch.object(SqlHealth, "store_time", lambda _self: int(time.time() * 1000))
+        with time_machine.travel(time.time() + seconds, tick=True), patched:
+            yield
+
+    return travel

@@ -113,6 +113,7 @@ def a_redemption(ticket: Ticket, now: int = NOW, **changes: Any) -> Redemption:
         kind="oidc",
         logout_uri=LOGOUT_URI,
         local_max_ms=DAY,
+        margin_ms=0,
         reports=False,
         idle_off=False,
         access=a_token("at", now + 5 * MINUTE, ticket.sid),
@@ -171,6 +172,7 @@ def a_report(store: str, **changes: Any) -> StoreReport:
         live=None,
         logout_uri=LOGOUT_URI,
         local_max_ms=DAY,
+        margin_ms=0,
         lease_s=60,
         grace_s=0,
     )

@@ -94,7 +94,7 @@ class TicketStore(Protocol):
         """One step, in this order: unknown -> UNKNOWN; spent -> USED, and the grant that came from it is revoked;
         expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is burnt (spent, no
         grant); session not live -> SESSION_ENDED, burnt. Otherwise: the ticket is spent (a tombstone naming its grant),
-        the participant (sid, client, store) is registered or renewed (local_until = now + local_max_ms but never
+        the participant (sid, client, store) is registered or renewed (`sessions.local_until` but never
         earlier than it was, because an older local session may still live there; logout_uri), idle_off is set if asked,
         last_active_at = now, the grant and its tokens are written. Exactly one of any number of simultaneous calls
         wins; never between an end and its notifications."""
@@ -130,8 +130,9 @@ class CheckInStore(Protocol):
 
     def check_in(self, report: StoreReport, now: int, limit: int) -> StoreAnswer:
         """One step (or one per bucket): acks -> rows of (sid, client, store) become acknowledged from any state; active
-        -> touch the live sessions in which (client, store) is a participant; live -> a live session gets (client,
-        store) registered if it isn't, any other sid is answered as an end `unknown_session`; the store's
+        -> touch the live sessions in which (client, store) is a participant; live -> a live session in which this
+        client takes part, with whatever store, gets (client, store) registered if it isn't; any other sid is
+        answered as an end `unknown_session`; the store's
         last_check_in_at, lease and grace are written (always a write). Answers every row of (client, store) that isn't
         acknowledged, whatever else its state (moot rows older than local_until excepted)."""
 

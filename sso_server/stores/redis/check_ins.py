@@ -76,7 +76,16 @@ class RedisCheckIns:
         self, report: StoreReport, bucket: int, now: int, limit: int, lists: tuple[list[str], list[str], list[str]]
     ) -> Call:
         r = report
-        words: list[str | int] = [now, limit, r.client_id, r.store_id, r.kind, r.logout_uri, r.local_max_ms]
+        words: list[str | int] = [
+            now,
+            limit,
+            r.client_id,
+            r.store_id,
+            r.kind,
+            r.logout_uri,
+            r.local_max_ms,
+            r.margin_ms,
+        ]
         for sids in lists:
             words += [len(sids), *sids]
         return step("check_in", self._keys.bucket(bucket), *words)

@@ -56,6 +56,7 @@ class RedisTickets:
                 r.refresh.token_hash if r.refresh else "",
                 r.refresh.expires_at if r.refresh else 0,
                 indexed_until,
+                r.margin_ms,
             )
 
         why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
 from sso_server.core.notifications import State
-from sso_server.core.sessions import EndReason
+from sso_server.core.sessions import EndReason, local_until
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import due_at_of, later
 from sso_server.stores.sql.tables import notifications, participants, sessions, site_stores
@@ -54,7 +54,7 @@ _ACKNOWLEDGE = (
 # Locked in the order of their names, so that two check-ins never wait for each other crosswise. An end of one of them
 # either is seen here, or waits and then finds the participant that we register.
 _LOCK_LIVE = (
-    sa.select(sessions.c.sid)
+    sa.select(sessions.c.sid, sessions.c.absolute_until)
     .where(sessions.c.sid.in_(_sids), sessions.c.ended_at.is_(None), sessions.c.due_at > bindparam("_now"))
     .order_by(sessions.c.sid)
     .with_for_update(key_share=True)
@@ -71,6 +71,9 @@ _TOUCH = (
         ),
     )
     .values(last_active_at=_active, due_at=due_at_of(_active))
+)
+_OWN = sa.select(participants.c.sid).where(
+    participants.c.sid.in_(_sids), participants.c.client_id == bindparam("_client")
 )
 _REGISTER = text(
     "INSERT INTO participants (sid, client_id, store_id, kind, logout_uri, registered_at, local_until, reports)"
@@ -148,17 +151,26 @@ class SqlCheckIns:
         return [SiteStore(row.client_id, row.store_id, row.last_check_in_at, row.lease_s, row.grace_s) for row in rows]
 
 
-def _lock_live(connection: Connection, sids: set[str], now: int) -> set[str]:
+def _lock_live(connection: Connection, sids: set[str], now: int) -> dict[str, int]:
+    """The live ones of the sids, locked, each with its absolute end."""
     return {
-        sid
+        row.sid: row.absolute_until
         for chunk in _chunks(sorted(sids))
-        for sid in connection.execute(_LOCK_LIVE, {"_sids": chunk, "_now": now}).scalars()
+        for row in connection.execute(_LOCK_LIVE, {"_sids": chunk, "_now": now})
     }
 
 
-def _register(connection: Connection, report: StoreReport, live: set[str], now: int) -> list[str]:
-    """Register the store in the sessions that it says it has; those of them that are not live, once each."""
+def _register(connection: Connection, report: StoreReport, live: dict[str, int], now: int) -> list[str]:
+    """Register the store in the sessions that it says it has; those of them that are not, once each."""
     said = list(dict.fromkeys(report.live or ()))
+    # Only sessions in which this client redeemed a ticket, with whatever store: a `sid` is no secret, and knowing
+    # one must
+    # not be enough to join a session, keep it alive or end it.
+    own = {
+        sid
+        for chunk in _chunks([sid for sid in said if sid in live])
+        for sid in connection.execute(_OWN, {"_sids": chunk, "_client": report.client_id}).scalars()
+    }
     rows = [
         {
             "sid": sid,
@@ -167,15 +179,22 @@ def _register(connection: Connection, report: StoreReport, live: set[str], now: 
             "kind": report.kind,
             "logout_uri": report.logout_uri,
             "registered_at": now,
-            "local_until": now + report.local_max_ms,
+            "local_until": local_until(
+                now,
+                created_at=0,
+                absolute_until=live[sid],
+                local_max_ms=report.local_max_ms,
+                margin_ms=report.margin_ms,
+                bounded=True,
+            ),
             "reports": True,
         }
         for sid in said
-        if sid in live
+        if sid in own
     ]
     if rows:
         connection.execute(_REGISTER, rows)
-    return [sid for sid in said if sid not in live]
+    return [sid for sid in said if sid not in own]
 
 
 def _chunks(sids: Sequence[str]) -> Iterator[list[str]]:

@@ -12,12 +12,22 @@ from sso_server.core.sign_out import Ended
 from sso_server.stores.sql import ending
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import session_of
-from sso_server.stores.sql.tables import grants, guesses, notifications, participants, sessions, tickets, tokens
+from sso_server.stores.sql.tables import (
+    grants,
+    guesses,
+    notifications,
+    participants,
+    sessions,
+    site_stores,
+    tickets,
+    tokens,
+)
 
 # How many sessions one transaction ends: the write lock is free for others in between.
 _BATCH = 50
 KEEP_TICKET_MS = 10 * MINUTE
 KEEP_ENDED_MS = DAY
+KEEP_STORE_MS = 400 * DAY
 
 _OLDEST_DUE = sa.select(sa.func.min(sessions.c.due_at)).where(
     sessions.c.ended_at.is_(None), sessions.c.due_at <= bindparam("_now")
@@ -54,6 +64,9 @@ _EXPIRED = (
     (_expired(tokens, tokens.c.token_hash, tokens.c.expires_at), 0),
     (_expired(grants, grants.c.grant_id, grants.c.keep_until), 0),
     (_expired(guesses, guesses.c.key, guesses.c.forget_at), 0),
+    # A store that has been silent for longer than any local session lives is gone (a container has a new one each
+    # time).
+    (_expired(site_stores, site_stores.c.store_id, site_stores.c.last_check_in_at), KEEP_STORE_MS),
 )
 
 _STILL_NEEDED = exists().where(

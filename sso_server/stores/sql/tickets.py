@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.engine import Connection
 
 from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
-from sso_server.core.sessions import Session
+from sso_server.core.sessions import Session, local_until
 from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, session_of, ticket_of
@@ -175,7 +175,14 @@ def _admit(
             "kind": redemption.kind,
             "logout_uri": redemption.logout_uri,
             "registered_at": now,
-            "local_until": now + redemption.local_max_ms,
+            "local_until": local_until(
+                now,
+                created_at=session.created_at,
+                absolute_until=session.absolute_until,
+                local_max_ms=redemption.local_max_ms,
+                margin_ms=redemption.margin_ms,
+                bounded=redemption.reports,
+            ),
             "reports": redemption.reports,
         },
     )

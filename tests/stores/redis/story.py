@@ -83,6 +83,7 @@ def new_redemption(ticket: Ticket, store_id: str = SHOP_STORE, **changes: object
         kind="oidc",
         logout_uri="https://shop.example/sso/backchannel-logout",
         local_max_ms=DAY,
+        margin_ms=0,
         reports=bool(store_id),
         idle_off=not store_id,
         access=NewToken(digest(), NOW + 5 * MINUTE),
@@ -101,6 +102,7 @@ def new_report(**changes: object) -> StoreReport:
         live=None,
         logout_uri="https://shop.example/sso/backchannel-logout",
         local_max_ms=DAY,
+        margin_ms=0,
         lease_s=60,
         grace_s=0,
     )

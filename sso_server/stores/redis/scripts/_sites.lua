@@ -1,3 +1,10 @@
+-- When a local session that opens now must be over: core/sessions.py, local_until.
+local function local_until(s, now, max_ms, margin_ms, bounded)
+  local absolute_until = tonumber(s.absolute_until) or now
+  if bounded then return math.min(now + max_ms, absolute_until) + margin_ms end
+  return now + math.min(max_ms, absolute_until - (tonumber(s.created_at) or now)) + margin_ms
+end
+
 -- Shared: registering a site under a session. The field is `client/store`, the value what is needed to tell it.
 -- An older local session may still live there, so a renewal never makes local_until earlier.
 local function register(sid, client, store, kind, logout_uri, local_until, reports, now)

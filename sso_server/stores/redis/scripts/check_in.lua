@@ -1,9 +1,9 @@
 -- uses: session rows sites
 -- CheckInStore.check_in in one bucket: acknowledgements and activity in, ends out.
--- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, then three lists of sids (acks, active, live),
+-- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, then three lists of sids (acks, active, live),
 -- each led by its length. Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more.
 local now, limit, client, store = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local field, at = client .. '/' .. store, 8
+local field, at = client .. '/' .. store, 9
 local function each(act)
   local length = tonumber(ARGV[at])
   for i = at + 1, at + length do act(ARGV[i]) end
@@ -23,13 +23,22 @@ end)
 local function instant(text)
   return string.match(text or '', '^%d+$')
 end
+-- Whether this client redeemed a ticket in the session, with whatever store: a sid is no secret, and knowing one must not
+-- be enough to join a session, keep it alive or end it.
+local function is_own(sid)
+  for _, name in ipairs(redis.call('HKEYS', key('sites', sid))) do
+    if string.sub(name, 1, #client + 1) == client .. '/' then return true end
+  end
+  return false
+end
 local unknown = {}
 each(function(sid)
   local s = glance(sid)
-  if not is_live(s, now) then
+  if not is_live(s, now) or not is_own(sid) then
     unknown[#unknown + 1] = { sid, s and instant(s.ended_at) or ARGV[1] }
   elseif redis.call('HEXISTS', key('sites', sid), field) == 0 then
-    register(sid, client, store, ARGV[5], ARGV[6], now + tonumber(ARGV[7]), true, now)
+    local until_ms = local_until(s, now, tonumber(ARGV[7]), tonumber(ARGV[8]), true)
+    register(sid, client, store, ARGV[5], ARGV[6], until_ms, true, now)
   end
 end)
 

@@ -1,7 +1,7 @@
 -- uses: session sites grants
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
--- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until).
+-- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms.
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
@@ -35,7 +35,9 @@ if not indexed then return { 'index', ticket.user_id, hash } end
 
 -- The tombstone names its grant: the grant's id is the ticket's digest.
 redis.call('HSET', k, 'spent_at', int(now), 'grant', hash)
-register(ticket.sid, client, store, ARGV[7], ARGV[8], now + tonumber(ARGV[9]), ARGV[10] == '1', now)
+local reports = ARGV[10] == '1'
+local until_ms = local_until(s, now, tonumber(ARGV[9]), tonumber(ARGV[17]), reports)
+register(ticket.sid, client, store, ARGV[7], ARGV[8], until_ms, reports, now)
 if ARGV[11] == '1' then
   s.idle_off = '1'
   redis.call('HSET', key('session', ticket.sid), 'idle_off', '1')
