@@ -48,7 +48,8 @@ class RedirectUriMismatch(InvalidRequest):
             detail=f"redirect_uri of {client.client_id}: received {received[:300]!r}, registered {registered!r}",
             code="redirect_uri_mismatch",
         )
-        self.mismatch = {"received": received, "registered": registered, "command": _mending(client, received)}
+        command, reason = _mending(client, received)
+        self.mismatch = {"received": received, "registered": registered, "command": command, "reason": reason}
 
 
 def with_query(uri: str, fields: dict[str, str]) -> str:
@@ -57,11 +58,11 @@ def with_query(uri: str, fields: dict[str, str]) -> str:
     return f"{uri}{joint}{urlencode(fields)}" if fields else uri
 
 
-def _mending(client: Client, received: str) -> str:
-    """The command that registers the address, quoted for a shell; empty when nobody could register it."""
+def _mending(client: Client, received: str) -> tuple[str, str]:
+    """The command that registers the address, quoted for a shell, or else the reason why nobody could register it."""
     try:
         check_uri(received, "redirect_uri")
-    except InvalidRequest:
-        return ""
+    except InvalidRequest as error:
+        return "", error.description
     options = (f"--redirect-uri {shlex.quote(uri)}" for uri in (*client.redirect_uris, received))
-    return f"sso client update {client.client_id} {' '.join(options)}"
+    return f"sso client update {client.client_id} {' '.join(options)}", ""

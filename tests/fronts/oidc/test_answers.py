@@ -59,6 +59,8 @@ def test_the_command_that_mends_a_mismatch_keeps_what_is_registered_and_is_safe_
 
 
 @pytest.mark.parametrize("received", ["", "javascript:alert(1)", "https://u@evil.example/", "http://evil.example/"])
-def test_no_command_is_offered_for_what_nobody_may_register(received: str) -> None:
+def test_a_reason_and_no_command_is_given_for_what_nobody_may_register(received: str) -> None:
     client = Client(client_id="shop", name="Shop", created_at=1, redirect_uris=("https://shop.example.com/cb",))
-    assert RedirectUriMismatch(client, received).mismatch["command"] == ""
+    mismatch = RedirectUriMismatch(client, received).mismatch
+    assert mismatch["command"] == ""
+    assert "redirect_uri" in mismatch["reason"]

@@ -1,6 +1,7 @@
 """What holds on every page: language, headings, policy, errors in words, the switch of languages."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -77,6 +78,47 @@ def test_after_an_error_the_switch_still_keeps_what_the_site_asked(centre: Centr
 )
 def test_the_switch_leads_to_pages_of_ours_only(browser: Browser, back: str) -> None:
     assert browser.get(f"/language?to=en&back={back}").location == "/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing-here?a=1&a=2&ui_locales=en", "/authorize?client_id=x", "//evil.example/%2e%2e"]
+)
+def test_an_error_at_an_address_of_no_page_can_be_read_in_the_other_language(browser: Browser, path: str) -> None:
+    english = browser.get(path)
+    links = re.findall(r'<a href="([^"]+)" lang="zh-Hans"', english.text)
+    assert len(links) == 1
+    assert links[0].startswith("?"), "it stays at the address, whatever that is"
+    assert links[0].count("ui_locales") == 1
+    assert links[0].count("a=") == path.count("a=")
+    again = browser.get(path.partition("?")[0] + links[0].replace("&amp;", "&"))
+    assert (again.status, '<html lang="zh-Hans">' in again.text) == (english.status, True)
+
+
+def test_no_switch_where_a_reload_would_post_again(browser: Browser) -> None:
+    page = browser.post("/authorize", client_id="x" * 5000)
+    assert page.status == 400
+    assert "ui_locales" not in page.text
+
+
+BAD_REQUESTS = {
+    "/authorize?client_id=nobody": "No site is registered under this client_id.",
+    "/authorize/continue?request=cut": "This sign-in link is damaged.",
+    "/authorize?client_id=a&client_id=b": "A parameter is repeated.",
+    "/end-session?state=" + "x" * 5000: "The request is too large.",
+}
+
+
+@pytest.mark.parametrize(("path", "detail"), BAD_REQUESTS.items(), ids=BAD_REQUESTS.values())
+def test_what_is_wrong_is_told_in_ones_language_and_in_english_to_the_developer_alone(
+    centre: Centre, open_with: Callable[..., Centre], path: str, detail: str
+) -> None:
+    page = centre.browser(language="zh-CN").get(path)
+    assert page.status == 400
+    assert f'供开发人员参考： <span lang="en">{detail}' in page.text
+    public = open_with(issuer="https://sso.example.com").browser(language="zh-CN").get(path)
+    assert public.status == 400
+    assert "供开发人员参考" not in public.text
+    assert detail not in public.text
 
 
 def test_an_unknown_language_is_no_page(browser: Browser) -> None:
