@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sso_server import wiring
 from sso_server.config import Settings, load
 from sso_server.core.clients import Client
-from sso_server.core.errors import Refused
+from sso_server.core.errors import Refused, Unavailable
+from sso_server.core.notifications import Answer, Notification
 from sso_server.core.ports import CheckInStore, ClientStore, SessionStore, TicketStore, Wake
 from sso_server.core.sessions import EndReason, Session
 from sso_server.crypto.signing_keys import SigningKeys
@@ -34,6 +35,9 @@ class Centre:
     check_in_store: CheckInStore
     signing_keys: SigningKeys
     wake: Wake
+    tell: Callable[[Notification, Client], Answer]
+    """One logout call, sent now as the delivery worker would send it, and written down nowhere. Raises Refused
+    (unreadable key), Unavailable; never for what the site does."""
 
     def get_client(self, client_id: str) -> Client:
         """From the store itself: the directory may be a second old. Raises Refused."""
@@ -104,6 +108,12 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
     prepare_data_dir(settings)
     ensure_schema(settings)
     built = wiring.build(settings)
+
+    def tell(row: Notification, client: Client) -> Answer:
+        post = built.logout_post(row, client)
+        with contextlib.closing(built.sender()) as sender:
+            return sender.send(post.url, post.body, post.headers, allow_private=client.allow_private)
+
     try:
         yield Centre(
             settings=settings,
@@ -114,9 +124,20 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
             check_in_store=built.session_stores.check_ins,
             signing_keys=built.signing_keys,
             wake=DatagramWake(built.wake_path),
+            tell=tell,
         )
     finally:
         built.close()
+
+
+def redis_trouble(services: Services) -> str:
+    """Why Redis can't be used now, without a password; empty when it can, and where there is none. Asks it once."""
+    for health in services.health[1:]:
+        try:
+            health.store_time()
+        except Unavailable as error:
+            return error.detail.removeprefix("Redis: ") or error.description
+    return ""
 
 
 def ensure_schema(settings: Settings) -> None:

@@ -13,6 +13,7 @@ import click
 from sso_server.cli.arguments import duration
 from sso_server.cli.centre import Centre, open_centre
 from sso_server.cli.client_view import client_fields, client_json, promise_word
+from sso_server.cli.logout_trial import try_logout
 from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
 from sso_server.cli.registration import (
     changed_client,
@@ -60,6 +61,9 @@ def _registration_options(command: Any) -> Any:
 @click.group("client")
 def clients() -> None:
     """Sites (registered clients)."""
+
+
+clients.add_command(try_logout)
 
 
 @clients.command("add")
