@@ -1,6 +1,7 @@
 """README.md and README.zh.md say the same: the same outline, the same commands and code."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -43,3 +44,12 @@ def test_each_names_the_other() -> None:
         pytest.skip("README.zh.md is not written yet")
     assert "README.zh.md" in ENGLISH.read_text(encoding="utf-8")
     assert "README.md" in CHINESE.read_text(encoding="utf-8")
+
+
+def test_what_a_reader_makes_in_the_checkout_is_nobody_elses_business() -> None:
+    text = ENGLISH.read_text(encoding="utf-8")
+    made = {*re.findall(r"-m venv (\S+)", text), *re.findall(r"^Seven lines .*`(\S+\.py)`", text, flags=re.MULTILINE)}
+    assert len(made) == 2
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    unchecked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["extend-exclude"]
+    assert [name for name in made if not {f"/{name}", f"/{name}/"} & set(ignored) or name not in unchecked] == []
