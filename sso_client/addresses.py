@@ -25,7 +25,10 @@ def origin_of(url: str) -> str | None:
 
 def is_loopback(host: str) -> bool:
     """True for 127.0.0.0/8, ::1, localhost and *.localhost, with or without a port (RFC 6761 section 6.3)."""
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}" if host.count(":") < 2 or host.startswith("[") else f"//[{host}]").hostname or ""
+    except ValueError:
+        return False
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, after_this_request, current_app, g, request, url_for
+from flask import Flask, Response, after_this_request, current_app, request, url_for
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
@@ -30,8 +31,6 @@ from sso_client.user import AnonymousUser, User
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _EXTENSION = "sso_client"
-_SESSION = "sso_client_session"
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +124,14 @@ class SSO:
     @property
     def session(self) -> LocalSession | None:
         """The local session of this request, looked up once."""
-        found = g.get(_SESSION, _ABSENT)
-        if found is _ABSENT:
-            cookie = request.cookies.get(self.cookie_names.session)
-            found = self.client.find_session(cookie) if cookie else None
-            setattr(g, _SESSION, found)
-        return cast("LocalSession | None", found)
+        # Kept on the request itself: `g` belongs to the application context, which may outlive many requests.
+        cookie = request.cookies.get(self.cookie_names.session)
+        key = f"sso_client.session {self.blueprint} {id(self.client)}"
+        found: tuple[str | None, LocalSession | None] | None = request.environ.get(key)
+        if found is None or found[0] != cookie:
+            found = (cookie, self.client.find_session(cookie) if cookie else None)
+            request.environ[key] = found
+        return found[1]
 
     def live_session(self) -> LocalSession | None:
         """As `session`, but None when the centre can't confirm it: for pages that can do without."""
@@ -192,12 +193,21 @@ class SSO:
                 again = url_for(f"{self.blueprint}.login")
             elif error.code == "group_required" or request.method not in ("GET", "HEAD"):
                 again = None
-            show_fix = current_app.debug or is_loopback(request.host)
-            html = pages.error_page(self.language, error, again=again, show_fix=show_fix)
+            html = pages.error_page(self.language, error, again=again, show_fix=self._shows_fixes())
             response = self.render(html, error.status)
         if error.status == 503:
             response.headers["Retry-After"] = str(error.retry_after_s if isinstance(error, LeaseExpired) else 5)
         return response
+
+    def _shows_fixes(self) -> bool:
+        """True where only developers look. A visitor chooses `Host`, so that alone proves nothing."""
+        if current_app.debug:
+            return True
+        if self.settings.base_url:
+            return is_loopback(urlsplit(self.settings.base_url).netloc)
+        # A proxy on this very host makes every visitor look like a neighbour.
+        proxied = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via"))
+        return not proxied and is_loopback(request.remote_addr or "") and is_loopback(request.host)
 
     def _for_templates(self) -> dict[str, Any]:
         # Flask-Login brings a `current_user` of its own: a site that uses it keeps that one.

@@ -62,6 +62,16 @@ def test_nobody_is_an_anonymous_user(site: Flask, centre: FakeProvider) -> None:
     assert alice.get("/open").text == "True True Alice Example"
 
 
+def test_an_outer_application_context_does_not_pass_one_persons_session_on(site: Flask, centre: FakeProvider) -> None:
+    alice = browser(site, centre)
+    alice.sign_in()
+    with site.app_context():  # as in `with app.app_context(): app.run()`: Flask uses it for every request within
+        assert alice.get("/").text == "Hi Alice Example"
+        assert browser(site, centre).get("/").status_code == 302
+        assert site.test_client().get("/open").text == "False False "
+        assert alice.get("/open").text == "True True Alice Example"
+
+
 def test_me_tells_who_is_signed_in_and_changes_by_itself(site: Flask, centre: FakeProvider) -> None:
     alice = browser(site, centre)
     assert alice.get("/sso/me").json == {"signed_in": False, "login_url": "/sso/login"}
@@ -204,7 +214,18 @@ def test_a_centre_that_is_down_at_the_start_is_a_page_at_sign_in_only(site: Flas
 def test_the_fix_is_not_shown_to_the_world(make_site: Callable[..., Flask], centre: FakeProvider) -> None:
     site = make_site(base_url="https://shop.example")
     centre.down()
-    page = site.test_client().get("/sso/login", base_url="https://shop.example")
+    page = site.test_client().get("/sso/login?moved=1", base_url="https://localhost")
+    assert "discovery_unreachable" in page.text
+    assert "Start the centre" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "remote"),
+    [({"X-Forwarded-For": "203.0.113.9"}, "127.0.0.1"), ({"Host": "127.0.0.1"}, "203.0.113.9")],
+)
+def test_a_visitor_who_says_localhost_is_no_developer(headers, remote, site: Flask, centre: FakeProvider) -> None:
+    centre.down()
+    page = site.test_client().get("/sso/login", headers=headers, environ_base={"REMOTE_ADDR": remote})
     assert "discovery_unreachable" in page.text
     assert "Start the centre" not in page.text
 
