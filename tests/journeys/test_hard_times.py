@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +19,7 @@ from sso_server.core.clients import Client
 from tests.journeys.conftest import StartCentre, StartSite
 from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
-from tests.support.centre import PASSWORD, Centre, wait_until
+from tests.support.centre import PASSWORD, Centre, clean_env, wait_until
 from tests.support.ports import free_port
 from tests.support.relying_party import RelyingParty
 from tests.support.sinks import Sink
@@ -210,24 +212,64 @@ def redis_pid(url: str) -> int:
         return int(connection.info("server")["process_id"])  # type: ignore[index,arg-type]
 
 
-def test_a_full_or_read_only_data_directory_is_a_clear_error(tmp_path: Path) -> None:
-    import sys
+def serve_in(data: Path) -> subprocess.CompletedProcess[str]:
+    """`sso serve` where it can't work: it must say so and end."""
+    environment = {**clean_env(), "SSO_DATA_DIR": str(data), "SSO_ISSUER": f"http://127.0.0.1:{free_port()}"}
+    argv = [sys.executable, "-m", "sso_server.cli", "serve"]
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=90, check=False)
 
-    from tests.support.centre import clean_env
 
+def test_a_data_directory_that_cannot_be_made_is_named_at_the_start(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    done = subprocess.run(
-        [sys.executable, "-m", "sso_server.cli", "serve"],
-        env={
-            **clean_env(),
-            "SSO_DATA_DIR": str(blocked / "data"),
-            "SSO_ISSUER": f"http://127.0.0.1:{free_port()}",
-        },
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
+    done = serve_in(blocked / "data")
     assert done.returncode == 1
-    assert b"SSO_DATA_DIR" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "SSO_DATA_DIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A data directory on a file system of 6 MB of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    data = tmp_path / "centre"
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(data)], check=True)
+    try:
+        yield data
+    finally:
+        subprocess.run(["umount", "--lazy", str(data)], check=True)
+
+
+def test_a_read_only_data_directory_is_named_at_the_start(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    done = serve_in(small_disk)
+    assert done.returncode == 1
+    assert "SSO_DATA_DIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_a_clear_503_and_nothing_is_claimed_or_lost(tmp_path: Path, small_disk: Path) -> None:
+    centre = Centre(tmp_path)
+    centre.start()
+    try:
+        centre.add_user()
+        browser = Browser()
+        browser.open(centre.issuer + "/sign-in").sign_in("alice", PASSWORD)
+        browser.open(centre.issuer + "/sign-out")
+        filler = small_disk / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        browser.submit("/sign-out")
+        assert browser.page.status_code == 503, browser.text
+        assert int(browser.page.headers["Retry-After"]) > 0
+        filler.unlink()
+        # It was not claimed to be done, and it wasn't done by half: the session lives, and now it can be ended.
+        assert len(centre.cli("session", "list")) == 1
+        browser.open(centre.issuer + "/sign-out").submit("/sign-out")
+        assert browser.page.status_code == 200
+        assert centre.cli("session", "list") == []
+    finally:
+        centre.process.stop()

@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 PASSWORD = "correct horse battery"
 
 
-def wait_until(what: Callable[[], Any], *, seconds: float = 15, why: str = "") -> Any:
+def wait_until(what: Callable[[], Any], *, seconds: float = 45, why: str = "") -> Any:
     """Poll until the answer is true; fails with a sentence."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -86,7 +86,7 @@ class Process:
         pids = tree(self.popen.pid)
         self.popen.terminate()
         try:
-            return self.popen.wait(15)
+            return self.popen.wait(30)
         except subprocess.TimeoutExpired:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
@@ -142,7 +142,7 @@ class Centre:
             return requests.get(self.issuer + "/readyz", timeout=2).status_code == 200
 
         try:
-            wait_until(ready, seconds=30, why="the centre to be ready")
+            wait_until(ready, seconds=90, why="the centre to be ready")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log.read_text()[-3000:]}") from None
         return self
