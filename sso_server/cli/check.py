@@ -99,14 +99,14 @@ def _shown(value: Any, name: str, settings: Settings) -> str:
         return str(value)
     secret: str = value.get_secret_value()
     if name == "database_url":
-        return _masked(settings.sql_url)
+        return masked(settings.sql_url)
     if not secret:
         return "(in the data directory)" if name == "secret_key" else ""
-    return _masked(secret) if name.endswith("_url") else "********"
+    return masked(secret) if name.endswith("_url") else "********"
 
 
-def _masked(url: str) -> str:
-    """`scheme://user:********@host/...`; parameters may hold passwords as well."""
+def masked(url: str) -> str:
+    """A store's address for people: `scheme://user:********@host/...`; parameters may hold passwords as well."""
     # To the last @: a password that should have been escaped and wasn't is one as well.
     url = re.sub(r"//([^/@:]*)(:.*)?@", lambda m: f"//{m[1]}{':********' if m[2] else ''}@", url)
     return re.sub(r"\?.*", "?********", url)

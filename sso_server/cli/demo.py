@@ -5,15 +5,18 @@ All of it runs as in earnest: gunicorn with two workers each, and the delivery p
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from sso_server.cli import demo_words, serve
-from sso_server.cli.centre import Centre, open_centre
+from sso_server.cli.centre import Centre, open_centre, redis_trouble
+from sso_server.cli.check import masked
 from sso_server.cli.output import Failed
 from sso_server.config import child_environment, load
 from sso_server.core.clients import ClientSecret, check_client, site_client
@@ -74,8 +77,11 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     _check_ports({"centre": port, **{site.client_id: site.port for site in sites}}, words)
     click.echo(demo_words.STARTING[words])
     _make_private(data)
+    click.get_current_context().with_resource(_alone(data, words))
     settings = load({}, issuer=issuer, data_dir=data.absolute() / "centre", redis_url=redis_url)
     with open_centre(settings) as centre:
+        if cause := redis_trouble(centre.services):
+            raise Failed(demo_words.NO_REDIS[words].format(address=masked(redis_url), cause=cause.rstrip(".")))
         centre.signing_keys.ensure_keys()
         passwords = {username: _fresh_person(centre, username, name) for username, name in _PEOPLE.items()}
         secrets = {site.client_id: _register(centre, site) for site in sites}
@@ -115,6 +121,24 @@ def _make_private(data: Path) -> None:
         data.chmod(0o700)
     except OSError as error:
         raise Failed(f"Cannot use {data}: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _alone(data: Path, words: str) -> Iterator[None]:
+    """No other demo on this data until ours has stopped: it would change the passwords and end the sessions of ours.
+
+    The kernel drops the lock with our process, however that ends; children don't inherit it. Raises Failed.
+    """
+    try:
+        file = (data / ".lock").open("ab")
+    except OSError as error:
+        raise Failed(f"Cannot use {data}: {error.strerror}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Failed(demo_words.BUSY[words].format(data=data)) from error
+        yield
 
 
 def _fresh_log(path: Path) -> Path:

@@ -7,6 +7,14 @@ TAKEN = {
     "en": "Port {port} is taken ({role} needs it). Stop what listens there, or choose others: sso demo --port 9100",
     "zh": "端口 {port} 已被占用（{role} 需要它）。请停止占用它的程序，或换用其他端口：sso demo --port 9100",
 }
+NO_REDIS = {
+    "en": "Redis can't be used at {address} ({cause}). Nothing was started.",
+    "zh": "无法使用 {address} 上的 Redis（{cause}）。没有启动任何程序。",
+}
+BUSY = {
+    "en": "A demo is running on {data} already. Stop it, or give this one another place: sso demo --data DIRECTORY",
+    "zh": "{data} 上已有一个演示在运行。请先停止它，或换用其他目录：sso demo --data 目录",
+}
 STOPPED = {"en": "Stopped. The data stays in {data}.", "zh": "已停止。数据保留在 {data}。"}
 BROKEN = {
     "en": "A part of the demo keeps stopping at once; its own words are in {data}/*.log.",

@@ -23,6 +23,7 @@ import click
 import structlog
 
 from sso_server import wiring
+from sso_server.cli.centre import redis_trouble
 from sso_server.clock import SystemClock
 from sso_server.config import Settings
 from sso_server.core import setup
@@ -73,6 +74,12 @@ def prepare(settings: Settings) -> None:
     built = wiring.build(settings)
     try:
         built.signing_keys.ensure_keys()
+        if trouble := redis_trouble(built.services):
+            # Started all the same: after a power cut nobody should have to start the machines in the right order.
+            words = (
+                f"Redis can't be used now ({trouble.rstrip('.')}). Lockstep starts all the same and works once it can."
+            )
+            click.echo(words, err=True)
         if not built.services.users.list_users(1, admins_only=True):
             token = setup.issue(built.services.one_time, built.services.randomness, built.services.clock)
             click.echo("There is no administrator yet. This link makes one; it works once, for 30 minutes:")
