@@ -60,6 +60,12 @@ class Session:
         """Not ended, and its time has not run out although nobody swept it yet."""
         return self.ended_at is None and now < self.due_at
 
+    def is_cookie(self, cookie_hash: str, now: int) -> bool:
+        """Whether this is its cookie's digest, or the one before within its overlap. The Redis scripts repeat it."""
+        if cookie_hash == self.cookie_hash:
+            return True
+        return bool(cookie_hash) and cookie_hash == self.previous_cookie_hash and now < self.previous_cookie_until
+
 
 @dataclass(frozen=True, slots=True)
 class Participant:

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from sso_server.core import identifiers
-from sso_server.core.errors import TooManyGuesses, WrongCredentials
+from sso_server.core.errors import TooManyGuesses, Unavailable, WrongCredentials
 from sso_server.core.events import Event, EventKind
 from sso_server.core.guesses import limits_for
 from sso_server.core.policy import Policy
@@ -83,6 +83,8 @@ class SignedIn:
     user: User
     cookie: str
     replaced: Session | None
+    browser_id: str
+    """The browser's name from now on: another one than it brought, if that one belongs to somebody else's session."""
 
 
 class SignIn:
@@ -142,35 +144,34 @@ class SignIn:
             self._users.rehash(user.user_id, user.password_hash, self._hasher.hash(password))
         return user
 
-    def open(self, user: User, visitor: Visitor, *, remember: bool, amr: tuple[str, ...] = ("pwd",)) -> SignedIn:
-        """Open the session of this browser and person, or renew it. Raises WrongCredentials if the account changed
-        meanwhile.
+    def open(
+        self,
+        user: User,
+        visitor: Visitor,
+        *,
+        remember: bool,
+        amr: tuple[str, ...] = ("pwd",),
+        shown_cookie: str | None = None,
+        old_cookie_ends: bool = False,
+    ) -> SignedIn:
+        """Open the session of this browser and person, or renew it. `shown_cookie`: the session cookie that the request
+        brought. `old_cookie_ends`: at once, without the overlap.
+
+        Raises WrongCredentials if the account changed meanwhile, Unavailable.
         """
         now = self._clock.now()
-        bucket = identifiers.bucket_of(visitor.browser_id)
-        cookie = self._random.identifier(identifiers.COOKIE, bucket)
-        opened = self._sessions.open(
-            Session(
-                sid=self._random.identifier(identifiers.SESSION, bucket),
-                user_id=user.user_id,
-                user_version=user.version,
-                browser_hash=identifiers.digest(visitor.browser_id),
-                cookie_hash=identifiers.digest(cookie),
-                auth_time=now,
-                amr=amr,
-                created_at=now,
-                last_active_at=now,
-                idle_allowance_ms=self._policy.idle_allowance_ms,
-                absolute_until=now + (self._policy.remembered_ms if remember else self._policy.absolute_ms),
-                # "Keep me signed in" would mean little if eight idle hours ended it.
-                idle_off=remember,
-                remembered=remember,
-                user_agent=visitor.user_agent[:400],
-                address=visitor.address[:64],
-            ),
-            now,
-            self._policy.cookie_overlap_ms,
-        )
+        overlap_ms = 0 if old_cookie_ends else self._policy.cookie_overlap_ms
+        shown = identifiers.digest(shown_cookie) if shown_cookie else ""
+        candidate, cookie = self._candidate(user, visitor, now, remember, amr)
+        opened = self._sessions.open(candidate, now, overlap_ms, shown=shown)
+        if opened is None:
+            # A browser's name is no credential: whoever copied it must not end the session of the other person, who is
+            # signed in under it elsewhere. The newcomer gets a name of their own.
+            visitor = replace(visitor, browser_id=self.new_browser_id())
+            candidate, cookie = self._candidate(user, visitor, now, remember, amr)
+            opened = self._sessions.open(candidate, now, overlap_ms)
+        if opened is None:
+            raise Unavailable(detail="A browser's name that was just made belongs to somebody already.")
         if opened.replaced is not None:
             self._sign_out.announce_replaced(opened.replaced)
         current = self._users.find(user.user_id)
@@ -189,7 +190,33 @@ class SignIn:
                 data={"address": visitor.address[:64], "renewed": int(opened.renewed)},
             )
         )
-        return SignedIn(opened.session, user, cookie, opened.replaced)
+        return SignedIn(opened.session, user, cookie, opened.replaced, visitor.browser_id)
+
+    def _candidate(
+        self, user: User, visitor: Visitor, now: int, remember: bool, amr: tuple[str, ...]
+    ) -> tuple[Session, str]:
+        """The session as it would be opened, and its cookie's secret; all in the bucket of the browser."""
+        bucket = identifiers.bucket_of(visitor.browser_id)
+        cookie = self._random.identifier(identifiers.COOKIE, bucket)
+        session = Session(
+            sid=self._random.identifier(identifiers.SESSION, bucket),
+            user_id=user.user_id,
+            user_version=user.version,
+            browser_hash=identifiers.digest(visitor.browser_id),
+            cookie_hash=identifiers.digest(cookie),
+            auth_time=now,
+            amr=amr,
+            created_at=now,
+            last_active_at=now,
+            idle_allowance_ms=self._policy.idle_allowance_ms,
+            absolute_until=now + (self._policy.remembered_ms if remember else self._policy.absolute_ms),
+            # "Keep me signed in" would mean little if eight idle hours ended it.
+            idle_off=remember,
+            remembered=remember,
+            user_agent=visitor.user_agent[:400],
+            address=visitor.address[:64],
+        )
+        return session, cookie
 
     def find_session(self, cookie: str | None) -> Session | None:
         """The live session behind a cookie; touches it coarsely. None for anything else, however odd."""

@@ -153,7 +153,9 @@ class SignOut:
             ended += 1 if result is not None and result.first else 0
         if order.revoke_grants:
             # After the sessions: no ticket of theirs can be redeemed any more, so no grant slips in behind this.
-            self._tokens.revoke_grants_of(order.user_id, order.keep_sid, self._clock.now())
+            # Those of the kept session, too: who had a copy of its cookie has what it fetched. Its sites stay signed in
+            # by their local sessions.
+            self._tokens.revoke_grants_of(order.user_id, self._clock.now())
         # The kept session may be the only one found; a full batch means that there is more.
         finished = len(found) < _ORDER_BATCH
         self._orders.progress(order.order_id, ended, self._clock.now() if finished else None)

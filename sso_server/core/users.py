@@ -46,7 +46,7 @@ class EndOrder:
     """Only sessions in which this client is a participant; with an empty `user_id` too: all sessions."""
     keep_sid: str = ""
     revoke_grants: bool = False
-    """Grants of the person go too, offline ones as well; only those of `keep_sid` stay."""
+    """Grants of the person go too, offline ones and those of `keep_sid` as well."""
     finished_at: int | None = None
     ended: int = 0
 

@@ -186,7 +186,7 @@ def test_two_people_at_one_browser_leave_one_session_and_no_other_untold(stores,
         bob = replace(again(first), user_id="usr-bob")
         at_once(
             lambda first=first: stores.sessions.open(again(first), NOW, MINUTE),
-            lambda bob=bob: other_stores.sessions.open(bob, NOW, MINUTE),
+            lambda first=first, bob=bob: other_stores.sessions.open(bob, NOW, MINUTE, shown=first.cookie_hash),
         )
         assert len(stores.ledger.of_session(first.sid)) == 1
         assert stores.sessions.find(first.sid).end_reason == "replaced"

@@ -103,7 +103,7 @@ def test_another_person_ends_the_first_session_and_its_sites_are_told(stores):
     first = opened(stores)
     registered(stores, first)
     candidate = replace(again(first), user_id="usr-bob")
-    result = stores.sessions.open(candidate, NOW + 5, OVERLAP)
+    result = stores.sessions.open(candidate, NOW + 5, OVERLAP, shown=first.cookie_hash)
     assert (result.session, result.renewed) == (candidate, False)
     assert (result.replaced.sid, result.replaced.end_reason, result.replaced.ended_at) == (
         first.sid,
@@ -115,6 +115,31 @@ def test_another_person_ends_the_first_session_and_its_sites_are_told(stores):
         ("shop", "replaced", State.PENDING)
     ]
     assert stores.lists.count_live(NOW + 5) == 1
+
+
+def test_who_has_the_browsers_name_but_not_the_cookie_ends_nobody_elses_session(stores):
+    first = opened(stores)
+    mallory = replace(again(first), user_id="usr-mallory")
+    for shown in ("", mallory.cookie_hash, a_session().cookie_hash):
+        assert stores.sessions.open(mallory, NOW + 5, OVERLAP, shown=shown) is None
+    assert stores.sessions.find(first.sid) == first
+    assert stores.sessions.find(mallory.sid) is None
+    assert by_cookie(stores, mallory) is None
+
+
+def test_the_cookie_of_the_moment_before_counts_within_its_overlap(stores):
+    first = opened(stores)
+    stores.sessions.open(again(first), NOW, OVERLAP)
+    bob = replace(again(first), user_id="usr-bob")
+    assert stores.sessions.open(bob, NOW + OVERLAP, OVERLAP, shown=first.cookie_hash) is None
+    result = stores.sessions.open(bob, NOW + OVERLAP - 1, OVERLAP, shown=first.cookie_hash)
+    assert result.replaced.sid == first.sid
+
+
+def test_without_an_overlap_the_old_cookie_ends_at_once(stores):
+    first = opened(stores)
+    stores.sessions.open(again(first), NOW, 0)
+    assert by_cookie(stores, first) is None
 
 
 def test_a_session_whose_time_ran_out_is_not_renewed_but_ends_as_the_sweeper_would_end_it(stores):

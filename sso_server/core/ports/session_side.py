@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 class SessionStore(Protocol):
     """Global sessions."""
 
-    def open(self, candidate: Session, now: int, overlap_ms: int) -> Opened:
+    def open(self, candidate: Session, now: int, overlap_ms: int, *, shown: str = "") -> Opened | None:
         """One live session per browser, in one step.
 
         No live session of `candidate.browser_hash`: the candidate is written. A live one of the same person: it keeps
         its `sid` and gets the candidate's cookie_hash (the old one valid until now + overlap_ms), auth_time, amr,
         user_version, user_agent, address, remembered, last_active_at, the later absolute_until, and idle_off if either
-        has it. Of another person: that one ends (`replaced`, with its notifications, in the same step) and the
-        candidate is written. One that is due but not yet swept, whoever's, ends first as the sweeper would end it
-        (`idle`, `absolute`) and is answered as `Opened.replaced` too."""
+        has it. Of another person: if `shown` (a digest) is that session's cookie, now or within its overlap, it ends
+        (`replaced`, with its notifications, in the same step) and the candidate is written; else nothing is done and
+        the answer is None, because the browser's name alone proves nothing. One that is due but not yet swept,
+        whoever's, ends first as the sweeper would end it (`idle`, `absolute`) and is answered as `Opened.replaced`
+        too."""
 
     def find_by_cookie(self, cookie_hash: str, bucket: int, now: int) -> Session | None:
         """The session, live or ended and not yet purged, of a current cookie or a previous one within its overlap."""
@@ -118,8 +120,8 @@ class TokenStore(Protocol):
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's."""
 
-    def revoke_grants_of(self, user_id: str, keep_sid: str, now: int) -> int:
-        """All grants of a person, offline ones too, but not those of the session `keep_sid`; how many. Idempotent."""
+    def revoke_grants_of(self, user_id: str, now: int) -> int:
+        """All grants of a person, offline ones too; how many. Idempotent."""
 
 
 class CheckInStore(Protocol):
@@ -187,8 +189,8 @@ class GuessStore(Protocol):
     """Counters of password guesses."""
 
     def begin(self, limits: Sequence[Limit], now: int) -> int:
-        """One step: if a counter still makes wait, the longest wait (ms), nothing counted; else one more on each, and
-        0."""
+        """One step: if a counter still makes wait (`Limit.spare`: which one does not), the longest wait (ms), nothing
+        counted; else one more on each, and 0. The first is the person's own."""
 
     def settle(self, clear: Sequence[str], refund: Sequence[str]) -> None:
         """After a success: forget the first keys, take one attempt back on the others."""

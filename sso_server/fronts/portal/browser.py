@@ -53,10 +53,15 @@ def set_browser(response: Response, browser: Browser) -> Response:
     return response
 
 
-def open_session(user: User, browser: Browser, request: Request, *, remember: bool) -> SignedIn:
-    """Open this browser's session or renew it. Raises WrongCredentials, Unavailable."""
-    before = services().sign_in.find_any_session(cookies.session_cookie(request))
-    signed_in = services().sign_in.open(user, browser.visitor, remember=remember)
+def open_session(
+    user: User, browser: Browser, request: Request, *, remember: bool, old_cookie_ends: bool = False
+) -> SignedIn:
+    """Open this browser's session or renew it; see `SignIn.open`. Raises WrongCredentials, Unavailable."""
+    shown = cookies.session_cookie(request)
+    before = services().sign_in.find_any_session(shown)
+    signed_in = services().sign_in.open(
+        user, browser.visitor, remember=remember, shown_cookie=shown, old_cookie_ends=old_cookie_ends
+    )
     if before is not None and before.ended_at is None and before.sid != signed_in.session.sid:
         # The browser lost its name but kept its session: it has one live session, the new one.
         services().sign_out.end(before.sid, EndReason.REPLACED, actor="user")
@@ -71,4 +76,7 @@ def set_session(response: Response, signed_in: SignedIn, browser: Browser) -> Re
     others = [(k, v) for k, v in browser.known.items() if k != user_id]
     users = dict([*others, (user_id, mark)][-_MAX_KNOWN:])
     cookies.set_known_cookie(response, services().seals.seal("known", {"users": users}))
+    if signed_in.browser_id != browser.visitor.browser_id:
+        cookies.set_browser_cookie(response, signed_in.browser_id)
+        return response
     return set_browser(response, browser)

@@ -52,7 +52,8 @@ def change(person: Person) -> ResponseReturnValue:
         return _page(person, problem, 400)
     try:
         user = _change(person, browser, current, new)
-        signed_in = open_session(user, browser, request, remember=person.session.remembered)
+        # Whoever fears that the cookie was copied changes the password: the copy opens nothing from here on.
+        signed_in = open_session(user, browser, request, remember=person.session.remembered, old_cookie_ends=True)
     except (WrongCredentials, TooManyGuesses, Refused) as error:
         return _refuse(person, error)
     return set_session(see_other("/sessions?done=password"), signed_in, browser)

@@ -26,14 +26,16 @@ class RedisSessions:
         self._link = link
         self._keys = keys
 
-    def open(self, candidate: Session, now: int, overlap_ms: int) -> Opened:
+    def open(self, candidate: Session, now: int, overlap_ms: int, *, shown: str = "") -> Opened | None:
         """See ports.SessionStore. A renewal takes two round trips: first the index must know its new end."""
         key = self._keys.bucket(bucket_of(candidate.sid))
         fields = records.session_fields(candidate)
         sid = candidate.sid
         for _ in range(_RACES):
-            open_it = step("open", key, now, overlap_ms, sid, *fields)
+            open_it = step("open", key, now, overlap_ms, sid, shown, *fields)
             _, reply = self._link.send_all([self._index(candidate, sid, now), open_it])
+            if reply[0] == "taken":
+                return None
             if reply[0] != "index":
                 return _opened(reply)
             sid = str(reply[1])
@@ -42,9 +44,7 @@ class RedisSessions:
     def find_by_cookie(self, cookie_hash: str, bucket: int, now: int) -> Session | None:
         """See ports.SessionStore."""
         found = records.session(self._link.send(step("find_by_cookie", self._keys.bucket(bucket), cookie_hash)))
-        if found is None or cookie_hash == found.cookie_hash:
-            return found
-        return found if cookie_hash == found.previous_cookie_hash and now < found.previous_cookie_until else None
+        return found if found is not None and found.is_cookie(cookie_hash, now) else None
 
     def find(self, sid: str) -> Session | None:
         """See ports.SessionStore."""

@@ -55,8 +55,8 @@ class RedisTokens:
         """See ports.TokenStore."""
         self._link.send(step("revoke", self._keys.bucket(bucket), now, token_hash, kind, client_id))
 
-    def revoke_grants_of(self, user_id: str, keep_sid: str, now: int) -> int:
+    def revoke_grants_of(self, user_id: str, now: int) -> int:
         """See ports.TokenStore."""
         groups = self._grants.find(user_id)
-        steps = [step("revoke_grants", self._keys.bucket(b), now, keep_sid, *ids) for b, ids in groups.items()]
+        steps = [step("revoke_grants", self._keys.bucket(b), now, *ids) for b, ids in groups.items()]
         return sum(int(count) for count in self._link.send_all(steps))

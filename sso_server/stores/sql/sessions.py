@@ -52,12 +52,12 @@ class SqlSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open(self, candidate: Session, now: int, overlap_ms: int) -> Opened:
-        """One live session per browser, in one step. Raises Unavailable."""
+    def open(self, candidate: Session, now: int, overlap_ms: int, *, shown: str = "") -> Opened | None:
+        """One live session per browser, in one step; None when another person's is in the way. Raises Unavailable."""
         for _ in range(_OPEN_TRIES):
             try:
                 with self._database.write() as connection:
-                    return _open(connection, candidate, now, overlap_ms)
+                    return _open(connection, candidate, now, overlap_ms, shown)
             except exc.IntegrityError:
                 # Only on PostgreSQL: another request of the same browser wrote its session after we looked, and the
                 # unique index refused ours. Look again: now it is there.
@@ -94,7 +94,7 @@ class SqlSessions:
             return Ended(session_of(row), ending.notifications_of(connection, sid), first=False)
 
 
-def _open(connection: Connection, candidate: Session, now: int, overlap_ms: int) -> Opened:
+def _open(connection: Connection, candidate: Session, now: int, overlap_ms: int, shown: str) -> Opened | None:
     row = connection.execute(_OF_BROWSER, {"_browser": candidate.browser_hash}).one_or_none()
     present = None if row is None else session_of(row)
     replaced: Ended | None = None
@@ -102,6 +102,8 @@ def _open(connection: Connection, candidate: Session, now: int, overlap_ms: int)
         if present.is_live(now) and present.user_id == candidate.user_id:
             return Opened(_renew(connection, present, candidate, now, overlap_ms), renewed=True)
         if present.is_live(now):
+            if not present.is_cookie(shown, now):
+                return None
             replaced = ending.end(connection, present.sid, EndReason.REPLACED.value, now)
         else:
             replaced = ending.end_if_due(connection, present, now)

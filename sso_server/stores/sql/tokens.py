@@ -53,7 +53,7 @@ _REVOKE = (
 _DROP = sa.delete(tokens).where(tokens.c.token_hash == bindparam("_token"))
 _REVOKE_OF_USER = (
     sa.update(grants)
-    .where(grants.c.user_id == bindparam("_user"), grants.c.sid != bindparam("_keep"), grants.c.revoked_at.is_(None))
+    .where(grants.c.user_id == bindparam("_user"), grants.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("_now"))
 )
 
@@ -86,11 +86,10 @@ class SqlTokens:
             else:
                 connection.execute(_REVOKE, {"_grant": row.grant_id, "_now": now})
 
-    def revoke_grants_of(self, user_id: str, keep_sid: str, now: int) -> int:
-        """All grants of a person but those of the session `keep_sid`; how many. Raises Unavailable."""
+    def revoke_grants_of(self, user_id: str, now: int) -> int:
+        """All grants of a person; how many. Raises Unavailable."""
         with self._database.write() as connection:
-            values = {"_user": user_id, "_keep": keep_sid, "_now": now}
-            return connection.execute(_REVOKE_OF_USER, values).rowcount
+            return connection.execute(_REVOKE_OF_USER, {"_user": user_id, "_now": now}).rowcount
 
 
 def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:

@@ -15,7 +15,7 @@ from sso_server import config
 from sso_server.app import create_app
 from sso_server.core.clients import Client, site_client
 from sso_server.core.sessions import Session
-from sso_server.core.tickets import s256
+from sso_server.core.tickets import Issued, s256
 from sso_server.core.users import User
 from sso_server.web.services import Services
 
@@ -123,13 +123,13 @@ class Centre:
         """Live sessions of a person."""
         return self.services.lists.list_live(self.services.clock.now(), 100, user_id=user.user_id)
 
-    def visit(self, session: Session, client: Client, store_id: str = STORE) -> None:
+    def visit(self, session: Session, client: Client, store_id: str = STORE) -> Issued:
         """The site redeems a ticket of this session."""
         uri = client.redirect_uris[0]
         code = self.services.tickets.issue(
             session, client, redirect_uri=uri, code_challenge=s256(VERIFIER), nonce="", scope=("openid",)
         )
-        self.services.tickets.redeem(code, client, redirect_uri=uri, code_verifier=VERIFIER, store_id=store_id)
+        return self.services.tickets.redeem(code, client, redirect_uri=uri, code_verifier=VERIFIER, store_id=store_id)
 
     def asking(self, client: Client, *, asked_at: int | None = None, **params: str) -> str:
         """The address that the asking front sends the browser to."""

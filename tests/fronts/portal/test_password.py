@@ -38,6 +38,29 @@ def test_the_other_devices_are_signed_out_and_this_one_stays_under_a_new_cookie(
     assert signed_in.get("/").status == 200
 
 
+def test_a_copy_of_the_cookie_opens_nothing_after_the_change(centre: Centre, signed_in: Browser) -> None:
+    thief = centre.browser()
+    thief.http.set_cookie("lockstep_session", signed_in.cookie("lockstep_session"))
+    assert thief.get("/").status == 200
+    change(signed_in)
+    assert thief.get("/").location == "/sign-in"
+    assert signed_in.get("/").status == 200
+
+
+def test_what_was_fetched_before_the_change_is_revoked_and_the_kept_sites_stay(
+    centre: Centre, signed_in: Browser
+) -> None:
+    alice, shop = centre.services.accounts.get("alice"), centre.add_site()
+    (session,) = centre.sessions(alice)
+    tokens = centre.visit(session, shop)
+    assert centre.services.tokens.find(tokens.refresh_token) is not None
+    change(signed_in)
+    assert centre.services.tokens.find(tokens.refresh_token) is None
+    assert centre.services.tokens.find(tokens.access_token) is None
+    assert centre.services.ledger.of_session(session.sid) == [], "no site was told to end its local session"
+    assert [site.client_id for site in centre.services.lists.participants(session.sid)] == ["shop"]
+
+
 def test_the_new_password_works_and_the_old_one_does_not(centre: Centre, signed_in: Browser) -> None:
     change(signed_in)
     assert centre.browser().sign_in("alice", PASSWORD).status == 400

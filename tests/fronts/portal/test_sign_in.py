@@ -225,6 +225,30 @@ def test_the_first_page_names_the_browser_and_later_ones_keep_the_name(browser: 
     assert browser.cookie("lockstep_browser") not in (name, name[:-3])
 
 
+def test_a_stranger_with_a_copy_of_the_browsers_name_signs_nobody_out(centre: Centre, browser: Browser) -> None:
+    centre.add_user()
+    centre.add_user("mallory")
+    browser.sign_in("alice")
+    name = browser.cookie("lockstep_browser")
+    stranger = centre.browser()
+    stranger.http.set_cookie("lockstep_browser", name)
+    assert stranger.sign_in("mallory").status == 303
+    assert stranger.get("/").status == 200
+    assert browser.get("/").status == 200
+    assert stranger.cookie("lockstep_browser") not in ("", name)
+    assert browser.cookie("lockstep_browser") == name
+
+
+def test_another_person_at_the_same_browser_takes_the_session_over(centre: Centre, browser: Browser) -> None:
+    alice, bob = centre.add_user(), centre.add_user("bob")
+    other_tab = browser.get("/sign-in")
+    name = browser.cookie("lockstep_browser")
+    browser.sign_in("alice")
+    browser.submit(other_tab, "/sign-in", username="bob", password=PASSWORD)
+    assert (len(centre.sessions(alice)), len(centre.sessions(bob))) == (0, 1)
+    assert browser.cookie("lockstep_browser") == name
+
+
 def test_whoever_was_signed_out_by_time_is_told_why(open_with: Callable[..., Centre]) -> None:
     centre = open_with()
     alice = centre.add_user()

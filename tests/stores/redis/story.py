@@ -192,7 +192,7 @@ class Story:
         yield "list_live"
         assert s.check_ins.registered("shop", [other.sid, self.session.sid]) == [other.sid]
         yield "registered"
-        assert s.tokens.revoke_grants_of(other.user_id, "", NOW) == 2 + 1
+        assert s.tokens.revoke_grants_of(other.user_id, NOW) == 2 + 1
         yield "revoke_grants_of"
         assert [ended.session.sid for ended in s.sweeps.end_due(NOW + DAY, 10)] == [other.sid]
         yield "end_due"

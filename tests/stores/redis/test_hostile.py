@@ -65,7 +65,7 @@ def scene(stores):
         lambda: stores.tickets.find(redemptions[0].ticket_hash, 17),
         lambda: stores.tokens.find_token(token, "at", 17, NOW),
         lambda: stores.tokens.revoke(token, "at", 17, "shop", NOW),
-        lambda: stores.tokens.revoke_grants_of(live.user_id, "", NOW),
+        lambda: stores.tokens.revoke_grants_of(live.user_id, NOW),
         lambda: stores.check_ins.registered("shop", [live.sid, over.sid]),
         lambda: stores.check_ins.check_in(new_report(active=(live.sid,), live=(live.sid,)), NOW, 10),
         lambda: stores.check_ins.find_site_stores("shop"),

@@ -1,9 +1,10 @@
 -- uses: session rows ending
 -- SessionStore.open: one live session per browser.
--- ARGV: now, overlap_ms, sid that the person's index names (with a score late enough), the candidate's fields and values.
-local now, overlap, indexed = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+-- ARGV: now, overlap_ms, sid that the person's index names (with a score late enough), digest of the cookie that the
+-- browser shows, the candidate's fields and values.
+local now, overlap, indexed, shown = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local new = {}
-for i = 4, #ARGV, 2 do new[ARGV[i]] = ARGV[i + 1] end
+for i = 5, #ARGV, 2 do new[ARGV[i]] = ARGV[i + 1] end
 
 local browser = key('browser', new.browser_hash)
 local old_sid = redis.call('GET', browser)
@@ -29,6 +30,13 @@ if is_live(old, now) and old.user_id == new.user_id then
   return { 'renewed', flat(s), {} }
 end
 
+-- core/sessions.py, Session.is_cookie.
+local function is_cookie(s)
+  return shown == s.cookie_hash
+    or (shown ~= '' and shown == s.previous_cookie_hash and now < (tonumber(s.previous_cookie_until) or 0))
+end
+
+if is_live(old, now) and not is_cookie(old) then return { 'taken' } end
 if old and not old.ended_at then
   end_session(old_sid, old, is_live(old, now) and 'replaced' or time_reason(old, now), now)
   replaced = flat(old)

@@ -1,8 +1,7 @@
 -- uses: session grants
--- TokenStore.revoke_grants_of in one bucket. ARGV: now, keep_sid, grant ids.
+-- TokenStore.revoke_grants_of in one bucket. ARGV: now, grant ids.
 local now, count = tonumber(ARGV[1]), 0
-for i = 3, #ARGV do
-  local grant = read(key('grant', ARGV[i]))
-  if grant and grant.sid ~= ARGV[2] then count = count + revoke_grant(ARGV[i], grant, now) end
+for i = 2, #ARGV do
+  count = count + revoke_grant(ARGV[i], read(key('grant', ARGV[i])), now)
 end
 return count
