@@ -18,10 +18,13 @@ def admin() -> None:
 @admin.command("setup-link")
 @json_option
 def setup_link(as_json: bool) -> None:
-    """Print a link that makes an administrator: it works once, for 30 minutes."""
+    """Print a link that makes an administrator, also where there is one: it works once, for 30 minutes. Links printed
+    before work no more.
+    """
     with open_centre() as centre:
         now = centre.services.clock.now()
-        token = setup.issue(centre.services.one_time, centre.services.randomness, centre.services.clock)
+        services = centre.services
+        token = setup.issue(services.one_time, services.randomness, services.clock, first_only=False)
         centre.services.audit.append(Event(now, EventKind.SETUP_LINK, actor="cli"))
         link = f"{centre.settings.issuer}/setup?token={token}"
     if as_json:

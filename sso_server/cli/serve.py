@@ -81,7 +81,8 @@ def prepare(settings: Settings) -> None:
             )
             click.echo(words, err=True)
         if not built.services.users.list_users(1, admins_only=True):
-            token = setup.issue(built.services.one_time, built.services.randomness, built.services.clock)
+            services = built.services
+            token = setup.issue(services.one_time, services.randomness, services.clock, first_only=True)
             click.echo("There is no administrator yet. This link makes one; it works once, for 30 minutes:")
             click.echo(f"  {settings.issuer}/setup?token={token}")
     finally:

@@ -68,7 +68,7 @@ class Accounts:
         return user
 
     def change_password(self, user_id: str, current: str, new: str, *, keep_sid: str) -> User:
-        """By the person: the present password is asked again (ASVS 5.0, 6.2.3); the other sessions end, and every grant.
+        """By the person: the present password is asked again (ASVS 5.0, 6.2.3); the other sessions and all grants end.
 
         Raises WrongCredentials, InvalidRequest.
         """

@@ -25,9 +25,11 @@ def test_a_set_up_link_works_once(sso: Sso) -> None:
     answer = sso.json("admin", "setup-link")
     token = answer["link"].removeprefix("http://127.0.0.1:9000/setup?token=")
     built = sso.built()
-    assert setup.is_valid(token, built.services.one_time, built.services.clock)
-    built.close()
+    here = built.services
+    assert setup.is_valid(token, here.one_time, here.users, here.clock)
     assert sso.run("admin", "setup-link").stdout.startswith("http://127.0.0.1:9000/setup?token=")
+    assert not setup.is_valid(token, here.one_time, here.users, here.clock), "only the last one works"
+    built.close()
 
 
 def test_the_schema_is_made_and_then_up_to_date(sso: Sso) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from sso_server import config
 from sso_server.cli import serve
-from tests.cli.conftest import Sso
+from sso_server.core import setup
+from tests.cli.conftest import PASSWORD, Sso
 
 
 def test_a_redis_that_is_away_is_named_and_keeps_nothing_from_starting(
@@ -17,6 +18,27 @@ def test_a_redis_that_is_away_is_named_and_keeps_nothing_from_starting(
     assert line.startswith("Redis can't be used now (ConnectionError: ")
     assert "hunter2" not in line
     assert "/setup?token=" in said.out, "the rest is prepared"
+
+
+def test_a_set_up_link_ends_with_the_next_one_and_with_the_first_administrator(
+    sso: Sso, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = []
+    for _ in range(2):
+        serve.prepare(config.load(sso.env))
+        tokens.append(capsys.readouterr().out.split("/setup?token=")[1].split()[0])
+    built = sso.built()
+    here = built.services
+
+    def valid() -> list[bool]:
+        return [setup.is_valid(token, here.one_time, here.users, here.clock) for token in tokens]
+
+    assert valid() == [False, True]
+    sso.run("user", "add", "root", "--admin", "--password-stdin", stdin=PASSWORD)
+    assert valid() == [False, False]
+    tokens.append(sso.json("admin", "setup-link")["link"].split("=")[1])
+    assert valid() == [False, False, True]
+    built.close()
 
 
 @pytest.mark.redis

@@ -26,3 +26,11 @@ def test_putting_it_again_renews_it(sql_stores):
     sql_stores.one_time.put_once("setup", NOW + 10)
     sql_stores.one_time.put_once("setup", NOW + 99)
     assert sql_stores.one_time.take_once("setup", NOW + 50)
+
+
+def test_what_replaces_others_leaves_only_itself_of_its_kind(sql_stores):
+    for key in ("setup:a", "setup:b", "other:a"):
+        sql_stores.one_time.put_once(key, NOW + 10)
+    sql_stores.one_time.put_once("setup:c", NOW + 10, replaces="setup:")
+    kept = [key for key in ("setup:a", "setup:b", "setup:c", "other:a") if sql_stores.one_time.has_once(key, NOW)]
+    assert kept == ["setup:c", "other:a"]

@@ -85,8 +85,8 @@ class AuditStore(Protocol):
 class OneTimeStore(Protocol):
     """Small things that work once (the set-up link), by digest."""
 
-    def put_once(self, key: str, expires_at: int) -> None:
-        """Keep it."""
+    def put_once(self, key: str, expires_at: int, *, replaces: str = "") -> None:
+        """Keep it. In the same step every other key that begins with `replaces` goes (empty: none)."""
 
     def has_once(self, key: str, now: int) -> bool:
         """It is there and not expired."""

@@ -59,6 +59,7 @@ def submit() -> ResponseReturnValue:
                 form.username, values.get("new", ""), name=form.name, is_admin=True, actor="setup"
             ),
             core.one_time,
+            core.users,
             core.clock,
         )
     except Refused:
@@ -79,7 +80,8 @@ def renew() -> ResponseReturnValue:
 
 
 def _demand(token: str) -> None:
-    if not is_valid(token, services().one_time, services().clock):
+    core = services()
+    if not is_valid(token, core.one_time, core.users, core.clock):
         raise NotFound
 
 

@@ -14,6 +14,7 @@ _PUT = text(
 )
 _HAS = sa.select(one_time.c.key).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
 _TAKE = sa.delete(one_time).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
+_DROP_ALIKE = sa.delete(one_time).where(one_time.c.key.startswith(bindparam("_prefix")))
 _DROP_EXPIRED = sa.delete(one_time).where(one_time.c.expires_at <= bindparam("_now"))
 
 
@@ -23,9 +24,11 @@ class SqlOneTime:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put_once(self, key: str, expires_at: int) -> None:
-        """Keep it until then (ms). Raises Unavailable."""
+    def put_once(self, key: str, expires_at: int, *, replaces: str = "") -> None:
+        """Keep it until then (ms), and no other that begins with `replaces`. Raises Unavailable."""
         with self._database.write() as connection:
+            if replaces:
+                connection.execute(_DROP_ALIKE, {"_prefix": replaces})
             connection.execute(_PUT, {"key": key, "expires_at": expires_at})
 
     def has_once(self, key: str, now: int) -> bool:

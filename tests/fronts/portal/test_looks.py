@@ -143,7 +143,7 @@ def test_nothing_on_any_page_offends_the_eye(
     look("sessions-done")
     look("signed-out-trying", shown.report(finished=False))
     look("signed-out", shown.report(finished=True))
-    look("setup", "/setup?token=" + setup.issue(here.one_time, here.randomness, here.clock))
+    look("setup", "/setup?token=" + setup.issue(here.one_time, here.randomness, here.clock, first_only=False))
     look("error", "/nothing-here")
     query = "client_id=shop&response_type=code&scope=openid&redirect_uri=https://shop.example/a/quite/long/callback"
     look("error-mismatch", "/authorize?" + query)

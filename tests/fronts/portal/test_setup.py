@@ -12,7 +12,7 @@ from tests.fronts.portal.pages import PASSWORD, Browser, Centre
 @pytest.fixture
 def link(centre: Centre) -> str:
     here = centre.services
-    return "/setup?token=" + setup.issue(here.one_time, here.randomness, here.clock)
+    return "/setup?token=" + setup.issue(here.one_time, here.randomness, here.clock, first_only=True)
 
 
 def fill_in(browser: Browser, link: str, **fields: str) -> object:
@@ -66,9 +66,19 @@ def test_after_thirty_minutes_the_link_is_over(centre: Centre, link: str) -> Non
         def now(self) -> int:
             return self.at
 
-    assert setup.is_valid(token, here.one_time, Later(29.9))
-    assert not setup.is_valid(token, here.one_time, Later(30.1))
-    assert setup.redeem(token, lambda: pytest.fail("made"), here.one_time, Later(30.1)) is None
+    assert setup.is_valid(token, here.one_time, here.users, Later(29.9))
+    assert not setup.is_valid(token, here.one_time, here.users, Later(30.1))
+    assert setup.redeem(token, lambda: pytest.fail("made"), here.one_time, here.users, Later(30.1)) is None
+
+
+def test_an_administrator_made_otherwise_ends_the_link_of_the_start(
+    centre: Centre, browser: Browser, link: str
+) -> None:
+    page = browser.get(link)
+    centre.services.accounts.add("root", PASSWORD, is_admin=True, actor="test")
+    assert browser.get(link).status == 404
+    assert browser.submit(page, "/setup", username="second", new=PASSWORD, repeat=PASSWORD).status == 404
+    assert len(centre.services.users.list_users(10, admins_only=True)) == 1
 
 
 @pytest.mark.parametrize(
