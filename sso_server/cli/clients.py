@@ -99,7 +99,7 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
         secret = ""
         if not new.public and not new.secrets:
             new, secret = _with_secret(centre, new)
-        _write(centre, new)
+        _write(centre, new, old)
         if secret:
             _show_secret(centre, new, secret, as_json, f"{client_id} is confidential now.")
         elif as_json:
@@ -162,13 +162,13 @@ def remove_client(client_id: str, as_json: bool) -> None:
 def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
     """Give a site a new secret and print it once."""
     with open_centre() as centre:
-        client = centre.get_client(client_id)
-        if client.public:
+        old = centre.get_client(client_id)
+        if old.public:
             raise Refused(f"{client_id} is a public client: it has no secret.", code="client_public")
-        client, secret = _with_secret(centre, client, overlap * 1000)
-        _write(centre, client)
-        old = f"The old one works for {length(overlap * 1000)} more." if overlap else "The old one works no more."
-        _show_secret(centre, client, secret, as_json, f"{client_id} has a new secret. {old}")
+        client, secret = _with_secret(centre, old, overlap * 1000)
+        _write(centre, client, old)
+        ending = f"The old one works for {length(overlap * 1000)} more." if overlap else "The old one works no more."
+        _show_secret(centre, client, secret, as_json, f"{client_id} has a new secret. {ending}")
 
 
 @clients.command("apply")
@@ -212,7 +212,7 @@ def _apply_one(centre: Centre, new: Client, old: Client | None, dry_run: bool) -
             new, secret = _with_secret(centre, new)
             environment = _environment(centre, new, secret)
         if old is not None:
-            _write(centre, new)
+            _write(centre, new, old)
         elif centre.client_store.add(new):
             _note(centre, new.client_id, "added")
         else:
@@ -234,9 +234,10 @@ def _with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[C
     return with_new_secret(client, digest(secret), centre.services.clock.now(), overlap_ms), secret
 
 
-def _write(centre: Centre, client: Client) -> None:
-    if not centre.client_store.update(client):
-        raise Refused(f"There is no client {client.client_id!r}.", code="client_unknown")
+def _write(centre: Centre, client: Client, was: Client) -> None:
+    if not centre.client_store.update(client, was):
+        centre.get_client(was.client_id)
+        raise Refused(f"{was.client_id} was changed at the same time: nothing was written. Try again.", code="conflict")
     _note(centre, client.client_id, "changed")
 
 

@@ -169,7 +169,7 @@ def _register(centre: Centre, site: DemoSite) -> str:
     )
     client = check_client(replace(fresh, secrets=(ClientSecret(digest(secret)),)))
     if not centre.client_store.add(client):
-        centre.client_store.update(client)
+        centre.client_store.update(client, centre.get_client(client.client_id))
     return secret
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sso_server.cli.centre import Centre
+from sso_server.core.clients import Client
 from tests.cli.conftest import PASSWORD, STORE, Sso
 
 
@@ -118,6 +120,29 @@ def test_a_site_with_the_sdk_is_bounded_once_its_store_has_checked_in(sso: Sso) 
     assert shown["promise"] == "bounded"
     assert [store["store_id"] for store in shown["stores"]] == [STORE]
     assert "bounded: serves nobody more than 60 s" in sso.run("client", "show", "shop").stdout
+
+
+def test_an_update_at_the_same_moment_does_not_bring_an_old_secret_back(
+    sso: Sso, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaked = sso.json("client", "add", "shop", "--site", "http://127.0.0.1:5000")["client_secret"]
+    read, rotated = Centre.get_client, []
+
+    def read_and_dawdle(centre: Centre, client_id: str) -> Client:
+        found = read(centre, client_id)
+        if not rotated:
+            rotated.append("")
+            rotated[0] = sso.json("client", "rotate-secret", "shop")["client_secret"]
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Centre, "get_client", read_and_dawdle)
+        refused = sso.run("client", "update", "shop", "--name", "The shop", code=1)
+    assert "shop was changed at the same time: nothing was written. Try again." in refused.stderr
+    assert not accepts(sso, "shop", leaked)
+    assert accepts(sso, "shop", rotated[0])
+    sso.run("client", "update", "shop", "--name", "The shop")
+    assert accepts(sso, "shop", rotated[0])
 
 
 FILE = """

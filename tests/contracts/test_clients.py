@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from sso_server.core.clients import Client, ClientSecret, site_client
 from tests.support.builders import NOW
 
@@ -42,9 +44,31 @@ def test_an_id_is_taken_once(sql_stores):
 def test_an_update_writes_the_whole_row(sql_stores):
     sql_stores.clients.add(SHOP)
     changed = replace(SHOP, name="New", secrets=(ClientSecret("ef", None),), redirect_uris=(), lease_s=10)
-    assert sql_stores.clients.update(changed)
+    assert sql_stores.clients.update(changed, SHOP)
     assert sql_stores.clients.list_clients() == [changed]
-    assert not sql_stores.clients.update(replace(SHOP, client_id="nobody"))
+    nobody = replace(SHOP, client_id="nobody")
+    assert not sql_stores.clients.update(nobody, nobody)
+
+
+@pytest.mark.parametrize(
+    "faster",
+    [
+        {"secrets": (ClientSecret("new"),)},
+        {"secrets": (ClientSecret("old", NOW + 5),)},
+        {"name": "Other"},
+        {"local_session_max_s": 600},
+        {"public": True},
+        {"redirect_uris": ("https://shop.example/cb", "https://shop.example/2")},
+    ],
+)
+def test_an_update_never_takes_back_what_somebody_else_has_changed_since(sql_stores, faster):
+    read = replace(SHOP, secrets=(ClientSecret("old"),))
+    sql_stores.clients.add(read)
+    theirs = replace(read, **faster)
+    assert sql_stores.clients.update(theirs, read)
+    assert not sql_stores.clients.update(replace(read, lease_s=10), read)
+    assert sql_stores.clients.list_clients() == [theirs]
+    assert sql_stores.clients.update(replace(theirs, lease_s=10), theirs)
 
 
 def test_a_removed_client_is_gone(sql_stores):
@@ -59,8 +83,8 @@ def test_the_generation_grows_with_every_change_and_with_nothing_else(sql_stores
     steps = [
         (lambda: sql_stores.clients.add(SHOP), True),
         (lambda: sql_stores.clients.add(SHOP), False),
-        (lambda: sql_stores.clients.update(SHOP), True),
-        (lambda: sql_stores.clients.update(replace(SHOP, client_id="nobody")), False),
+        (lambda: sql_stores.clients.update(SHOP, SHOP), True),
+        (lambda: sql_stores.clients.update(SHOP, replace(SHOP, name="Other")), False),
         (sql_stores.clients.list_clients, False),
         (sql_stores.health.store_time, False),
         (lambda: sql_stores.clients.remove("shop"), True),

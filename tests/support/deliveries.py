@@ -63,8 +63,9 @@ class Deliveries:
         """A registered client that is told at this address."""
         client = site_client(client_id, client_id, f"https://{client_id}.example", self.clock.now())
         client = replace(client, backchannel_logout_uri=logout_uri, **changes)
-        if not self.sql.clients.update(client):
-            self.sql.clients.add(client)
+        if not self.sql.clients.add(client):
+            (was,) = (c for c in self.sql.clients.list_clients() if c.client_id == client_id)
+            assert self.sql.clients.update(client, was)
         return client
 
     def ended(self, *client_ids: str, **changes: Any) -> Session:

@@ -60,8 +60,8 @@ class ClientStore(Protocol):
     def add(self, client: Client) -> bool:
         """False when the id is taken."""
 
-    def update(self, client: Client) -> bool:
-        """False when there is no such client."""
+    def update(self, client: Client, was: Client) -> bool:
+        """Write the whole row if the stored one still is `was`. False when it isn't, or when there is none."""
 
     def remove(self, client_id: str) -> bool:
         """False when there was none."""

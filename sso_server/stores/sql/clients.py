@@ -21,7 +21,6 @@ _GROW = text(
     "INSERT INTO marks (name, value) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET value = marks.value + 1"
 )
 _INSERT = sa.insert(clients)
-_UPDATE = sa.update(clients).where(clients.c.client_id == bindparam("_client"))
 _DELETE = sa.delete(clients).where(clients.c.client_id == bindparam("_client"))
 
 
@@ -51,10 +50,13 @@ class SqlClients:
             return False
         return True
 
-    def update(self, client: Client) -> bool:
-        """False when there is no such client. Raises Unavailable."""
+    def update(self, client: Client, was: Client) -> bool:
+        """False when the stored record isn't `was` (any more), or when there is none. Raises Unavailable."""
+        # All of it is compared: of two that read the same record, the slower would write back what the other changed, a
+        # rotated secret for one.
+        unchanged = (clients.c[name].is_not_distinct_from(value) for name, value in _values(was).items())
         with self._database.write() as connection:
-            changed = connection.execute(_UPDATE.values(_values(client)), {"_client": client.client_id}).rowcount
+            changed = connection.execute(sa.update(clients).where(*unchanged).values(_values(client))).rowcount
             if changed:
                 connection.execute(_GROW, {"name": _MARK})
         return changed == 1

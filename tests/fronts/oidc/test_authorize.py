@@ -167,7 +167,7 @@ def test_the_way_back_checks_the_registration_again(browser: FlaskClient, shop: 
     built = built_of(shop.app)
     client = built.services.clients.find("shop")
     assert client is not None
-    built.sql.clients.update(replace(client, redirect_uris=("https://shop.example.com/new",)))
+    built.sql.clients.update(replace(client, redirect_uris=("https://shop.example.com/new",)), client)
     with later(2):
         assert browser.get(signed_in.headers["Location"]).status_code == 400
 

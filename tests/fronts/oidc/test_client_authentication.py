@@ -93,7 +93,7 @@ def test_during_a_rotation_both_secrets_work_until_the_old_one_runs_out(shop: Oi
     assert client is not None
     until = built.services.clock.now() + 60_000
     secrets = (ClientSecret(digest("new-secret")), ClientSecret(digest(shop.secret), until))
-    assert built.sql.clients.update(replace(client, secrets=secrets))
+    assert built.sql.clients.update(replace(client, secrets=secrets), client)
     with later(10):
         assert shop.post("/revoke", token="x").status_code == 200
         assert shop.post("/revoke", headers=basic("shop:new-secret"), token="x").status_code == 200

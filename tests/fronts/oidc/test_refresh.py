@@ -96,7 +96,7 @@ def test_a_client_without_the_refresh_grant_gets_no_refresh_token(
     built = built_of(shop.app)
     client = built.services.clients.find("shop")
     assert client is not None
-    built.sql.clients.update(replace(client, refresh_tokens=False))
+    built.sql.clients.update(replace(client, refresh_tokens=False), client)
     with later(2):
         tokens = shop.tokens(browser, scope="openid offline_access")
     assert "refresh_token" not in tokens

@@ -101,7 +101,7 @@ def test_a_public_client_is_refused_even_if_a_secret_is_left_from_before(shop: O
     built = built_of(shop.app)
     client = built.services.clients.find("shop")
     assert client is not None
-    built.sql.clients.update(replace(client, public=True))
+    built.sql.clients.update(replace(client, public=True), client)
     with later(2):
         answer = shop.check_in(STORE)
     assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
@@ -155,7 +155,7 @@ def test_the_lease_and_the_grace_are_the_clients_own(shop: OidcSite, later: Late
     built = built_of(shop.app)
     client = built.services.clients.find("shop")
     assert client is not None
-    built.sql.clients.update(replace(client, lease_s=20, grace_s=600))
+    built.sql.clients.update(replace(client, lease_s=20, grace_s=600), client)
     with later(2):
         body = shop.check_in(STORE).get_json()
     assert (body["lease_s"], body["grace_s"]) == (20, 600)
