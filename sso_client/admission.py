@@ -9,6 +9,7 @@ from dataclasses import replace
 from sso_client.check_in import CheckIn
 from sso_client.clock import Clock, Instant, now
 from sso_client.errors import LeaseExpired, SSOError
+from sso_client.events import log
 from sso_client.lease import Lease, Standing, grace_holds, judge
 from sso_client.records import LocalSession
 from sso_client.stores import CheckInJournal, LocalSessions, Turn
@@ -20,7 +21,6 @@ _REST_EXPIRED_MS = 1000
 _REST_RENEWING_MS = 5000
 # Where no lease is known to set the pace (other providers): activity is noted once a minute.
 _COARSE_MS = 60_000
-_UNREPORTED_LEASES = 5
 
 
 class Admission:
@@ -39,46 +39,55 @@ class Admission:
         """
         moment = now(self._clock)
         session, lease = self._sessions.find(cookie_hash, moment.wall_ms)
-        if session is None:
-            return None
-        if not lease.leased:
-            return self._mark(session, moment, _COARSE_MS) if activity else session
-        asked = False
-        if judge(lease, moment) is Standing.EXPIRED:
-            session = self._await_confirmation(session, activity)
-            asked = True
         if session is not None and activity:
-            moment = now(self._clock)
-            session = self._mark(session, moment, lease.lease_ms // 2)
-        if session is None or asked:
+            session = self._mark(session, lease, moment)
+        if session is None or not session.leased:
             return session
-        # Somebody back after a pause must be reported now: no later request may come to do it.
-        unreported_ms = session.served_at_ms - session.reported_at_ms
-        due = judge(lease, moment) is Standing.RENEW or unreported_ms > _UNREPORTED_LEASES * lease.lease_ms
-        if due and self._renew(lease):
-            session, _ = self._sessions.find(cookie_hash, now(self._clock).wall_ms)
+        standing = judge(lease, now(self._clock))
+        if standing is Standing.EXPIRED:
+            session, lease = self._await_confirmation(session)
+        if session is not None and (standing is Standing.RENEW or _overdue(session, lease, now(self._clock))):
+            self._renew(session, lease)
+            # Whether that went well or not, seconds may have passed, and a logout may have come meanwhile.
+            moment = now(self._clock)
+            session, lease = self._sessions.find(cookie_hash, moment.wall_ms)
+            if session is not None and judge(lease, moment) is Standing.EXPIRED:
+                session, _ = self._await_confirmation(session)
         return session
 
-    def _renew(self, lease: Lease) -> bool:
+    def _renew(self, session: LocalSession, lease: Lease) -> None:
         """Ask the centre if nobody else does; a failure is no reason to stop anybody yet."""
         try:
             rest_ms = min(_REST_RENEWING_MS, max(100, lease.lease_ms // 10))
-            if self._journal.take_turn(now(self._clock), rest_ms) is not Turn.MINE:
-                return False
-            self._check_in.run(total_s=_ASK_S)
-        except SSOError:
-            return False
-        return True
+            if self._take_turn(session, rest_ms, early=True) is Turn.MINE:
+                self._check_in.run(total_s=_ASK_S)
+        except SSOError as error:
+            log.debug("renewal put off: %s", error)
 
-    def _await_confirmation(self, session: LocalSession, activity: bool) -> LocalSession | None:
-        """Beyond N: ask, or wait for whoever asks. Returns the session as it stands after a confirmation."""
+    def _take_turn(self, session: LocalSession, rest_ms: int, *, early: bool) -> Turn | None:
+        """The right to ask; None if asking has become needless: another's answer came between judging and taking."""
+        turn = self._journal.take_turn(now(self._clock), rest_ms)
+        if turn is not Turn.MINE:
+            return turn
+        moment = now(self._clock)
+        found, lease = self._sessions.find(session.cookie_hash, moment.wall_ms)
+        if found is not None:
+            standing = judge(lease, moment)
+            due = early and (standing is Standing.RENEW or _overdue(found, lease, moment))
+            if due or standing is Standing.EXPIRED:
+                return turn
+        self._journal.give_turn_back()
+        return None
+
+    def _await_confirmation(self, session: LocalSession) -> tuple[LocalSession | None, Lease]:
+        """Beyond N: ask, or wait for whoever asks. Returns session and lease as they stand after a confirmation."""
         for _ in range(_WAIT_STEPS):
-            turn = self._journal.take_turn(now(self._clock), _REST_EXPIRED_MS)
+            turn = self._take_turn(session, _REST_EXPIRED_MS, early=False)
             failed = turn is Turn.RESTING
             if turn is Turn.MINE:
                 try:
                     # After a gap everything is listed: this file may be an older copy of itself.
-                    self._check_in.run(also_active=session.sid if activity else None, all_sids=True, total_s=_ASK_S)
+                    self._check_in.run(all_sids=True, total_s=_ASK_S)
                 except SSOError as error:
                     if error.code.startswith("store_"):
                         raise
@@ -88,9 +97,9 @@ class Admission:
             moment = now(self._clock)
             found, lease = self._sessions.find(session.cookie_hash, moment.wall_ms)
             if found is None:
-                return None
+                return None, lease
             if judge(lease, moment) is not Standing.EXPIRED or (failed and grace_holds(lease, moment)):
-                return found
+                return found, lease
             if turn is Turn.MINE and not failed:
                 # Answered, but more is to come, or the centre itself lags by more than N: ask again in a while.
                 self._journal.note_failure("unconfirmed", moment)
@@ -99,12 +108,23 @@ class Admission:
                 raise LeaseExpired(f"the last attempt was {lease.failure or 'not finished'}")
         raise LeaseExpired("another request has been asking for 3 s")
 
-    def _mark(self, session: LocalSession, moment: Instant, coarse_ms: int) -> LocalSession | None:
-        """Note activity, at most once per `coarse_ms`: a write for each request would be the site's slowest part."""
+    def _mark(self, session: LocalSession, lease: Lease, moment: Instant) -> LocalSession | None:
+        """Note activity, now and then only: a write for each request would be the site's slowest part."""
+        coarse_ms = min(lease.lease_ms // 2, lease.report_ms // 4) if session.leased else _COARSE_MS
         if 0 <= moment.wall_ms - session.served_at_ms < coarse_ms:
             return session
-        if self._sessions.mark_served(session, moment.wall_ms):
-            return replace(session, served_at_ms=moment.wall_ms, generation=session.generation + 1)
-        # Either another request marked it, or it has just been ended: the row decides.
+        try:
+            if self._sessions.mark_served(session, moment.wall_ms):
+                return replace(session, served_at_ms=moment.wall_ms, generation=session.generation + 1)
+        except SSOError as error:
+            # Activity lost is a smaller evil than a person stopped under a lease that holds.
+            log.warning("activity not noted: %s", error)
+        # Another request marked it, or it has just been ended: the row decides.
         found, _ = self._sessions.find(session.cookie_hash, moment.wall_ms)
         return found
+
+
+def _overdue(session: LocalSession, lease: Lease, moment: Instant) -> bool:
+    """True if the centre must hear now that somebody was here: no later request may come to tell it."""
+    untold = session.served_at_ms > session.reported_at_ms
+    return untold and moment.wall_ms - session.reported_at_ms > lease.report_ms

@@ -5,6 +5,7 @@ The ends and the lease are applied in one local transaction; acknowledgements go
 
 import json
 import logging
+from time import monotonic
 from typing import Any
 
 from sso_client.clock import Clock, now
@@ -14,9 +15,11 @@ from sso_client.events import Events, log, since
 from sso_client.http import Http, basic
 from sso_client.records import CheckInAnswer, CheckInReport, End, Outgoing
 from sso_client.settings import Settings
-from sso_client.stores import CheckInJournal
+from sso_client.stores import MAX_LIST, CheckInJournal
 
 _ROUNDS = 6
+# "Not now" rather than "not you" (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
+_NOT_NOW = frozenset({408, 425, 429})
 
 
 def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
@@ -37,7 +40,10 @@ def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
                         ends.append(End(sid, reason, ended_at))
                     case _:
                         raise SSOError("check_in_malformed", "ends")
-            return CheckInAnswer(tuple(ends), more, mark, lag_ms, lease_s * 1000, grace_s * 1000)
+            report_s = document.get("report_s", max(lease_s, 60))  # an older centre waits at least that long
+            if type(report_s) is not int or not 0 < report_s <= 86_400:
+                raise SSOError("check_in_malformed", "report_s")
+            return CheckInAnswer(tuple(ends), more, mark, lag_ms, lease_s * 1000, grace_s * 1000, report_s * 1000)
     raise SSOError("check_in_malformed", f"members {sorted(document)!r:.200}")
 
 
@@ -62,17 +68,18 @@ class CheckIn:
         self._events = events
         self._clock = clock
 
-    def run(self, *, also_active: str | None = None, all_sids: bool = False, total_s: float = 5.0) -> CheckInReport:
+    def run(self, *, all_sids: bool = False, total_s: float = 5.0) -> CheckInReport:
         """Ask until nothing is left (a few rounds at most). Raises SSOError; then the failure is in the store.
 
-        `also_active` is a sid whose request waits for this very answer. `all_sids` lists every session, as after a gap.
+        `all_sids` lists every session, as after a gap. `total_s` bounds discovery and all rounds together.
         """
         ended, confirmed = 0, False
+        deadline = monotonic() + total_s
         for _ in range(_ROUNDS):
             sent = now(self._clock)
-            told = self._journal.gather(sent.wall_ms, also_active, all_sids)
+            told = self._journal.gather(sent.wall_ms, all_sids)
             try:
-                answer = self._post(told, total_s)
+                answer = self._post(told, deadline)
             except SSOError as error:
                 if confirmed:
                     # Only the acknowledgements didn't get through: they stay in the store and are repeated.
@@ -87,13 +94,15 @@ class CheckIn:
             for sid in told.ended:
                 self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
             confirmed = confirmed or not answer.more
-            also_active, all_sids = None, False
-            if not answer.ends and not answer.more and not told.sids_end:
+            all_sids = False
+            whole = not told.sids_end and len(told.active) < MAX_LIST
+            if whole and not answer.ends and not answer.more:
                 break
         return CheckInReport(ended, confirmed)
 
-    def _post(self, told: Outgoing, total_s: float) -> CheckInAnswer:
-        url = self._discovery.get_provider(total_s).check_in_endpoint
+    def _post(self, told: Outgoing, deadline: float) -> CheckInAnswer:
+        # Half of the time at most, so that a document that can't be had again doesn't cost the check-in itself.
+        url = self._discovery.get_provider(_left(deadline) / 2).check_in_endpoint
         if url is None:
             raise SSOError("check_in_refused", "the discovery document names no check_in_endpoint")
         body: dict[str, Any] = {
@@ -109,8 +118,8 @@ class CheckIn:
             "Authorization": basic(self._settings.client_id, self._settings.client_secret),
             "Content-Type": "application/json",
         }
-        answer = self._http.post(url, headers, json.dumps(body).encode(), total_s)
-        if answer.status >= 500:
+        answer = self._http.post(url, headers, json.dumps(body).encode(), _left(deadline))
+        if answer.status >= 500 or answer.status in _NOT_NOW:
             raise SSOError("provider_unavailable", f"{url}: status {answer.status}")
         if answer.status != 200:
             raise SSOError("check_in_refused", f"{url}: status {answer.status}, {answer.body[:200]!r}")
@@ -129,3 +138,11 @@ class CheckIn:
         words, gap = since(end.ended_at_ms, self._clock.wall_ms())
         text = f"check-in heard of the sign-out ({end.reason}), local session ended{words}"
         self._events.tell("ended_at_check_in", text, end.sid, gap)
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline. Raises SSOError when it has passed: what isn't whole by then confirms nobody."""
+    left = deadline - monotonic()
+    if left <= 0:
+        raise SSOError("provider_unreachable", "the check-in took too long")
+    return left

@@ -17,6 +17,7 @@ from sso_client.exchange import Exchange, read_answer
 from sso_client.http import Http
 from sso_client.identifiers import hashed, new_secret, pkce_challenge
 from sso_client.keys import Keys
+from sso_client.lease import age_ms
 from sso_client.logout_token import token_from_form, verify_logout_token
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
 from sso_client.settings import Settings
@@ -24,6 +25,9 @@ from sso_client.signed_token import read_header
 from sso_client.stores import LocalStore, Turn
 
 _UNTOLD_REST_MS = 2000
+_REFUSED_REST_MS = 60_000  # a refusal needs a person to mend it; visitors must not ask all the while
+# A tombstone outlives every ticket that was redeemed before it by more than this.
+_OPEN_WITHIN_MS = 5 * 60_000
 
 
 class SSOClient:
@@ -70,7 +74,9 @@ class SSOClient:
                 raise SSOError("base_url_missing")
             redirect_uri = self.settings.base_url + self._callback_path
         provider = self._discovery.get_provider()
-        if provider.check_in_endpoint is not None and self.store.journal.has_untold_ends():
+        journal = self.store.journal
+        untold = provider.check_in_endpoint is not None and journal.has_untold_ends()
+        if untold and journal.take_turn(now(self._clock), 0, _REFUSED_REST_MS) is not Turn.RESTING:
             self._tell_at_once()  # else the centre would sign somebody in again who has signed out here
         attempt = Attempt(
             state=(RESTARTED if restarted else "") + new_secret(),
@@ -98,16 +104,27 @@ class SSOClient:
 
     def validate_ticket(self, ticket: str, attempt: Attempt) -> SignIn:
         """Take the ticket to the centre: who signed in, verified. Raises SSOError (`ticket_used` and others)."""
-        sign_in = self._exchange.redeem(ticket, attempt, self.store.store_id, self._clock.wall_ms())
+        try:
+            sign_in = self._exchange.redeem(ticket, attempt, self.store.store_id, now(self._clock))
+        except SSOError as error:
+            # The person is mostly sent on to a new sign-in at once: this line is all that remains of the refusal.
+            self._events.tell("ticket_refused", f"ticket refused: {error.code}", level=logging.WARNING)
+            raise
         self._events.tell("ticket_validated", "ticket validated with the centre", sign_in.sid)
         return sign_in
 
     def open_session(self, sign_in: SignIn, replaces: str | None = None) -> tuple[str, LocalSession]:
         """Open the local session: the value for a new cookie, always a fresh one, and the record.
 
-        `replaces` is the cookie that the browser had before. Raises SSOError `session_ended` if a logout came first.
+        `replaces` is the cookie that the browser had before. Raises SSOError `session_ended` if a logout came first, or
+        if the ticket was redeemed more than five minutes ago: what ended meanwhile may be forgotten by then.
         """
-        cookie, now_ms = new_secret(), self._clock.wall_ms()
+        moment = now(self._clock)
+        waited_ms = age_ms(sign_in.redeemed, moment)
+        if waited_ms is None or waited_ms > _OPEN_WITHIN_MS:
+            self._events.tell("session_refused", "the ticket was redeemed too long ago", sign_in.sid)
+            raise SSOError("session_ended", f"redeemed {waited_ms} ms ago")
+        cookie, now_ms = new_secret(), moment.wall_ms
         session = LocalSession(
             cookie_hash=hashed(cookie),
             sid=sign_in.sid,
@@ -121,8 +138,9 @@ class SSOClient:
             until_ms=sign_in.until_ms,
             served_at_ms=now_ms,
             reported_at_ms=now_ms,
+            leased=sign_in.leased,
         )
-        if not self.store.sessions.open(session, hashed(replaces) if replaces else None, sign_in.leased):
+        if not self.store.sessions.open(session, hashed(replaces) if replaces else None):
             self._events.tell("session_refused", "signed out meanwhile: no local session opened", sign_in.sid)
             raise SSOError("session_ended")
         how = "password typed" if sign_in.asked else "no question asked"
@@ -182,13 +200,12 @@ class SSOClient:
         session = None
         if cookie:
             provider = self._discovery.known_provider()
-            _, lease = self.store.sessions.find(hashed(cookie), self._clock.wall_ms())
-            report = lease.leased or (provider is not None and provider.check_in_endpoint is not None)
+            report = provider is not None and provider.check_in_endpoint is not None
             session = self.store.sessions.end_here(hashed(cookie), self._clock.wall_ms(), report)
         told, reachable = False, True
         if session is not None:
             self._events.tell("signed_out_here", "signed out here, local session ended", session.sid)
-            if report and session.sid is not None:
+            if session.sid is not None and (report or session.leased):
                 told, reachable = self._tell_at_once()
         url = None
         if reachable:
@@ -207,7 +224,7 @@ class SSOClient:
         journal = self.store.journal
         if not journal.has_untold_ends():
             return True
-        if journal.take_turn(now(self._clock), _UNTOLD_REST_MS) is Turn.MINE:
+        if journal.take_turn(now(self._clock), _UNTOLD_REST_MS, _REFUSED_REST_MS) is Turn.MINE:
             self._tell_at_once()
         return not journal.has_untold_ends()
 

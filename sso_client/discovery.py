@@ -5,6 +5,7 @@ A centre that is down at the site's start is fine: nothing is fetched before som
 
 import threading
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from sso_client.addresses import is_trustworthy, origin_of
@@ -75,14 +76,17 @@ class Discovery:
 
     def get_provider(self, total_s: float = 5.0) -> Provider:
         """The centre's endpoints; an old answer serves while a new one can't be had. Raises SSOError."""
-        with self._lock:
+        deadline = monotonic() + total_s
+        if not self._lock.acquire(timeout=max(0.0, total_s)):
+            return self._or_old(SSOError("discovery_unreachable", "another request is still asking"))
+        try:
             age = self._clock.boot_ms() - self._asked_ms
             if self._provider is not None and self._error is None and 0 <= age < _FRESH_MS:
                 return self._provider
             if self._error is not None and 0 <= age < _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS)) - 1]:
                 return self._or_old(self._error)
             try:
-                self._provider = read_provider(self._fetch(total_s).json(), self._settings)
+                self._provider = read_provider(self._fetch(max(0.05, deadline - monotonic())).json(), self._settings)
                 self._error, self._failures = None, 0
                 return self._provider
             except SSOError as error:
@@ -90,6 +94,8 @@ class Discovery:
                 return self._or_old(error)
             finally:
                 self._asked_ms = self._clock.boot_ms()
+        finally:
+            self._lock.release()
 
     def known_provider(self) -> Provider | None:
         """The endpoints if they were ever fetched; asks nobody."""

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sso_client.attempt import Attempt
+from sso_client.clock import Instant
 from sso_client.discovery import Discovery, Provider
 from sso_client.errors import SSOError
 from sso_client.http import Answer, Http, basic
@@ -59,8 +60,9 @@ class Exchange:
         self._discovery = discovery
         self._keys = keys
 
-    def redeem(self, ticket: str, attempt: Attempt, store_id: str, now_ms: int) -> SignIn:
-        """Take the ticket, verify the ID token, fetch the profile. Raises SSOError."""
+    def redeem(self, ticket: str, attempt: Attempt, store_id: str, moment: Instant) -> SignIn:
+        """Take the ticket, verify the ID token, fetch the profile. `moment` is now. Raises SSOError."""
+        now_ms = moment.wall_ms
         provider = self._discovery.get_provider()
         answer = self._take(provider, ticket, attempt, store_id).json()
         token = answer.get("id_token")
@@ -94,6 +96,7 @@ class Exchange:
             until_ms=now_ms + life_s * 1000,
             asked=_was_asked(answer.get("auth_time_ms"), verified.auth_time, attempt.started_at_ms, now_ms),
             leased=provider.check_in_endpoint is not None,
+            redeemed=moment,
         )
 
     def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:

@@ -13,6 +13,7 @@ from sso_client import pages
 from sso_client.addresses import origin_of, safe_next
 from sso_client.attempt import Attempt, is_restarted, superfluous
 from sso_client.errors import SSOError
+from sso_client.events import log
 from sso_client.identifiers import hashed
 from sso_client.signed_token import MAX_TOKEN
 
@@ -172,10 +173,12 @@ class _Views:
             return go("/")
         if is_restarted(state):
             raise SSOError("state_unknown")
+        log.info("an answer without its sign-in (spent, too old or another browser's): starting again")
         return self._restart("/")
 
     def _after_failure(self, error: SSOError, attempt: Attempt) -> Response:
         if error.code in _RESTART:
+            log.warning("sign-in not finished, the browser goes on: %s", error)
             if self._sso.live_session() is not None:
                 return go(safe_next(attempt.next))
             if not attempt.restarted:

@@ -1,13 +1,17 @@
-"""The SDK's only outgoing HTTP: short time-outs, no redirects, capped bodies, no proxies from the environment.
+"""The SDK's only outgoing HTTP: a deadline for the whole answer, no redirects, capped bodies, no proxies from outside.
 
 Whoever calls it decides what a status means; only "no answer" is an error here.
 """
 
 import base64
+import http.client
+import io
 import json
 import os
+import socket
 import threading
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic
@@ -15,12 +19,14 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from sso_client.errors import SSOError
 
 CONNECT_S = 2.0
 TOTAL_S = 5.0
 MAX_BODY = 1024 * 1024
+_DEADLINE: ContextVar[float] = ContextVar("deadline of the call under way")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,51 @@ class Answer:
         except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until the call's deadline: the library's own time-out starts anew with each byte that drips in."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._sock, self._deadline = sock, deadline
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError("the whole answer took too long")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_TimedReader(sock, _DEADLINE.get()))
+
+
+class _TimedAdapter(HTTPAdapter):
+    """Connections whose answers end with the deadline, headers and body together."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        pools = self.poolmanager.pool_classes_by_scheme
+        self.poolmanager.pool_classes_by_scheme = {scheme: _timed(pool) for scheme, pool in pools.items()}
+
+
+def _timed(pool: Any) -> Any:
+    """A kind of connection pool as it is, but with timed answers."""
+    connection = type("_TimedConnection", (pool.ConnectionCls,), {"response_class": _TimedResponse})
+    return type("_TimedPool", (pool,), {"ConnectionCls": connection})
 
 
 class Http:
@@ -69,6 +120,7 @@ class Http:
     def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total_s: float) -> Answer:
         deadline = monotonic() + total_s
         connect_s = min(CONNECT_S, total_s / 2)
+        _DEADLINE.set(deadline)
         try:
             with self._pool().request(
                 method,
@@ -97,6 +149,8 @@ class Http:
             # A forked worker must not talk on its parent's sockets.
             if self._session is None or self._pid != os.getpid():
                 session = requests.Session()
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, _TimedAdapter())
                 session.trust_env = False  # a proxy or a .netrc from the environment must not see the client's secret
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
                 session.headers["Accept"] = "application/json"

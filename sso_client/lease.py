@@ -13,10 +13,10 @@ from sso_client.clock import Instant
 class Lease:
     """What the store knows of its lease. Milliseconds. `stamp` is when the confirmed request was sent, minus lag."""
 
-    leased: bool  # the provider takes check-ins, so sessions need a lease at all
     stamp: Instant | None
     lease_ms: int
     grace_ms: int
+    report_ms: int  # how long the centre waits for news of somebody's activity
     failure: str  # why the last attempt failed: "" | "unreachable" | "refused"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sso_client.clock import Instant
 from sso_client.user import User, user_from_claims
 
 
@@ -18,6 +19,7 @@ class SignIn:
     until_ms: int  # the local session must be over by then
     asked: bool  # the person typed something for this very sign-in
     leased: bool  # the provider takes check-ins
+    redeemed: Instant  # just before the ticket went to the centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class LocalSession:
     until_ms: int
     served_at_ms: int
     reported_at_ms: int
+    leased: bool  # served only while the centre confirms it
 
     @property
     def user(self) -> User:
@@ -72,6 +75,7 @@ class CheckInAnswer:
     lag_ms: int
     lease_ms: int
     grace_ms: int
+    report_ms: int
 
 
 @dataclass(frozen=True, slots=True)

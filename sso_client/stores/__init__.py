@@ -40,7 +40,7 @@ class Ended:
 class LocalSessions(Protocol):
     """The local sessions of one store."""
 
-    def open(self, session: LocalSession, replaces: str | None, leased: bool) -> bool:
+    def open(self, session: LocalSession, replaces: str | None) -> bool:
         """Insert, unless the sid or sub was ended meanwhile: then False. `replaces` is an older cookie's hash."""
 
     def find(self, cookie_hash: str, now_ms: int) -> tuple[LocalSession | None, Lease]:
@@ -50,7 +50,10 @@ class LocalSessions(Protocol):
         """Note activity, only if row and generation still stand: an ended session is never brought back."""
 
     def end_here(self, cookie_hash: str, now_ms: int, report: bool) -> LocalSession | None:
-        """End the session because the person signed out here; with `report` the centre will be told at check-in."""
+        """End the session because the person signed out here.
+
+        A leased one, and any with `report`, is told to the centre at check-in, and its sid isn't opened again.
+        """
 
 
 class LogoutInbox(Protocol):
@@ -66,10 +69,16 @@ class LogoutInbox(Protocol):
 class CheckInJournal(Protocol):
     """What is still to be told to the centre, and the lease that it granted."""
 
-    def take_turn(self, now: Instant, rest_ms: int) -> Turn:
-        """Take the single right to ask, for TURN_MS, unless an attempt failed less than `rest_ms` ago."""
+    def take_turn(self, now: Instant, rest_ms: int, refused_rest_ms: int = 0) -> Turn:
+        """Take the single right to ask, for TURN_MS, unless an attempt failed less than `rest_ms` ago.
 
-    def gather(self, now_ms: int, also_active: str | None, all_sids: bool) -> Outgoing:
+        After a refusal the rest is `refused_rest_ms` if that is longer.
+        """
+
+    def give_turn_back(self) -> None:
+        """Nothing needs to be asked after all."""
+
+    def gather(self, now_ms: int, all_sids: bool) -> Outgoing:
         """Everything that a check-in should say now."""
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> list[tuple[End, int]]:

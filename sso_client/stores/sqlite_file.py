@@ -14,7 +14,7 @@ from pathlib import Path
 from sso_client.errors import SSOError
 from sso_client.identifiers import new_store_id
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_S = 2.0
 
 _SCHEMA = """
@@ -22,7 +22,8 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
     cookie_hash TEXT PRIMARY KEY, sid TEXT, sub TEXT NOT NULL, id_token TEXT NOT NULL, id_token_iat INTEGER NOT NULL,
     claims TEXT NOT NULL, asked INTEGER NOT NULL, generation INTEGER NOT NULL, opened_at_ms INTEGER NOT NULL,
-    until_ms INTEGER NOT NULL, served_at_ms INTEGER NOT NULL, reported_at_ms INTEGER NOT NULL
+    until_ms INTEGER NOT NULL, served_at_ms INTEGER NOT NULL, reported_at_ms INTEGER NOT NULL,
+    leased INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_sid ON sessions (sid);
 CREATE INDEX sessions_by_sub ON sessions (sub);
@@ -33,17 +34,26 @@ CREATE TABLE untold_ends (sid TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT 
 CREATE TABLE acks (sid TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE seen_jti (jti TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE lease (
-    id INTEGER PRIMARY KEY CHECK (id = 1), leased INTEGER NOT NULL DEFAULT 0, boot_id TEXT, boot_ms INTEGER,
+    id INTEGER PRIMARY KEY CHECK (id = 1), boot_id TEXT, boot_ms INTEGER,
     wall_ms INTEGER, lease_ms INTEGER NOT NULL DEFAULT 0, grace_ms INTEGER NOT NULL DEFAULT 0, mark TEXT,
     failure TEXT NOT NULL DEFAULT '', attempted_boot_ms INTEGER NOT NULL DEFAULT 0,
     turn_until_boot_ms INTEGER NOT NULL DEFAULT 0, sids_sent_at_ms INTEGER NOT NULL DEFAULT 0,
-    sids_cursor TEXT NOT NULL DEFAULT ''
+    sids_cursor TEXT NOT NULL DEFAULT '', report_ms INTEGER NOT NULL DEFAULT 60000
 );
 INSERT INTO lease (id) VALUES (1);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
     sid TEXT, after_ms INTEGER
 );
+"""
+
+_FROM_1_TO_2 = """
+ALTER TABLE sessions ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET leased = (SELECT leased FROM lease);
+ALTER TABLE lease ADD COLUMN report_ms INTEGER NOT NULL DEFAULT 60000;
+UPDATE lease SET report_ms = max(lease_ms, report_ms);
+ALTER TABLE lease DROP COLUMN leased;
+UPDATE meta SET value = '2' WHERE name = 'schema';
 """
 
 
@@ -96,8 +106,13 @@ class SqliteFile:
                 made |= {"issuer": issuer, "client_id": client_id}
                 connection.executemany("INSERT INTO meta VALUES (?, ?)", made.items())
             meta = dict(connection.execute("SELECT name, value FROM meta").fetchall())
-        if int(meta["schema"]) > SCHEMA_VERSION:
-            raise SSOError("store_newer", f"{self._path}: schema {meta['schema']}")
+            if not {"schema", "store_id", "issuer", "client_id"} <= set(meta) or not str(meta["schema"]).isdigit():
+                raise SSOError("store_failed", f"{self._path}: this file belongs to another program")
+            if int(meta["schema"]) > SCHEMA_VERSION:
+                raise SSOError("store_newer", f"{self._path}: schema {meta['schema']}")
+            if int(meta["schema"]) == 1:
+                for statement in _FROM_1_TO_2.split(";"):
+                    connection.execute(statement)
         if (meta["issuer"], meta["client_id"]) != (issuer, client_id):
             raise SSOError("store_other_client", f"{self._path}: {meta['client_id']} at {meta['issuer']}")
         return str(meta["store_id"])

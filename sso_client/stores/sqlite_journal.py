@@ -13,18 +13,24 @@ class SqliteJournal:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def take_turn(self, now: Instant, rest_ms: int) -> Turn:
+    def take_turn(self, now: Instant, rest_ms: int, refused_rest_ms: int = 0) -> Turn:
         # Times are the boot clock's: nobody sets it back. One "from the future" was written before a reboot.
         with self._file.write() as connection:
             row = connection.execute("SELECT turn_until_boot_ms, attempted_boot_ms, failure FROM lease").fetchone()
             if now.boot_ms < row["turn_until_boot_ms"] <= now.boot_ms + TURN_MS:
                 return Turn.BUSY
+            if row["failure"] == "refused":
+                rest_ms = max(rest_ms, refused_rest_ms)
             if row["failure"] and 0 <= now.boot_ms - row["attempted_boot_ms"] < rest_ms:
                 return Turn.RESTING
             connection.execute("UPDATE lease SET turn_until_boot_ms = ?", (now.boot_ms + TURN_MS,))
             return Turn.MINE
 
-    def gather(self, now_ms: int, also_active: str | None, all_sids: bool) -> Outgoing:
+    def give_turn_back(self) -> None:
+        with self._file.write() as connection:
+            connection.execute("UPDATE lease SET turn_until_boot_ms = 0")
+
+    def gather(self, now_ms: int, all_sids: bool) -> Outgoing:
         with self._file.write() as connection:
             lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor FROM lease").fetchone()
             sids, sids_end = None, ""
@@ -40,17 +46,18 @@ class SqliteJournal:
                 sids_end = sids[-1] if len(sids) == MAX_LIST else ""
             acks = connection.execute("SELECT sid FROM acks LIMIT ?", (MAX_LIST,)).fetchall()
             ended = connection.execute("SELECT sid FROM untold_ends ORDER BY at_ms LIMIT ?", (MAX_LIST,)).fetchall()
+            # Whoever has waited longest comes first, so that many busy sessions don't keep one from being reported.
             active = connection.execute(
-                "SELECT DISTINCT sid FROM sessions WHERE sid IS NOT NULL AND served_at_ms > reported_at_ms LIMIT ?",
-                (MAX_LIST - 1,),
+                "SELECT sid FROM sessions WHERE sid IS NOT NULL AND served_at_ms > reported_at_ms"
+                " GROUP BY sid ORDER BY min(reported_at_ms), sid LIMIT ?",
+                (MAX_LIST,),
             ).fetchall()
-        served = {row[0] for row in active} | ({also_active} if also_active else set())
         return Outgoing(
             read_at_ms=now_ms,
             mark=lease["mark"],
             acks=tuple(row[0] for row in acks),
             ended=tuple(row[0] for row in ended),
-            active=tuple(sorted(served)),
+            active=tuple(row[0] for row in active),
             sids=sids,
             sids_end=sids_end,
         )
@@ -74,14 +81,25 @@ class SqliteJournal:
                     " sids_sent_at_ms = CASE ? WHEN '' THEN ? ELSE sids_sent_at_ms END",
                     (told.sids_end, told.sids_end, told.read_at_ms),
                 )
-            connection.execute("UPDATE lease SET leased = 1, failure = '', turn_until_boot_ms = 0")
+                # The centre knows them from now on, even those that were opened while it seemed to take no check-ins.
+                connection.executemany(
+                    "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
+                )
+            connection.execute("UPDATE lease SET failure = '', turn_until_boot_ms = 0")
             connection.execute("UPDATE lease SET mark = ?", (answer.mark,))
             if not answer.more:
                 # Answers may overtake each other: an older stamp only shortens the lease, so no order is needed.
                 stamp = sent.earlier(answer.lag_ms)
                 connection.execute(
-                    "UPDATE lease SET boot_id = ?, boot_ms = ?, wall_ms = ?, lease_ms = ?, grace_ms = ?",
-                    (stamp.boot_id, stamp.boot_ms, stamp.wall_ms, answer.lease_ms, answer.grace_ms),
+                    "UPDATE lease SET boot_id = ?, boot_ms = ?, wall_ms = ?, lease_ms = ?, grace_ms = ?, report_ms = ?",
+                    (
+                        stamp.boot_id,
+                        stamp.boot_ms,
+                        stamp.wall_ms,
+                        answer.lease_ms,
+                        answer.grace_ms,
+                        answer.report_ms,
+                    ),
                 )
         return ends
 

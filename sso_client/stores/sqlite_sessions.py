@@ -33,7 +33,7 @@ class SqliteSessions:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def open(self, session: LocalSession, replaces: str | None, leased: bool) -> bool:
+    def open(self, session: LocalSession, replaces: str | None) -> bool:
         now_ms = session.opened_at_ms
         with self._file.write() as connection:
             connection.execute("DELETE FROM sessions WHERE until_ms <= ?", (now_ms,))
@@ -49,7 +49,7 @@ class SqliteSessions:
             if replaces is not None:
                 connection.execute("DELETE FROM sessions WHERE cookie_hash = ?", (replaces,))
             connection.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     session.cookie_hash,
                     session.sid,
@@ -63,20 +63,20 @@ class SqliteSessions:
                     session.until_ms,
                     session.served_at_ms,
                     session.reported_at_ms,
+                    session.leased,
                 ),
             )
-            connection.execute("UPDATE lease SET leased = ? WHERE leased <> ?", (leased, leased))
         return True
 
     def find(self, cookie_hash: str, now_ms: int) -> tuple[LocalSession | None, Lease]:
         with self._file.read() as connection:
             row = connection.execute(
-                "SELECT l.leased, l.boot_id, l.boot_ms, l.wall_ms, l.lease_ms, l.grace_ms, l.failure, s.*"
+                "SELECT l.boot_id, l.boot_ms, l.wall_ms, l.lease_ms, l.grace_ms, l.report_ms, l.failure, s.*"
                 " FROM lease l LEFT JOIN sessions s ON s.cookie_hash = ? AND s.until_ms > ?",
                 (cookie_hash, now_ms),
             ).fetchone()
         stamp = None if row["boot_id"] is None else Instant(row["wall_ms"], row["boot_ms"], row["boot_id"])
-        lease = Lease(bool(row["leased"]), stamp, row["lease_ms"], row["grace_ms"], row["failure"])
+        lease = Lease(stamp, row["lease_ms"], row["grace_ms"], row["report_ms"], row["failure"])
         return (None if row["cookie_hash"] is None else _session(row)), lease
 
     def mark_served(self, session: LocalSession, now_ms: int) -> bool:
@@ -95,10 +95,12 @@ class SqliteSessions:
                 return None
             session = _session(row)
             connection.execute("DELETE FROM sessions WHERE cookie_hash = ?", (cookie_hash,))
-            if session.sid is not None:
+            if session.sid is not None and (report or session.leased):
                 end_sid(connection, session.sid, now_ms)
-                if report:
-                    connection.execute("INSERT OR IGNORE INTO untold_ends VALUES (?, ?)", (session.sid, now_ms))
+                connection.execute("INSERT OR IGNORE INTO untold_ends VALUES (?, ?)", (session.sid, now_ms))
+            elif session.sid is not None:
+                # Nobody is told, so at that provider the sid lives on: the person may sign in with it again at once.
+                connection.execute("DELETE FROM sessions WHERE sid = ?", (session.sid,))
             return session
 
 
@@ -168,4 +170,5 @@ def _session(row: Mapping[str, Any]) -> LocalSession:
         until_ms=row["until_ms"],
         served_at_ms=row["served_at_ms"],
         reported_at_ms=row["reported_at_ms"],
+        leased=bool(row["leased"]),
     )

@@ -84,5 +84,8 @@ def test_origins_are_compared_without_default_ports_and_case() -> None:
 
 
 def test_loopback_is_known_by_name_and_number() -> None:
-    assert all(is_loopback(host) for host in ("localhost:1", "site-one.localhost:9001", "127.9.9.9", "[::1]:1"))
-    assert not any(is_loopback(host) for host in ("notlocalhost", "localhost.example", "128.0.0.1", "10.0.0.1", ""))
+    assert all(is_loopback(host) for host in ("localhost:1", "site-one.localhost:9001", "127.9.9.9", "[::1]:1", "::1"))
+    assert not any(
+        is_loopback(host)
+        for host in ("notlocalhost", "localhost.example", "128.0.0.1", "10.0.0.1", "", "fe80::1", "[x")
+    )

@@ -50,6 +50,74 @@ def test_somebody_back_after_a_pause_is_reported_at_once(
     assert session.sid in centre.check_ins[-1]["active"]
 
 
+@pytest.mark.parametrize(("lease_s", "report_s", "quiet_s"), [(60, None, 61), (60, 240, 289), (3600, 90, 100)])
+def test_a_click_after_which_nobody_comes_is_reported_though_the_lease_is_fresh(
+    lease_s: int, report_s: int | None, quiet_s: int, person: Person, client: SSOClient, centre: FakeProvider, clock
+) -> None:
+    centre.lease_s, centre.report_s = lease_s, report_s
+    cookie, session = person.sign_in()
+    client.find_session(cookie)
+    clock.go(quiet_s)
+    client.check_in()  # somebody else's request has just renewed the lease
+    client.find_session(cookie)
+    assert session.sid in centre.check_ins[-1]["active"]
+    before = len(centre.check_ins)
+    for _ in range(5):
+        client.find_session(cookie)
+    assert len(centre.check_ins) == before, "reported once is enough"
+
+
+def test_whoever_is_let_through_by_a_new_lease_has_been_reported_with_it(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    client.find_session(cookie)
+    before = len(centre.check_ins)
+    clock.go(61)
+    client.find_session(cookie)
+    assert [told["active"] for told in centre.check_ins[before:]] == [[session.sid]]
+    clock.go(40)
+    client.check_in()
+    assert centre.check_ins[-1]["active"] == [], "one click is told once"
+
+
+def test_activity_is_noted_four_times_in_the_time_that_the_centre_waits_for_it(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    centre.lease_s, centre.report_s = 3600, 90
+    cookie, _ = person.sign_in()
+    client.find_session(cookie)
+    first = client.find_session(cookie)
+    clock.go(22)
+    assert client.find_session(cookie).generation == first.generation
+    clock.go(1)
+    assert client.find_session(cookie).generation == first.generation + 1
+
+
+def test_more_busy_sessions_than_one_list_holds_are_all_reported(
+    person: Person, client: SSOClient, centre: FakeProvider, store
+) -> None:
+    _, session = person.sign_in()
+    with store.sessions._file.write() as file:
+        file.executemany(
+            "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
+            " served_at_ms + 9, reported_at_ms, leased FROM sessions WHERE cookie_hash = ?",
+            [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
+        )
+        file.execute("UPDATE sessions SET served_at_ms = served_at_ms + 9, reported_at_ms = 7 WHERE id_token <> ''")
+        centre.stores |= dict.fromkeys((row[0] for row in file.execute("SELECT sid FROM sessions")), store.store_id)
+    client.check_in()
+    assert session.sid in centre.check_ins[0]["active"], "who has waited longest comes first"
+    assert len({sid for told in centre.check_ins for sid in told["active"]}) == MAX_LIST + 1
+
+
+@pytest.mark.parametrize("report_s", [0, -1, "90", True, 90_000])
+def test_a_waiting_time_that_cannot_be_is_refused(report_s, client: SSOClient, centre: FakeProvider) -> None:
+    centre.report_s = report_s
+    with pytest.raises(SSOError, match="check_in_malformed"):
+        client.check_in()
+
+
 def test_a_page_that_polls_is_no_activity(
     person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
 ) -> None:
@@ -114,7 +182,7 @@ def test_more_sessions_than_one_list_holds_are_listed_in_parts(
     with store.sessions._file.write() as file:
         file.executemany(
             "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
-            " served_at_ms, reported_at_ms FROM sessions WHERE cookie_hash = ?",
+            " served_at_ms, reported_at_ms, leased FROM sessions WHERE cookie_hash = ?",
             [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
         )
         centre.stores |= dict.fromkeys((row[0] for row in file.execute("SELECT sid FROM sessions")), store.store_id)

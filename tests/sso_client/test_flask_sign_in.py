@@ -120,10 +120,14 @@ def test_the_back_button_after_signing_in_just_goes_on(site: Flask, centre: Fake
     assert alice.get("/").status_code == 200
 
 
-def test_an_unknown_state_restarts_once_and_then_explains(site: Flask, centre: FakeProvider) -> None:
+def test_an_unknown_state_restarts_once_and_then_explains(
+    site: Flask, centre: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sso_client")
     alice = browser(site, centre)
     answer = alice.get("/sso/callback?code=code-x&state=unknown")
     assert answer.location == "/sso/login?next=/&again=1"
+    assert "an answer without its sign-in" in caplog.text
     start = alice.get(answer.location).location
     alice.http._cookies.clear()  # a browser that keeps no cookies
     page = alice.get(centre.callback_url(start, sid=new_sid()))
@@ -131,12 +135,17 @@ def test_an_unknown_state_restarts_once_and_then_explains(site: Flask, centre: F
     assert "state_unknown" in page.text
 
 
-def test_a_spent_ticket_restarts_once(site: Flask, centre: FakeProvider) -> None:
+def test_a_spent_ticket_restarts_once_and_is_in_the_log(
+    site: Flask, centre: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
     alice = browser(site, centre)
     callback = centre.callback_url(alice.start("/deep/x"), sid=new_sid())
     next(iter(centre.tickets.values())).used = True
     again = alice.get(callback)
     assert again.location == "/sso/login?next=/deep/x&again=1"
+    assert site.extensions["sso_client"].client.recent_events(1)[0].text == "ticket refused: ticket_used"
+    said = [record for record in caplog.records if "ticket_used: This sign-in was already used." in record.message]
+    assert [record.levelname for record in said] == ["WARNING"]
     callback = centre.callback_url(alice.get(again.location).location, sid=new_sid())
     list(centre.tickets.values())[-1].used = True
     page = alice.get(callback)

@@ -31,22 +31,22 @@ STAMP = Instant(1_000_000, 5_000, "boot")
 def test_the_age_is_the_larger_of_both_clocks_and_doubt_means_expired(
     later_wall_ms: int, later_boot_ms: int, boot: str, standing: Standing
 ) -> None:
-    lease = Lease(True, STAMP, 60_000, 0, "")
+    lease = Lease(STAMP, 60_000, 0, 60_000, "")
     moment = Instant(STAMP.wall_ms + later_wall_ms, STAMP.boot_ms + later_boot_ms, boot)
     assert judge(lease, moment) is standing
 
 
 def test_a_store_without_a_stamp_is_expired() -> None:
     assert age_ms(None, STAMP) is None
-    assert judge(Lease(True, None, 0, 0, ""), STAMP) is Standing.EXPIRED
+    assert judge(Lease(None, 0, 0, 60_000, ""), STAMP) is Standing.EXPIRED
 
 
 def test_grace_covers_an_unreachable_centre_only() -> None:
     moment = Instant(STAMP.wall_ms + 70_000, STAMP.boot_ms + 70_000, "boot")
-    assert grace_holds(Lease(True, STAMP, 60_000, 10_000, "unreachable"), moment)
-    assert not grace_holds(Lease(True, STAMP, 60_000, 10_000, "refused"), moment)
-    assert not grace_holds(Lease(True, STAMP, 60_000, 9_999, "unreachable"), moment)
-    assert not grace_holds(Lease(True, STAMP, 60_000, 10_000, "unreachable"), Instant(moment.wall_ms, 0, "boot"))
+    assert grace_holds(Lease(STAMP, 60_000, 10_000, 60_000, "unreachable"), moment)
+    assert not grace_holds(Lease(STAMP, 60_000, 10_000, 60_000, "refused"), moment)
+    assert not grace_holds(Lease(STAMP, 60_000, 9_999, 60_000, "unreachable"), moment)
+    assert not grace_holds(Lease(STAMP, 60_000, 10_000, 60_000, "unreachable"), Instant(moment.wall_ms, 0, "boot"))
 
 
 @pytest.fixture
@@ -126,6 +126,16 @@ def test_grace_serves_while_the_centre_is_down_but_not_when_it_refuses(
     clock.go(30)
     with pytest.raises(LeaseExpired):
         client.find_session(cookie)
+
+
+@pytest.mark.parametrize("fault", [408, 425, 429, 503])
+def test_not_now_is_no_refusal(fault: int, person: Person, client, centre: FakeProvider, clock: MovedClock) -> None:
+    centre.grace_s = 30
+    cookie, _ = person.sign_in()
+    assert client.find_session(cookie)
+    centre.failing["/check-in"] = fault
+    clock.go(70)
+    assert client.find_session(cookie) is not None
 
 
 @pytest.mark.parametrize("fault", [400, 401, 403, 404, 302, 413])

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import jwt
@@ -11,7 +12,7 @@ import pytest
 from sso_client import SSOClient
 from sso_client.settings import Settings
 from tests.support.fake_provider import EVENT, FOREIGN_KEY, FakeProvider
-from tests.support.sdk import MovedClock, Person, new_sid
+from tests.support.sdk import MovedClock, Person, a_session, new_sid
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -133,11 +134,39 @@ def test_logout_before_the_local_session_leaves_a_tombstone(
     sid = new_sid()
     sign_in = client.validate_ticket(centre.issue_ticket(url, sid=sid), attempt)
     assert client.receive_logout(centre.logout_form(sid=sid), FORM).status == 200
-    clock.go(600)
+    clock.go(290)
     with pytest.raises(Exception, match="session_ended"):
         client.open_session(sign_in)
-    clock.go(120)
-    client.open_session(sign_in)  # a tombstone lasts as long as a ticket could, not for ever
+
+
+def test_a_tombstone_lasts_longer_than_a_ticket_but_not_for_ever(store) -> None:
+    session = a_session()
+    store.inbox.end_by_sid(session.sid, "jti", 2000)
+    assert not store.sessions.open(replace(session, opened_at_ms=2000 + 600_000), None)
+    assert store.sessions.open(replace(session, opened_at_ms=2000 + 720_000), None)
+
+
+@pytest.mark.parametrize("moved", ["wall_shift_ms", "boot_shift_ms"])
+def test_a_ticket_redeemed_long_ago_opens_nothing_even_if_its_tombstone_is_gone(
+    moved: str, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    url, attempt = client.login_url("/")
+    sid = new_sid()
+    sign_in = client.validate_ticket(centre.issue_ticket(url, sid=sid), attempt)
+    client.receive_logout(centre.logout_form(sid=sid), FORM)
+    setattr(clock, moved, getattr(clock, moved) + 720_000)
+    with pytest.raises(Exception, match="session_ended"):
+        client.open_session(sign_in)
+
+
+def test_a_ticket_redeemed_a_while_ago_still_opens_its_session(client, centre: FakeProvider, clock) -> None:
+    url, attempt = client.login_url("/")
+    sign_in = client.validate_ticket(centre.issue_ticket(url, sid=new_sid()), attempt)
+    clock.go(290)
+    client.open_session(sign_in)
+    clock.go(12)
+    with pytest.raises(Exception, match="session_ended"):
+        client.open_session(sign_in)
 
 
 def test_a_second_ticket_redeemed_before_the_logout_opens_nothing_after_it(

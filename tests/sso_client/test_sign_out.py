@@ -93,6 +93,36 @@ def test_a_foreign_provider_is_reached_by_the_browser_alone(
     assert not client.store.journal.has_untold_ends()
 
 
+def test_at_a_foreign_provider_the_same_sid_may_sign_in_again_at_once(
+    person: Person, client: SSOClient, centre: FakeProvider
+) -> None:
+    centre.leases = False
+    cookie, session = person.sign_in()
+    other_tab, _ = person.sign_in(sid=session.sid)
+    client.sign_out(cookie)
+    assert client.find_session(other_tab) is None
+    again, _ = person.sign_in(sid=session.sid)
+    assert client.find_session(again) is not None
+
+
+def test_after_a_refusal_visitors_do_not_ask_all_the_while(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    centre.failing["/check-in"] = 401
+    client.sign_out(cookie)
+    before = centre.calls("/check-in")
+    for _ in range(5):
+        clock.go(10)
+        assert client.tell_untold() is False
+        client.login_url("/")
+    assert centre.calls("/check-in") == before
+    centre.failing.clear()
+    clock.go(11)
+    assert client.tell_untold() is True
+    assert centre.ended == {session.sid: "site_sign_out"}
+
+
 def test_every_local_session_of_the_sid_ends(person: Person, client: SSOClient) -> None:
     sid = new_sid()
     first, _ = person.sign_in(sid=sid)

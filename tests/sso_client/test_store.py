@@ -14,26 +14,9 @@ import pytest
 
 from sso_client import LocalSession, LocalStore, SSOError, open_sqlite_store
 from sso_client.records import Event
-from tests.support.sdk import new_sid
+from tests.support.sdk import a_session, new_sid
 
 NAMES = {"issuer": "https://sso.example.com", "client_id": "shop"}
-
-
-def a_session(sid: str | None = None, cookie_hash: str = "hash", sub: str = "usr-a", iat: int = 100) -> LocalSession:
-    return LocalSession(
-        cookie_hash=cookie_hash,
-        sid=sid or new_sid(),
-        sub=sub,
-        id_token="token",
-        id_token_iat=iat,
-        claims={"sub": sub},
-        asked=True,
-        generation=1,
-        opened_at_ms=1000,
-        until_ms=10**15,
-        served_at_ms=1000,
-        reported_at_ms=1000,
-    )
 
 
 def open_in_other_process(path: str, ends: list[str], answers) -> None:
@@ -49,7 +32,7 @@ def test_two_processes_share_the_store(tmp_path: Path) -> None:
     store = open_sqlite_store(path, **NAMES)
     sessions = [a_session(cookie_hash=f"hash{number}") for number in range(4)]
     for session in sessions:
-        assert store.sessions.open(session, None, True)
+        assert store.sessions.open(session, None)
     spawn = multiprocessing.get_context("spawn")
     answers = spawn.Queue()
     workers = [
@@ -74,7 +57,7 @@ def test_two_processes_share_the_store(tmp_path: Path) -> None:
 def test_a_forked_worker_does_not_use_its_parents_connection(tmp_path: Path) -> None:
     store = open_sqlite_store(tmp_path / "sso.sqlite3", **NAMES)
     session = a_session()
-    store.sessions.open(session, None, True)
+    store.sessions.open(session, None)
     file = store.sessions._file
     parents = list(file._idle)
     child = os.fork()
@@ -114,7 +97,7 @@ def test_workers_that_start_together_agree_on_one_store_id(tmp_path: Path) -> No
 def test_the_file_is_its_owners_only(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "sso.sqlite3"
     store = open_sqlite_store(path, **NAMES)
-    store.sessions.open(a_session(), None, True)
+    store.sessions.open(a_session(), None)
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
     store.close()
@@ -142,6 +125,43 @@ def test_a_store_of_another_client_or_a_newer_version_is_refused(tmp_path: Path)
     assert error.value.code == "store_newer"
 
 
+@pytest.mark.parametrize(
+    "meta",
+    ["(name TEXT, value TEXT)", "(id INTEGER)", "(name TEXT, value TEXT); INSERT INTO meta VALUES ('schema', 'x')"],
+)
+def test_a_file_of_another_program_is_left_alone_and_named(meta: str, tmp_path: Path) -> None:
+    path = tmp_path / "sso.sqlite3"
+    with sqlite3.connect(path) as file:
+        file.executescript(f"CREATE TABLE meta {meta}")
+    file.close()
+    with pytest.raises(SSOError) as error:
+        open_sqlite_store(path, **NAMES)
+    assert error.value.code == "store_failed"
+    with sqlite3.connect(path) as file:
+        assert [row[0] for row in file.execute("SELECT name FROM sqlite_master")] == ["meta"]
+    file.close()
+
+
+def test_a_store_of_the_first_version_is_upgraded_and_its_sessions_stay_leased(tmp_path: Path) -> None:
+    path = tmp_path / "sso.sqlite3"
+    store = open_sqlite_store(path, **NAMES)
+    store.sessions.open(a_session(), None)
+    store.close()
+    with sqlite3.connect(path) as file:
+        file.executescript(
+            "ALTER TABLE sessions DROP COLUMN leased; ALTER TABLE lease DROP COLUMN report_ms;"
+            "ALTER TABLE lease ADD COLUMN leased INTEGER NOT NULL DEFAULT 1; UPDATE lease SET lease_ms = 90000;"
+            "UPDATE meta SET value = '1' WHERE name = 'schema'"
+        )
+    file.close()
+    for _ in range(2):
+        store = open_sqlite_store(path, **NAMES)
+        session, lease = store.sessions.find("hash", 3000)
+        assert session.leased
+        assert lease.report_ms == 90_000
+        store.close()
+
+
 def test_a_locked_store_is_busy_not_broken(tmp_path: Path) -> None:
     path = tmp_path / "sso.sqlite3"
     store = open_sqlite_store(path, **NAMES, busy_s=0.1)
@@ -160,7 +180,7 @@ def test_a_locked_store_is_busy_not_broken(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_and_half_of_nothing(tmp_path: Path) -> None:
     store = open_sqlite_store(tmp_path / "sso.sqlite3", **NAMES)
     session = a_session()
-    store.sessions.open(session, None, True)
+    store.sessions.open(session, None)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
@@ -180,7 +200,7 @@ def test_a_full_disk_is_an_error_and_half_of_nothing(tmp_path: Path) -> None:
 def test_a_request_in_flight_never_brings_an_ended_session_back(store: LocalStore) -> None:
     for number in range(60):
         session = a_session(cookie_hash=f"hash{number}")
-        store.sessions.open(session, None, True)
+        store.sessions.open(session, None)
         in_flight, _ = store.sessions.find(session.cookie_hash, 2000)
         ready = threading.Barrier(3)
 
@@ -190,7 +210,7 @@ def test_a_request_in_flight_never_brings_an_ended_session_back(store: LocalStor
 
         def reopen(session: LocalSession = session, ready: threading.Barrier = ready) -> None:
             ready.wait()
-            store.sessions.open(replace(session, cookie_hash=session.cookie_hash + "'"), session.cookie_hash, True)
+            store.sessions.open(replace(session, cookie_hash=session.cookie_hash + "'"), session.cookie_hash)
 
         threads = [threading.Thread(target=serve), threading.Thread(target=reopen)]
         for thread in threads:
@@ -206,7 +226,7 @@ def test_a_request_in_flight_never_brings_an_ended_session_back(store: LocalStor
 
 def test_activity_is_noted_only_while_row_and_generation_stand(store: LocalStore) -> None:
     session = a_session()
-    store.sessions.open(session, None, True)
+    store.sessions.open(session, None)
     assert store.sessions.mark_served(session, 2000) is True
     assert store.sessions.mark_served(session, 3000) is False
     newer, _ = store.sessions.find(session.cookie_hash, 3000)
@@ -216,9 +236,9 @@ def test_activity_is_noted_only_while_row_and_generation_stand(store: LocalStore
 def test_a_watermark_only_rises(store: LocalStore) -> None:
     store.inbox.end_by_sub("usr-a", 200, "jti1", 2000)
     store.inbox.end_by_sub("usr-a", 150, "jti2", 2000)
-    assert not store.sessions.open(a_session(iat=200), None, True)
-    assert store.sessions.open(a_session(iat=201), None, True)
-    assert not store.sessions.open(a_session(cookie_hash="other", iat=180), None, True)
+    assert not store.sessions.open(a_session(iat=200), None)
+    assert store.sessions.open(a_session(iat=201), None)
+    assert not store.sessions.open(a_session(cookie_hash="other", iat=180), None)
 
 
 def test_the_event_log_is_bounded_and_newest_first(store: LocalStore) -> None:

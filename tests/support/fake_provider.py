@@ -44,6 +44,7 @@ class FakeProvider:
     leases: bool = True
     lease_s: int = 60
     grace_s: int = 0
+    report_s: int | None = None  # None: an older centre that doesn't say it
     lag_ms: int = 0
     more_rounds: int = 0
     alg: str = "ES256"
@@ -55,8 +56,9 @@ class FakeProvider:
     id_token_changes: dict[str, Any] = field(default_factory=dict)
     token_changes: dict[str, Any] = field(default_factory=dict)
     check_in_changes: dict[str, Any] = field(default_factory=dict)
-    failing: dict[str, Any] = field(default_factory=dict)  # path -> status | "hang up" | seconds to wait
+    failing: dict[str, Any] = field(default_factory=dict)  # path -> status | "hang up" | seconds to wait | "drip ..."
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    peers: list[Any] = field(default_factory=list)  # the caller's side of the connection of each request
     check_ins: list[dict[str, Any]] = field(default_factory=list)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
@@ -224,6 +226,7 @@ class FakeProvider:
                 "lag_ms": self.lag_ms,
                 "lease_s": self.lease_s,
                 "grace_s": self.grace_s,
+                **({} if self.report_s is None else {"report_s": self.report_s}),
             } | self.check_in_changes
 
 
@@ -262,6 +265,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _recorded(self, path: str, body: bytes) -> bool:
         """Note the call; False if it was answered as the test wants it to fail."""
+        self.centre.peers.append(self.client_address)
         self.centre.requests.append((path, dict(self.headers), body))
         fault = self.centre.failing.get(path)
         if fault == "hang up" or self.centre.server is None:  # a kept connection outlives the listening socket
@@ -270,20 +274,34 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         if isinstance(fault, float):
             time.sleep(fault)
-        elif fault is not None:
+        elif isinstance(fault, int):
             self._answer(fault, {"error": "temporarily_unavailable"})
             return False
         return True
 
     def _answer(self, status: int, value: dict[str, Any]) -> None:
         body = json.dumps(value).encode()
+        fault = self.centre.failing.get(urlsplit(self.path).path)
+        if fault == "drip headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            self._drip(b"X-Slow: " + b"x" * 60)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if 300 <= status < 400:
             self.send_header("Location", f"{self.centre.issuer}/elsewhere")
         self.end_headers()
-        self.wfile.write(body)
+        if fault == "drip body":
+            self._drip(body)
+        else:
+            self.wfile.write(body)
+
+    def _drip(self, body: bytes) -> None:
+        """A byte now and then, each within any time-out for a single read."""
+        for byte in body:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(0.2)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the library's own name
         pass

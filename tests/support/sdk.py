@@ -40,6 +40,24 @@ def new_sid() -> str:
     return f"sid-07-{secrets.token_hex(16)}"
 
 
+def a_session(sid: str | None = None, cookie_hash: str = "hash", sub: str = "usr-a", iat: int = 100) -> LocalSession:
+    return LocalSession(
+        cookie_hash=cookie_hash,
+        sid=sid or new_sid(),
+        sub=sub,
+        id_token="token",
+        id_token_iat=iat,
+        claims={"sub": sub},
+        asked=True,
+        generation=1,
+        opened_at_ms=1000,
+        until_ms=10**15,
+        served_at_ms=1000,
+        reported_at_ms=1000,
+        leased=True,
+    )
+
+
 @dataclass
 class Person:
     """Signs in at the site through the client's verbs."""
