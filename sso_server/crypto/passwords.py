@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,7 +24,9 @@ _HASH_BYTES = 32
 class Argon2Hasher:
     """`ports.PasswordHasher`. The defaults are OWASP's minimum for argon2id (Password Storage Cheat Sheet).
 
-    `at_once` hashes run in this process at the same moment; whoever waits longer than `wait_s` seconds is sent away.
+    `at_once` hashes run in this process at the same moment and `most_waiting` callers wait for their turn, each for at
+    most `wait_s` seconds. Whoever comes then is sent away at once: a waiting caller holds a thread of the web worker,
+    and a crowd at the sign-in page must leave threads for check-ins and tokens.
     """
 
     def __init__(
@@ -33,7 +36,8 @@ class Argon2Hasher:
         time_cost: int = 2,
         parallelism: int = 1,
         at_once: int = 2,
-        wait_s: float = 4.0,
+        most_waiting: int = 8,
+        wait_s: float = 1.0,
     ) -> None:
         self._argon2 = PasswordHasher(
             time_cost=time_cost,
@@ -44,7 +48,11 @@ class Argon2Hasher:
             type=Type.ID,
         )
         self._slots = threading.BoundedSemaphore(at_once)
+        self._places = threading.BoundedSemaphore(at_once + most_waiting)
         self._wait_s = wait_s
+        # malloc keeps for each thread what it once needed: 19 MiB for a hash in every thread of the web worker are more
+        # than half a GB. So only these threads ever hash.
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="hash")
         # A hash of nothing: the digest is random, no password is known for it, and checking one against it costs
         # exactly what a real check costs (ASVS 5.0, 6.3.8: time must not tell whether an account exists).
         self._nobody = (
@@ -54,21 +62,12 @@ class Argon2Hasher:
     def hash(self, password: str) -> str:
         """The PHC string to be stored. Raises Unavailable when too many wait already."""
         with self._slot():
-            return self._argon2.hash(_bytes_of(password))
+            return self._threads.submit(self._argon2.hash, _bytes_of(password)).result()
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password belongs to the hash; with None it takes as long and is False. Raises Unavailable."""
         with self._slot():
-            try:
-                self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
-                return password_hash is not None
-            except InvalidHashError:
-                # A damaged row must not be told apart from a wrong password, by time either.
-                with contextlib.suppress(VerificationError):
-                    self._argon2.verify(self._nobody, _bytes_of(password))
-                return False
-            except VerificationError:
-                return False
+            return self._threads.submit(self._verify, password_hash, password).result()
 
     def needs_rehash(self, password_hash: str) -> bool:
         """The hash was made with other parameters than today's (or is no hash of ours)."""
@@ -77,14 +76,31 @@ class Argon2Hasher:
         except InvalidHashError:
             return True
 
+    def _verify(self, password_hash: str | None, password: str) -> bool:
+        try:
+            self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
+            return password_hash is not None
+        except InvalidHashError:
+            # A damaged row must not be told apart from a wrong password, by time either.
+            with contextlib.suppress(VerificationError):
+                self._argon2.verify(self._nobody, _bytes_of(password))
+            return False
+        except VerificationError:
+            return False
+
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=self._wait_s):
-            raise Unavailable(detail="all slots for password hashing are taken")
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(detail="too many wait for password hashing")
         try:
-            yield
+            if not self._slots.acquire(timeout=self._wait_s):
+                raise Unavailable(detail="all slots for password hashing are taken")
+            try:
+                yield
+            finally:
+                self._slots.release()
         finally:
-            self._slots.release()
+            self._places.release()
 
 
 def _bytes_of(password: str) -> bytes:

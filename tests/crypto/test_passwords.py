@@ -1,5 +1,8 @@
+import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -90,3 +93,51 @@ def test_a_slot_that_comes_free_in_time_is_used() -> None:
     threading.Timer(0.05, release.set).start()
     assert hasher.hash("x")
     holder.join()
+
+
+def test_only_a_few_wait_and_the_next_is_sent_away_at_once() -> None:
+    hasher = Argon2Hasher(**QUICK, at_once=1, most_waiting=2, wait_s=60)
+    with hasher._slot():
+        waiting = [threading.Thread(target=hasher.hash, args=("x",)) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while hasher._places._value:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            hasher.hash("x")
+        assert time.monotonic() - begun < 10
+    for thread in waiting:
+        thread.join(10)
+    assert hasher.hash("x")
+
+
+def test_nobody_holds_a_thread_for_longer_than_a_second() -> None:
+    hasher = Argon2Hasher(**QUICK)
+    with hasher._slot(), hasher._slot():
+        begun = time.monotonic()
+        with pytest.raises(Unavailable) as raised:
+            hasher.hash("x")
+        assert time.monotonic() - begun < 3
+    assert raised.value.retry_after_s > 0
+
+
+def test_many_threads_that_hash_once_do_not_keep_the_memory_of_a_hash_each() -> None:
+    hasher = Argon2Hasher(wait_s=60, most_waiting=100)
+
+    def held_mib() -> float:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    hasher.hash("x")
+    before = held_mib()
+    with ThreadPoolExecutor(16) as pool:
+        all_are_there = threading.Barrier(16)
+
+        def one() -> str:
+            all_are_there.wait(60)
+            return hasher.hash("x")
+
+        assert len(set(pool.map(lambda _: one(), range(16)))) == 16
+        assert held_mib() - before < 100
