@@ -1,21 +1,34 @@
-"""Which language a page speaks: `ui_locales` -> the language somebody chose -> the browser's wishes -> English."""
+"""Which language a page speaks: `ui_locales` -> the language somebody chose -> the browser's wishes -> English.
+
+Wishes are strangers' text: few are looked at, and only their first subtag, as text.
+"""
 
 from __future__ import annotations
 
-from babel import Locale, UnknownLocaleError
 from flask import has_request_context, request
 
 from sso_server.web.cookies import language_cookie
 
 LANGUAGES = {"en": "English", "zh_Hans_CN": "简体中文"}
+_BY_SUBTAG = {"en": "en", "zh": "zh_Hans_CN"}
+_MOST_WISHES = 10
+_FOUND = "lockstep.language"
 
 
 def select_locale() -> str:
     """A key of LANGUAGES."""
     if not has_request_context():
         return "en"
+    # Kept with the request: a page asks some ten times.
+    found: str = request.environ.get(_FOUND) or _find()
+    request.environ[_FOUND] = found
+    return found
+
+
+def _find() -> str:
     wishes = [*request.args.get("ui_locales", "")[:100].split(), language_cookie(request) or ""]
-    wishes += [value for value, _ in request.accept_languages]
+    # A header of 8 kB names a thousand languages; nobody reads more than a few.
+    wishes += list(request.accept_languages.values())[:_MOST_WISHES]
     for wish in wishes:
         language = match_language(wish)
         if language is not None:
@@ -25,11 +38,8 @@ def select_locale() -> str:
 
 def match_language(wish: str) -> str | None:
     """The language that serves a tag such as `zh-CN`, `zh` or `en-GB`; None if none does."""
-    try:
-        locale = Locale.parse(wish.replace("-", "_"))
-    except (ValueError, UnknownLocaleError, TypeError):
-        return None
-    return {"zh": "zh_Hans_CN", "en": "en"}.get(locale.language)
+    # RFC 5646 section 2.1: the first subtag is the language, whatever follows.
+    return _BY_SUBTAG.get(wish.replace("_", "-").partition("-")[0].lower())
 
 
 def html_lang() -> str:
