@@ -21,7 +21,7 @@ from sso_server.core.sessions import Session
 
 
 class Refusal(StrEnum):
-    """Why a ticket or refresh token was refused: told to the authenticated client and to both logs."""
+    """Why a ticket or refresh token was refused: told to the authenticated client and to both logs (UNKNOWN to one)."""
 
     UNKNOWN = "ticket_unknown"
     USED = "ticket_used"
@@ -208,15 +208,18 @@ class Tickets:
         )
 
     def _refused(self, refusal: Refusal, client: Client, sid: str) -> InvalidGrant:
-        self._audit.append(
-            Event(
-                self._clock.now(),
-                EventKind.TICKET_REFUSED,
-                sid=sid,
-                client_id=client.client_id,
-                data={"refusal": refusal.value},
+        # What never was a ticket is in the process's log alone: a public client's id is no secret, and whoever knows it
+        # could fill the database with made-up codes.
+        if refusal is not Refusal.UNKNOWN:
+            self._audit.append(
+                Event(
+                    self._clock.now(),
+                    EventKind.TICKET_REFUSED,
+                    sid=sid,
+                    client_id=client.client_id,
+                    data={"refusal": refusal.value},
+                )
             )
-        )
         return InvalidGrant(refusal.value)
 
 

@@ -126,6 +126,15 @@ def test_the_reason_is_in_the_log_and_in_the_audit_and_the_ticket_in_neither(
     assert code not in str(line) + str(event)
 
 
+def test_made_up_tickets_leave_a_line_in_the_log_and_nothing_in_the_database(
+    spa: OidcSite, logged: list[dict[str, object]]
+) -> None:
+    for odd in ("x", "code-07-" + "a" * 32):
+        assert refusal(spa.redeem(odd)) == "ticket_unknown"
+    assert [line["detail"] for line in logged] == ["ticket_unknown"] * 2
+    assert built_of(spa.app).services.audit.list_events(5, kind=EventKind.TICKET_REFUSED) == []
+
+
 def test_no_secret_is_ever_logged(browser: FlaskClient, shop: OidcSite, logged: list[dict[str, object]]) -> None:
     tokens = shop.tokens(browser)
     shop.refresh(tokens["refresh_token"])
