@@ -21,6 +21,15 @@ _HEADERS = (
 )
 
 
+_OTHER_HEADERS = ("HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP")
+_CAME_THROUGH_PROXY = "lockstep.came_through_proxy"
+
+
+def came_through_proxy(environ: WSGIEnvironment) -> bool:
+    """Whether a proxy left any trace, trusted or not: then a caller on loopback may be anybody."""
+    return bool(environ.get(_CAME_THROUGH_PROXY, True))
+
+
 class TrustedProxies:
     """WSGI middleware: sets REMOTE_ADDR and the scheme from a trusted proxy's headers."""
 
@@ -33,6 +42,7 @@ class TrustedProxies:
         forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
         scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).strip().lower()
         trusted = self._is_trusted(str(environ.get("REMOTE_ADDR", "")))
+        environ[_CAME_THROUGH_PROXY] = any(header in environ for header in (*_HEADERS, *_OTHER_HEADERS))
         for header in _HEADERS:
             environ.pop(header, None)
         if trusted:

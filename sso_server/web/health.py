@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 
 from sso_server.core.clients import is_loopback_host
 from sso_server.core.errors import Unavailable
+from sso_server.web.client_ip import came_through_proxy
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services
 
@@ -46,8 +47,8 @@ def readyz() -> Response:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """What the store knows, for Prometheus; other callers than loopback get 404."""
-    if not is_loopback_host(request.remote_addr):
+    """What the store knows, for Prometheus; other callers than loopback get 404, and so does what a proxy brings."""
+    if not is_loopback_host(request.remote_addr) or came_through_proxy(request.environ):
         raise NotFound
     registry = CollectorRegistry()
     live = Gauge("lockstep_sessions_live", "Sessions that are not ended.", registry=registry)

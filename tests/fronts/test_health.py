@@ -1,4 +1,6 @@
-"""`/readyz`: which part is away, in words that anybody may read."""
+"""`/readyz`: which part is away, in words that anybody may read. `/metrics`: for this machine alone."""
+
+import pytest
 
 from tests.fronts.conftest import Later
 
@@ -25,3 +27,16 @@ def test_a_clock_that_is_off_names_the_store_it_was_measured_against(app, later:
     with later(60):
         (reason,) = app.test_client().get("/readyz").json["reasons"]
     assert reason.startswith("The database: its clock and this node's differ by ")
+
+
+def test_the_numbers_are_for_this_machine_alone(app) -> None:
+    ask = app.test_client().get
+    assert b"lockstep_sessions_live 0" in ask("/metrics").data
+    assert ask("/metrics", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"])
+@pytest.mark.parametrize("trusted", ["", "127.0.0.1/32"])
+def test_what_a_proxy_on_this_machine_brings_is_not_from_this_machine(make_app, trusted: str, header: str) -> None:
+    app = make_app(trusted_proxies=trusted)
+    assert app.test_client().get("/metrics", headers={header: "127.0.0.1"}).status_code == 404
