@@ -92,6 +92,8 @@ class Database:
         if not self.is_sqlite:
             return sa.create_engine(
                 self.url,
+                # What people typed and digests of secrets don't belong into error texts, which end in logs.
+                hide_parameters=True,
                 isolation_level="READ COMMITTED",
                 pool_size=_POOL_SIZE,
                 max_overflow=_POOL_OVERFLOW,
@@ -103,6 +105,7 @@ class Database:
             )
         engine = sa.create_engine(
             self.url,
+            hide_parameters=True,
             pool_size=_POOL_SIZE,
             max_overflow=_POOL_OVERFLOW,
             pool_timeout=self._busy_ms / 1000,

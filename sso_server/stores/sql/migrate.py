@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from sso_server.core.errors import Unavailable
+from sso_server.core.errors import Refused, Unavailable
 from sso_server.stores.sql.engine import Database
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -23,8 +23,18 @@ _ADVISORY_LOCK = 5_017_201_307
 
 
 def upgrade(database_url: str) -> None:
-    """Make or upgrade the schema; waits while another process does. Raises Unavailable, ValueError (a foreign URL)."""
+    """Make or upgrade the schema; waits while another process does.
+
+    Raises Refused (a newer program made it), Unavailable, ValueError (a foreign URL).
+    """
     with _locked(Database(database_url)) as connection:
+        known = {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+        if not known.issuperset(MigrationContext.configure(connection).get_current_heads()):
+            raise Refused(
+                "The database's schema was made by a newer version of this program, which this one can't take back. Run"
+                " that version, or restore a backup from before it.",
+                code="schema_version",
+            )
         command.upgrade(_config(connection), "head")
 
 

@@ -184,12 +184,15 @@ def test_a_browser_that_signed_in_before_is_not_slowed_by_strangers(centre: Cent
 
 
 @pytest.mark.parametrize(
-    ("username", "password"), [("a" * 257, PASSWORD), ("alice", "p" * 1025), ("alice", "密" * 342)]
+    ("username", "password"),
+    [("a" * 257, PASSWORD), ("al\0ice", PASSWORD), ("alice", "p" * 1025), ("alice", "密" * 342)],
 )
 def test_impossible_names_and_passwords_cost_no_hash(
     centre: Centre, browser: Browser, monkeypatch: pytest.MonkeyPatch, username: str, password: str
 ) -> None:
     centre.add_user()
+    for asked in ("find_by_username", "find"):
+        monkeypatch.setattr(type(centre.services.users), asked, lambda *_: pytest.fail("the store was asked"))
     monkeypatch.setattr(type(centre.services.sign_in), "authenticate", lambda *_: pytest.fail("work was done"))
     page = browser.sign_in(username, password)
     assert page.status == 400

@@ -3,7 +3,8 @@ import threading
 from contextlib import closing
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.sql import SqlStores, migrate
@@ -179,3 +180,14 @@ def test_the_frequent_questions_are_answered_from_an_index(path, query, index):
     steps = " ".join(step[3] for step in plan)
     assert index in steps
     assert "SCAN sessions" not in steps.replace("SCAN sessions USING", "")
+
+
+def test_an_error_text_shows_no_values(stores):
+    def insert():
+        with stores.database.write() as connection:
+            connection.execute(text("INSERT INTO one_time VALUES (:key, 1)"), {"key": "hunter2"})
+
+    insert()
+    with pytest.raises(IntegrityError) as caught:
+        insert()
+    assert "hunter2" not in str(caught.value)

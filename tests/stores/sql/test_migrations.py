@@ -6,7 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from sso_server.core.errors import Unavailable
+from sso_server.core.errors import Refused, Unavailable
 from sso_server.stores.sql import SqlStores, migrate
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.tables import metadata
@@ -89,3 +89,13 @@ def test_a_directory_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(Unavailable) as caught:
         migrate.upgrade(f"sqlite:///{tmp_path}/nowhere/lockstep.db")
     assert "nowhere" in caught.value.detail
+
+
+def test_a_schema_of_a_newer_program_is_refused_in_words_and_left_alone(url, path):
+    migrate.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Refused, match="made by a newer version of this program"):
+        migrate.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
