@@ -17,8 +17,11 @@ def prepare_data_dir(settings: Settings) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = path / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
-        probe.write_bytes(b"x")
-        probe.unlink()
+        try:
+            probe.write_bytes(b"x")
+        finally:
+            # A full disk has room for the name and not for the byte.
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
             [f"SSO_DATA_DIR: cannot write to {path}: {error.strerror}. Make it writable, or choose another."]
@@ -35,17 +38,19 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
     if not path.exists():
         # Written aside and linked: of two processes that start at once, one wins, and nobody reads half a key.
         fresh = path.with_name(f"{_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            os.fsync(file.fileno())
         try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
             os.link(fresh, path)
         except FileExistsError:
             pass
+        except OSError as error:
+            raise ConfigError([f"SSO_SECRET_KEY: cannot write {path}: {error.strerror}"]) from error
         finally:
-            fresh.unlink()
+            fresh.unlink(missing_ok=True)
     try:
         return tuple(k.strip() for k in path.read_text(encoding="ascii").split(",") if k.strip())
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from sso_server.cli.admin import admin
@@ -19,8 +21,13 @@ from sso_server.cli.users import users
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="lockstep-sso", prog_name="sso")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Lockstep: sign in once, sign out everywhere. Settings come from the environment: see docs/configuration.md."""
+    # SQLite makes its files with the process's mask: password hashes and sessions are for this user alone, also in a
+    # data directory that somebody made for all to read. Children inherit it.
+    before = os.umask(0o077)
+    context.call_on_close(lambda: os.umask(before))
 
 
 for command in (
