@@ -24,6 +24,9 @@ _REFUSED_WAITS_S = (30, 300)
 _DOUBTFUL_WAITS_S = (60, 540)
 _RETRIED_STATUS = frozenset({408, 425, 429})
 _DOUBTFUL_STATUS = frozenset({401, 403, 404, 405, 410, 413, 415})
+#: The sender's rules (`delivery.addresses`): nothing was sent, and nothing will be until somebody changes the address,
+#: its DNS or what the client may.
+_FORBIDDEN = frozenset({"address_forbidden", "http_forbidden", "url_forbidden"})
 _RETRY_AFTER_CAP_MS = 60 * MINUTE
 
 
@@ -140,45 +143,47 @@ def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], fl
             # page, a proxy that strips headers): nothing of this store's was ended. The store hears at its check-in.
             return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter), "other_store"
         return State.ACKNOWLEDGED, None, ""
+    name = answer.error or f"http_{status}"
+    if _is_doubtful(name):
+        return _insist(row, name, _DOUBTFUL_WAITS_S, State.ABANDONED, now)
     if status is None or status in _RETRIED_STATUS or status >= 500:
         # OpenID Connect Back-Channel Logout 1.0 section 2.5: retransmit only what may recover.
         wait = _wait(_FIRST_WAITS_S, row.attempt, jitter)
         if answer.retry_after_ms is not None:
             wait = max(SECOND, min(answer.retry_after_ms, _RETRY_AFTER_CAP_MS))
-        return State.PENDING, now + wait, answer.error or f"http_{status}"
+        return State.PENDING, now + wait, name
     if status == 400:
         # A site whose clock is off refuses a good token: two fresh ones, then its word stands.
-        return _insist(row, status, _REFUSED_WAITS_S, State.REFUSED, now)
-    if _is_doubtful(status):
-        return _insist(row, status, _DOUBTFUL_WAITS_S, State.ABANDONED, now)
-    return State.ABANDONED, None, f"http_{status}"
+        return _insist(row, name, _REFUSED_WAITS_S, State.REFUSED, now)
+    return State.ABANDONED, None, name
 
 
 def _insist(
-    row: Notification, status: int, waits_s: tuple[int, ...], verdict: State, now: int
+    row: Notification, name: str, waits_s: tuple[int, ...], verdict: State, now: int
 ) -> tuple[State, int | None, str]:
     """A permanent answer is believed when it came as often in a row as there are waits, and once more.
 
     In a row, not in all: a site that was away for an hour and answers 404 while it comes up is not given up for that.
     """
-    count = _answers_in_a_row(row, status) + 1
-    error = f"http_{status}" if count == 1 else f"http_{status}/{count}"
+    count = _answers_in_a_row(row, name) + 1
+    error = name if count == 1 else f"{name}/{count}"
     if count <= len(waits_s):
         return State.PENDING, now + waits_s[count - 1] * SECOND, error
     return verdict, None, error
 
 
-def _answers_in_a_row(row: Notification, status: int) -> int:
-    """How many answers of the class of `status` came last, one after the other; the ledger keeps it in `last_error`."""
-    last, _, count = row.last_error.partition("/")
-    before = int(last.removeprefix("http_")) if last.removeprefix("http_").isdecimal() else 0
-    same = before == status or (_is_doubtful(before) and _is_doubtful(status))
+def _answers_in_a_row(row: Notification, name: str) -> int:
+    """How many answers of the class of `name` came last, one after the other; the ledger keeps it in `last_error`."""
+    before, _, count = row.last_error.partition("/")
+    same = before == name or (_is_doubtful(before) and _is_doubtful(name))
     return (int(count) if count.isdecimal() else 1) if same else 0
 
 
-def _is_doubtful(status: int) -> bool:
+def _is_doubtful(name: str) -> bool:
     """Looks permanent, but may be a deployment or a configuration that somebody is mending."""
-    return status in _DOUBTFUL_STATUS or 300 <= status < 400
+    code = name.removeprefix("http_")
+    status = int(code) if code.isdecimal() else 0
+    return name in _FORBIDDEN or status in _DOUBTFUL_STATUS or 300 <= status < 400
 
 
 def moot(row: Notification) -> AttemptResult:

@@ -105,7 +105,7 @@ class Rules:
     loopback: bool
     """The centre itself is on loopback, so its sites may be."""
     private: bool
-    """The client may live in an intranet, and there without https."""
+    """The client may live in an intranet, and only there without https."""
 
 
 def parse_target(url: str) -> Target:
@@ -141,8 +141,9 @@ def check_addresses(target: Target, addresses: tuple[Address, ...], rules: Rules
         allowed.add(Zone.PRIVATE)
     if not zones or zones - allowed:
         raise AddressRefused("address_forbidden")
-    if target.scheme == "http" and not rules.private and zones != {Zone.LOOPBACK}:
-        # A logout token in the clear can be held back by anybody on the way.
+    if target.scheme == "http" and Zone.PUBLIC in zones:
+        # A logout token in the clear can be held back by anybody on the way. Loopback and the intranet have been
+        # allowed above; the permission for the intranet says nothing about the internet.
         raise AddressRefused("http_forbidden")
     return addresses
 

@@ -78,7 +78,7 @@ def test_a_2xx_of_another_store_leaves_the_row_pending() -> None:
     [
         (Answer(None, "timeout"), "timeout"),
         (Answer(None, "connect"), "connect"),
-        (Answer(None, "address_forbidden"), "address_forbidden"),
+        (Answer(None, "dns"), "dns"),
         (Answer(408), "http_408"),
         (Answer(425), "http_425"),
         (Answer(429), "http_429"),
@@ -123,8 +123,22 @@ def test_a_permanent_answer_is_believed_the_third_time_within_ten_minutes(status
     ]
 
 
+@pytest.mark.parametrize("rule", ["address_forbidden", "http_forbidden", "url_forbidden"])
+def test_an_address_that_may_not_be_called_is_abandoned_after_the_third_look_naming_the_rule(rule: str) -> None:
+    assert told(row(), *[Answer(None, rule)] * 3) == [
+        (State.PENDING, 60, rule),
+        (State.PENDING, 540, f"{rule}/2"),
+        (State.ABANDONED, None, f"{rule}/3"),
+    ]
+    # A name server that lied for a moment has not decided anything.
+    states = [state for state, _, _ in told(row(), *[Answer(None, rule)] * 2, Answer(503), *[Answer(None, rule)] * 2)]
+    assert states == [State.PENDING] * 5
+
+
 def test_permanent_answers_of_one_class_count_together() -> None:
     assert [s for s, _, _ in told(row(), Answer(404), Answer(302), Answer(403))][-1] is State.ABANDONED
+    mixed = told(row(), Answer(404), Answer(None, "address_forbidden"), Answer(None, "address_forbidden"))
+    assert mixed[-1] == (State.ABANDONED, None, "address_forbidden/3")
 
 
 def test_a_site_that_was_away_first_still_gets_its_three_tries() -> None:

@@ -144,6 +144,8 @@ def test_one_bad_address_among_good_ones_refuses_the_name() -> None:
         ("http://shop.example/", "10.0.0.1", INTRANET, ""),
         ("http://shop.example/", "93.184.216.34", PUBLIC, "http_forbidden"),
         ("http://shop.example/", "93.184.216.34", LAPTOP, "http_forbidden"),
+        ("http://shop.example/", "93.184.216.34", INTRANET, "http_forbidden"),
+        ("https://shop.example/", "93.184.216.34", INTRANET, ""),
         ("https://shop.example/", "169.254.169.254", INTRANET, "address_forbidden"),
         ("https://shop.example/", "169.254.169.254", Rules(loopback=True, private=True), "address_forbidden"),
     ],
@@ -157,6 +159,13 @@ def test_loopback_private_ranges_and_plain_http_need_their_permission(
     except AddressRefused as error:
         refused = error.code
     assert refused == code
+
+
+def test_plain_http_to_a_name_with_a_private_and_a_public_address_is_refused() -> None:
+    assert check_addresses(parse_target("http://shop.example/"), addresses("10.0.0.1", "fd12::1"), INTRANET)
+    with pytest.raises(AddressRefused) as refused:
+        check_addresses(parse_target("http://shop.example/"), addresses("10.0.0.1", "93.184.216.34"), INTRANET)
+    assert refused.value.code == "http_forbidden"
 
 
 def test_a_name_without_addresses_is_refused() -> None:
