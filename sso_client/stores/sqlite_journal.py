@@ -6,6 +6,8 @@ from sso_client.stores import MAX_LIST, SIDS_EVERY_MS, TURN_MS, Turn
 from sso_client.stores.sqlite_file import SqliteFile
 from sso_client.stores.sqlite_sessions import end_sid
 
+_OVERTAKEN_MS = 5000  # longer than anybody waits for the write lock
+
 
 class SqliteJournal:
     """`CheckInJournal` in SQLite."""
@@ -14,14 +16,15 @@ class SqliteJournal:
         self._file = file
 
     def take_turn(self, now: Instant, rest_ms: int, refused_rest_ms: int = 0) -> Turn:
-        # Times are the boot clock's: nobody sets it back. One "from the future" was written before a reboot.
+        # Times are the boot clock's: nobody sets it back. One far in the future was written before a reboot; one a
+        # little ahead by somebody who read the clock after us but got the write lock first.
         with self._file.write() as connection:
             row = connection.execute("SELECT turn_until_boot_ms, attempted_boot_ms, failure FROM lease").fetchone()
-            if now.boot_ms < row["turn_until_boot_ms"] <= now.boot_ms + TURN_MS:
+            if now.boot_ms < row["turn_until_boot_ms"] <= now.boot_ms + TURN_MS + _OVERTAKEN_MS:
                 return Turn.BUSY
             if row["failure"] == "refused":
                 rest_ms = max(rest_ms, refused_rest_ms)
-            if row["failure"] and 0 <= now.boot_ms - row["attempted_boot_ms"] < rest_ms:
+            if row["failure"] and -_OVERTAKEN_MS <= now.boot_ms - row["attempted_boot_ms"] < rest_ms:
                 return Turn.RESTING
             connection.execute("UPDATE lease SET turn_until_boot_ms = ?", (now.boot_ms + TURN_MS,))
             return Turn.MINE

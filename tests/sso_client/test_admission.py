@@ -104,6 +104,15 @@ def test_whoever_gets_the_turn_after_anothers_answer_asks_no_more(
     assert client.store.journal.take_turn(now(clock), 0) is Turn.MINE, "the turn was not given back"
 
 
+def test_whoever_is_overtaken_on_the_way_to_the_turn_does_not_get_it_too(client: SSOClient, clock: MovedClock) -> None:
+    journal, early = client.store.journal, now(clock)
+    assert journal.take_turn(early.earlier(-700), 0) is Turn.MINE
+    assert journal.take_turn(early, 0) is Turn.BUSY
+    journal.note_failure("unreachable", early.earlier(-900))
+    assert journal.take_turn(early, 1000) is Turn.RESTING
+    assert journal.take_turn(early.earlier(60_000), 1000) is Turn.MINE, "written before a reboot"
+
+
 def test_a_sign_in_while_the_centre_hides_its_check_in_lifts_nobody_elses_lease(
     served, settings, store, client: SSOClient, centre: FakeProvider, clock: MovedClock
 ) -> None:
