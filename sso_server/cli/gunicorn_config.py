@@ -4,12 +4,10 @@ nobody's.
 
 from __future__ import annotations
 
-worker_class = "sso_server.cli.web_worker.WebWorker"
-# A thread has only whole requests to do, and most of it is waiting for a store. Ten may stand in line for a password's
-# hash (crypto/passwords.py): the others are there for check-ins and tokens.
+worker_class = "gthread"
+# Most of a request is waiting for a store, and ten may stand in line for a password's hash (crypto/passwords.py): the
+# others are there for check-ins and tokens.
 threads = 32
-# Each takes a file descriptor, of which a process usually has 1024.
-worker_connections = 500
 keepalive = 5
 timeout = 30
 graceful_timeout = 8
