@@ -68,6 +68,7 @@ class Built:
             builders={"oidc": self.logout_post},
             sender=self.sender(),
             clock=services.clock,
+            clock_guard=ClockGuard(stores.health, services.clock),
             jitter=SystemRandomness().jitter,
             name=f"{socket.gethostname()}-{os.getpid()}",
         )

@@ -1,6 +1,5 @@
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,25 +10,8 @@ from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
 from sso_server.delivery.sweeper import Sweeper
 from tests.support.builders import opened
+from tests.support.clocks import StoreClock
 from tests.support.deliveries import Deliveries, eventually
-
-
-class StoreClock:
-    """`ports.StoreHealth` of a store whose clock is off by so much."""
-
-    def __init__(self, clock: Any, off_ms: int = 0) -> None:
-        self.clock = clock
-        self.off_ms = off_ms
-        self.away = False
-
-    def store_time(self) -> int:
-        if self.away:
-            raise Unavailable
-        now: int = self.clock.now() + self.off_ms
-        return now
-
-    def problems(self) -> list[str]:
-        return []
 
 
 @pytest.fixture

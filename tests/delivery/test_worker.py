@@ -1,13 +1,18 @@
+import pytest
+
 from sso_server.core.clients import Client
+from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.notifications import Notification
 from sso_server.delivery.worker import OutgoingPost
+from tests.support.clocks import SetClock, StoreClock
 from tests.support.deliveries import Deliveries, build_post
 from tests.support.ports import free_port
 from tests.support.sinks import Sink
 
 HOUR = 3_600_000
+DAY = 24 * HOUR
 
 
 def test_every_site_of_an_ended_session_is_told_once(deliveries: Deliveries) -> None:
@@ -182,3 +187,44 @@ def test_final_rows_come_to_the_audit_once(deliveries: Deliveries) -> None:
         (session.sid, "yes", "acknowledged", ""),
         (session.sid, "no", "abandoned", "http_418"),
     }
+
+
+@pytest.mark.parametrize("off_ms", [40 * DAY, 3000, -3000])
+def test_a_worker_whose_clock_is_wrong_decides_nothing_and_leaves_it_to_another(
+    deliveries: Deliveries, off_ms: int
+) -> None:
+    with Sink("ok") as sink:
+        deliveries.site("shop", sink.url)
+        session = deliveries.ended("shop", "stranger")
+        before = deliveries.rows(session)
+        wrong = SetClock(deliveries.clock.now() + off_ms)
+        guard = ClockGuard(StoreClock(deliveries.clock), wrong)
+        worker = deliveries.worker(clock=wrong, clock_guard=guard)
+        assert worker.run_once() == 0
+        assert worker.take_over(deliveries.stores.ledger, lambda _: True) == 0
+        assert deliveries.rows(session) == before
+        assert sink.count == 0
+        deliveries.worker("another").run_once()
+        assert deliveries.states(session) == {"shop": "acknowledged", "stranger": "moot"}
+        # Set right again, it goes on by itself.
+        wrong.pass_ms(9000 - off_ms)
+        deliveries.clock.pass_ms(9000)
+        later = deliveries.ended("shop")
+        assert worker.run_once() == 1
+        assert deliveries.states(later) == {"shop": "acknowledged"}
+
+
+def test_what_waits_when_the_clock_goes_wrong_is_left_to_its_claim(deliveries: Deliveries) -> None:
+    with Sink("500") as sink:
+        deliveries.site("shop", sink.url)
+        session = deliveries.ended("shop")
+        clock = SetClock(deliveries.clock.now())
+        worker = deliveries.worker(clock=clock, clock_guard=ClockGuard(StoreClock(deliveries.clock), clock))
+        assert len(worker._claim()) == 1
+        clock.pass_ms(40 * DAY)
+        worker.run_once()
+        assert deliveries.states(session) == {"shop": "claimed"}
+        assert sink.count == 0
+        deliveries.clock.pass_ms(31_000)
+        deliveries.worker("another").run_once()
+        assert sink.count == 1

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sso_server.core.clients import Client, ClientDirectory, site_client
+from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.notifications import Notification
 from sso_server.core.ports import Clock
 from sso_server.core.sessions import Session
@@ -18,7 +19,7 @@ from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.worker import OutgoingPost, Worker
 from sso_server.stores.sql import SqlStores
 from tests.support.builders import opened, registered
-from tests.support.clocks import SetClock
+from tests.support.clocks import SetClock, StoreClock
 from tests.support.sinks import Sink
 
 
@@ -54,6 +55,7 @@ class Deliveries:
             "builders": {"oidc": self.build},
             "sender": self.sender,
             "clock": self.clock,
+            "clock_guard": ClockGuard(StoreClock(self.clock), self.clock),
             "jitter": lambda: 0.5,
             "name": name,
         }
