@@ -52,7 +52,8 @@ class Rotation:
     access: NewToken
     refresh: NewToken
     grace_ms: int
-    """Within it, a spent refresh token still gets a sibling: its answer may have been lost."""
+    """Within it, a spent refresh token still gets a sibling: its answer may have been lost. The first sibling that is
+    used goes on, and there are no more."""
 
 
 @dataclass(frozen=True, slots=True)

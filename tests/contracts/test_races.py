@@ -273,3 +273,17 @@ def test_guesses_at_once_cannot_slip_through_together(stores, other_stores):
     limit = Limit("u:never-seen-before", 3, 30 * SECOND, 30 * SECOND, HOUR)
     waits = at_once(*(lambda s=s: s.guesses.begin([limit], NOW) for s in [stores, other_stores] * 6))
     assert sorted(waits) == [0] * 3 + [30 * SECOND] * 9
+
+
+def test_of_siblings_used_at_once_one_goes_on(stores, other_stores):
+    for _ in range(20):
+        session = opened(stores)
+        redemption, _ = registered(stores, session)
+        siblings = [a_rotation(redemption.refresh, NOW + i, session.sid) for i in range(4)]
+        for sibling in siblings:
+            assert stores.tokens.rotate(sibling, NOW + 1).refusal is None
+        nexts = [a_rotation(sibling.refresh, NOW + 2, session.sid) for sibling in siblings]
+        places = [stores, other_stores] * 2
+        results = at_once(*(lambda s=s, r=r: s.tokens.rotate(r, NOW + 2) for s, r in zip(places, nexts, strict=True)))
+        assert sorted(str(result.refusal) for result in results) == ["None", *["ticket_used"] * 3]
+        assert not any(result.reused for result in results)

@@ -79,6 +79,23 @@ def test_a_sibling_does_not_lengthen_the_grace(stores):
     assert (rotated.refusal, rotated.reused) == (Refusal.USED, True)
 
 
+def test_the_first_sibling_that_is_used_goes_on_and_the_others_are_left_behind(stores):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    lost, _ = rotate(stores, redemption.refresh, NOW + 1, session)
+    used, _ = rotate(stores, redemption.refresh, NOW + 2, session)
+    next_one, rotated = rotate(stores, used.refresh, NOW + 3, session)
+    assert rotated.refusal is None
+    assert not valid(stores, lost, "rt", NOW + 4)
+    for left_behind in (lost.refresh, redemption.refresh):
+        late, rotated = rotate(stores, left_behind, NOW + 4, session)
+        assert (rotated.refusal, rotated.reused) == (Refusal.USED, False)
+        assert not valid(stores, late, "at", NOW + 4)
+    assert rotate(stores, used.refresh, NOW + 5, session)[1].refusal is None, "its own answer may be lost as well"
+    assert valid(stores, next_one, "rt", NOW + 5)
+    assert rotate(stores, next_one.refresh, NOW + 6, session)[1].refusal is None
+
+
 def test_reuse_after_the_grace_ends_the_whole_family(stores):
     session = opened(stores)
     redemption, redeemed = registered(stores, session)

@@ -109,13 +109,15 @@ class TokenStore(Protocol):
     """Grants, access tokens, refresh tokens. `bucket` is the one in the token's text; see TicketStore."""
 
     def find_token(self, token_hash: str, kind: str, bucket: int, now: int) -> FoundToken | None:
-        """Valid now: known, of that kind, not expired, not spent, not revoked, its session live unless offline."""
+        """Valid now: known, of that kind, not expired, not spent, no sibling of it spent, not revoked, its session live
+        unless offline."""
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
         """One step: unknown -> UNKNOWN; grant revoked or (not offline) session not live -> SESSION_ENDED; other client
         -> OTHER_CLIENT (and the family is revoked); expired -> EXPIRED; spent longer ago than grace -> USED,
-        reused=True, the family is revoked; else the token is marked spent (first time only) and the new pair is written
-        (refresh end cut to the session's absolute end unless offline)."""
+        reused=True, the family is revoked; a sibling of it, or one that came from it, was rotated before -> USED,
+        nothing else; else the token is marked spent (first time only) and the new pair is written (refresh end cut to
+        the session's absolute end unless offline)."""
 
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's."""

@@ -183,6 +183,8 @@ grants = Table(
     _ms("created_at"),
     _ms("revoked_at", optional=True),
     _ms("keep_until"),
+    _key("heir"),
+    Column("heir_step", Integer, nullable=False),
     Index("ix_grants_user_id", "user_id"),
     Index("ix_grants_keep_until", "keep_until"),
 )
@@ -193,6 +195,7 @@ tokens = Table(
     _key("token_hash", primary=True),
     _key("grant_id"),
     _text("kind"),
+    Column("step", Integer, nullable=False),
     _ms("issued_at"),
     _ms("expires_at"),
     _ms("spent_at", optional=True),

@@ -98,13 +98,16 @@ class SqlTickets:
         return None if row is None else ticket_of(row)
 
 
-def token_values(token: NewToken, kind: str, grant_id: str, now: int, cut_at: int | None = None) -> dict[str, Any]:
-    """A row of `tokens`; its end is cut to `cut_at` when given."""
+def token_values(
+    token: NewToken, kind: str, grant_id: str, now: int, cut_at: int | None = None, *, step: int = 0
+) -> dict[str, Any]:
+    """A row of `tokens`; its end is cut to `cut_at` when given. `step`: a refresh token's, from 1 on."""
     expires_at = token.expires_at if cut_at is None else min(token.expires_at, cut_at)
     return {
         "token_hash": token.token_hash,
         "grant_id": grant_id,
         "kind": kind,
+        "step": step,
         "issued_at": now,
         "expires_at": expires_at,
         "spent_at": None,
@@ -189,7 +192,7 @@ def _admit(
     written = [token_values(redemption.access, ACCESS_TOKEN, ticket.ticket_hash, now)]
     if redemption.refresh is not None and ticket.refreshable:
         cut_at = None if ticket.offline else session.absolute_until
-        written.append(token_values(redemption.refresh, REFRESH_TOKEN, ticket.ticket_hash, now, cut_at))
+        written.append(token_values(redemption.refresh, REFRESH_TOKEN, ticket.ticket_hash, now, cut_at, step=1))
     connection.execute(
         _GRANT,
         {
@@ -203,6 +206,8 @@ def _admit(
             "offline": ticket.offline,
             "created_at": now,
             "revoked_at": None,
+            "heir": "",
+            "heir_step": 0,
             # As long as anything that came from the ticket could still be presented.
             "keep_until": max(ticket.expires_at + KEEP_TICKET_MS, *(token["expires_at"] for token in written)),
         },

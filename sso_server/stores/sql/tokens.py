@@ -17,6 +17,7 @@ from sso_server.stores.sql.tickets import INSERT_TOKENS, token_values
 
 _token_columns = (
     tokens.c.token_hash,
+    tokens.c.step,
     tokens.c.issued_at,
     tokens.c.expires_at,
     tokens.c.spent_at,
@@ -30,6 +31,7 @@ _VALID = _WITH_GRANT.outerjoin(sessions, sessions.c.sid == grants.c.sid).where(
     tokens.c.expires_at > bindparam("_now"),
     tokens.c.spent_at.is_(None),
     grants.c.revoked_at.is_(None),
+    or_(tokens.c.kind != REFRESH_TOKEN, tokens.c.step > grants.c.heir_step),
     or_(grants.c.offline, sessions.c.ended_at.is_(None) & (sessions.c.due_at > bindparam("_now"))),
 )
 # The session's row first: an end that runs at the same time is either seen here or waits until the new pair is written.
@@ -39,6 +41,12 @@ _SPEND = (
     sa.update(tokens)
     .where(tokens.c.token_hash == bindparam("_token"), tokens.c.spent_at.is_(None))
     .values(spent_at=bindparam("_now"))
+)
+# Of siblings the first that is used goes on; of two at once, the second waits here and then finds itself left behind.
+_GO_ON = (
+    sa.update(grants)
+    .where(grants.c.grant_id == bindparam("_grant"), grants.c.heir_step < bindparam("_step"))
+    .values(heir=bindparam("_token"), heir_step=bindparam("_step"))
 )
 _KEEP = (
     sa.update(grants)
@@ -113,10 +121,13 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     if row.spent_at is not None and now - row.spent_at > rotation.grace_ms:
         connection.execute(_REVOKE, revoke)
         return Rotated(Refusal.USED, grant, session, reused=True)
+    goes_on = {"_grant": grant.grant_id, "_token": rotation.token_hash, "_step": row.step}
+    if row.heir != rotation.token_hash and not connection.execute(_GO_ON, goes_on).rowcount:
+        return Rotated(Refusal.USED, grant, session)
     connection.execute(_SPEND, {"_token": rotation.token_hash, "_now": now})
     cut_at = session.absolute_until if session is not None and not grant.offline else None
     access = token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now)
-    refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at)
+    refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at, step=row.step + 1)
     connection.execute(INSERT_TOKENS, [access, refresh])
     until = max(rotation.access.expires_at, rotation.refresh.expires_at)
     connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})

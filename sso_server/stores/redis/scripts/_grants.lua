@@ -11,15 +11,22 @@ local function revoke_grant(grant_id, grant, now)
 end
 
 -- Life is counted from the `now` of the caller, so that a node whose clock is off does not shorten it.
-local function write_token(hash, kind, grant_id, issued_at, expires_at)
+-- `step`: of a refresh token, from 1 on.
+local function write_token(hash, kind, grant_id, issued_at, expires_at, step)
   local k = key('token', hash)
   redis.call('HSET', k, 'kind', kind, 'grant', grant_id, 'issued_at', int(issued_at), 'expires_at', int(expires_at))
+  if step then redis.call('HSET', k, 'step', int(step)) end
   local life = int(math.max(1, expires_at - issued_at + KEEP))
   redis.call('PEXPIRE', k, life)
   -- A grant lives as long as the longest of its tokens.
   if redis.call('PTTL', key('grant', grant_id)) < tonumber(life) then
     redis.call('PEXPIRE', key('grant', grant_id), life)
   end
+end
+
+-- A spent refresh token whose answer was lost gets a sibling; of the siblings, the first that is used goes on (`heir`).
+local function is_left_behind(token, grant)
+  return (tonumber(token.step) or 0) <= (tonumber(grant.heir_step) or 0)
 end
 
 -- The person's index lies in another slot and is written first. Whoever is about to make a grant live longer than it is

@@ -5,5 +5,6 @@ local token = read(key('token', ARGV[2]))
 if not token or token.kind ~= ARGV[3] or token.spent_at or now >= (tonumber(token.expires_at) or 0) then return {} end
 local grant = read(key('grant', token.grant or ''))
 if not grant or grant.revoked_at then return {} end
+if token.kind == 'rt' and is_left_behind(token, grant) then return {} end
 if grant.offline ~= '1' and not is_live(glance(grant.sid or ''), now) then return {} end
 return { flat(token), flat(grant) }

@@ -47,5 +47,5 @@ redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, '
   'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
   'created_at', int(now), 'indexed_until', indexed)
 write_token(ARGV[12], 'at', hash, now, access_end)
-if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until) end
+if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1) end
 return { '', flat(ticket), flat(s) }

@@ -25,11 +25,14 @@ if token.spent_at and now - tonumber(token.spent_at) > grace then
   revoke_grant(token.grant, grant, now)
   return answer('ticket_used', true)
 end
+if grant.heir ~= hash and is_left_behind(token, grant) then return answer('ticket_used') end
 local access_end, refresh_until = tonumber(ARGV[6]), refresh_end(tonumber(ARGV[8]), offline, s)
 local indexed = named_until(grant, ARGV[9], math.max(access_end, refresh_until))
 if not indexed then return { 'index', grant.user_id, token.grant } end
 if indexed ~= grant.indexed_until then redis.call('HSET', key('grant', token.grant), 'indexed_until', indexed) end
+local step = tonumber(token.step) or 0
+redis.call('HSET', key('grant', token.grant), 'heir', hash, 'heir_step', int(step))
 if not token.spent_at then redis.call('HSET', key('token', hash), 'spent_at', int(now)) end
 write_token(ARGV[5], 'at', token.grant, now, access_end)
-write_token(ARGV[7], 'rt', token.grant, now, refresh_until)
+write_token(ARGV[7], 'rt', token.grant, now, refresh_until, step + 1)
 return answer('')

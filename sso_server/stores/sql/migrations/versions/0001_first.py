@@ -84,6 +84,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.Column("keep_until", sa.BigInteger(), nullable=False),
+        sa.Column("heir", KEY, nullable=False),
+        sa.Column("heir_step", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("grant_id", name=op.f("pk_grants")),
     )
     op.create_index("ix_grants_keep_until", "grants", ["keep_until"], unique=False)
@@ -277,6 +279,7 @@ def upgrade() -> None:
         sa.Column("token_hash", KEY, nullable=False),
         sa.Column("grant_id", KEY, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("issued_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("spent_at", sa.BigInteger(), nullable=True),
