@@ -90,6 +90,7 @@ class Built:
         return Sweeper(
             sign_out=self.services.sign_out,
             sweeps=self.session_stores.sweeps,
+            ledger=self.session_stores.ledger,
             health=self.session_stores.health,
             audit=self.sql.audit,
             clock=self.services.clock,

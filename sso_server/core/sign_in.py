@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -13,7 +14,7 @@ from sso_server.core.events import Event, EventKind
 from sso_server.core.guesses import limits_for
 from sso_server.core.policy import Policy
 from sso_server.core.ports import AuditStore, Clock, GuessStore, PasswordHasher, Randomness, SessionStore, UserStore
-from sso_server.core.sessions import EndReason, Session
+from sso_server.core.sessions import EndReason, Opened, Session
 from sso_server.core.sign_out import SignOut
 from sso_server.core.users import User, fold_username
 
@@ -174,11 +175,22 @@ class SignIn:
             raise Unavailable(detail="A browser's name that was just made belongs to somebody already.")
         if opened.replaced is not None:
             self._sign_out.announce_replaced(opened.replaced)
+        try:
+            self._confirm(opened, user, visitor, now)
+        except Unavailable:
+            # Nobody will get the cookie of this session: it must not live on without anybody who could end it, nor
+            # without its line in the audit.
+            with contextlib.suppress(Unavailable):
+                self._sign_out.end(opened.session.sid, EndReason.SIGN_OUT, actor="sign_in")
+            raise
+        return SignedIn(opened.session, user, cookie, opened.replaced, visitor.browser_id)
+
+    def _confirm(self, opened: Opened, user: User, visitor: Visitor, now: int) -> None:
+        """The account is still as it was checked, and the audit knows. Raises WrongCredentials, Unavailable."""
         current = self._users.find(user.user_id)
         if current is None or current.version != user.version or current.disabled_at is not None:
             # The password was changed, or the account disabled, between our check and the opening: an order that ran
-            # in between
-            # may have missed this session, so it ends here.
+            # in between may have missed this session, so it ends here.
             self._sign_out.end(opened.session.sid, EndReason.PASSWORD_CHANGE, actor="sign_in")
             raise WrongCredentials("The account changed while you were signing in. Please try again.")
         self._audit.append(
@@ -190,7 +202,6 @@ class SignIn:
                 data={"address": visitor.address[:64], "renewed": int(opened.renewed)},
             )
         )
-        return SignedIn(opened.session, user, cookie, opened.replaced, visitor.browser_id)
 
     def _candidate(
         self, user: User, visitor: Visitor, now: int, remember: bool, amr: tuple[str, ...]

@@ -1,13 +1,16 @@
 """THE one function that ends a session, for every reason; and orders that end many.
 
 A front, the CLI, the sweeper, a password change: all come here. The store ends the session and writes its
-notifications in one step; only then is the delivery worker woken. Losing the wake-up costs only latency.
+notifications in one step; only then is the delivery worker woken and the audit told. Losing the wake-up costs only
+latency; losing the line in the audit, nothing: `delivery.auditor` writes what is missing.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
+from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.notifications import Notification
 from sso_server.core.ports import (
@@ -34,6 +37,18 @@ class Ended:
     session: Session
     notifications: tuple[Notification, ...]
     first: bool
+
+
+def ended_event(session: Session, actor: str, **more: str | int | None) -> Event:
+    """The line of the audit for a session that is over."""
+    return Event(
+        session.ended_at or 0,
+        EventKind.SESSION_ENDED,
+        user_id=session.user_id,
+        sid=session.sid,
+        actor=actor,
+        data={"reason": session.end_reason, **more},
+    )
 
 
 class SignOut:
@@ -68,35 +83,28 @@ class SignOut:
         """
         ended = self._sessions.end(sid, reason.value, self._clock.now())
         if ended is not None:
-            self.record(ended, actor)
+            self.record(ended, actor=actor)
         return ended
 
-    def record(self, ended: Ended, actor: str) -> None:
-        """Tell the audit and the delivery worker of a session that a store has ended."""
-        if not ended.first:
+    def record(self, *all_ended: Ended, actor: str) -> None:
+        """Tell the audit and the delivery worker of sessions that a store has ended. Never raises: they are over."""
+        first = [ended.session for ended in all_ended if ended.first]
+        if not first:
             return
-        session = ended.session
         self._wake.ring()
-        self._audit.append(
-            Event(
-                session.ended_at or 0,
-                EventKind.SESSION_ENDED,
-                user_id=session.user_id,
-                sid=session.sid,
-                actor=actor,
-                data={"reason": session.end_reason},
-            )
-        )
+        # The end is committed and the answer must say so, also while the audit can't be written: a person whose
+        # sign-out is answered with an error keeps the cookie and believes to be signed in.
+        with contextlib.suppress(Unavailable):
+            self._audit.append(*(ended_event(session, actor) for session in first))
 
     def announce_replaced(self, session: Session) -> None:
         """The store ended this session to make room for another person's; its sites are told."""
-        self.record(Ended(session, (), first=True), "user")
+        self.record(Ended(session, (), first=True), actor="user")
 
     def sweep(self, limit: int) -> int:
         """End sessions whose time has run out, at most `limit`; how many it were."""
         swept = self._sweeps.end_due(self._clock.now(), limit)
-        for ended in swept:
-            self.record(ended, "sweeper")
+        self.record(*swept, actor="sweeper")
         return len(swept)
 
     def lag_ms(self) -> int:

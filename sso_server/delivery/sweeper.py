@@ -1,4 +1,4 @@
-"""Deadlines: ends what is due, carries out end orders, drops what nobody needs any more.
+"""Deadlines: ends what is due, carries out end orders, drops what nobody needs any more once the audit has it.
 
 How a session ends is `core.sign_out`'s business. A node whose clock is off does nothing that depends on the time.
 """
@@ -9,9 +9,11 @@ import threading
 
 import structlog
 
+from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, HOUR, MINUTE, SECOND
-from sso_server.core.ports import AuditStore, Clock, StoreHealth, Sweeps
+from sso_server.core.ports import AuditStore, Clock, Ledger, StoreHealth, Sweeps
 from sso_server.core.sign_out import SignOut
+from sso_server.delivery.auditor import Auditor
 from sso_server.delivery.outages import Outage
 
 MOST_SKEW_MS = 2 * SECOND
@@ -20,6 +22,7 @@ _MOST_BATCHES = 10
 _PURGE_BATCH = 1000
 _PURGE_EVERY_MS = MINUTE
 _PURGE_AUDIT_EVERY_MS = HOUR
+_AUDIT_PAUSE_MS = 10 * SECOND
 _PAUSES_S = (1.0, 2.0, 5.0)
 
 _log = structlog.get_logger("sso_server.delivery")
@@ -32,6 +35,7 @@ class Sweeper:
         self,
         sign_out: SignOut,
         sweeps: Sweeps,
+        ledger: Ledger,
         health: StoreHealth,
         audit: AuditStore,
         clock: Clock,
@@ -43,6 +47,9 @@ class Sweeper:
         self._audit = audit
         self._clock = clock
         self._audit_ms = audit_ms
+        self._auditor = Auditor(ledger, audit, clock, audit_ms)
+        self._audit_outage = Outage(_log, "auditing_resumed")
+        self._audit_failed_at = 0
         self._purged_at = 0
         self._audit_purged_at = 0
         self._was_off = False
@@ -98,9 +105,25 @@ class Sweeper:
 
     def _purge(self) -> None:
         now = self._clock.now()
+        # A session that is forgotten can't get its line in the audit any more.
+        if not self._all_ends_audited(now):
+            return
         if abs(now - self._purged_at) >= _PURGE_EVERY_MS:
             full = self._sweeps.purge(now, _PURGE_BATCH) >= _PURGE_BATCH
             self._purged_at = 0 if full else now
         if abs(now - self._audit_purged_at) >= _PURGE_AUDIT_EVERY_MS:
             full = self._audit.purge_events(now - self._audit_ms, _PURGE_BATCH) >= _PURGE_BATCH
             self._audit_purged_at = 0 if full else now
+
+    def _all_ends_audited(self, now: int) -> bool:
+        """Sweeping goes on while the audit can't be written: who waits for it is only what would be forgotten."""
+        if abs(now - self._audit_failed_at) < _AUDIT_PAUSE_MS:
+            return False
+        try:
+            done = self._auditor.catch_up()
+        except Unavailable as error:
+            self._audit_failed_at = now
+            self._audit_outage.failed("ends_not_audited", error)
+            return False
+        self._audit_outage.is_over()
+        return done

@@ -23,7 +23,8 @@ def sign_out(deliveries: Deliveries) -> SignOut:
 def make(deliveries: Deliveries, sign_out: SignOut) -> Callable[..., Sweeper]:
     def make_sweeper(health: object | None = None) -> Sweeper:
         clock = health or StoreClock(deliveries.clock)
-        return Sweeper(sign_out, deliveries.stores.sweeps, clock, deliveries.sql.audit, deliveries.clock)  # type: ignore[arg-type]
+        stores = deliveries.stores
+        return Sweeper(sign_out, stores.sweeps, stores.ledger, clock, deliveries.sql.audit, deliveries.clock)  # type: ignore[arg-type]
 
     return make_sweeper
 

@@ -101,7 +101,8 @@ class Deliveries:
         )
 
     def sweeper(self) -> Sweeper:
-        return Sweeper(self.sign_out(), self.stores.sweeps, self.stores.health, self.sql.audit, self.clock)
+        stores = self.stores
+        return Sweeper(self.sign_out(), stores.sweeps, stores.ledger, stores.health, self.sql.audit, self.clock)
 
     def close(self) -> None:
         self.sender.close()

@@ -5,10 +5,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sso_server.core.check_in import CheckIn
+from sso_server.core.errors import Unavailable
 from sso_server.core.notifications import Answer, State, after_answer
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.signed_out import page_of
-from tests.fronts.portal.pages import STORE, Browser, Centre
+from tests.fronts.portal.pages import PASSWORD, STORE, Browser, Centre
 
 
 @pytest.fixture
@@ -43,6 +44,33 @@ def test_the_button_ends_this_browsers_session_and_forgets_its_cookie(centre: Ce
     assert signed_in.get("/").location == "/sign-in"
     assert other.get("/").status == 200
     assert "You are signed out" in signed_in.get(page.location).text
+
+
+def test_a_full_audit_does_not_change_what_became_of_the_session(
+    centre: Centre, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = signed_in.get("/sign-out")
+    monkeypatch.setattr(centre.built.sql.audit, "append", _refuse)
+    page = signed_in.submit(asked, "/sign-out", scope="here")
+    assert (page.status, page.location[:14]) == (303, "/signed-out?of")
+    assert signed_in.cookie("lockstep_session") == ""
+    assert centre.services.lists.count_live(centre.services.clock.now()) == 0
+
+
+def test_a_sign_in_that_the_audit_cannot_keep_leaves_no_session_behind(
+    centre: Centre, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.add_user()
+    asked = browser.get("/sign-in")
+    monkeypatch.setattr(centre.built.sql.audit, "append", _refuse)
+    page = browser.submit(asked, "/sign-in", username="alice", password=PASSWORD)
+    assert page.status == 503
+    assert browser.cookie("lockstep_session") == ""
+    assert centre.services.lists.count_live(centre.services.clock.now()) == 0
+
+
+def _refuse(*_events: object) -> None:
+    raise Unavailable(detail="disk full")
 
 
 def test_everywhere_ends_every_device_and_their_sites_are_told(centre: Centre, signed_in: Browser) -> None:
