@@ -138,7 +138,7 @@ def supervise(
 ) -> int:
     """Run the children until SIGTERM or SIGINT; 0 after a clean stop, 1 when a child keeps dying at once.
 
-    `on_started` is called once, as soon as somebody listens at all the addresses.
+    `on_started` is called once, as soon as there is an answer from all the addresses.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -150,7 +150,7 @@ def supervise(
     silent = list(addresses)
     announced = False
     while not stop.wait(0.2):
-        silent = [address for address in silent if not _listens(address)]
+        silent = [address for address in silent if not answers(address)]
         if not silent and not announced:
             announced = True
             on_started()
@@ -172,12 +172,14 @@ def supervise(
     return code
 
 
-def _listens(address: tuple[str, int]) -> bool:
+def answers(address: tuple[str, int]) -> bool:
+    """Whether an application answers there, whatever it says: gunicorn listens well before its workers are up."""
     try:
-        socket.create_connection(address, timeout=0.2).close()
+        with socket.create_connection(address, timeout=1) as connection:
+            connection.sendall(f"GET /healthz HTTP/1.0\r\nHost: {address[0]}:{address[1]}\r\n\r\n".encode())
+            return connection.recv(5) == b"HTTP/"
     except OSError:
         return False
-    return True
 
 
 def _start(child: Child) -> subprocess.Popen[bytes]:

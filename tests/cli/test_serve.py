@@ -1,11 +1,14 @@
 """`sso serve` before it starts anything."""
 
+import socket
+
 import pytest
 
 from sso_server import config
 from sso_server.cli import serve
 from sso_server.core import setup
 from tests.cli.conftest import PASSWORD, Sso
+from tests.support.sinks import Sink
 
 
 def test_a_redis_that_is_away_is_named_and_keeps_nothing_from_starting(
@@ -48,3 +51,10 @@ def test_a_redis_that_answers_is_not_spoken_of(
     sso.env["SSO_REDIS_URL"] = empty_redis_url
     serve.prepare(config.load(sso.env))
     assert capsys.readouterr().err == ""
+
+
+def test_a_port_where_somebody_only_listens_has_not_started_yet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert serve.answers(silent.getsockname()) is False
+    with Sink("404") as sink:
+        assert serve.answers(("127.0.0.1", sink.port)) is True
