@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO ?=
 TESTS ?=
 # Many tests wait for other processes: more of them at once than there are cores.
-JOBS ?= 4
+JOBS ?= 3
 
 .PHONY: help setup demo test check format constraints clean
 
