@@ -119,6 +119,20 @@ def test_more_busy_sessions_than_one_list_holds_are_all_reported(
     assert len(reported) == MAX_LIST + 1
 
 
+def test_whoever_has_waited_longest_to_be_reported_comes_first(person: Person, store) -> None:
+    _, session = person.sign_in(sid="sid-07-zzz")  # last by name
+    with store.sessions._file.write() as file:
+        file.execute("UPDATE sessions SET served_at_ms = 200, reported_at_ms = 100")
+        file.executemany(
+            "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
+            " 300, 109, leased FROM sessions WHERE cookie_hash = ?",
+            [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
+        )
+    told = store.journal.gather(session.opened_at_ms, False)
+    assert told.active[0] == session.sid
+    assert len(told.active) == MAX_LIST
+
+
 @pytest.mark.parametrize("report_s", [0, -1, "90", True, 90_000])
 def test_a_waiting_time_that_cannot_be_is_refused(report_s, client: SSOClient, centre: FakeProvider) -> None:
     centre.report_s = report_s
