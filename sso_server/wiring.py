@@ -18,7 +18,7 @@ from sso_server.core.accounts import Accounts
 from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import Client, ClientDirectory, is_loopback_host
 from sso_server.core.clock_guard import ClockGuard
-from sso_server.core.notifications import Notification
+from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
 from sso_server.core.reports import SignOutReports
 from sso_server.core.sign_in import SignIn
@@ -65,7 +65,7 @@ class Built:
             archive=stores.archive,
             audit=self.sql.audit,
             clients=services.clients,
-            builders={"oidc": self.logout_post},
+            builders={"oidc": self.logout_post, POLLED: self.logout_post},
             sender=self.sender(),
             clock=services.clock,
             clock_guard=ClockGuard(stores.health, services.clock),

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from sso_server.core.claims import SCOPES
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import digest
+from sso_server.core.notifications import POLLED
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import ClientStore, Clock
 
 ALGORITHMS = ("RS256", "ES256")
+DELIVERIES = ("push", "poll")
 _LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 
 
@@ -50,6 +52,13 @@ class Client:
     local_session_max_s: int | None = None
     allow_private: bool = False
     """Its logout address may lie in a private range (an intranet)."""
+    delivery: str = "push"
+    """How a site without our SDK hears of ends: it is called (`push`), or it asks (`poll`, RFC 8936)."""
+
+    @property
+    def participant_kind(self) -> str:
+        """The kind of its participants: which message builder tells it, or that it asks."""
+        return POLLED if self.delivery == "poll" else self.kind
 
     def accepts_secret(self, secret: str, now: int) -> bool:
         """Whether this secret is valid now. Every stored hash is compared, in constant time."""
@@ -114,6 +123,11 @@ def check_client(client: Client) -> Client:
         check_uri(client.backchannel_logout_uri, "backchannel_logout_uri")
     if client.id_token_alg not in ALGORITHMS:
         raise InvalidRequest(f"id_token alg {client.id_token_alg!r} is not one of {', '.join(ALGORITHMS)}.")
+    if client.delivery not in DELIVERIES:
+        raise InvalidRequest(f"delivery {client.delivery!r} is not one of {', '.join(DELIVERIES)}.")
+    if client.delivery == "poll" and client.public:
+        # RFC 8936 section 4.1: whoever polls must be known, else anybody reads and acknowledges in its name.
+        raise InvalidRequest("A public client can't poll: it has no secret to prove that it is the one who asks.")
     if not 5 <= client.lease_s <= 3600:
         raise InvalidRequest("A lease is 5 to 3600 seconds.")
     if not 0 <= client.grace_s <= 86_400:

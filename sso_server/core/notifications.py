@@ -30,6 +30,10 @@ _FORBIDDEN = frozenset({"address_forbidden", "http_forbidden", "url_forbidden"})
 _RETRY_AFTER_CAP_MS = 60 * MINUTE
 
 
+#: The kind of a participant that asks (RFC 8936) instead of being called.
+POLLED = "poll"
+
+
 class State(StrEnum):
     """One of these, always; that a lease ran out is a time shown on a page, never a state."""
 
@@ -63,13 +67,15 @@ class Notification:
     state: State
     attempt: int = 0
     next_attempt_at: int | None = None
-    """None: not to be sent (no address, final, or only told at check-in)."""
+    """None: not to be sent (no address, final, or only told when its site asks: at check-in or by a poll)."""
     claimed_by: str = ""
     claimed_until: int = 0
     final_at: int | None = None
     last_status: int | None = None
     last_error: str = ""
     """A short stable code such as `timeout`, `http_500`, `http_404/2` (the second in a row), `by:USERNAME`."""
+    bulk: bool = False
+    """Born with many others (a mass end, a deadline): it is sent when nothing that a person waits for is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,14 @@ class AttemptResult:
     error: str
 
 
-def state_at_birth(*, logout_uri: str, store_id: str, local_until: int, ended_at: int) -> tuple[State, int | None]:
-    """State and first attempt of a row written by the end of a session. The Redis script repeats these three lines."""
+def state_at_birth(
+    *, kind: str, logout_uri: str, store_id: str, local_until: int, ended_at: int
+) -> tuple[State, int | None]:
+    """State and first attempt of a row written by the end of a session. The Redis script repeats these lines."""
     if local_until <= ended_at:
         return State.MOOT, None
+    if kind == POLLED:
+        return State.PENDING, None
     if not logout_uri:
         # A store of ours without an address hears of it at its check-in; anybody else is not told at all.
         return (State.PENDING, None) if store_id else (State.NO_ADDRESS, None)
@@ -126,6 +136,11 @@ def put_back(row: Notification, now: int, not_before: int, jitter: Callable[[], 
 def released(row: Notification, due_at: int) -> AttemptResult:
     """The result for a claimed row that was not sent, through no fault of its site: due at `due_at` for anybody."""
     return _kept(row, State.PENDING, min(due_at, row.local_until))
+
+
+def left_to_poll(row: Notification) -> AttemptResult:
+    """The result for a claimed row whose client asks nowadays instead of being called."""
+    return _kept(row, State.PENDING, None)
 
 
 def without_address(row: Notification) -> AttemptResult:

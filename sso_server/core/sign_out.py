@@ -76,12 +76,13 @@ class SignOut:
         self._clock = clock
         self._random = randomness
 
-    def end(self, sid: str, reason: EndReason, *, actor: str) -> Ended | None:
+    def end(self, sid: str, reason: EndReason, *, actor: str, bulk: bool = False) -> Ended | None:
         """End the session; idempotent, the first reason stays. None: there never was such a session.
 
-        `actor` says who: `user`, `client:ID`, `sweeper`, `cli`, `admin:USERNAME`.
+        `actor` says who: `user`, `client:ID`, `sweeper`, `cli`, `admin:USERNAME`. `bulk`: one of
+        very many; nobody waits for it.
         """
-        ended = self._sessions.end(sid, reason.value, self._clock.now())
+        ended = self._sessions.end(sid, reason.value, self._clock.now(), bulk=bulk)
         if ended is not None:
             self.record(ended, actor=actor)
         return ended
@@ -157,7 +158,13 @@ class SignOut:
         for session in found:
             if session.sid == order.keep_sid:
                 continue
-            result = self.end(session.sid, EndReason(order.reason), actor=f"order:{order.order_id}")
+            result = self.end(
+                session.sid,
+                EndReason(order.reason),
+                actor=f"order:{order.order_id}",
+                # One person's few sessions are as urgent as a single one; everybody's are not.
+                bulk=not order.user_id,
+            )
             ended += 1 if result is not None and result.first else 0
         if order.revoke_grants:
             # After the sessions: no ticket of theirs can be redeemed any more, so no grant slips in behind this.

@@ -183,7 +183,7 @@ class Tickets:
                 redirect_uri=redirect_uri,
                 code_challenge=s256(code_verifier) if code_verifier else "",
                 store_id=store_id,
-                kind=client.kind,
+                kind=client.kind if store_id else client.participant_kind,
                 logout_uri=client.backchannel_logout_uri,
                 local_max_ms=local_life_ms(client, self._policy),
                 margin_ms=self._policy.clock_margin_ms,

@@ -23,9 +23,11 @@ from sso_server.core.notifications import (
     CLAIM_MS,
     SEND_MS,
     Answer,
+    AttemptResult,
     Notification,
     State,
     after_answer,
+    left_to_poll,
     moot,
     released,
     without_address,
@@ -227,12 +229,10 @@ class Worker:
         return rows
 
     def _place(self, row: Notification, now: int) -> None:
-        """Decide what becomes of a claimed row: the order of the checks is the order of their finality."""
-        client = self._clients.find(row.client_id)
-        if client is None or now >= row.local_until:
-            self._clerk.put(moot(row))
-        elif not client.backchannel_logout_uri:
-            self._clerk.put(without_address(row))
+        """Decide what becomes of a claimed row."""
+        settled = _settled_unsent(row, self._clients.find(row.client_id), now)
+        if settled is not None:
+            self._clerk.put(settled)
         elif not self._lanes.add(row, now):
             self._clerk.put(self._lanes.postponed(row, now, self._jitter))
 
@@ -264,8 +264,9 @@ class Worker:
         except Unavailable:
             client = None
         else:
-            if client is None or now >= row.local_until or not client.backchannel_logout_uri:
-                self._place(row, now)
+            settled = _settled_unsent(row, client, now)
+            if settled is not None:
+                self._clerk.put(settled)
                 return None
         if client is None or row.claimed_until - now < SEND_MS + SECOND:
             # Somebody else may claim it while we send: it waits for its next turn instead.
@@ -333,3 +334,12 @@ class Worker:
         deadline = monotonic() + _DRAIN_S
         while self._lanes.running and monotonic() < deadline:
             self._collect(POLL_S)
+
+
+def _settled_unsent(row: Notification, client: Client | None, now: int) -> AttemptResult | None:
+    """What becomes of a row that is not to be sent; None: it is. The order of the checks is that of their finality."""
+    if client is None or now >= row.local_until:
+        return moot(row)
+    if client.delivery == "poll" and not row.store_id:
+        return left_to_poll(row)
+    return None if client.backchannel_logout_uri else without_address(row)

@@ -193,4 +193,11 @@ def test_a_client_without_an_address_is_abandoned_by_name() -> None:
 def test_a_row_is_born_in_the_right_state(
     logout_uri: str, store_id: str, local_until: int, born: tuple[State, int | None]
 ) -> None:
-    assert state_at_birth(logout_uri=logout_uri, store_id=store_id, local_until=local_until, ended_at=NOW) == born
+    row = {"logout_uri": logout_uri, "store_id": store_id, "local_until": local_until}
+    assert state_at_birth(kind="oidc", ended_at=NOW, **row) == born
+
+
+def test_a_site_that_polls_is_never_called_and_its_row_waits_for_it():
+    row = {"logout_uri": "https://wiki.example/out", "store_id": "", "ended_at": NOW}
+    assert state_at_birth(kind="poll", local_until=NOW + DAY, **row) == (State.PENDING, None)
+    assert state_at_birth(kind="poll", local_until=NOW, **row) == (State.MOOT, None)

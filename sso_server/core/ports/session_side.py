@@ -39,10 +39,10 @@ class SessionStore(Protocol):
     def touch(self, sid: str, now: int) -> None:
         """last_active_at = max(it, now), if the session is live."""
 
-    def end(self, sid: str, reason: str, now: int) -> Ended | None:
-        """End it and write its notifications (`notifications.state_at_birth`) in one step; idempotent: later calls
-        return the first result with `first=False`. None when there is no such session. Tokens of non-offline grants are
-        dead from here on."""
+    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
+        """End it and write its notifications (`notifications.state_at_birth`, all with this `bulk`) in one step.
+        Idempotent: later calls return the first result with `first=False`. None when there is no such session.
+        Tokens of non-offline grants are dead from here on."""
 
 
 class SessionLists(Protocol):
@@ -73,7 +73,7 @@ class Sweeps(Protocol):
 
     def end_due(self, now: int, limit: int) -> list[Ended]:
         """End sessions with due_at <= now; each re-checked in the step that ends it. Reason `absolute` when
-        now >= absolute_until, else `idle`."""
+        now >= absolute_until, else `idle`. Their notifications are `bulk`."""
 
     def oldest_due(self, now: int) -> int | None:
         """The smallest due_at <= now of a session that is not ended."""

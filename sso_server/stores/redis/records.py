@@ -131,6 +131,7 @@ def notification(flat: Any) -> Notification | None:
             final_at=_optional(f, "final_at"),
             last_status=_optional(f, "last_status"),
             last_error=f.get("last_error", ""),
+            bulk=f.get("bulk") == "1",
         )
     except _BROKEN:
         return None

@@ -59,12 +59,12 @@ class RedisSessions:
         if bucket is not None:
             self._link.send(step("touch", self._keys.bucket(bucket), now, sid))
 
-    def end(self, sid: str, reason: str, now: int) -> Ended | None:
+    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
         """See ports.SessionStore."""
         bucket = find_bucket(sid)
         if bucket is None:
             return None
-        return ended(self._link.send(step("end", self._keys.bucket(bucket), now, sid, reason)))
+        return ended(self._link.send(step("end", self._keys.bucket(bucket), now, sid, reason, int(bulk))))
 
     def _index(self, candidate: Session, sid: str, now: int) -> Call:
         until = candidate.absolute_until + INDEX_MARGIN_MS

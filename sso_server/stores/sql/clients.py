@@ -89,6 +89,7 @@ def _client_of(row: Row[Any]) -> Client:
         grace_s=row.grace_s,
         local_session_max_s=row.local_session_max_s,
         allow_private=row.allow_private,
+        delivery=row.delivery,
     )
 
 
@@ -111,4 +112,5 @@ def _values(client: Client) -> dict[str, object]:
         "grace_s": client.grace_s,
         "local_session_max_s": client.local_session_max_s,
         "allow_private": client.allow_private,
+        "delivery": client.delivery,
     }

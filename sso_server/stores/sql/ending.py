@@ -29,10 +29,10 @@ _NOTIFICATIONS = (
 _INSERT = sa.insert(notifications)
 
 
-def end(connection: Connection, sid: str, reason: str, now: int) -> Ended | None:
+def end(connection: Connection, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
     """End it and write its notifications; None when it isn't there or has ended already."""
     row = connection.execute(_END, {"_sid": sid, "_now": now, "_reason": reason}).one_or_none()
-    return None if row is None else _with_notifications(connection, session_of(row), now)
+    return None if row is None else _with_notifications(connection, session_of(row), now, bulk=bulk)
 
 
 def end_if_due(connection: Connection, session: Session, now: int) -> Ended | None:
@@ -40,7 +40,7 @@ def end_if_due(connection: Connection, session: Session, now: int) -> Ended | No
     reason = EndReason.ABSOLUTE if now >= session.absolute_until else EndReason.IDLE
     values = {"_sid": session.sid, "_now": now, "_reason": reason.value, "_due": now}
     row = connection.execute(_END_IF_DUE, values).one_or_none()
-    return None if row is None else _with_notifications(connection, session_of(row), now)
+    return None if row is None else _with_notifications(connection, session_of(row), now, bulk=True)
 
 
 def notifications_of(connection: Connection, sid: str) -> tuple[Notification, ...]:
@@ -53,15 +53,17 @@ def participants_of(connection: Connection, sid: str) -> list[Participant]:
     return [participant_of(row) for row in connection.execute(_PARTICIPANTS, {"_sid": sid})]
 
 
-def _with_notifications(connection: Connection, session: Session, now: int) -> Ended:
-    born = tuple(_born(session, participant, now) for participant in participants_of(connection, session.sid))
+def _with_notifications(connection: Connection, session: Session, now: int, *, bulk: bool) -> Ended:
+    sites = participants_of(connection, session.sid)
+    born = tuple(_born(session, participant, now, bulk=bulk) for participant in sites)
     if born:
         connection.execute(_INSERT, [notification_values(row) for row in born])
     return Ended(session, born, first=True)
 
 
-def _born(session: Session, participant: Participant, now: int) -> Notification:
+def _born(session: Session, participant: Participant, now: int, *, bulk: bool) -> Notification:
     state, next_attempt_at = state_at_birth(
+        kind=participant.kind,
         logout_uri=participant.logout_uri,
         store_id=participant.store_id,
         local_until=participant.local_until,
@@ -80,4 +82,5 @@ def _born(session: Session, participant: Participant, now: int) -> Notification:
         state=state,
         next_attempt_at=next_attempt_at,
         final_at=now if state.is_final else None,
+        bulk=bulk,
     )

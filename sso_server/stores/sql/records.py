@@ -124,6 +124,7 @@ def notification_of(row: Row[Any]) -> Notification:
         final_at=row.final_at,
         last_status=row.last_status,
         last_error=row.last_error,
+        bulk=row.bulk,
     )
 
 
@@ -147,6 +148,7 @@ def notification_values(row: Notification) -> dict[str, object]:
         "final_at": row.final_at,
         "last_status": row.last_status,
         "last_error": row.last_error,
+        "bulk": row.bulk,
         "due_at": row.next_attempt_at,
         "to_archive_at": row.final_at,
     }

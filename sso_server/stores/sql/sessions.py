@@ -82,10 +82,10 @@ class SqlSessions:
         with self._database.write() as connection:
             connection.execute(_TOUCH, {"_sid": sid, "_now": now})
 
-    def end(self, sid: str, reason: str, now: int) -> Ended | None:
+    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
         """End it and write its notifications in one step; later calls return the first result. Raises Unavailable."""
         with self._database.write() as connection:
-            ended = ending.end(connection, sid, reason, now)
+            ended = ending.end(connection, sid, reason, now, bulk=bulk)
             if ended is not None:
                 return ended
             row = connection.execute(_BY_SID, {"_sid": sid}).one_or_none()

@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy import false as sa_false
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
@@ -127,12 +128,13 @@ notifications = Table(
     _ms("final_at", optional=True),
     Column("last_status", Integer),
     _text("last_error"),
+    Column("bulk", Boolean, nullable=False, server_default=sa_false()),
     # Two columns that only the indexes need: when a worker may take the row (the next attempt, or the end of a claim),
     # and since when a final row waits for the audit.
     _ms("due_at", optional=True),
     _ms("to_archive_at", optional=True),
     UniqueConstraint("sid", "client_id", "store_id"),
-    _partial("ix_notifications_due_at", "due_at", where="due_at IS NOT NULL"),
+    _partial("ix_notifications_due_at", "bulk", "due_at", where="due_at IS NOT NULL"),
     _partial("ix_notifications_to_archive_at", "to_archive_at", where="to_archive_at IS NOT NULL"),
     _partial("ix_notifications_unheard", "client_id", "store_id", where="state <> 'acknowledged'"),
 )
@@ -247,6 +249,20 @@ end_orders = Table(
     _partial("ix_end_orders_unfinished", "created_at", where="finished_at IS NULL"),
 )
 
+# Each time that the store of sessions was found to have gone back in time, and what was done about it.
+restorations = Table(
+    "restorations",
+    metadata,
+    _key("restoration_id", primary=True),
+    _ms("detected_at"),
+    _text("cause"),
+    _ms("since"),
+    _flag("end_all"),
+    _text("incarnation"),
+    _ms("finished_at", optional=True),
+    Column("ended", Integer, nullable=False),
+)
+
 clients = Table(
     "clients",
     metadata,
@@ -267,6 +283,7 @@ clients = Table(
     Column("grace_s", Integer, nullable=False),
     Column("local_session_max_s", Integer),
     _flag("allow_private"),
+    Column("delivery", Text, nullable=False, server_default="push"),
 )
 
 audit = Table(

@@ -3,6 +3,7 @@
 -- core/notifications.py, state_at_birth: keep these lines equal to those.
 local function state_at_birth(site, ended_at)
   if site.local_until <= ended_at then return 'moot', nil end
+  if site.kind == 'poll' then return 'pending', nil end
   if site.logout_uri == '' then return site.store_id ~= '' and 'pending' or 'no_address', nil end
   return 'pending', ended_at
 end
@@ -35,7 +36,7 @@ local function sites_of(sid)
   return list
 end
 
-local function end_session(sid, s, reason, now)
+local function end_session(sid, s, reason, now, bulk)
   s.ended_at, s.end_reason = int(now), reason
   redis.call('HSET', key('session', sid), 'ended_at', s.ended_at, 'end_reason', reason)
   redis.call('ZREM', key('due'), sid)
@@ -50,7 +51,7 @@ local function end_session(sid, s, reason, now)
     local row = {
       sid = sid, client_id = site.client_id, store_id = site.store_id, kind = site.kind, logout_uri = site.logout_uri,
       user_id = s.user_id or '', reason = reason, ended_at = s.ended_at, local_until = int(site.local_until),
-      state = state, attempt = '0',
+      state = state, attempt = '0', bulk = bulk and '1' or '0',
     }
     if first_at then row.next_attempt_at = int(first_at) end
     if is_final(state) then row.final_at = s.ended_at end

@@ -10,7 +10,7 @@ for _, sid in ipairs(redis.call('ZRANGEBYSCORE', key('due'), '-inf', ARGV[1], 'L
   elseif due_at(s) > now then
     redis.call('ZADD', key('due'), int(due_at(s)), sid)
   else
-    end_session(sid, s, time_reason(s, now), now)
+    end_session(sid, s, time_reason(s, now), now, true)
     ended[#ended + 1] = { 1, flat(s), flat_rows(sid) }
   end
 end

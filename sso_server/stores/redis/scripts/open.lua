@@ -38,7 +38,7 @@ end
 
 if is_live(old, now) and not is_cookie(old) then return { 'taken' } end
 if old and not old.ended_at then
-  end_session(old_sid, old, is_live(old, now) and 'replaced' or time_reason(old, now), now)
+  end_session(old_sid, old, is_live(old, now) and 'replaced' or time_reason(old, now), now, not is_live(old, now))
   replaced = flat(old)
 end
 redis.call('HSET', key('session', new.sid), unpack(flat(new)))
