@@ -30,6 +30,9 @@ _FORBIDDEN = frozenset({"address_forbidden", "http_forbidden", "url_forbidden"})
 _RETRY_AFTER_CAP_MS = 60 * MINUTE
 
 
+#: Another store of the same site answered, or something in front of it.
+OTHER_STORE = "other_store"
+
 #: The kind of a participant that asks (RFC 8936) instead of being called.
 POLLED = "poll"
 
@@ -76,6 +79,8 @@ class Notification:
     """A short stable code such as `timeout`, `http_500`, `http_404/2` (the second in a row), `by:USERNAME`."""
     bulk: bool = False
     """Born with many others (a mass end, a deadline): it is sent when nothing that a person waits for is due."""
+    registered_at: int = 0
+    """When the client first redeemed a ticket in this session from this store; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,9 @@ def after_answer(row: Notification, answer: Answer, now: int, jitter: Callable[[
     if state is State.PENDING and next_at is not None and next_at >= row.local_until:
         # The next try would come after the local session must be over: wait for that moment, then it is moot.
         next_at = row.local_until
-    return AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, state, next_at, answer.status, error)
+    # Who answered for another store said nothing for this one: a status stands for a word of the site itself.
+    status = None if error == OTHER_STORE else answer.status
+    return AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, state, next_at, status, error)
 
 
 def put_back(row: Notification, now: int, not_before: int, jitter: Callable[[], float]) -> AttemptResult:
@@ -156,7 +163,7 @@ def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], fl
         if row.store_id and answer.store_id != row.store_id:
             # Another host of the same site answered, or something in front of it that knows no stores (a maintenance
             # page, a proxy that strips headers): nothing of this store's was ended. The store hears at its check-in.
-            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter), "other_store"
+            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter), OTHER_STORE
         return State.ACKNOWLEDGED, None, ""
     name = answer.error or f"http_{status}"
     if _is_doubtful(name):

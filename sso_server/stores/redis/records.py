@@ -132,6 +132,7 @@ def notification(flat: Any) -> Notification | None:
             last_status=_optional(f, "last_status"),
             last_error=f.get("last_error", ""),
             bulk=f.get("bulk") == "1",
+            registered_at=int(f.get("registered_at", "0")),
         )
     except _BROKEN:
         return None

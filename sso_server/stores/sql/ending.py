@@ -83,4 +83,5 @@ def _born(session: Session, participant: Participant, now: int, *, bulk: bool) -
         next_attempt_at=next_attempt_at,
         final_at=now if state.is_final else None,
         bulk=bulk,
+        registered_at=participant.registered_at,
     )

@@ -25,6 +25,7 @@ local function sites_of(sid)
         kind = tostring(site.kind or 'oidc'),
         logout_uri = type(site.logout_uri) == 'string' and site.logout_uri or '',
         local_until = tonumber(site.local_until) or 9007199254740991,
+        registered_at = tonumber(site.registered_at) or 0,
         n = tonumber(site.n) or 0,
       }
     end
@@ -52,6 +53,7 @@ local function end_session(sid, s, reason, now, bulk)
       sid = sid, client_id = site.client_id, store_id = site.store_id, kind = site.kind, logout_uri = site.logout_uri,
       user_id = s.user_id or '', reason = reason, ended_at = s.ended_at, local_until = int(site.local_until),
       state = state, attempt = '0', bulk = bulk and '1' or '0',
+      registered_at = int(site.registered_at),
     }
     if first_at then row.next_attempt_at = int(first_at) end
     if is_final(state) then row.final_at = s.ended_at end

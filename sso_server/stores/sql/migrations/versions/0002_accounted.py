@@ -14,6 +14,7 @@ KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 def upgrade() -> None:
     op.add_column("clients", sa.Column("delivery", sa.Text(), server_default="push", nullable=False))
     op.add_column("notifications", sa.Column("bulk", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("notifications", sa.Column("registered_at", sa.BigInteger(), server_default="0", nullable=False))
     op.drop_index("ix_notifications_due_at", table_name="notifications")
     op.create_index(
         "ix_notifications_due_at",
@@ -48,5 +49,6 @@ def downgrade() -> None:
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
+    op.drop_column("notifications", "registered_at")
     op.drop_column("notifications", "bulk")
     op.drop_column("clients", "delivery")
