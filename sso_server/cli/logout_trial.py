@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import click
 
 from sso_server.cli.centre import Centre, open_centre
-from sso_server.cli.logout_cures import NO_ADDRESS, cure
+from sso_server.core.logout_cures import NO_ADDRESS, cure
 from sso_server.cli.output import Failed, json_option, length, print_fields, print_json
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
