@@ -18,6 +18,7 @@ from sso_server.core.accounts import Accounts
 from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import Client, ClientDirectory, is_loopback_host
 from sso_server.core.clock_guard import ClockGuard
+from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
 from sso_server.core.reports import SignOutReports
@@ -170,6 +171,7 @@ def build(settings: Settings) -> Built:
         lists=stores.lists,
         ledger=stores.ledger,
         reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock),
+        interventions=Interventions(stores.ledger, stores.guesses, sql.audit, wake, clock),
         audit=sql.audit,
         one_time=sql.one_time,
         health=(sql.health,) if stores is sql else (sql.health, stores.health),

@@ -11,10 +11,9 @@ from sso_server.config import Settings, load
 from sso_server.core.clients import Client
 from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.notifications import Answer, Notification
-from sso_server.core.ports import CheckInStore, ClientStore, SessionStore, TicketStore, Wake
+from sso_server.core.ports import CheckInStore, ClientStore, SessionStore, TicketStore
 from sso_server.core.sessions import EndReason, Session
 from sso_server.crypto.signing_keys import SigningKeys
-from sso_server.delivery.wake import DatagramWake
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
 from sso_server.stores.sql import migrate
@@ -34,7 +33,6 @@ class Centre:
     ticket_store: TicketStore
     check_in_store: CheckInStore
     signing_keys: SigningKeys
-    wake: Wake
     tell: Callable[[Notification, Client], Answer]
     """One logout call, sent now as the delivery worker would send it, and written down nowhere. Raises Refused
     (unreadable key), Unavailable; never for what the site does."""
@@ -123,7 +121,6 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
             ticket_store=built.session_stores.tickets,
             check_in_store=built.session_stores.check_ins,
             signing_keys=built.signing_keys,
-            wake=DatagramWake(built.wake_path),
             tell=tell,
         )
     finally:

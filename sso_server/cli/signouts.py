@@ -83,12 +83,11 @@ def retry_signout(sid: str, client_id: str, as_json: bool) -> None:
     """Tell a site (or every site) of that session again, now."""
     with open_centre() as centre:
         centre.get_session(sid)
-        count = centre.services.ledger.retry(sid, client_id, centre.services.clock.now())
-        centre.wake.ring()
+        count = centre.services.interventions.retry(sid, client_id, actor="cli")
     if as_json:
         print_json({"sid": sid, "client_id": client_id or None, "retried": count})
     else:
-        click.echo(f"Being told again now: {count}." if count else "Nothing to tell again: every site has answered.")
+        click.echo(f"Being told again now: {count}." if count else "Nothing to tell again now.")
 
 
 @signouts.command("abandon")
@@ -99,7 +98,7 @@ def abandon_signout(sid: str, client_id: str, as_json: bool) -> None:
     """Stop trying to tell a site; the ledger keeps that it was given up by hand."""
     with open_centre() as centre:
         centre.get_session(sid)
-        count = centre.services.ledger.abandon(sid, client_id, "cli", centre.services.clock.now())
+        count = centre.services.interventions.abandon(sid, client_id, actor="cli")
         if not count:
             raise Refused(f"Nothing is being tried for {client_id!r} in this session.", code="nothing_pending")
     if as_json:

@@ -13,6 +13,8 @@ class EventKind(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SESSION_ENDED = "session_ended"
     NOTIFICATION_FINAL = "notification_final"
+    NOTIFICATION_RETRIED = "notification_retried"
+    NOTIFICATION_ABANDONED = "notification_abandoned"
     TICKET_REFUSED = "ticket_refused"
     TOKEN_REUSED = "token_reused"
     PASSWORD_CHANGED = "password_changed"

@@ -12,6 +12,7 @@ from flask import Flask, current_app
 from sso_server.core.accounts import Accounts
 from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import ClientDirectory
+from sso_server.core.interventions import Interventions
 from sso_server.core.policy import Policy
 from sso_server.core.ports import (
     AuditStore,
@@ -66,6 +67,7 @@ class Services:
     lists: SessionLists
     ledger: Ledger
     reports: SignOutReports
+    interventions: Interventions
     audit: AuditStore
     one_time: OneTimeStore
     health: tuple[StoreHealth, ...]

@@ -1,3 +1,6 @@
+import pytest
+
+from sso_server.core.interventions import can_retry
 from sso_server.core.notifications import State
 from sso_server.core.policy import HOUR, MINUTE
 from tests.support.builders import NOW, a_report, a_result, a_session, ended, opened, registered, store_id
@@ -41,6 +44,17 @@ def test_ended_sessions_come_newest_first_and_page_by_their_end(stores):
     assert sids(stores.ledger.list_ended(10, before=second[-1].ended_at)) == everyone[4:]
 
 
+@pytest.mark.parametrize("user_id", ["", "usr-alice"])
+def test_paging_loses_none_of_those_that_ended_in_the_same_millisecond(stores, user_id):
+    everyone = sorted((ended(stores, NOW + n // 5).sid for n in range(12)), reverse=True)
+    paged, cursor = [], {}
+    while page := stores.ledger.list_ended(3, user_id=user_id, **cursor):
+        paged += [(session.ended_at, session.sid) for session in page]
+        cursor = {"before": page[-1].ended_at, "before_sid": page[-1].sid}
+    assert paged == sorted(paged, reverse=True)
+    assert sorted((sid for _, sid in paged), reverse=True) == everyone
+
+
 def test_ended_sessions_of_a_person(stores):
     ended(stores)
     session = opened(stores, user_id="usr-bob")
@@ -65,13 +79,14 @@ def test_retry_makes_everything_due_that_is_not_acknowledged(stores):
     stores.outbox.record(
         [a_result(by_client["shop"], State.ACKNOWLEDGED), a_result(by_client["wiki"], State.REFUSED)], NOW + 1
     )
-    assert stores.ledger.retry(session.sid, "", NOW + 9) == 2
+    late = NOW + MINUTE
+    assert stores.ledger.retry(session.sid, "", late) == 2
     rows = {row.client_id: row for row in stores.ledger.of_session(session.sid)}
     assert rows["shop"].state is State.ACKNOWLEDGED
     for client in ("wiki", "blog"):
-        assert (rows[client].state, rows[client].next_attempt_at) == (State.PENDING, NOW + 9)
+        assert (rows[client].state, rows[client].next_attempt_at) == (State.PENDING, late)
         assert rows[client].final_at is None
-    again = stores.outbox.claim("w", NOW + 9, 10, MINUTE)
+    again = stores.outbox.claim("w", late, 10, MINUTE)
     assert {(row.client_id, row.attempt) for row in again} == {("wiki", 2), ("blog", 2)}
 
 
@@ -81,6 +96,28 @@ def test_retry_of_one_client_leaves_the_others(stores):
     assert stores.ledger.retry(session.sid, "wiki", NOW + 9) == 1
     assert states(stores, session) == {"shop": State.ABANDONED, "wiki": State.PENDING}
     assert stores.ledger.retry(session.sid, "nobody", NOW + 9) == 0
+
+
+def test_what_is_being_told_right_now_is_left_alone(stores):
+    session = several(stores, "shop")
+    stores.outbox.claim("w", NOW, 10, MINUTE)
+    assert stores.ledger.retry(session.sid, "", NOW + MINUTE - 1) == 0
+    assert stores.ledger.retry(session.sid, "", NOW + MINUTE) == 1
+
+
+@pytest.mark.parametrize("kind", ["oidc", "poll"])
+@pytest.mark.parametrize("uri", ["", "https://shop.example/logout"])
+@pytest.mark.parametrize("state", [State.PENDING, State.REFUSED, State.ABANDONED, State.MOOT, State.ACKNOWLEDGED])
+def test_every_store_tries_again_what_the_core_says_can_be(stores, state, uri, kind):
+    session = ended(stores, logout_uri=uri, kind=kind)
+    (row,) = stores.ledger.of_session(session.sid)
+    if state is State.ABANDONED:
+        stores.ledger.abandon(session.sid, "", "root", NOW)
+    elif row.next_attempt_at is not None:
+        settle(stores, state)
+    for now in (NOW + 9, row.local_until - 1, row.local_until):
+        (row,) = stores.ledger.of_session(session.sid)
+        assert stores.ledger.retry(session.sid, "", now) == can_retry(row, now)
 
 
 def test_what_has_no_address_cannot_be_tried_again(stores):

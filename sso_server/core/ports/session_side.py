@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
     from sso_server.core.guesses import Limit
     from sso_server.core.notifications import AttemptResult, Notification
+    from sso_server.core.polls import PollAnswer, PollReport
     from sso_server.core.sessions import Opened, Participant, Session
     from sso_server.core.sign_out import Ended
     from sso_server.core.tickets import Redeemed, Redemption, Ticket
@@ -144,18 +145,35 @@ class CheckInStore(Protocol):
         """The stores of a client that ever checked in."""
 
 
+class PollStore(Protocol):
+    """What sites without our SDK tell and hear when they ask."""
+
+    def poll(self, report: PollReport, now: int, limit: int) -> PollAnswer:
+        """One step (or one per bucket): acks -> rows of (sid, client, no store) become acknowledged from any state;
+        refusals -> those of them that `notifications.is_offered` would still name, whatever their time, become refused
+        with that error. That the client asked is written down, at most once in ten seconds. Answers its rows that are
+        offered, oldest end first."""
+
+    def has_waiting(self, client_id: str, now: int) -> bool:
+        """Whether such a row may be there. Cheap; False is certain, True may name a row whose time has just passed."""
+
+    def last_poll_at(self, client_id: str) -> int | None:
+        """When the client last polled (ms), as written down; None: never."""
+
+
 class Outbox(Protocol):
     """The worker's side of the ledger."""
 
-    def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
-        """Due rows (pending with next_attempt_at <= now, or claimed with claimed_until <= now: a dead worker's),
-        attempt + 1, claimed by this worker until now + claim_ms. No row to two workers."""
+    def claim(self, worker: str, now: int, limit: int, claim_ms: int, *, bulk: bool = False) -> list[Notification]:
+        """Due rows of one class, `bulk` or not (pending with next_attempt_at <= now, or claimed with
+        claimed_until <= now: a dead worker's), attempt + 1, claimed by this worker until now + claim_ms. No row to two
+        workers. The classes stand in two queues: however long that of mass ends is, the other is found at once."""
 
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
         """Write outcomes. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match."""
 
-    def next_due(self, now: int) -> int | None:
-        """When the next row is due (ms), if any."""
+    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
+        """When the next row of this class (None: of either) is due (ms), if any."""
 
 
 class Ledger(Protocol):
@@ -165,13 +183,14 @@ class Ledger(Protocol):
         """All rows of a session."""
 
     def list_ended(
-        self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
+        self, limit: int, *, before: int = 0, before_sid: str = "", unfinished_only: bool = False, user_id: str = ""
     ) -> list[Session]:
-        """Ended sessions, newest end first; `before` (ms) pages on."""
+        """Ended sessions, newest end first, of one millisecond the greatest sid. `before` (ms) pages on: those that
+        ended earlier, and with `before_sid` also those of that very millisecond with a smaller sid."""
 
     def retry(self, sid: str, client_id: str, now: int) -> int:
-        """Make the rows of that client (empty: of every client) that have an address and are not acknowledged due now;
-        how many."""
+        """Make the rows of that client (empty: of every client) due now for which `interventions.can_retry` holds; how
+        many. They are no longer `bulk`: somebody waits for them."""
 
     def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
         """Give up rows that are pending or claimed, by name; how many."""

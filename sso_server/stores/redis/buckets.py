@@ -46,15 +46,16 @@ def count_all(link: Link, keys: Keys, kind: str, most: int | str = "+inf") -> li
     return [int(reply) for reply in replies]
 
 
-def lowest_score(link: Link, keys: Keys, kind: str) -> int | None:
-    """The smallest score in the sorted sets of all buckets. One round trip."""
-    replies = link.send_all([command("ZRANGE", keys.in_bucket(b, kind), 0, 0, "WITHSCORES") for b in ALL_BUCKETS])
+def lowest_score(link: Link, keys: Keys, *kinds: str) -> int | None:
+    """The smallest score in the sorted sets of these kinds in all buckets. One round trip."""
+    sets = [keys.in_bucket(b, kind) for kind in kinds for b in ALL_BUCKETS]
+    replies = link.send_all([command("ZRANGE", key, 0, 0, "WITHSCORES") for key in sets])
     scores = [int(float(reply[1])) for reply in replies if reply]
     return min(scores, default=None)
 
 
 class NewestFirst:
-    """The sids of ended sessions across all buckets, newest end first, read page by page."""
+    """The sids of ended sessions across all buckets, newest end first (of one end the greatest), read page by page."""
 
     _AT_ONCE = 20
 
@@ -65,7 +66,7 @@ class NewestFirst:
         self._most = f"({before}" if before else "+inf"
         self._read = dict.fromkeys(ALL_BUCKETS, 0)
         """How many of each bucket have been read; a bucket that is read to its end is missing."""
-        self._waiting: list[tuple[int, str, int]] = []
+        self._waiting: list[tuple[int, tuple[int, ...], str, int]] = []
         self._in_hand: dict[int, int] = dict.fromkeys(ALL_BUCKETS, 0)
 
     def next_sids(self, limit: int) -> list[str]:
@@ -77,7 +78,7 @@ class NewestFirst:
             self._load(hungry)
             if not self._waiting:
                 break
-            _, sid, bucket = heapq.heappop(self._waiting)
+            *_, sid, bucket = heapq.heappop(self._waiting)
             self._in_hand[bucket] -= 1
             sids.append(sid)
         return sids
@@ -90,7 +91,8 @@ class NewestFirst:
         for bucket, reply in zip(hungry, self._link.send_all(looks), strict=True):
             found = list(zip(reply[::2], reply[1::2], strict=True))
             for sid, score in found:
-                heapq.heappush(self._waiting, (-int(float(score)), sid, bucket))
+                # Of one millisecond the greatest first, across buckets as Redis has it in each.
+                heapq.heappush(self._waiting, (-int(float(score)), tuple(-ord(c) for c in sid), sid, bucket))
             self._in_hand[bucket] += len(found)
             self._read[bucket] += len(found)
             if len(found) < self._AT_ONCE:

@@ -32,17 +32,20 @@ class RedisLedger:
         )
 
     def list_ended(
-        self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
+        self, limit: int, *, before: int = 0, before_sid: str = "", unfinished_only: bool = False, user_id: str = ""
     ) -> list[Session]:
         """See ports.Ledger."""
+        cursor = (before, before_sid)
+        # With a sid the cursor's own millisecond is read again, and what has been listed of it is left out here.
+        before += 1 if before and before_sid else 0
         conditions = (before, int(unfinished_only), user_id)
         if user_id:
             named = self._link.send(command("ZRANGE", self._keys.sessions_of(user_id), 0, -1))
-            return self._matching([str(sid) for sid in named], conditions)[:limit]
+            return _beyond(cursor, self._matching([str(sid) for sid in named], conditions))[:limit]
         newest = NewestFirst(self._link, self._keys, before)
         listed: list[Session] = []
         while len(listed) < limit and (sids := newest.next_sids(_PAGE)):
-            listed += self._matching(sids, conditions)
+            listed += _beyond(cursor, self._matching(sids, conditions))
         return listed[:limit]
 
     def _matching(self, sids: Sequence[str], conditions: tuple[str | int, ...]) -> list[Session]:
@@ -64,6 +67,11 @@ class RedisLedger:
         if bucket is None:
             return 0
         return int(self._link.send(step("abandon", self._keys.bucket(bucket), now, sid, client_id, f"by:{by}")))
+
+
+def _beyond(cursor: tuple[int, str], sessions: list[Session]) -> list[Session]:
+    """Those that come after the cursor in the list; all if it is none."""
+    return [s for s in sessions if not all(cursor) or (s.ended_at or 0, s.sid) < cursor]
 
 
 class RedisArchive:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam, exists, text
+from sqlalchemy import bindparam, exists
 
-from sso_server.core.notifications import Notification, State
+from sso_server.core.notifications import POLLED, Notification, State
 from sso_server.core.sessions import Session
 from sso_server.stores.sql import ending
 from sso_server.stores.sql.engine import Database
@@ -15,17 +15,29 @@ from sso_server.stores.sql.records import notification_of, session_of
 from sso_server.stores.sql.tables import notifications, sessions
 
 _ENDED = (
-    sa.select(sessions).where(sessions.c.ended_at.is_not(None)).order_by(sessions.c.ended_at.desc(), sessions.c.sid)
+    sa.select(sessions)
+    .where(sessions.c.ended_at.is_not(None))
+    .order_by(sessions.c.ended_at.desc(), sessions.c.sid.desc())
 )
 _UNFINISHED = exists().where(notifications.c.sid == sessions.c.sid, notifications.c.final_at.is_(None))
+# core/interventions.py, can_retry: keep these lines equal to those.
 _RETRY = (
     sa.update(notifications)
     .where(
         notifications.c.sid == bindparam("_sid"),
-        text("state <> 'acknowledged'"),
-        notifications.c.logout_uri != "",
+        notifications.c.state.not_in((State.ACKNOWLEDGED.value, State.MOOT.value)),
+        notifications.c.local_until > bindparam("_now"),
+        sa.or_(
+            notifications.c.state != State.CLAIMED.value,
+            notifications.c.claimed_until <= bindparam("_now"),
+        ),
+        sa.or_(
+            sa.and_(notifications.c.kind != POLLED, notifications.c.logout_uri != ""),
+            sa.and_(notifications.c.kind == POLLED, notifications.c.final_at.is_not(None)),
+        ),
     )
     .values(
+        bulk=False,
         state=State.PENDING.value,
         next_attempt_at=bindparam("_now"),
         due_at=bindparam("_now"),
@@ -80,11 +92,15 @@ class SqlLedger:
             return list(ending.notifications_of(connection, sid))
 
     def list_ended(
-        self, limit: int, *, before: int = 0, unfinished_only: bool = False, user_id: str = ""
+        self, limit: int, *, before: int = 0, before_sid: str = "", unfinished_only: bool = False, user_id: str = ""
     ) -> list[Session]:
-        """Ended sessions, newest end first; `before` (ms, exclusive) pages on. Raises Unavailable."""
+        """Ended sessions, newest end first; see ports.Ledger for the cursor. Raises Unavailable."""
         query = _ENDED.limit(limit)
-        if before:
+        if before and before_sid:
+            same = sa.and_(sessions.c.ended_at == before, sessions.c.sid < before_sid)
+            # The first condition alone lets the index be used.
+            query = query.where(sessions.c.ended_at <= before, sa.or_(sessions.c.ended_at < before, same))
+        elif before:
             query = query.where(sessions.c.ended_at < before)
         if unfinished_only:
             query = query.where(_UNFINISHED)
@@ -94,7 +110,7 @@ class SqlLedger:
             return [session_of(row) for row in connection.execute(query)]
 
     def retry(self, sid: str, client_id: str, now: int) -> int:
-        """Make what has an address and isn't acknowledged due now; how many rows. Raises Unavailable."""
+        """Make due now what `interventions.can_retry`; how many rows. Raises Unavailable."""
         return self._update(_RETRY, client_id, {"_sid": sid, "_now": now})
 
     def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
