@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,16 +54,21 @@ class SignOutReports:
     def lines(self, sid: str) -> list[SiteLine]:
         """One per participant of the ended session, in the order of registration."""
         rows = self._ledger.of_session(sid)
-        # A site may have very many stores (a new one with each container): each site's are read once.
-        waiting = {row.client_id for row in rows if row.store_id and row.state is not State.ACKNOWLEDGED}
-        stores = {(s.client_id, s.store_id): s for c in waiting for s in self._check_ins.find_site_stores(c)}
-        return [self._line(row, stores) for row in rows]
+        waiting = [row for row in rows if row.state is not State.ACKNOWLEDGED]
+        safe_at = dict(zip(waiting, self.safe_by(waiting), strict=True))
+        return [self._line(row, safe_at.get(row)) for row in rows]
 
-    def _line(self, row: Notification, stores: dict[tuple[str, str], SiteStore]) -> SiteLine:
+    def safe_by(self, rows: Sequence[Notification]) -> list[int | None]:
+        """For each row of a store of ours, from when on (ms) it admits nobody in that session even if it never hears,
+        as far as is known now: later looks may find a later moment, never an earlier one that was true. None: not a
+        store of ours. Raises Unavailable."""
+        # A site may have very many stores (a new one with each container): each site's are read once.
+        bounded = {row.client_id for row in rows if row.store_id}
+        stores = {(s.client_id, s.store_id): s for c in bounded for s in self._check_ins.find_site_stores(c)}
+        return [_safe_at(row, stores.get((row.client_id, row.store_id))) if row.store_id else None for row in rows]
+
+    def _line(self, row: Notification, safe_at: int | None) -> SiteLine:
         client = self._clients.find(row.client_id)
-        safe_at = None
-        if row.store_id and row.state is not State.ACKNOWLEDGED:
-            safe_at = _safe_at(row, stores.get((row.client_id, row.store_id)))
         return SiteLine(
             client_id=row.client_id,
             name=client.name if client else row.client_id,
