@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,10 +53,14 @@ class SignOutReports:
 
     def lines(self, sid: str) -> list[SiteLine]:
         """One per participant of the ended session, in the order of registration."""
-        rows = self._ledger.of_session(sid)
-        waiting = [row for row in rows if row.state is not State.ACKNOWLEDGED]
+        return self.lines_of([sid])[sid]
+
+    def lines_of(self, sids: Iterable[str]) -> dict[str, list[SiteLine]]:
+        """The same for several sessions, in their order. Raises Unavailable."""
+        rows = {sid: self._ledger.of_session(sid) for sid in sids}
+        waiting = [row for those in rows.values() for row in those if row.state is not State.ACKNOWLEDGED]
         safe_at = dict(zip(waiting, self.safe_by(waiting), strict=True))
-        return [self._line(row, safe_at.get(row)) for row in rows]
+        return {sid: [self._line(row, safe_at.get(row)) for row in those] for sid, those in rows.items()}
 
     def safe_by(self, rows: Sequence[Notification]) -> list[int | None]:
         """For each row of a store of ours, from when on (ms) it admits nobody in that session even if it never hears,
