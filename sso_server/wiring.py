@@ -65,6 +65,7 @@ class Built:
             outbox=stores.outbox,
             archive=stores.archive,
             audit=self.sql.audit,
+            safe_by=services.reports.safe_by,
             clients=services.clients,
             builders={"oidc": self.logout_post, POLLED: self.logout_post},
             sender=self.sender(),

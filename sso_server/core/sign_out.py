@@ -47,7 +47,14 @@ def ended_event(session: Session, actor: str, **more: str | int | None) -> Event
         user_id=session.user_id,
         sid=session.sid,
         actor=actor,
-        data={"reason": session.end_reason, **more},
+        data={
+            "reason": session.end_reason,
+            # What a receipt says of the session when the store has forgotten it (core/receipts.py).
+            "opened_at": session.created_at,
+            "address": session.address,
+            "user_agent": session.user_agent,
+            **more,
+        },
     )
 
 

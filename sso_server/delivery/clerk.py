@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from sso_server.core.events import Event, EventKind
-from sso_server.core.notifications import AttemptResult
+from sso_server.core.notifications import AttemptResult, Notification
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import Archive, AuditStore, Clock, Outbox
+from sso_server.core.receipts import final_event
 from sso_server.delivery.outages import Outage
 
 _BATCH = 500
@@ -24,13 +25,18 @@ _PAUSES_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 _log = structlog.get_logger("sso_server.delivery")
 
 
+#: `core.reports.SignOutReports.safe_by`.
+SafeBy = Callable[[Sequence[Notification]], Sequence[int | None]]
+
+
 class Clerk:
     """Results in, batches out. `put` is thread-safe and never blocks."""
 
-    def __init__(self, outbox: Outbox, archive: Archive, audit: AuditStore, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, archive: Archive, audit: AuditStore, safe_by: SafeBy, clock: Clock) -> None:
         self._outbox = outbox
         self._archive = archive
         self._audit = audit
+        self._safe_by = safe_by
         self._clock = clock
         self._queue: deque[AttemptResult] = deque()
         self._filled = threading.Event()
@@ -63,28 +69,8 @@ class Clerk:
         rows = self._archive.list_archivable(limit)
         if rows:
             now = self._clock.now()
-            self._audit.append(
-                *(
-                    Event(
-                        row.final_at or now,
-                        EventKind.NOTIFICATION_FINAL,
-                        user_id=row.user_id,
-                        sid=row.sid,
-                        client_id=row.client_id,
-                        actor="delivery",
-                        data={
-                            "state": row.state.value,
-                            "attempts": row.attempt,
-                            "status": row.last_status,
-                            "error": row.last_error,
-                            "store": row.store_id,
-                            "reason": row.reason,
-                            "ended_at": row.ended_at,
-                        },
-                    )
-                    for row in rows
-                )
-            )
+            bounds = self._safe_by(rows)
+            self._audit.append(*(final_event(row, safe_by, now) for row, safe_by in zip(rows, bounds, strict=True)))
             self._archive.mark_archived(rows)
         return len(rows)
 

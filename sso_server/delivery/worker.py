@@ -34,7 +34,7 @@ from sso_server.core.notifications import (
 )
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import Archive, AuditStore, Clock, Ledger, Outbox
-from sso_server.delivery.clerk import Clerk
+from sso_server.delivery.clerk import Clerk, SafeBy
 from sso_server.delivery.lanes import Lanes
 from sso_server.delivery.outages import Outage
 
@@ -97,6 +97,7 @@ class Worker:
         outbox: Outbox,
         archive: Archive,
         audit: AuditStore,
+        safe_by: SafeBy,
         clients: ClientDirectory,
         builders: Mapping[str, Builder],
         sender: Sender,
@@ -116,7 +117,7 @@ class Worker:
         self._trusts_clock = True
         self._jitter = jitter
         self._concurrency = concurrency
-        self._clerk = Clerk(outbox, archive, audit, clock)
+        self._clerk = Clerk(outbox, archive, audit, safe_by, clock)
         self._lanes = Lanes()
         self._outage = Outage(_log, "delivery_resumed")
         self._inbox: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()

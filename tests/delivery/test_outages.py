@@ -129,7 +129,7 @@ def test_a_sweeper_without_its_store_says_so_once(deliveries_on, log, lines) -> 
 def test_results_that_wait_are_counted_and_none_are_not_spoken_of(deliveries_on, log, lines, waiting: int) -> None:
     deliveries: Deliveries = deliveries_on()
     outbox, archive = Store(deliveries.stores.outbox), Store(deliveries.stores.archive)
-    clerk = Clerk(outbox, archive, deliveries.sql.audit, deliveries.clock)  # type: ignore[arg-type]
+    clerk = Clerk(outbox, archive, deliveries.sql.audit, lambda _: (), deliveries.clock)  # type: ignore[arg-type]
     for number in range(waiting):
         clerk.put(AttemptResult(f"sid-{number}", "shop", "", 1, State.ACKNOWLEDGED, None, 200, ""))
     with in_a_thread(clerk.run):

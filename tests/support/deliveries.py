@@ -11,6 +11,7 @@ from sso_server.core.clients import Client, ClientDirectory, site_client
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.notifications import Notification
 from sso_server.core.ports import Clock
+from sso_server.core.reports import SignOutReports
 from sso_server.core.sessions import Session
 from sso_server.core.sign_out import SignOut
 from sso_server.crypto.identifiers import SystemRandomness
@@ -47,11 +48,13 @@ class Deliveries:
         self.sender = GuardedSender(allow_loopback=True)
 
     def worker(self, name: str = "worker-1", **parts: Any) -> Worker:
+        clients = ClientDirectory(self.sql.clients, self.clock)
         given = {
             "outbox": self.stores.outbox,
             "archive": self.stores.archive,
             "audit": self.sql.audit,
-            "clients": ClientDirectory(self.sql.clients, self.clock),
+            "safe_by": SignOutReports(self.stores.ledger, self.stores.check_ins, clients, self.clock).safe_by,
+            "clients": clients,
             "builders": {"oidc": self.build},
             "sender": self.sender,
             "clock": self.clock,

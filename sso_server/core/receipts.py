@@ -1,0 +1,258 @@
+"""The receipt of a sign-out: who was signed in where, until when, and how it ended; and the audit's lines that keep it.
+
+The ledger knows an ended session for about a day, the audit for 400. A line is written when a row becomes final
+(`delivery.clerk`), and again when it changes after that: the last word counts, the earlier ones are its history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sso_server.core.events import Event, EventKind
+from sso_server.core.notifications import Notification, State
+from sso_server.core.ports import AuditStore, Ledger, SessionStore
+from sso_server.core.reports import SignOutReports
+
+_MOST_LINES = 10_000
+#: What a ledger says whose entry could not be read (stores/redis): a moment in the year 287396.
+_NO_MOMENT = 2**53 - 1
+_FOUND_LATER = "unknown"
+
+
+class Bound(StrEnum):
+    """Why nobody was signed in at the site any more."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """The site said that it has ended its local session."""
+    LEASE = "lease"
+    """Its lease (and grace) had run out: a site with our SDK admits nobody after that."""
+    LOCAL_SESSION = "local_session"
+    """Its local session should be over by then. Nothing that we know makes sure of it: no bound is known."""
+    NONE = "none"
+    """Not even that is known."""
+
+
+class ToldBy(StrEnum):
+    """How an acknowledgement came."""
+
+    PUSH = "push"
+    CHECK_IN = "check_in"
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the ledger said of a site. Times in ms."""
+
+    at: int | None
+    """When it became final; None: it is still being told."""
+    state: State
+    attempts: int
+    status: int | None
+    """The last answer's; None: it has not answered."""
+    error: str
+    told_by: ToldBy | None
+    """Only of an acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReceipt:
+    """One site (one store of it) of the session. Times in ms; None: not known."""
+
+    client_id: str
+    store_id: str
+    registered_at: int | None
+    until: int | None
+    """Nobody was signed in there after this moment, as far as `bound` says."""
+    bound: Bound
+    last: Word
+    before: tuple[Word, ...]
+    """Earlier words, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A session that is over. Times in ms; empty and None: the line in the audit is from before these were kept."""
+
+    sid: str
+    user_id: str
+    opened_at: int | None
+    address: str
+    user_agent: str
+    ended_at: int
+    reason: str
+    actor: str
+    """Who ended it, as the audit has it; `unknown`: the line was lost and written later."""
+    in_ledger: bool
+    """The ledger still has its rows; else all of this comes from the audit."""
+    sites: tuple[SiteReceipt, ...]
+    """In the order in which they were signed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A row of the ledger or a line of the audit."""
+
+    client_id: str
+    store_id: str
+    registered_at: int
+    local_until: int
+    safe_by: int | None
+    word: Word
+
+
+class Receipts:
+    """Writes receipts."""
+
+    def __init__(self, sessions: SessionStore, ledger: Ledger, reports: SignOutReports, audit: AuditStore) -> None:
+        self._sessions = sessions
+        self._ledger = ledger
+        self._reports = reports
+        self._audit = audit
+
+    def find(self, sid: str) -> Receipt | None:
+        """The receipt; None while the session lives, and for one that neither the ledger nor the audit knows.
+
+        Raises Unavailable.
+        """
+        session = self._sessions.find(sid)
+        if session is not None and session.ended_at is None:
+            return None
+        end = self._end(sid)
+        if session is None and end is None:
+            return None
+        rows = self._ledger.of_session(sid)
+        present = [_of_row(row, safe_by) for row, safe_by in zip(rows, self._reports.safe_by(rows), strict=True)]
+        # Oldest first. In a millisecond the audit's own order counts, which is newest first as well.
+        lines = self._audit.list_events(_MOST_LINES, kind=EventKind.NOTIFICATION_FINAL, sid=sid)[::-1]
+        sites = _sites([*map(_of_event, lines), *present])
+        kept = end.data if end is not None else {}
+        if session is not None:
+            kept = {**kept, **_kept_of(session.created_at, session.address, session.user_agent)}
+        return Receipt(
+            sid=sid,
+            user_id=session.user_id if session is not None else end.user_id if end is not None else "",
+            opened_at=_number(kept.get("opened_at")),
+            address=str(kept.get("address") or ""),
+            user_agent=str(kept.get("user_agent") or ""),
+            ended_at=(session.ended_at if session is not None else end.at if end is not None else None) or 0,
+            reason=(session.end_reason if session is not None else str(kept.get("reason") or "")) or "",
+            actor=end.actor if end is not None else _FOUND_LATER,
+            in_ledger=session is not None,
+            sites=sites,
+        )
+
+    def _end(self, sid: str) -> Event | None:
+        """The session's line. There may be two, one of them written because the first seemed to be lost."""
+        lines = self._audit.list_events(_MOST_LINES, kind=EventKind.SESSION_ENDED, sid=sid)[::-1]
+        return min(lines, key=lambda line: line.actor == _FOUND_LATER, default=None)
+
+
+def final_event(row: Notification, safe_by: int | None, now: int) -> Event:
+    """The audit's line for a final row: all that a receipt says when the ledger has forgotten it."""
+    return Event(
+        row.final_at or now,
+        EventKind.NOTIFICATION_FINAL,
+        user_id=row.user_id,
+        sid=row.sid,
+        client_id=row.client_id,
+        actor="delivery",
+        data={
+            "state": row.state.value,
+            "attempts": row.attempt,
+            "status": row.last_status,
+            "error": row.last_error,
+            "store": row.store_id,
+            "reason": row.reason,
+            "ended_at": row.ended_at,
+            "registered_at": row.registered_at,
+            "local_until": row.local_until,
+            "safe_by": safe_by,
+        },
+    )
+
+
+def _kept_of(opened_at: int, address: str, user_agent: str) -> dict[str, str | int | None]:
+    return {"opened_at": opened_at, "address": address, "user_agent": user_agent}
+
+
+def _of_row(row: Notification, safe_by: int | None) -> _Line:
+    word = _word(row.final_at, row.state, row.attempt, row.last_status, row.last_error, row.store_id)
+    return _Line(row.client_id, row.store_id, row.registered_at, row.local_until, safe_by, word)
+
+
+def _of_event(event: Event) -> _Line:
+    data = event.data
+    store_id = str(data.get("store") or "")
+    word = _word(
+        event.at,
+        State(str(data.get("state"))),
+        _number(data.get("attempts")) or 0,
+        _number(data.get("status")),
+        str(data.get("error") or ""),
+        store_id,
+    )
+    return _Line(
+        event.client_id,
+        store_id,
+        _number(data.get("registered_at")) or 0,
+        _number(data.get("local_until")) or 0,
+        _number(data.get("safe_by")),
+        word,
+    )
+
+
+def _word(at: int | None, state: State, attempts: int, status: int | None, error: str, store_id: str) -> Word:
+    if state is not State.ACKNOWLEDGED:
+        return Word(at, state, attempts, status, error, None)
+    if status is not None and 200 <= status < 300:
+        told_by = ToldBy.PUSH
+    else:
+        # No call was answered with yes, so it asked: a store of ours at its check-in, anybody else by a poll.
+        told_by = ToldBy.CHECK_IN if store_id else ToldBy.POLL
+    # A failure of before stays in the row on one kind of store; it is not what came of it.
+    return Word(at, state, attempts, status, "", told_by)
+
+
+def _sites(lines: Iterable[_Line]) -> tuple[SiteReceipt, ...]:
+    """One per (client, store) of these lines, which come oldest first, the present row last."""
+    by_site: dict[tuple[str, str], list[_Line]] = {}
+    for line in lines:
+        by_site.setdefault((line.client_id, line.store_id), []).append(line)
+    sites = [_site(of_site) for of_site in by_site.values()]
+    return tuple(sorted(sites, key=lambda site: (site.registered_at or 0, site.client_id, site.store_id)))
+
+
+def _site(lines: list[_Line]) -> SiteReceipt:
+    last = lines[-1]
+    # A line may stand there twice (a crash between writing and marking), and the present row is a line as well.
+    words = list(dict.fromkeys(line.word for line in lines if line.word != last.word))
+    # Each is a moment after which it admitted nobody, found at another time: the earliest is as true as the others.
+    safe_by = min((line.safe_by for line in lines if line.safe_by is not None), default=None)
+    until, bound = _bound(last, safe_by)
+    return SiteReceipt(
+        client_id=last.client_id,
+        store_id=last.store_id,
+        registered_at=next((line.registered_at for line in lines if line.registered_at), None),
+        until=until,
+        bound=bound,
+        last=last.word,
+        before=tuple(words),
+    )
+
+
+def _bound(line: _Line, safe_by: int | None) -> tuple[int | None, Bound]:
+    at = line.word.at
+    if line.word.state is State.ACKNOWLEDGED and at is not None and (safe_by is None or at <= safe_by):
+        return at, Bound.ACKNOWLEDGED
+    if safe_by is not None:
+        return safe_by, Bound.LEASE
+    if 0 < line.local_until < _NO_MOMENT:
+        return line.local_until, Bound.LOCAL_SESSION
+    return None, Bound.NONE
+
+
+def _number(value: str | int | None) -> int | None:
+    return value if isinstance(value, int) else None
