@@ -2,7 +2,8 @@
 
     pending -> claimed -> acknowledged | refused | abandoned | pending (again later)
     pending -> moot (local_until has passed, or the client was removed);  born: pending | no_address | moot
-    refused | abandoned -> acknowledged (at a check-in), pending (an administrator's retry)
+    refused | abandoned -> acknowledged (at a check-in or poll), pending (an administrator's retry)
+    no_address -> acknowledged, refused (by a poll);  pending | claimed | abandoned -> refused (by a poll)
 
 Stores keep rows and compare `attempt`; every decision about a state is a function here (drawn in
 docs/notification-states.md).
@@ -35,6 +36,9 @@ OTHER_STORE = "other_store"
 
 #: The kind of a participant that asks (RFC 8936) instead of being called.
 POLLED = "poll"
+#: How `last_error` begins when the site itself refused the row by a poll.
+POLL_REFUSAL = "set_err:"
+_CODE_LENGTH = 40
 
 
 class State(StrEnum):
@@ -120,6 +124,23 @@ def state_at_birth(
         # A store of ours without an address hears of it at its check-in; anybody else is not told at all.
         return (State.PENDING, None) if store_id else (State.NO_ADDRESS, None)
     return State.PENDING, ended_at
+
+
+def is_offered(row: Notification, now: int) -> bool:
+    """Whether a site without our SDK is given this row when it polls. The stores repeat these lines.
+
+    Whatever became of it by push: a call that failed is no reason not to be heard another way. Only what the site
+    itself refused by a poll it doesn't hear again (RFC 8936 section 2.6), nor what is over by itself.
+    """
+    if row.store_id or row.state in (State.ACKNOWLEDGED, State.MOOT) or now >= row.local_until:
+        return False
+    return not (row.state is State.REFUSED and row.last_error.startswith(POLL_REFUSAL))
+
+
+def poll_refusal(code: str) -> str:
+    """The `last_error` of a row that its site refused by a poll with this error code, whatever that holds."""
+    clean = "".join(c if c.isascii() and c.isalnum() else "_" for c in code.lower())
+    return POLL_REFUSAL + (clean[:_CODE_LENGTH] or "unspecified")
 
 
 def after_answer(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> AttemptResult:

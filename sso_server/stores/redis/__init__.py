@@ -14,6 +14,7 @@ from sso_server.stores.redis.ledger import RedisArchive, RedisLedger
 from sso_server.stores.redis.link import Link
 from sso_server.stores.redis.lists import RedisSessionLists
 from sso_server.stores.redis.outbox import RedisOutbox
+from sso_server.stores.redis.polls import RedisPolls
 from sso_server.stores.redis.sessions import RedisSessions
 from sso_server.stores.redis.sweeps import RedisSweeps
 from sso_server.stores.redis.tickets import RedisTickets
@@ -31,6 +32,7 @@ class RedisStores:
         self.tickets = RedisTickets(link, keys)
         self.tokens = RedisTokens(link, keys)
         self.check_ins = RedisCheckIns(link, keys)
+        self.polls = RedisPolls(link, keys)
         self.outbox = RedisOutbox(link, keys)
         self.ledger = RedisLedger(link, keys)
         self.archive = RedisArchive(link, keys)

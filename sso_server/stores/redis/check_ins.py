@@ -16,7 +16,7 @@ from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
 from sso_server.stores.redis.records import pairs
 
-_STORES_KEPT_MS = 400 * DAY
+STORES_KEPT_MS = 400 * DAY
 
 
 class RedisCheckIns:
@@ -60,6 +60,9 @@ class RedisCheckIns:
         """See ports.CheckInStore."""
         found = []
         for store_id, text in pairs(self._link.send(command("HGETALL", self._keys.stores_of(client_id)))).items():
+            if not store_id:
+                # When the client itself last polled (polls.py).
+                continue
             try:
                 at, lease_s, grace_s = (int(json.loads(text)[name]) for name in ("at", "lease_s", "grace_s"))
             except (ValueError, KeyError, TypeError):
@@ -70,7 +73,7 @@ class RedisCheckIns:
     def _record(self, report: StoreReport, now: int) -> list[Call]:
         key = self._keys.stores_of(report.client_id)
         value = json.dumps({"at": now, "lease_s": report.lease_s, "grace_s": report.grace_s})
-        return [command("HSET", key, report.store_id, value), command("PEXPIRE", key, _STORES_KEPT_MS)]
+        return [command("HSET", key, report.store_id, value), command("PEXPIRE", key, STORES_KEPT_MS)]
 
     def _script(
         self, report: StoreReport, bucket: int, now: int, limit: int, lists: tuple[list[str], list[str], list[str]]

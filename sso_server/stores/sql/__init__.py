@@ -15,6 +15,7 @@ from sso_server.stores.sql.ledger import SqlArchive, SqlLedger
 from sso_server.stores.sql.lists import SqlSessionLists
 from sso_server.stores.sql.one_time import SqlOneTime
 from sso_server.stores.sql.outbox import SqlOutbox
+from sso_server.stores.sql.polls import SqlPolls
 from sso_server.stores.sql.sessions import SqlSessions
 from sso_server.stores.sql.sweeps import SqlSweeps
 from sso_server.stores.sql.tickets import SqlTickets
@@ -35,6 +36,7 @@ class SqlStores:
     tickets: SqlTickets
     tokens: SqlTokens
     check_ins: SqlCheckIns
+    polls: SqlPolls
     outbox: SqlOutbox
     ledger: SqlLedger
     archive: SqlArchive
@@ -63,6 +65,7 @@ class SqlStores:
             tickets=SqlTickets(database),
             tokens=SqlTokens(database),
             check_ins=SqlCheckIns(database),
+            polls=SqlPolls(database),
             outbox=SqlOutbox(database),
             ledger=SqlLedger(database),
             archive=SqlArchive(database),

@@ -97,7 +97,10 @@ _ENDS = (
     .order_by(notifications.c.ended_at, notifications.c.number)
     .limit(bindparam("_limit"))
 )
-_SITE_STORES = sa.select(site_stores).where(site_stores.c.client_id == bindparam("_client"))
+# The row without a store's name says when the client last polled (polls.py).
+_SITE_STORES = sa.select(site_stores).where(
+    site_stores.c.client_id == bindparam("_client"), site_stores.c.store_id != ""
+)
 
 
 class SqlCheckIns:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import and_, bindparam, exists, or_
 from sqlalchemy.engine import Connection
 
-from sso_server.core.notifications import State
+from sso_server.core.notifications import POLL_REFUSAL, State
 from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.sign_out import Ended
 from sso_server.stores.sql import ending
@@ -75,7 +75,14 @@ _STILL_NEEDED = exists().where(
         notifications.c.final_at.is_(None),
         notifications.c.to_archive_at.is_not(None),
         and_(
-            notifications.c.store_id != "",
+            or_(
+                notifications.c.store_id != "",
+                # What push gave up, its site may still hear by a poll; what it refused by a poll itself it won't.
+                and_(
+                    notifications.c.state.in_([State.REFUSED.value, State.ABANDONED.value]),
+                    sa.not_(notifications.c.last_error.startswith(POLL_REFUSAL, autoescape=True)),
+                ),
+            ),
             notifications.c.state != State.ACKNOWLEDGED.value,
             notifications.c.local_until > bindparam("_now"),
         ),

@@ -4,6 +4,12 @@ local function unacked_key(row)
   return key('unacked', row.client_id .. '/' .. row.store_id)
 end
 
+-- core/notifications.py, is_offered, but for the time: whether a site without our SDK may hear of the row by a poll.
+local function is_offered(row)
+  if row.store_id ~= '' or row.state == 'acknowledged' or row.state == 'moot' then return false end
+  return not (row.state == 'refused' and string.sub(row.last_error or '', 1, 8) == 'set_err:')
+end
+
 local function is_final(state)
   return state ~= 'pending' and state ~= 'claimed'
 end
@@ -22,24 +28,28 @@ local function flat_rows(sid)
   return list
 end
 
--- Indexes: `outbox` (when somebody must act), `archive` (final, not yet in the audit), `unacked` (what a store must hear).
+-- Where a row waits for a worker: a mass end's apart, so that its length hides nobody else's row.
+local function outbox_key(row)
+  return key(row.bulk == '1' and 'bulk' or 'outbox')
+end
+
+-- Indexes: `outbox` or `bulk` (when somebody must act), `archive` (final, not yet in the audit), `unacked` (what a store
+-- must hear, and what a site without one is offered when it polls).
 local function index_row(name, row, next_at, now)
   if next_at then
-    redis.call('ZADD', key('outbox'), int(next_at), name)
+    redis.call('ZADD', outbox_key(row), int(next_at), name)
   else
-    redis.call('ZREM', key('outbox'), name)
+    redis.call('ZREM', outbox_key(row), name)
   end
   if is_final(row.state) then
     redis.call('ZADD', key('archive'), int(now), name)
   else
     redis.call('ZREM', key('archive'), name)
   end
-  if row.store_id ~= '' then
-    if row.state == 'acknowledged' then
-      redis.call('ZREM', unacked_key(row), row.sid)
-    else
-      redis.call('ZADD', unacked_key(row), row.ended_at, row.sid)
-    end
+  if row.state == 'acknowledged' or row.store_id == '' and not is_offered(row) then
+    redis.call('ZREM', unacked_key(row), row.sid)
+  else
+    redis.call('ZADD', unacked_key(row), row.ended_at, row.sid)
   end
 end
 

@@ -28,7 +28,9 @@ for _, sid in ipairs(sids) do
         keep(row.next_attempt_at and now + 3600000 or local_until)
       elseif row.archived ~= '1' then
         keep(now + 3600000)
-      elseif row.store_id ~= '' and row.state ~= 'acknowledged' and local_until > now then
+      elseif local_until > now and row.state ~= 'acknowledged' and (row.store_id ~= ''
+        -- What push gave up, its site may still hear by a poll.
+        or is_offered(row) and row.state ~= 'no_address') then
         keep(local_until)
       end
     end
@@ -38,8 +40,9 @@ for _, sid in ipairs(sids) do
   else
     for _, name in ipairs(names) do
       local row = read(key('row', name))
-      if row and row.store_id ~= '' then redis.call('ZREM', unacked_key(row), sid) end
+      if row then redis.call('ZREM', unacked_key(row), sid) end
       redis.call('ZREM', key('outbox'), name)
+      redis.call('ZREM', key('bulk'), name)
       redis.call('ZREM', key('archive'), name)
       redis.call('DEL', key('row', name))
     end

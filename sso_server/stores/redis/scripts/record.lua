@@ -7,7 +7,8 @@ for i = 2, #ARGV, 6 do
   local row = read(key('row', name))
   local holds = row and row.state == 'claimed' and row.attempt == attempt
   if row and row.state ~= 'acknowledged' and (state == 'acknowledged' or holds) then
-    set_state(name, row, state, tonumber(next_at), now)
+    row.last_error = err
     redis.call('HSET', key('row', name), 'last_status', status, 'last_error', err)
+    set_state(name, row, state, tonumber(next_at), now)
   end
 end
