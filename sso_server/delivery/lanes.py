@@ -1,7 +1,9 @@
-"""Which claimed row is sent next: a lane per site, so that a slow one delays nobody. Pure; one thread owns it.
+"""Which claimed row is sent next: a lane per site, so that a slow one delays nobody, and two queues in each lane, so
+that a mass end (`Notification.bulk`) delays nobody who waits. Pure; one thread owns it.
 
 A site that answers gets several sends at once. One that fails gets one probe at a time, and after some failures none at
-all until its `not_before` (design 5.5).
+all until its `not_before` (design 5.5). A new worker knows nothing of that: it costs such a site three probes, one
+after the other, while the rows keep their own next attempts.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from sso_server.core.notifications import Answer, AttemptResult, Notification, p
 from sso_server.core.policy import MINUTE, SECOND
 
 AT_ONCE = 4
-_MOST_WAITING = 500
+MOST_WAITING = 1000
+_MOST_WAITING_AT_ONE = 500
 _MOST_WAITING_ON_PROBATION = 8
+_URGENT_IN_A_ROW = 3
 _LONGEST_WAIT_MS = 5 * SECOND
 _LONGEST_POSTPONEMENT_MS = 5 * MINUTE
 _PATIENCE = 3
@@ -23,9 +27,19 @@ _PAUSES_S = (2, 5, 15, 30, 60)
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Queue:
+    """What waits at one site, of one class."""
+
     waiting: deque[Notification] = field(default_factory=deque)
     running: int = 0
+    next_slot: float = 0.0
+    """When the next row that finds no room here can be sent, if the site goes on as it does."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    urgent: _Queue = field(default_factory=_Queue)
+    bulk: _Queue = field(default_factory=_Queue)
     answered: bool = False
     """Its last answer showed that it works."""
     failures: int = 0
@@ -33,23 +47,32 @@ class _Lane:
     not_before: int = 0
     took_ms: float = 50.0
     """How long it takes to answer, smoothed."""
-    next_slot: float = 0.0
-    """When the next row that finds no room here can be sent, if the site goes on as it does."""
 
-    @property
-    def at_once(self) -> int:
-        return AT_ONCE if self.answered else 1
+    def queue(self, *, bulk: bool) -> _Queue:
+        return self.bulk if bulk else self.urgent
 
-    @property
-    def step_ms(self) -> float:
-        return self.took_ms / self.at_once
-
-    @property
-    def has_room(self) -> bool:
+    def at_once(self, *, bulk: bool) -> int:
         if not self.answered:
-            return len(self.waiting) < _MOST_WAITING_ON_PROBATION
+            return 1
+        # One send is kept free of mass ends: what a person waits for never waits for one of theirs.
+        return AT_ONCE - 1 if bulk else AT_ONCE
+
+    def has_slot(self, *, bulk: bool) -> bool:
+        running = self.urgent.running + self.bulk.running
+        return running < self.at_once(bulk=False) and self.queue(bulk=bulk).running < self.at_once(bulk=bulk)
+
+    def step_ms(self, *, bulk: bool) -> float:
+        return self.took_ms / self.at_once(bulk=bulk)
+
+    def ahead(self, *, bulk: bool) -> int:
+        """How many are sent before a row of this class that comes now, give or take."""
+        return len(self.urgent.waiting) + (len(self.bulk.waiting) if bulk else 0)
+
+    def has_room(self, *, bulk: bool) -> bool:
+        if not self.answered:
+            return len(self.queue(bulk=bulk).waiting) < _MOST_WAITING_ON_PROBATION
         # What waits too long outlives its claim.
-        return len(self.waiting) < min(_MOST_WAITING, _LONGEST_WAIT_MS / self.step_ms)
+        return self.ahead(bulk=bulk) < min(_MOST_WAITING_AT_ONE, _LONGEST_WAIT_MS / self.step_ms(bulk=bulk))
 
 
 class Lanes:
@@ -57,35 +80,43 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
-        # Those with waiting rows only: with thousands of sites, most have none.
-        self._turns: OrderedDict[str, _Lane] = OrderedDict()
-        self.waiting = 0
+        # By class, those with waiting rows only: with thousands of sites, most have none.
+        self._turns: dict[bool, OrderedDict[str, _Lane]] = {False: OrderedDict(), True: OrderedDict()}
+        self._waiting = {False: 0, True: 0}
+        self._urgent_in_a_row = 0
         self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait, of both classes."""
+        return self._waiting[False] + self._waiting[True]
+
+    def room(self, *, bulk: bool) -> int:
+        """How many more rows of the class may be claimed. Bulk rows get what the others leave, a quarter at least; the
+        others never find the house full of them."""
+        most = max(MOST_WAITING // 4, MOST_WAITING - self._waiting[False]) if bulk else MOST_WAITING * 3 // 4
+        return max(0, most - self._waiting[bulk])
 
     def add(self, row: Notification, now: int) -> bool:
         """Queue a claimed row. False: its site is pausing or has enough waiting; then it is to be `postponed`."""
         lane = self._lanes.setdefault(row.client_id, _Lane())
-        if now < lane.not_before or not lane.has_room:
+        if now < lane.not_before or not lane.has_room(bulk=row.bulk):
             return False
-        lane.waiting.append(row)
-        self._turns.setdefault(row.client_id, lane)
-        self.waiting += 1
+        lane.queue(bulk=row.bulk).waiting.append(row)
+        self._turns[row.bulk].setdefault(row.client_id, lane)
+        self._waiting[row.bulk] += 1
         return True
 
     def take(self) -> Notification | None:
-        """The next row that may be sent now, clients in turn; `finish` must follow. None: nothing may be sent now."""
-        for client_id, lane in self._turns.items():
-            if lane.running < lane.at_once:
-                row = lane.waiting.popleft()
-                # The last to be served goes to the end of the queue.
-                self._turns.move_to_end(client_id)
-                if not lane.waiting:
-                    del self._turns[client_id]
-                lane.running += 1
-                self.running += 1
-                self.waiting -= 1
-                return row
-        return None
+        """The next row that may be sent now, clients in turn; `finish` must follow. None: nothing may be sent now.
+
+        What somebody waits for goes first; but after three such rows one of a mass end, if any waits, has its turn.
+        """
+        bulk_first = self._urgent_in_a_row >= _URGENT_IN_A_ROW
+        row = self._take(bulk=bulk_first) or self._take(bulk=not bulk_first)
+        if row is not None:
+            self._urgent_in_a_row = 0 if row.bulk else self._urgent_in_a_row + 1
+        return row
 
     def postponed(self, row: Notification, now: int, jitter: Callable[[], float]) -> AttemptResult:
         """What becomes of a claimed row that isn't to be sent now.
@@ -96,13 +127,14 @@ class Lanes:
         lane = self._lanes[row.client_id]
         if not lane.answered or now < lane.not_before:
             return put_back(row, now, lane.not_before, jitter)
-        lane.next_slot = max(lane.next_slot, now + len(lane.waiting) * lane.step_ms) + lane.step_ms
-        return released(row, min(int(lane.next_slot) + 1, now + _LONGEST_POSTPONEMENT_MS))
+        queue, step_ms = lane.queue(bulk=row.bulk), lane.step_ms(bulk=row.bulk)
+        queue.next_slot = max(queue.next_slot, now + lane.ahead(bulk=row.bulk) * step_ms) + step_ms
+        return released(row, min(int(queue.next_slot) + 1, now + _LONGEST_POSTPONEMENT_MS))
 
-    def finish(self, client_id: str, answer: Answer | None, now: int, took_ms: int = 0) -> None:
+    def finish(self, row: Notification, answer: Answer | None, now: int, took_ms: int = 0) -> None:
         """A taken row is done: what the site answered and how quickly, or None when it was not called at all."""
-        lane = self._lanes[client_id]
-        lane.running -= 1
+        lane = self._lanes[row.client_id]
+        lane.queue(bulk=row.bulk).running -= 1
         self.running -= 1
         if answer is None:
             return
@@ -124,16 +156,34 @@ class Lanes:
 
     def take_surplus(self, now: int) -> list[Notification]:
         """Waiting rows of sites that have begun to pause: they are to be `postponed`."""
-        return self._empty([client_id for client_id, lane in self._turns.items() if now < lane.not_before])
+        return self._empty(lambda lane: now < lane.not_before)
 
     def take_all(self) -> list[Notification]:
         """Every waiting row, at the end of a worker."""
-        return self._empty(list(self._turns))
+        return self._empty(lambda _: True)
 
-    def _empty(self, client_ids: list[str]) -> list[Notification]:
-        lanes = [self._turns.pop(client_id) for client_id in client_ids]
-        rows = [row for lane in lanes for row in lane.waiting]
-        for lane in lanes:
-            lane.waiting.clear()
-        self.waiting -= len(rows)
+    def _take(self, *, bulk: bool) -> Notification | None:
+        turns = self._turns[bulk]
+        for client_id, lane in turns.items():
+            if lane.has_slot(bulk=bulk):
+                queue = lane.queue(bulk=bulk)
+                row = queue.waiting.popleft()
+                # The last to be served goes to the end of the queue.
+                turns.move_to_end(client_id)
+                if not queue.waiting:
+                    del turns[client_id]
+                queue.running += 1
+                self.running += 1
+                self._waiting[bulk] -= 1
+                return row
+        return None
+
+    def _empty(self, chosen: Callable[[_Lane], bool]) -> list[Notification]:
+        rows: list[Notification] = []
+        for bulk, turns in self._turns.items():
+            for client_id in [client_id for client_id, lane in turns.items() if chosen(lane)]:
+                waiting = turns.pop(client_id).queue(bulk=bulk).waiting
+                self._waiting[bulk] -= len(waiting)
+                rows += waiting
+                waiting.clear()
         return rows

@@ -40,7 +40,7 @@ from sso_server.delivery.outages import Outage
 
 POLL_S = 0.25
 _BATCH = 100
-_MOST_WAITING = 1000
+_LEAST_ROOM = 25
 _MOST_BACKLOG = 5000
 _SLOW_S = 1.0
 _THREADS_PER_SLOT = 4
@@ -202,14 +202,15 @@ class Worker:
     def _claim_and_plan(self) -> float:
         """Claim a batch; when to claim again (monotonic seconds)."""
         now = self._clock.now()
-        if self._lanes.waiting + _BATCH > _MOST_WAITING or self._clerk.backlog > _MOST_BACKLOG:
+        if self._clerk.backlog > _MOST_BACKLOG:
             return monotonic() + POLL_S
-        if len(self._claim()) == _BATCH:
+        if len(self._claim()) >= _BATCH:
             wait_s = 0.0
         elif not self._trusts_clock:
             wait_s = POLL_S
         else:
-            due = self._outbox.next_due(now)
+            # Bulk rows that have no room are due and stay so; who is waited for comes between them.
+            due = self._outbox.next_due(now, bulk=None if self._has_room(bulk=True) else False)
             wait_s = POLL_S if due is None else (due - self._clock.now()) / 1000
             # Never sooner than a few milliseconds: what is due and was not handed out belongs to somebody else.
             wait_s = min(POLL_S, max(0.005, wait_s))
@@ -224,10 +225,19 @@ class Worker:
             # claims: they run out, and a node with the right time goes on. The sweeper beside us says so in the log.
             self._lanes.take_all()
             return []
-        rows = self._outbox.claim(self.name, self._clock.now(), _BATCH, CLAIM_MS)
+        rows: list[Notification] = []
+        # What somebody waits for first; mass ends get what is left of the batch, a quarter of it at least.
+        for bulk, most in ((False, _BATCH), (True, _BATCH // 4)):
+            if self._has_room(bulk=bulk):
+                limit = min(max(most, _BATCH - len(rows)), self._lanes.room(bulk=bulk))
+                rows += self._outbox.claim(self.name, self._clock.now(), limit, CLAIM_MS, bulk=bulk)
         for row in rows:
             self._place(row, self._clock.now())
         return rows
+
+    def _has_room(self, *, bulk: bool) -> bool:
+        # A claim costs a transaction: not for a handful of rows.
+        return self._lanes.room(bulk=bulk) >= _LEAST_ROOM
 
     def _place(self, row: Notification, now: int) -> None:
         """Decide what becomes of a claimed row."""
@@ -251,7 +261,7 @@ class Worker:
                 return
             client = self._still_to_be_sent(taken)
             if client is None:
-                self._lanes.finish(taken.client_id, None, now)
+                self._lanes.finish(taken, None, now)
                 continue
             self._number += 1
             self._begun[self._number] = monotonic()
@@ -306,7 +316,7 @@ class Worker:
         del self._begun[done.number]
         # A token that we couldn't sign says nothing about the site.
         answer = None if done.answer.error == _OUR_FAULT else done.answer
-        self._lanes.finish(row.client_id, answer, now, done.took_ms)
+        self._lanes.finish(row, answer, now, done.took_ms)
         result = after_answer(row, done.answer, now, self._jitter)
         if self._trusts_clock or result.state is State.ACKNOWLEDGED:
             # By a wrong clock the next try could be weeks away.

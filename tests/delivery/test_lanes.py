@@ -22,8 +22,8 @@ ROW = Notification(
 )
 
 
-def row(client_id: str) -> Notification:
-    return replace(ROW, client_id=client_id)
+def row(client_id: str, *, bulk: bool = False) -> Notification:
+    return replace(ROW, client_id=client_id, bulk=bulk)
 
 
 def filled(lanes: Lanes, *client_ids: str) -> Lanes:
@@ -43,7 +43,7 @@ def test_sites_take_turns() -> None:
     lanes = filled(Lanes(), "a", "a", "a", "b", "c")
     assert takes(lanes) == ["a", "b", "c"]
     for client_id in ("a", "b", "c"):
-        lanes.finish(client_id, OK, NOW)
+        lanes.finish(row(client_id), OK, NOW)
     filled(lanes, "b")
     assert sorted(takes(lanes)) == ["a", "a", "b"]
 
@@ -52,9 +52,9 @@ def test_a_site_that_never_answered_gets_one_at_a_time_and_then_four() -> None:
     lanes = filled(Lanes(), *["a"] * 8)
     assert takes(lanes) == ["a"]
     assert takes(lanes) == []
-    lanes.finish("a", OK, NOW)
+    lanes.finish(row("a"), OK, NOW)
     assert takes(lanes) == ["a"] * AT_ONCE
-    lanes.finish("a", AWAY, NOW)
+    lanes.finish(row("a"), AWAY, NOW)
     assert takes(lanes) == []
     assert (lanes.waiting, lanes.running) == (3, 3)
 
@@ -64,15 +64,15 @@ def test_a_site_that_fails_three_times_in_a_row_is_left_alone_for_a_while() -> N
     for _ in range(3):
         filled(lanes, "a", "b")
         takes(lanes)
-        lanes.finish("a", AWAY, NOW)
-        lanes.finish("b", OK, NOW)
+        lanes.finish(row("a"), AWAY, NOW)
+        lanes.finish(row("b"), OK, NOW)
     assert lanes.not_before("b") == 0
     pause = lanes.not_before("a")
     assert pause > NOW
     assert not lanes.add(row("a"), pause - 1)
     assert lanes.add(row("a"), pause)
     takes(lanes)
-    lanes.finish("a", OK, pause)
+    lanes.finish(row("a"), OK, pause)
     assert lanes.not_before("a") == 0
 
 
@@ -81,7 +81,7 @@ def test_pauses_grow_to_a_minute_and_no_further() -> None:
     for _ in range(12):
         lanes.add(row("a"), now)
         lanes.take()
-        lanes.finish("a", AWAY, now)
+        lanes.finish(row("a"), AWAY, now)
         pauses.append(max(0, lanes.not_before("a") - now) // 1000)
         now = max(now, lanes.not_before("a"))
     assert pauses == [0, 0, 2, 5, 15, 30, 60, 60, 60, 60, 60, 60]
@@ -91,7 +91,7 @@ def test_what_a_pausing_site_has_waiting_is_given_back() -> None:
     lanes = filled(Lanes(), *["a"] * 5, "b", "b")
     for _ in range(3):
         lanes.take()
-        lanes.finish("a", AWAY, NOW)
+        lanes.finish(row("a"), AWAY, NOW)
         takes(lanes)
     surplus = lanes.take_surplus(NOW)
     assert surplus
@@ -103,7 +103,7 @@ def test_a_site_on_probation_can_have_only_few_waiting() -> None:
     lanes = Lanes()
     assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 8
     lanes.take()
-    lanes.finish("a", OK, NOW)
+    lanes.finish(row("a"), OK, NOW)
     assert sum(lanes.add(row("a"), NOW) for _ in range(100)) == 100
 
 
@@ -112,7 +112,7 @@ def test_a_busy_site_s_surplus_is_due_when_its_turn_will_have_come() -> None:
     for _ in range(200):
         filled(lanes, "a")
         lanes.take()
-        lanes.finish("a", OK, NOW, took_ms=40)
+        lanes.finish(row("a"), OK, NOW, took_ms=40)
     accepted = 0
     while lanes.add(row("a"), NOW):
         accepted += 1
@@ -129,7 +129,7 @@ def test_a_slow_site_has_few_waiting_because_claims_run_out() -> None:
     for _ in range(50):
         filled(lanes, "a")
         lanes.take()
-        lanes.finish("a", OK, NOW, took_ms=2000)
+        lanes.finish(row("a"), OK, NOW, took_ms=2000)
     assert sum(lanes.add(row("a"), NOW) for _ in range(100)) <= 12
     far = [lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at for _ in range(5000)]
     assert far[-1] == NOW + 300_000
@@ -143,5 +143,5 @@ def test_what_a_failing_site_can_t_take_waits_as_after_a_failure() -> None:
 def test_an_attempt_that_failed_at_the_centre_says_nothing_about_the_site() -> None:
     lanes = filled(Lanes(), "a")
     lanes.take()
-    lanes.finish("a", None, NOW)
+    lanes.finish(row("a"), None, NOW)
     assert (lanes.not_before("a"), lanes.running, lanes.waiting) == (0, 0, 0)

@@ -52,7 +52,7 @@ class Store:
         if not self.away:
             return getattr(self.real, name)
 
-        def fail(*_args: object) -> None:
+        def fail(*_args: object, **_more: object) -> None:
             self.failures += 1
             raise AWAY
 

@@ -158,8 +158,8 @@ def test_a_claim_that_is_nearly_over_is_not_sent(deliveries: Deliveries) -> None
         class SlowClaim:
             """The store answered so late that the claim has three seconds left."""
 
-            def claim(self, *args: int) -> list[Notification]:
-                rows = deliveries.stores.outbox.claim(*args)
+            def claim(self, *args: int, bulk: bool) -> list[Notification]:
+                rows = deliveries.stores.outbox.claim(*args, bulk=bulk)
                 deliveries.clock.pass_ms(27_000 if rows else 0)
                 return rows
 

@@ -1,4 +1,7 @@
-"""Outbox on Redis: a sorted set of rows per bucket; claiming moves a row to the moment when its claim is over."""
+"""Outbox on Redis: two sorted sets of rows per bucket, one for rows that somebody waits for and one for mass ends.
+
+Claiming moves a row to the moment when its claim is over.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from sso_server.stores.redis.buckets import count_all, find_bucket, lowest_score
 from sso_server.stores.redis.keys import Keys
 from sso_server.stores.redis.link import Link, step
 
+# The keys' kinds by `bulk`; scripts/_rows.lua says which row stands in which.
+_KINDS = ("outbox", "bulk")
+
 
 class RedisOutbox:
     """The worker's side of the ledger."""
@@ -18,11 +24,12 @@ class RedisOutbox:
         self._link = link
         self._keys = keys
 
-    def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
+    def claim(self, worker: str, now: int, limit: int, claim_ms: int, *, bulk: bool = False) -> list[Notification]:
         """See ports.Outbox. If its answer is lost, the rows come again when the claim is over, as after a death."""
         # Beginning at another bucket each time, so that none waits behind a busy one.
-        shares = share_out(count_all(self._link, self._keys, "outbox", now), limit, first=now)
-        steps = [step("claim", self._keys.bucket(b), now, take, worker, claim_ms) for b, take in shares]
+        kind = _KINDS[bulk]
+        shares = share_out(count_all(self._link, self._keys, kind, now), limit, first=now)
+        steps = [step("claim", self._keys.bucket(b), now, take, worker, claim_ms, kind) for b, take in shares]
         return [row for reply in self._link.send_all(steps) for row in records.notifications(reply)]
 
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
@@ -38,6 +45,6 @@ class RedisOutbox:
             batches.setdefault(bucket, []).extend((name, r.attempt, r.state.value, next_at, status, r.error))
         self._link.send_all([step("record", self._keys.bucket(b), now, *words) for b, words in batches.items()])
 
-    def next_due(self, now: int) -> int | None:
+    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
         """See ports.Outbox. In the past: a row is due already."""
-        return lowest_score(self._link, self._keys, "outbox")
+        return lowest_score(self._link, self._keys, *(_KINDS if bulk is None else (_KINDS[bulk],)))

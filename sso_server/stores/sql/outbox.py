@@ -12,12 +12,18 @@ from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import notification_of
 from sso_server.stores.sql.tables import notifications
 
-# due_at is the next attempt of a pending row and the end of the claim of a claimed one: one index finds both, also what
-# a dead worker left.
-_NEXT_DUE = sa.select(sa.func.min(notifications.c.due_at)).where(notifications.c.due_at.is_not(None))
+# due_at is the next attempt of a pending row and the end of the claim of a claimed one: one index, by class, finds
+# both, also what a dead worker left.
+_NEXT_DUE = sa.select(sa.func.min(notifications.c.due_at)).where(
+    notifications.c.bulk == bindparam("_bulk"), notifications.c.due_at.is_not(None)
+)
 _due = (
     sa.select(notifications.c.number)
-    .where(notifications.c.due_at.is_not(None), notifications.c.due_at <= bindparam("_now"))
+    .where(
+        notifications.c.bulk == bindparam("_bulk"),
+        notifications.c.due_at.is_not(None),
+        notifications.c.due_at <= bindparam("_now"),
+    )
     .order_by(notifications.c.due_at, notifications.c.number)
     .limit(bindparam("_limit"))
     .with_for_update(skip_locked=True)
@@ -67,13 +73,13 @@ class SqlOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, worker: str, now: int, limit: int, claim_ms: int) -> list[Notification]:
-        """Due rows, longest due first, claimed by this worker until now + claim_ms. Raises Unavailable."""
-        due = self.next_due(now)
+    def claim(self, worker: str, now: int, limit: int, claim_ms: int, *, bulk: bool = False) -> list[Notification]:
+        """Due rows of the class, longest due first, claimed by this worker until now + claim_ms. Raises Unavailable."""
+        due = self.next_due(now, bulk=bulk)
         if due is None or due > now:
             # Looking costs a read; most polls find nothing and take no lock.
             return []
-        values = {"_worker": worker, "_now": now, "_limit": limit, "_until": now + claim_ms}
+        values = {"_worker": worker, "_now": now, "_limit": limit, "_until": now + claim_ms, "_bulk": bulk}
         with self._database.write() as connection:
             rows = connection.execute(_CLAIM, values).all()
         return [notification_of(row) for row in sorted(rows, key=lambda row: (row.next_attempt_at or 0, row.number))]
@@ -94,12 +100,15 @@ class SqlOutbox:
             if successes:
                 connection.execute(_RECORD_SUCCESS, successes)
 
-    def next_due(self, now: int) -> int | None:
-        """When the next row is due (ms), in the past if it is overdue; None when there is none. Raises Unavailable."""
+    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
+        """When the next row of the class (None: of either) is due (ms), in the past if it is overdue; None when there
+        is none. Raises Unavailable."""
         del now  # the moment stands in the row
+        classes = (False, True) if bulk is None else (bulk,)
         with self._database.read() as connection:
-            due: int | None = connection.execute(_NEXT_DUE).scalar_one()
-        return due
+            # One look for each class: each is the first entry of the index, a minimum over both would read all of it.
+            dues = [connection.execute(_NEXT_DUE, {"_bulk": one}).scalar_one() for one in classes]
+        return min((due for due in dues if due is not None), default=None)
 
 
 def _values(result: AttemptResult, now: int) -> dict[str, object]:

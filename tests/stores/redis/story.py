@@ -194,7 +194,7 @@ class Story:
         yield "registered"
         assert s.tokens.revoke_grants_of(other.user_id, NOW) == 2 + 1
         yield "revoke_grants_of"
-        assert [ended.session.sid for ended in s.sweeps.end_due(NOW + DAY, 10)] == [other.sid]
+        assert [ended.session.sid for ended in s.sweeps.end_due(NOW + 9 * HOUR, 10)] == [other.sid]
         yield "end_due"
         assert s.ledger.retry(other.sid, "shop", NOW) == 1
         yield "retry"
