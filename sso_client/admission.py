@@ -57,12 +57,29 @@ class Admission:
 
     def _renew(self, session: LocalSession, lease: Lease) -> None:
         """Ask the centre if nobody else does; a failure is no reason to stop anybody yet."""
+        overdue = _overdue(session, lease, now(self._clock))
+        rest_ms = min(_REST_RENEWING_MS, max(100, lease.lease_ms // 10))
         try:
-            rest_ms = min(_REST_RENEWING_MS, max(100, lease.lease_ms // 10))
-            if self._take_turn(session, rest_ms, early=True) is Turn.MINE:
-                self._check_in.run(total_s=_ASK_S)
+            turn = self._take_turn(session, rest_ms, early=True)
+            for _ in range(_WAIT_STEPS // 3 if overdue else 0):
+                if turn is not Turn.BUSY:
+                    break
+                # Whoever is asking may have read the store before this click was in it, and nobody may come after.
+                time.sleep(_WAIT_STEP_S)
+                turn = self._take_turn(session, rest_ms, early=True)
+            if turn is Turn.MINE and not self._check_in.run(total_s=_ASK_S).confirmed:
+                self._journal.note_failure("unconfirmed", now(self._clock))  # others go on before it is tried again
         except SSOError as error:
             log.debug("renewal put off: %s", error)
+            if overdue and error.code.startswith("store_"):
+                self._tell_past_the_store(session)
+
+    def _tell_past_the_store(self, session: LocalSession) -> None:
+        """The centre must hear of this click, and the store can't keep it until a later one comes to tell it."""
+        try:
+            self._check_in.tell_active(session.sid or "", _ASK_S)
+        except SSOError as error:
+            log.warning("activity neither noted nor told: %s", error)
 
     def _take_turn(self, session: LocalSession, rest_ms: int, *, early: bool) -> Turn | None:
         """The right to ask; None if asking has become needless: another's answer came between judging and taking."""
@@ -117,8 +134,11 @@ class Admission:
             if self._sessions.mark_served(session, moment.wall_ms):
                 return replace(session, served_at_ms=moment.wall_ms, generation=session.generation + 1)
         except SSOError as error:
-            # Activity lost is a smaller evil than a person stopped under a lease that holds.
+            # No reason to stop a person under a lease that holds. The next request notes it; only a click after which
+            # none may come in time is told at once.
             log.warning("activity not noted: %s", error)
+            if session.leased and _overdue(replace(session, served_at_ms=moment.wall_ms), lease, moment):
+                self._tell_past_the_store(session)
         # Another request marked it, or it has just been ended: the row decides.
         found, _ = self._sessions.find(session.cookie_hash, moment.wall_ms)
         return found

@@ -18,6 +18,7 @@ from sso_client.settings import Settings
 from sso_client.stores import MAX_LIST, CheckInJournal
 
 _ROUNDS = 6
+_MAX_EPOCH = 64
 # "Not now" rather than "not you" (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
 _NOT_NOW = frozenset({408, 425, 429})
 
@@ -43,7 +44,12 @@ def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
             report_s = document.get("report_s", max(lease_s, 60))  # an older centre waits at least that long
             if type(report_s) is not int or not 0 < report_s <= 86_400:
                 raise SSOError("check_in_malformed", "report_s")
-            return CheckInAnswer(tuple(ends), more, mark, lag_ms, lease_s * 1000, grace_s * 1000, report_s * 1000)
+            epoch = document.get("epoch", "")  # an older centre has none, and none is as good as any other
+            if not isinstance(epoch, str) or len(epoch) > _MAX_EPOCH:
+                raise SSOError("check_in_malformed", "epoch")
+            return CheckInAnswer(
+                tuple(ends), more, mark, lag_ms, lease_s * 1000, grace_s * 1000, report_s * 1000, epoch
+            )
     raise SSOError("check_in_malformed", f"members {sorted(document)!r:.200}")
 
 
@@ -67,15 +73,21 @@ class CheckIn:
         self._journal = journal
         self._events = events
         self._clock = clock
+        self._listed = False
 
-    def run(self, *, all_sids: bool = False, total_s: float = 5.0) -> CheckInReport:
+    def run(self, *, all_sids: bool = False, total_s: float = 5.0, ends_only: bool = False) -> CheckInReport:
         """Ask until nothing is left (a few rounds at most). Raises SSOError; then the failure is in the store.
 
-        `all_sids` lists every session, as after a gap. `total_s` bounds discovery and all rounds together.
+        `all_sids` lists every session, as after a gap. `total_s` bounds discovery and all rounds together: a list that
+        is longer than that goes on where it stopped at the next call. `ends_only` stops as soon as the sign-outs that
+        began here are told: a person waits for it.
         """
-        ended, confirmed = 0, False
+        ended, confirmed, rounds = 0, False, 0
         deadline = monotonic() + total_s
-        for _ in range(_ROUNDS):
+        # A process that has just started can't know whether the file was replaced by an older copy meanwhile: the
+        # sessions that came back with it were acknowledged long ago, and only a full list finds them.
+        all_sids = all_sids or not (self._listed or ends_only)
+        while rounds < _ROUNDS:
             sent = now(self._clock)
             told = self._journal.gather(sent.wall_ms, all_sids)
             try:
@@ -87,18 +99,25 @@ class CheckIn:
                     break
                 self._failed(error)
                 raise
-            for end, sessions in self._journal.apply(answer, told, sent):
+            applied = self._journal.apply(answer, told, sent)
+            for end, sessions in applied.ends:
                 ended += sessions
                 if sessions:
                     self._tell_end(end)
             for sid in told.ended:
                 self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
-            confirmed = confirmed or not answer.more
+            confirmed = confirmed or applied.confirmed
             all_sids = False
+            self._listed = self._listed or (told.sids is not None and not told.sids_end)
+            rounds += 0 if told.sids_end else 1  # the parts of a long list are bounded by the deadline alone
             whole = not told.sids_end and len(told.active) < MAX_LIST
-            if whole and not answer.ends and not answer.more:
+            if (whole and not answer.ends and applied.confirmed) or (ends_only and len(told.ended) < MAX_LIST):
                 break
         return CheckInReport(ended, confirmed)
+
+    def tell_active(self, sid: str, total_s: float) -> None:
+        """Report one session as used, past the store, which can't be written: this confirms nobody. Raises SSOError."""
+        self._post(Outgoing(0, None, (), (), (sid,), None, "", ""), monotonic() + total_s)
 
     def _post(self, told: Outgoing, deadline: float) -> CheckInAnswer:
         # Half of the time at most, so that a document that can't be had again doesn't cost the check-in itself.

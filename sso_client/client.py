@@ -249,7 +249,7 @@ class SSOClient:
     def _tell_at_once(self) -> tuple[bool, bool]:
         """Report sign-outs that began here: (confirmed, reachable). What fails is repeated at every check-in."""
         try:
-            self._check_in.run()
+            self._check_in.run(ends_only=True)
         except SSOError as error:
             text = "the centre wasn't told yet; it will be at the next check-in"
             self._events.tell("sign_out_pending", text, level=logging.WARNING)

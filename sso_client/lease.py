@@ -17,7 +17,7 @@ class Lease:
     lease_ms: int
     grace_ms: int
     report_ms: int  # how long the centre waits for news of somebody's activity
-    failure: str  # why the last attempt failed: "" | "unreachable" | "refused"
+    failure: str  # why the last attempt failed: "" | "unreachable" | "refused" | "unconfirmed"
 
 
 class Standing(Enum):

@@ -76,11 +76,15 @@ class CheckInAnswer:
     lease_ms: int
     grace_ms: int
     report_ms: int
+    epoch: str  # another one than before: the centre went back in time and must be shown every session
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What one check-in tells. `sids` is None when the full list isn't due; after `sids_end` its next part starts."""
+    """What one check-in tells.
+
+    `sids` is None when the full list isn't due; else its part after `sids_from`, up to `sids_end` (empty: the rest).
+    """
 
     read_at_ms: int
     mark: str | None
@@ -88,7 +92,16 @@ class Outgoing:
     ended: tuple[str, ...]
     active: tuple[str, ...]
     sids: tuple[str, ...] | None
+    sids_from: str
     sids_end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an answer did in the store: each end with the local sessions it ended; whether the lease was stamped."""
+
+    ends: tuple[tuple[End, int], ...]
+    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)

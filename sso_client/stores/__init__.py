@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sso_client.clock import Instant
 from sso_client.lease import Lease
-from sso_client.records import CheckInAnswer, End, Event, LocalSession, Outgoing
+from sso_client.records import Applied, CheckInAnswer, Event, LocalSession, Outgoing
 
 # A ticket's life and ten minutes: how long an ended sid must keep a late local session from being opened.
 TOMBSTONE_MS = 11 * 60_000
@@ -79,16 +79,17 @@ class CheckInJournal(Protocol):
         """Nothing needs to be asked after all."""
 
     def gather(self, now_ms: int, all_sids: bool) -> Outgoing:
-        """Everything that a check-in should say now."""
+        """Everything that a check-in should say now. `all_sids`: earlier lists don't count, as after a gap."""
 
-    def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> list[tuple[End, int]]:
-        """Apply ends and, if nothing is left out, the lease; forget what was confirmed; give the turn back.
+    def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
+        """Apply ends and, if nothing is left out, the lease; forget what was confirmed. A stamp gives the turn back.
 
-        Returns each end with the number of local sessions that it ended.
+        Under an epoch that the whole list of sessions was not yet answered under, the lease stays as it is and the list
+        is due.
         """
 
     def note_failure(self, kind: str, now: Instant) -> None:
-        """Remember why an attempt failed (`unreachable` or `refused`) and give the turn back."""
+        """Remember why an attempt failed (`unreachable`, `refused`, `unconfirmed`) and give the turn back."""
 
     def has_untold_ends(self) -> bool:
         """True if somebody signed out here and the centre hasn't confirmed it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from sso_client.errors import SSOError
 from sso_client.identifiers import new_store_id
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_S = 2.0
 
 _SCHEMA = """
@@ -38,7 +38,8 @@ CREATE TABLE lease (
     wall_ms INTEGER, lease_ms INTEGER NOT NULL DEFAULT 0, grace_ms INTEGER NOT NULL DEFAULT 0, mark TEXT,
     failure TEXT NOT NULL DEFAULT '', attempted_boot_ms INTEGER NOT NULL DEFAULT 0,
     turn_until_boot_ms INTEGER NOT NULL DEFAULT 0, sids_sent_at_ms INTEGER NOT NULL DEFAULT 0,
-    sids_cursor TEXT NOT NULL DEFAULT '', report_ms INTEGER NOT NULL DEFAULT 60000
+    sids_cursor TEXT NOT NULL DEFAULT '', report_ms INTEGER NOT NULL DEFAULT 60000,
+    epoch TEXT, list_epoch TEXT
 );
 INSERT INTO lease (id) VALUES (1);
 CREATE TABLE events (
@@ -55,6 +56,12 @@ UPDATE lease SET report_ms = max(lease_ms, report_ms);
 ALTER TABLE lease DROP COLUMN leased;
 UPDATE meta SET value = '2' WHERE name = 'schema';
 """
+_FROM_2_TO_3 = """
+ALTER TABLE lease ADD COLUMN epoch TEXT;
+ALTER TABLE lease ADD COLUMN list_epoch TEXT;
+UPDATE meta SET value = '3' WHERE name = 'schema';
+"""
+_UPGRADES = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3}
 
 
 class SqliteFile:
@@ -110,8 +117,8 @@ class SqliteFile:
                 raise SSOError("store_failed", f"{self._path}: this file belongs to another program")
             if int(meta["schema"]) > SCHEMA_VERSION:
                 raise SSOError("store_newer", f"{self._path}: schema {meta['schema']}")
-            if int(meta["schema"]) == 1:
-                for statement in _FROM_1_TO_2.split(";"):
+            for version in range(int(meta["schema"]), SCHEMA_VERSION):
+                for statement in _UPGRADES[version].split(";"):
                     connection.execute(statement)
         if (meta["issuer"], meta["client_id"]) != (issuer, client_id):
             raise SSOError("store_other_client", f"{self._path}: {meta['client_id']} at {meta['issuer']}")

@@ -1,12 +1,15 @@
 """The check-in side of the SQLite store: what is still to be told, what was answered, and the lease."""
 
+import sqlite3
+
 from sso_client.clock import Instant
-from sso_client.records import CheckInAnswer, End, Outgoing
+from sso_client.records import Applied, CheckInAnswer, Outgoing
 from sso_client.stores import MAX_LIST, SIDS_EVERY_MS, TURN_MS, Turn
 from sso_client.stores.sqlite_file import SqliteFile
 from sso_client.stores.sqlite_sessions import end_sid
 
 _OVERTAKEN_MS = 5000  # longer than anybody waits for the write lock
+_AHEAD_MS = 10_000  # longer than a check-in takes
 
 
 class SqliteJournal:
@@ -35,10 +38,15 @@ class SqliteJournal:
 
     def gather(self, now_ms: int, all_sids: bool) -> Outgoing:
         with self._file.write() as connection:
+            if all_sids:
+                # After a gap no earlier list counts. One that was begun since the gap goes on where it stopped.
+                connection.execute(
+                    "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE epoch IS NOT NULL"
+                )
             lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor FROM lease").fetchone()
             sids, sids_end = None, ""
             sent_ago = now_ms - lease["sids_sent_at_ms"]
-            if all_sids or lease["sids_cursor"] or not 0 <= sent_ago < SIDS_EVERY_MS:
+            if lease["sids_cursor"] or not 0 <= sent_ago < SIDS_EVERY_MS:
                 sids = tuple(
                     row[0]
                     for row in connection.execute(
@@ -62,35 +70,36 @@ class SqliteJournal:
             ended=tuple(row[0] for row in ended),
             active=tuple(row[0] for row in active),
             sids=sids,
+            sids_from=lease["sids_cursor"],
             sids_end=sids_end,
         )
 
-    def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> list[tuple[End, int]]:
+    def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
         with self._file.write() as connection:
             # First forget what this 200 confirmed: an end listed again below gets a new acknowledgement.
             connection.executemany("DELETE FROM acks WHERE sid = ?", [(sid,) for sid in told.acks])
             connection.executemany("DELETE FROM untold_ends WHERE sid = ?", [(sid,) for sid in told.ended])
             connection.executemany(
-                "UPDATE sessions SET reported_at_ms = ? WHERE sid = ?", [(told.read_at_ms, sid) for sid in told.active]
+                # An activity of the future was noted while the clock was wrong: reported once, it is over.
+                "UPDATE sessions SET reported_at_ms = :at,"
+                " served_at_ms = CASE WHEN served_at_ms > :at + :ahead THEN :at ELSE served_at_ms END WHERE sid = :sid",
+                [{"at": told.read_at_ms, "ahead": _AHEAD_MS, "sid": sid} for sid in told.active],
             )
-            ends = [(end, end_sid(connection, end.sid, sent.wall_ms)) for end in answer.ends]
+            ends = tuple((end, end_sid(connection, end.sid, sent.wall_ms)) for end in answer.ends)
             connection.executemany(
                 "INSERT OR IGNORE INTO acks VALUES (?)",
                 [(end.sid,) for end in answer.ends if end.reason != "unknown_session"],
             )
+            known = _note_list(connection, answer.epoch, told)
             if told.sids is not None:
-                connection.execute(
-                    "UPDATE lease SET sids_cursor = ?,"
-                    " sids_sent_at_ms = CASE ? WHEN '' THEN ? ELSE sids_sent_at_ms END",
-                    (told.sids_end, told.sids_end, told.read_at_ms),
-                )
                 # The centre knows them from now on, even those that were opened while it seemed to take no check-ins.
                 connection.executemany(
                     "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
                 )
-            connection.execute("UPDATE lease SET failure = '', turn_until_boot_ms = 0")
+            connection.execute("UPDATE lease SET failure = ''")
             connection.execute("UPDATE lease SET mark = ?", (answer.mark,))
-            if not answer.more:
+            confirmed = known and not answer.more
+            if confirmed:
                 # Answers may overtake each other: an older stamp only shortens the lease, so no order is needed.
                 stamp = sent.earlier(answer.lag_ms)
                 connection.execute(
@@ -104,7 +113,9 @@ class SqliteJournal:
                         answer.report_ms,
                     ),
                 )
-        return ends
+                if not told.sids_end:  # else the same caller goes on asking
+                    connection.execute("UPDATE lease SET turn_until_boot_ms = 0")
+        return Applied(ends, confirmed)
 
     def note_failure(self, kind: str, now: Instant) -> None:
         with self._file.write() as connection:
@@ -115,3 +126,22 @@ class SqliteJournal:
     def has_untold_ends(self) -> bool:
         with self._file.read() as connection:
             return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None
+
+
+def _note_list(connection: sqlite3.Connection, epoch: str, told: Outgoing) -> bool:
+    """Note which part of the list was answered. True if the whole list was answered under this epoch, now or before.
+
+    The parts belong together: each starts where the last one ended, and all were answered under one epoch. A part of
+    another worker's list, or one from before the centre went back in time, proves nothing for this one.
+    """
+    lease = connection.execute("SELECT epoch, list_epoch, sids_cursor FROM lease").fetchone()
+    place = (told.sids_from, epoch)
+    if told.sids is not None and (not told.sids_from or place == (lease["sids_cursor"], lease["list_epoch"])):
+        connection.execute("UPDATE lease SET sids_cursor = ?, list_epoch = ?", (told.sids_end, epoch))
+        if not told.sids_end:
+            connection.execute("UPDATE lease SET sids_sent_at_ms = ?, epoch = ?", (told.read_at_ms, epoch))
+            return True
+    elif epoch not in (lease["epoch"], lease["list_epoch"]):
+        # From the start: whom the centre forgot must be registered again before anybody is confirmed.
+        connection.execute("UPDATE lease SET sids_cursor = '', sids_sent_at_ms = 0, list_epoch = ?", (epoch,))
+    return bool(epoch == lease["epoch"])

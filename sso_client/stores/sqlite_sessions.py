@@ -82,9 +82,11 @@ class SqliteSessions:
     def mark_served(self, session: LocalSession, now_ms: int) -> bool:
         with self._file.write() as connection:
             changed = connection.execute(
-                "UPDATE sessions SET served_at_ms = ?, generation = generation + 1"
-                " WHERE cookie_hash = ? AND generation = ?",
-                (now_ms, session.cookie_hash, session.generation),
+                # A report of the future was noted while the clock was wrong; it must not hide activity from now on.
+                "UPDATE sessions SET served_at_ms = :now, generation = generation + 1,"
+                " reported_at_ms = CASE WHEN reported_at_ms > :now THEN 0 ELSE reported_at_ms END"
+                " WHERE cookie_hash = :cookie AND generation = :generation",
+                {"now": now_ms, "cookie": session.cookie_hash, "generation": session.generation},
             )
             return changed.rowcount == 1
 

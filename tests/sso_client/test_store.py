@@ -142,16 +142,23 @@ def test_a_file_of_another_program_is_left_alone_and_named(meta: str, tmp_path: 
     file.close()
 
 
-def test_a_store_of_the_first_version_is_upgraded_and_its_sessions_stay_leased(tmp_path: Path) -> None:
+TO_1 = (
+    "ALTER TABLE sessions DROP COLUMN leased; ALTER TABLE lease DROP COLUMN report_ms;"
+    "ALTER TABLE lease ADD COLUMN leased INTEGER NOT NULL DEFAULT 1;"
+)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_version_is_upgraded_and_its_sessions_stay_leased(version: int, tmp_path: Path) -> None:
     path = tmp_path / "sso.sqlite3"
     store = open_sqlite_store(path, **NAMES)
     store.sessions.open(a_session(), None)
     store.close()
     with sqlite3.connect(path) as file:
         file.executescript(
-            "ALTER TABLE sessions DROP COLUMN leased; ALTER TABLE lease DROP COLUMN report_ms;"
-            "ALTER TABLE lease ADD COLUMN leased INTEGER NOT NULL DEFAULT 1; UPDATE lease SET lease_ms = 90000;"
-            "UPDATE meta SET value = '1' WHERE name = 'schema'"
+            "UPDATE lease SET lease_ms = 90000, report_ms = 90000;"
+            "ALTER TABLE lease DROP COLUMN epoch; ALTER TABLE lease DROP COLUMN list_epoch;"
+            f"{TO_1 if version == 1 else ''} UPDATE meta SET value = '{version}' WHERE name = 'schema'"
         )
     file.close()
     for _ in range(2):
@@ -159,6 +166,7 @@ def test_a_store_of_the_first_version_is_upgraded_and_its_sessions_stay_leased(t
         session, lease = store.sessions.find("hash", 3000)
         assert session.leased
         assert lease.report_ms == 90_000
+        assert store.journal.gather(5000, False).sids == (session.sid,)
         store.close()
 
 

@@ -44,6 +44,7 @@ class FakeProvider:
     leases: bool = True
     lease_s: int = 60
     grace_s: int = 0
+    epoch: str | None = None  # None: an older centre
     report_s: int | None = None  # None: an older centre that doesn't say it
     lag_ms: int = 0
     more_rounds: int = 0
@@ -227,6 +228,7 @@ class FakeProvider:
                 "lease_s": self.lease_s,
                 "grace_s": self.grace_s,
                 **({} if self.report_s is None else {"report_s": self.report_s}),
+                **({} if self.epoch is None else {"epoch": self.epoch}),
             } | self.check_in_changes
 
 
