@@ -15,10 +15,13 @@ from sso_server.core.ports import AuditStore, Clock, Ledger, StoreHealth, Sweeps
 from sso_server.core.sign_out import SignOut
 from sso_server.delivery.auditor import Auditor
 from sso_server.delivery.outages import Outage
+from sso_server.delivery.pace import in_batches
 
 MOST_SKEW_MS = 2 * SECOND
-_BATCH = 200
-_MOST_BATCHES = 10
+_BATCH = 50
+#: How long one round spends on end orders, and how long on deadlines: neither waits longer for the other.
+_ROUND_S = 1.0
+_BREATH_S = 0.05
 _PURGE_BATCH = 1000
 _PURGE_EVERY_MS = MINUTE
 _PURGE_AUDIT_EVERY_MS = HOUR
@@ -53,26 +56,27 @@ class Sweeper:
         self._purged_at = 0
         self._audit_purged_at = 0
         self._was_off = False
+        self._has_more = False
+        """The last round left something to do, so that the next one need not wait."""
 
     def run_once(self) -> int:
         """How many sessions it ended. Raises Unavailable."""
-        ended = self._run_orders()
+        ended, self._has_more = in_batches(self._sign_out.run_pending_orders, at_most_s=_ROUND_S)
         # Orders name sessions, deadlines name moments: a wrong clock would end sessions that have hours to live.
         if not self._clock_is_right():
             return ended
-        for _ in range(_MOST_BATCHES):
-            swept = self._sign_out.sweep(_BATCH)
-            ended += swept
-            if swept < _BATCH:
-                break
+        swept, more_due = in_batches(
+            lambda: self._sign_out.sweep(_BATCH), enough=lambda count: count >= _BATCH, at_most_s=_ROUND_S
+        )
+        self._has_more = self._has_more or more_due
         self._purge()
-        return ended
+        return ended + swept
 
     def run(self, stop: threading.Event, interval_s: float = 1.0) -> None:
         """Until stopped. A store that is away is waited for."""
         failures = 0
         outage = Outage(_log, "sweeping_resumed")
-        while not stop.wait(interval_s if not failures else _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
+        while not stop.wait(self._pause_s(interval_s, failures)):
             try:
                 self.run_once()
                 failures = 0
@@ -81,14 +85,10 @@ class Sweeper:
                 failures += 1
                 outage.failed("sweeping_pauses", error)
 
-    def _run_orders(self) -> int:
-        ended = 0
-        for _ in range(_MOST_BATCHES):
-            count = self._sign_out.run_pending_orders()
-            ended += count
-            if count == 0:
-                break
-        return ended
+    def _pause_s(self, interval_s: float, failures: int) -> float:
+        if failures:
+            return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
+        return min(interval_s, _BREATH_S) if self._has_more else interval_s
 
     def _clock_is_right(self) -> bool:
         before = self._clock.now()

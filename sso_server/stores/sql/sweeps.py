@@ -24,7 +24,7 @@ from sso_server.stores.sql.tables import (
 )
 
 # How many sessions one transaction ends: the write lock is free for others in between.
-_BATCH = 50
+_BATCH = 20
 KEEP_TICKET_MS = 10 * MINUTE
 KEEP_ENDED_MS = DAY
 KEEP_STORE_MS = 400 * DAY
