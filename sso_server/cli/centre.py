@@ -12,6 +12,7 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.notifications import Answer, Notification
 from sso_server.core.ports import CheckInStore, ClientStore, SessionStore, TicketStore
+from sso_server.core.receipts import Receipts
 from sso_server.core.sessions import EndReason, Session
 from sso_server.crypto.signing_keys import SigningKeys
 from sso_server.logs import configure_logs
@@ -33,6 +34,7 @@ class Centre:
     ticket_store: TicketStore
     check_in_store: CheckInStore
     signing_keys: SigningKeys
+    receipts: Receipts
     tell: Callable[[Notification, Client], Answer]
     """One logout call, sent now as the delivery worker would send it, and written down nowhere. Raises Refused
     (unreadable key), Unavailable; never for what the site does."""
@@ -121,6 +123,9 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
             ticket_store=built.session_stores.tickets,
             check_in_store=built.session_stores.check_ins,
             signing_keys=built.signing_keys,
+            receipts=Receipts(
+                built.session_stores.sessions, built.session_stores.ledger, built.services.reports, built.sql.audit
+            ),
             tell=tell,
         )
     finally:

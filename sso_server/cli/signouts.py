@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from sso_server.cli.centre import Centre, open_centre
-from sso_server.cli.output import json_option, print_fields, print_json, print_table, when
-from sso_server.cli.session_view import SITE_HEADINGS, site_rows, sites_json
+from sso_server.cli.output import json_option, print_json, print_table, when
+from sso_server.cli.receipt_view import print_receipt, receipt_json
+from sso_server.cli.session_view import sites_json
 from sso_server.core.errors import Refused
 from sso_server.core.reports import SiteLine, Standing
 from sso_server.core.sessions import Session
@@ -47,32 +48,23 @@ def list_signouts(unfinished: bool, username: str | None, limit: int, as_json: b
 @click.argument("sid")
 @json_option
 def show_signout(sid: str, as_json: bool) -> None:
-    """Show the notifications of one ended session."""
+    """Show the receipt of one ended session.
+
+    Who was signed in where, until when, and how it ended; for as long as the audit keeps it.
+    """
     with open_centre() as centre:
-        session = centre.get_session(sid)
-        if session.ended_at is None:
-            raise Refused(f"{sid} has not ended: see sso session show {sid}.", code="session_live")
+        receipt = centre.receipts.find(sid)
+        if receipt is None:
+            session = centre.session_store.find(sid)
+            if session is not None:
+                raise Refused(f"{sid} has not ended: see sso session show {sid}.", code="session_live")
+            kept = f"receipts are kept for {centre.settings.audit_days} days"
+            raise Refused(f"There was no session {sid!r} ({kept}).", code="session_unknown")
         if as_json:
-            print_json(
-                {
-                    "sid": sid,
-                    "user_id": session.user_id,
-                    "username": centre.username(session.user_id),
-                    "ended_at": session.ended_at,
-                    "reason": session.end_reason,
-                    "notifications": sites_json(session, centre),
-                }
-            )
+            rows = sites_json(centre.get_session(sid), centre) if receipt.in_ledger else []
+            print_json(receipt_json(receipt, centre) | {"notifications": rows})
             return
-        print_fields(
-            [
-                ("session", sid),
-                ("user", centre.username(session.user_id)),
-                ("ended", f"{when(session.ended_at)} ({session.end_reason})"),
-            ]
-        )
-        click.echo()
-        print_table(SITE_HEADINGS, site_rows(session, centre), "It had opened no site.")
+        print_receipt(receipt, centre)
 
 
 @signouts.command("retry")

@@ -71,13 +71,17 @@ class StoreAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SiteStore:
-    """What the centre knows of a site's store. `last_check_in_at` in ms."""
+    """What the centre knows of a site's store. Times in ms."""
 
     client_id: str
     store_id: str
     last_check_in_at: int
     lease_s: int
     grace_s: int
+    lapsed_from: int = 0
+    """Its last time without a lease: from here until `lapsed_to` it admitted nobody. 0: there was none."""
+    lapsed_to: int = 0
+    """The check-in with which that ended: it carried every end of before."""
 
     @property
     def safe_at(self) -> int:

@@ -73,6 +73,17 @@ class SiteReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """Somebody had a site told again, or gave it up. `at` in ms."""
+
+    at: int
+    client_id: str
+    """Empty: every site."""
+    given_up: bool
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A session that is over. Times in ms; empty and None: the line in the audit is from before these were kept."""
 
@@ -89,6 +100,8 @@ class Receipt:
     """The ledger still has its rows; else all of this comes from the audit."""
     sites: tuple[SiteReceipt, ...]
     """In the order in which they were signed in."""
+    by_hand: tuple[ByHand, ...]
+    """Oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +138,7 @@ class Receipts:
             return None
         rows = self._ledger.of_session(sid)
         present = [_of_row(row, safe_by) for row, safe_by in zip(rows, self._reports.safe_by(rows), strict=True)]
-        # Oldest first. In a millisecond the audit's own order counts, which is newest first as well.
-        lines = self._audit.list_events(_MOST_LINES, kind=EventKind.NOTIFICATION_FINAL, sid=sid)[::-1]
+        lines = self._lines(EventKind.NOTIFICATION_FINAL, sid)
         sites = _sites([*map(_of_event, lines), *present])
         kept = end.data if end is not None else {}
         if session is not None:
@@ -142,11 +154,25 @@ class Receipts:
             actor=end.actor if end is not None else _FOUND_LATER,
             in_ledger=session is not None,
             sites=sites,
+            by_hand=self._by_hand(sid),
         )
+
+    def _lines(self, kind: EventKind, sid: str) -> list[Event]:
+        """Oldest first; in one millisecond as they were written, too."""
+        return self._audit.list_events(_MOST_LINES, kind=kind, sid=sid)[::-1]
+
+    def _by_hand(self, sid: str) -> tuple[ByHand, ...]:
+        kinds = (EventKind.NOTIFICATION_RETRIED, EventKind.NOTIFICATION_ABANDONED)
+        acts = [
+            ByHand(line.at, line.client_id, kind is EventKind.NOTIFICATION_ABANDONED, line.actor)
+            for kind in kinds
+            for line in self._lines(kind, sid)
+        ]
+        return tuple(sorted(acts, key=lambda act: act.at))
 
     def _end(self, sid: str) -> Event | None:
         """The session's line. There may be two, one of them written because the first seemed to be lost."""
-        lines = self._audit.list_events(_MOST_LINES, kind=EventKind.SESSION_ENDED, sid=sid)[::-1]
+        lines = self._lines(EventKind.SESSION_ENDED, sid)
         return min(lines, key=lambda line: line.actor == _FOUND_LATER, default=None)
 
 

@@ -9,7 +9,10 @@ from enum import StrEnum
 from sso_server.core.check_in import SiteStore
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.notifications import Notification, State
+from sso_server.core.policy import SECOND
 from sso_server.core.ports import CheckInStore, Clock, Ledger
+
+_IN_DOUBT_MS = 5 * SECOND
 
 
 class Standing(StrEnum):
@@ -86,8 +89,13 @@ class SignOutReports:
 
 def _safe_at(row: Notification, store: SiteStore | None) -> int:
     """When a store's last lease (and grace) runs out. A store that never checked in admits nobody without doing so."""
-    # A check-in after the end carried it, so this is never too early.
-    return row.ended_at if store is None else min(row.local_until, max(row.ended_at, store.safe_at))
+    if store is None:
+        return row.ended_at
+    # A check-in after the end carried it, so this is never too early. An end that was written while the check-in was
+    # being answered, or by a node whose clock is behind, may not be in it.
+    heard_late = row.ended_at + _IN_DOUBT_MS < store.lapsed_to
+    over_at = store.lapsed_from if heard_late else store.safe_at
+    return min(row.local_until, max(row.ended_at, over_at))
 
 
 def _standing(row: Notification, safe_at: int | None, now: int) -> Standing:

@@ -39,7 +39,7 @@ class RedisCheckIns:
         looks = [command("ZCARD", self._keys.unacked(b, report.client_id, report.store_id)) for b in quiet]
         # The store's own record comes first: it is a write, and a Redis that refuses it must not renew a lease.
         record = self._record(report, now)
-        replies = self._link.send_all([*record, *told.values(), *looks])[len(record) :]
+        replies = self._link.send_all([record, *told.values(), *looks])[1:]
         answers = replies[: len(told)]
         waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
         answers += self._link.send_all([self._script(report, b, now, limit, ([], [], [])) for b in waiting])
@@ -64,16 +64,17 @@ class RedisCheckIns:
                 # When the client itself last polled (polls.py).
                 continue
             try:
-                at, lease_s, grace_s = (int(json.loads(text)[name]) for name in ("at", "lease_s", "grace_s"))
-            except (ValueError, KeyError, TypeError):
+                record = json.loads(text)
+                at, lease_s, grace_s = (int(record[name]) for name in ("at", "lease_s", "grace_s"))
+                lapsed_from, lapsed_to = (int(record.get(name, 0)) for name in ("lapsed_from", "lapsed_to"))
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue
-            found.append(SiteStore(client_id, store_id, at, lease_s, grace_s))
+            found.append(SiteStore(client_id, store_id, at, lease_s, grace_s, lapsed_from, lapsed_to))
         return sorted(found, key=lambda store: store.store_id)
 
-    def _record(self, report: StoreReport, now: int) -> list[Call]:
-        key = self._keys.stores_of(report.client_id)
-        value = json.dumps({"at": now, "lease_s": report.lease_s, "grace_s": report.grace_s})
-        return [command("HSET", key, report.store_id, value), command("PEXPIRE", key, STORES_KEPT_MS)]
+    def _record(self, report: StoreReport, now: int) -> Call:
+        key, lease = self._keys.stores_of(report.client_id), (report.lease_s, report.grace_s)
+        return step("checked_in", key, report.store_id, now, *lease, STORES_KEPT_MS)
 
     def _script(
         self, report: StoreReport, bucket: int, now: int, limit: int, lists: tuple[list[str], list[str], list[str]]

@@ -80,11 +80,15 @@ _REGISTER = text(
     " VALUES (:sid, :client_id, :store_id, :kind, :logout_uri, :registered_at, :local_until, :reports)"
     " ON CONFLICT (sid, client_id, store_id) DO NOTHING"
 )
+# The end of the lease that it had before this check-in, and whether that was over.
+_LEASE_END = "site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000"
+_LAPSED = f"{_LEASE_END} < excluded.last_check_in_at"
 _STORE = text(
     "INSERT INTO site_stores (client_id, store_id, last_check_in_at, lease_s, grace_s)"
     " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id)"
     " DO UPDATE SET last_check_in_at = excluded.last_check_in_at, lease_s = excluded.lease_s,"
-    " grace_s = excluded.grace_s"
+    f" grace_s = excluded.grace_s, lapsed_from = CASE WHEN {_LAPSED} THEN {_LEASE_END} ELSE site_stores.lapsed_from END,"
+    f" lapsed_to = CASE WHEN {_LAPSED} THEN excluded.last_check_in_at ELSE site_stores.lapsed_to END"
 )
 _ENDS = (
     sa.select(notifications.c.sid, notifications.c.reason, notifications.c.ended_at)
@@ -151,7 +155,18 @@ class SqlCheckIns:
         """The stores of a client that ever checked in. Raises Unavailable."""
         with self._database.read() as connection:
             rows = connection.execute(_SITE_STORES, {"_client": client_id}).all()
-        return [SiteStore(row.client_id, row.store_id, row.last_check_in_at, row.lease_s, row.grace_s) for row in rows]
+        return [
+            SiteStore(
+                client_id=row.client_id,
+                store_id=row.store_id,
+                last_check_in_at=row.last_check_in_at,
+                lease_s=row.lease_s,
+                grace_s=row.grace_s,
+                lapsed_from=row.lapsed_from,
+                lapsed_to=row.lapsed_to,
+            )
+            for row in rows
+        ]
 
 
 def _lock_live(connection: Connection, sids: set[str], now: int) -> dict[str, int]:

@@ -148,6 +148,8 @@ site_stores = Table(
     _ms("last_check_in_at"),
     Column("lease_s", Integer, nullable=False),
     Column("grace_s", Integer, nullable=False),
+    Column("lapsed_from", BigInteger, nullable=False, server_default="0"),
+    Column("lapsed_to", BigInteger, nullable=False, server_default="0"),
 )
 
 tickets = Table(

@@ -15,6 +15,8 @@ def upgrade() -> None:
     op.add_column("clients", sa.Column("delivery", sa.Text(), server_default="push", nullable=False))
     op.add_column("notifications", sa.Column("bulk", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("notifications", sa.Column("registered_at", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("site_stores", sa.Column("lapsed_from", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("site_stores", sa.Column("lapsed_to", sa.BigInteger(), server_default="0", nullable=False))
     op.drop_index("ix_notifications_due_at", table_name="notifications")
     op.create_index(
         "ix_notifications_due_at",
@@ -49,6 +51,8 @@ def downgrade() -> None:
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
+    op.drop_column("site_stores", "lapsed_to")
+    op.drop_column("site_stores", "lapsed_from")
     op.drop_column("notifications", "registered_at")
     op.drop_column("notifications", "bulk")
     op.drop_column("clients", "delivery")
