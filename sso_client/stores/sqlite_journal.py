@@ -43,10 +43,10 @@ class SqliteJournal:
                 connection.execute(
                     "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE epoch IS NOT NULL"
                 )
-            lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor FROM lease").fetchone()
+            lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor, epoch FROM lease").fetchone()
             sids, sids_end = None, ""
             sent_ago = now_ms - lease["sids_sent_at_ms"]
-            if lease["sids_cursor"] or not 0 <= sent_ago < SIDS_EVERY_MS:
+            if lease["epoch"] is None or lease["sids_cursor"] or not 0 <= sent_ago < SIDS_EVERY_MS:
                 sids = tuple(
                     row[0]
                     for row in connection.execute(
