@@ -10,11 +10,11 @@ from sso_server import wiring
 from sso_server.config import Settings, load
 from sso_server.core.clients import Client
 from sso_server.core.errors import Refused, Unavailable
-from sso_server.core.notifications import Answer, Notification
-from sso_server.core.ports import CheckInStore, ClientStore, SessionStore, TicketStore
+from sso_server.core.ports import CheckInStore, ClientStore, PollStore, SessionStore, TicketStore
 from sso_server.core.receipts import Receipts
 from sso_server.core.sessions import EndReason, Session
 from sso_server.crypto.signing_keys import SigningKeys
+from sso_server.delivery.sender import GuardedSender
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
 from sso_server.stores.sql import migrate
@@ -33,11 +33,11 @@ class Centre:
     session_store: SessionStore
     ticket_store: TicketStore
     check_in_store: CheckInStore
+    poll_store: PollStore
     signing_keys: SigningKeys
     receipts: Receipts
-    tell: Callable[[Notification, Client], Answer]
-    """One logout call, sent now as the delivery worker would send it, and written down nowhere. Raises Refused
-    (unreadable key), Unavailable; never for what the site does."""
+    sender: Callable[[], GuardedSender]
+    """What calls sites, guarded as the delivery worker's; whoever takes it closes it."""
 
     def get_client(self, client_id: str) -> Client:
         """From the store itself: the directory may be a second old. Raises Refused."""
@@ -109,11 +109,6 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
     ensure_schema(settings)
     built = wiring.build(settings)
 
-    def tell(row: Notification, client: Client) -> Answer:
-        post = built.logout_post(row, client)
-        with contextlib.closing(built.sender()) as sender:
-            return sender.send(post.url, post.body, post.headers, allow_private=client.allow_private)
-
     try:
         yield Centre(
             settings=settings,
@@ -122,11 +117,12 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
             session_store=built.session_stores.sessions,
             ticket_store=built.session_stores.tickets,
             check_in_store=built.session_stores.check_ins,
+            poll_store=built.session_stores.polls,
             signing_keys=built.signing_keys,
             receipts=Receipts(
                 built.session_stores.sessions, built.session_stores.ledger, built.services.reports, built.sql.audit
             ),
-            tell=tell,
+            sender=built.sender,
         )
     finally:
         built.close()

@@ -1,101 +1,141 @@
-"""`sso client test`: one logout call for a session that nobody has, and what the site answered.
+"""`sso client test`: the logout doctor's report about one site, on the terminal or as JSON.
 
-It goes the way of the delivery worker's calls, with the same guards; the ledger hears nothing of it.
+The calls are `trial_calls`', what they mean is `delivery.diagnosis`', what to do about it `core.logout_cures`'.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from sso_server.cli.centre import Centre, open_centre
-from sso_server.core.logout_cures import NO_ADDRESS, cure
-from sso_server.cli.output import Failed, json_option, length, print_fields, print_json
-from sso_server.core import identifiers
+from sso_server.cli.output import Failed, json_option, length, print_json
+from sso_server.cli.trial_calls import TrialCalls
 from sso_server.core.clients import Client
-from sso_server.core.notifications import Answer, Notification, State
+from sso_server.core.logout_cures import NO_ADDRESS, cure_of
 from sso_server.core.policy import MINUTE
+from sso_server.delivery.diagnosis import Call, Finding, Level
+from sso_server.delivery.doctor import Doctor
+
+#: A poller asks every few seconds or waits in a call for half a minute; one that is silent for this long has stopped.
+_SILENT_MS = 5 * MINUTE
+_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "red"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """What came of it."""
+class _Report:
+    """What the doctor says."""
 
-    answer: Answer
-    took_ms: int
-    cure: str
+    client: Client
+    issuer: str
+    first: Call | None
+    """None: there is nothing to call."""
+    findings: list[Finding]
 
     @property
-    def is_accepted(self) -> bool:
-        """OpenID Connect Back-Channel Logout 1.0 section 2.8: 200, and whatever frameworks make of it."""
-        return self.answer.status is not None and 200 <= self.answer.status < 300
+    def verdict(self) -> Level:
+        """That of the worst finding."""
+        levels = {finding.level for finding in self.findings}
+        return next((level for level in (Level.BAD, Level.WARN) if level in levels), Level.OK)
+
+    @property
+    def cure(self) -> str:
+        """Of the first thing to mend, what is bad before what is doubtful."""
+        return next(
+            (self.cure_of(f) for level in (Level.BAD, Level.WARN) for f in self.findings if f.level is level), ""
+        )
+
+    def cure_of(self, finding: Finding) -> str:
+        """One line; empty when nothing is to be mended."""
+        return cure_of(finding.code, self.client.client_id, self.issuer)
 
 
 @click.command("test")
 @click.argument("client_id")
 @json_option
 def try_logout(client_id: str, as_json: bool) -> None:
-    """Call a site's logout address and say what came of it.
+    """Call a site's logout address, and say what is wrong with it and what to do.
 
-    The token is for a session that nobody has: nobody is signed out. Exit code 1 if the site doesn't accept it.
+    The tokens are for a session that nobody has: nobody is signed out. Exit code 1 if something has to be mended.
     """
     with open_centre() as centre:
-        client = centre.get_client(client_id)
-        trial = _call(centre, client)
+        report = _examine(centre, centre.get_client(client_id))
     if as_json:
-        print_json(
-            {
-                "client_id": client_id,
-                "logout_uri": client.backchannel_logout_uri or None,
-                "accepted": trial.is_accepted,
-                "status": trial.answer.status,
-                "error": trial.answer.error,
-                "took_ms": trial.took_ms,
-                "store_id": trial.answer.store_id or None,
-                "cure": trial.cure,
-            }
-        )
+        print_json(_json(report))
     else:
-        store = trial.answer.store_id
-        print_fields(
-            [
-                ("called at", client.backchannel_logout_uri or "-"),
-                ("answer", trial.answer.error if trial.answer.status is None else str(trial.answer.status)),
-                ("after", length(trial.took_ms) if client.backchannel_logout_uri else ""),
-                ("store", f"{store} (the SDK answers)" if store else ""),
-                ("cure", trial.cure),
-            ]
-        )
-    if not trial.is_accepted:
-        raise Failed(f"{client_id} did not accept the logout call.")
-    if not as_json:
-        click.echo(f"{client_id} accepts logout calls.")
+        _print(report)
+    if report.verdict is not Level.BAD:
+        return
+    if report.first is not None and report.first.is_accepted:
+        raise Failed(f"{client_id} accepts logout calls, but not as it must.")
+    raise Failed(f"{client_id} did not accept the logout call.")
 
 
-def _call(centre: Centre, client: Client) -> _Trial:
-    """The call itself. Raises Refused (unreadable key), Unavailable."""
-    clock, randomness = centre.services.clock, centre.services.randomness
-    begun = clock.now()
-    answer = Answer(None, NO_ADDRESS)
-    if client.backchannel_logout_uri:
-        centre.signing_keys.ensure_keys()
-        begun = clock.now()
-        row = Notification(
-            # Nobody has these: a receiver that looks for the session or for the person finds nobody to sign out.
-            sid=randomness.identifier(identifiers.SESSION, randomness.bucket()),
-            user_id=randomness.token(identifiers.USER),
-            client_id=client.client_id,
-            store_id="",
-            kind=client.kind,
-            logout_uri=client.backchannel_logout_uri,
-            reason="test",
-            ended_at=begun,
-            local_until=begun + MINUTE,
-            state=State.CLAIMED,
-            attempt=1,
-        )
-        answer = centre.tell(row, client)
-    took_ms = max(0, clock.now() - begun)
+def _examine(centre: Centre, client: Client) -> _Report:
+    """Raises Refused (unreadable key), Unavailable."""
+    issuer = centre.settings.issuer
+    if client.delivery == "poll":
+        return _Report(client, issuer, None, [_of_poller(centre, client)])
+    if not client.backchannel_logout_uri:
+        return _Report(client, issuer, None, [Finding("registration", Level.BAD, "no logout address", NO_ADDRESS)])
+    centre.signing_keys.ensure_keys()
     has_sdk = bool(centre.check_in_store.find_site_stores(client.client_id))
-    return _Trial(answer, took_ms, cure(answer, client.client_id, centre.settings.issuer, has_sdk=has_sdk))
+    with contextlib.closing(centre.sender()) as sender:
+        doctor = Doctor(sender, centre.services.clock, allow_private=client.allow_private, has_sdk=has_sdk)
+        first, findings = doctor.examine(client.backchannel_logout_uri, TrialCalls(centre, client))
+    return _Report(client, issuer, first, findings)
+
+
+def _of_poller(centre: Centre, client: Client) -> Finding:
+    asked_at = centre.poll_store.last_poll_at(client.client_id)
+    said = "it asks for its sign-outs (poll), there is nothing to call; "
+    if asked_at is None:
+        return Finding("registration", Level.WARN, said + "it has never asked", "asks_no_more")
+    ago = max(0, centre.services.clock.now() - asked_at)
+    said += f"it asked {length(ago)} ago"
+    if ago > _SILENT_MS:
+        return Finding("registration", Level.WARN, said, "asks_no_more")
+    return Finding("registration", Level.OK, said)
+
+
+def _json(report: _Report) -> dict[str, Any]:
+    first = report.first
+    answer = first.answer if first is not None else None
+    no_answer = "" if report.client.delivery == "poll" else NO_ADDRESS
+    return {
+        "client_id": report.client.client_id,
+        "logout_uri": report.client.backchannel_logout_uri or None,
+        "delivery": report.client.delivery,
+        "verdict": report.verdict.value,
+        "accepted": first.is_accepted if first is not None else False,
+        "status": answer.status if answer is not None else None,
+        "error": answer.error if answer is not None else no_answer,
+        "took_ms": first.took_ms if first is not None else 0,
+        "store_id": (answer.store_id or None) if answer is not None else None,
+        "cure": report.cure,
+        "checks": [
+            {
+                "check": finding.check,
+                "level": finding.level.value,
+                "code": finding.code,
+                "said": finding.said,
+                "cure": report.cure_of(finding),
+            }
+            for finding in report.findings
+        ],
+    }
+
+
+def _print(report: _Report) -> None:
+    width = max(len(finding.check) for finding in report.findings)
+    for finding in report.findings:
+        word = "-" if finding.level is Level.SKIPPED else finding.level.value
+        mark = click.style(f"{word:<4}", fg=_COLOURS.get(finding.level), bold=finding.level is Level.BAD)
+        click.echo(f"{mark}  {finding.check:<{width}}  {finding.said}")
+        if cure := report.cure_of(finding):
+            click.echo(click.style(f"{'':6}{'':{width}}  {cure}", fg=_COLOURS.get(finding.level)))
+    if report.first is not None and report.verdict is not Level.BAD:
+        click.echo(f"{report.client.client_id} accepts logout calls.")

@@ -1,6 +1,7 @@
 """A throw-away authority and server certificates from it, for TLS on 127.0.0.1."""
 
 import datetime as dt
+import ipaddress
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,15 @@ class Authority:
     def ca_file(self) -> str:
         return str(self.directory / "ca.pem")
 
-    def context(self, name: str) -> ssl.SSLContext:
-        """A server context with a certificate for this DNS name."""
+    def context(self, name: str, *, days: tuple[float, float] = (-1, 1)) -> ssl.SSLContext:
+        """A server context with a certificate for this DNS name or address, valid `days` from now (from, until)."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _builder(name, self.certificate.subject, key.public_key()).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
+        try:
+            subject: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))
+        except ValueError:
+            subject = x509.DNSName(name)
+        certificate = _builder(name, self.certificate.subject, key.public_key(), days).add_extension(
+            x509.SubjectAlternativeName([subject]), critical=False
         )
         file = self.directory / f"{name}.pem"
         file.write_bytes(_pem(key) + certificate.sign(self.key, hashes.SHA256()).public_bytes(_PEM))
@@ -64,7 +69,9 @@ def make_authority(directory: Path) -> Authority:
     return Authority(directory, key, certificate)
 
 
-def _builder(name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: tuple[float, float] = (-365, 365)
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -72,8 +79,8 @@ def _builder(name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x5
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now + dt.timedelta(days=days[0]))
+        .not_valid_after(now + dt.timedelta(days=days[1]))
     )
 
 

@@ -1,0 +1,93 @@
+"""The calls of the logout doctor: tokens for a session that nobody has, good ones and ones that no site may take."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import parse_qs, urlencode
+
+from sso_server.cli.centre import Centre
+from sso_server.core import identifiers
+from sso_server.core.clients import Client
+from sso_server.core.notifications import Notification, State
+from sso_server.core.policy import HOUR, MINUTE
+from sso_server.delivery.worker import OutgoingPost
+from sso_server.fronts.oidc import logout_token
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+class TrialCalls:
+    """`doctor.TestCalls` for one client; made anew for each examination."""
+
+    def __init__(self, centre: Centre, client: Client) -> None:
+        self._services = centre.services
+        self._issuer = centre.settings.issuer
+        self._client = client
+        randomness = centre.services.randomness
+        now = centre.services.clock.now()
+        self._row = Notification(
+            # Nobody has these: a receiver that looks for the session or for the person finds nobody to sign out.
+            sid=randomness.identifier(identifiers.SESSION, randomness.bucket()),
+            user_id=randomness.token(identifiers.USER),
+            client_id=client.client_id,
+            store_id="",
+            kind=client.kind,
+            logout_uri=client.backchannel_logout_uri,
+            reason="test",
+            ended_at=now,
+            local_until=now + MINUTE,
+            state=State.CLAIMED,
+            attempt=1,
+        )
+
+    def good(self) -> OutgoingPost:
+        """As the delivery worker calls."""
+        return self._post()
+
+    def as_json(self) -> OutgoingPost:
+        """A fresh good token in JSON."""
+        body = json.dumps({"logout_token": _token(self._post())}).encode("ascii")
+        return replace(self._post(), body=body, headers={"Content-Type": "application/json"})
+
+    def forged(self) -> dict[str, Callable[[], OutgoingPost]]:
+        """Each is made when its turn comes, so that it is refused for its fault and not for its age."""
+        return {
+            "signature": lambda: self._with(_break_signature),
+            "alg_none": lambda: self._with(_unsign),
+            "audience": lambda: self._post(client=replace(self._client, client_id="another-site")),
+            "expired": lambda: self._post(ago_ms=HOUR),
+        }
+
+    def _post(self, *, client: Client | None = None, ago_ms: int = 0) -> OutgoingPost:
+        services = self._services
+        body, headers = logout_token.build(
+            self._row,
+            client or self._client,
+            services.signer,
+            self._issuer,
+            services.clock.now() - ago_ms,
+            services.randomness.token("jti"),
+        )
+        return OutgoingPost(self._client.backchannel_logout_uri, body, headers)
+
+    def _with(self, change: Callable[[str], str]) -> OutgoingPost:
+        post = self._post()
+        return replace(post, body=urlencode({"logout_token": change(_token(post))}).encode("ascii"))
+
+
+def _token(post: OutgoingPost) -> str:
+    return parse_qs(post.body.decode("ascii"))["logout_token"][0]
+
+
+def _break_signature(token: str) -> str:
+    head, payload, signature = token.split(".")
+    # The first character: of the last one, some bits may be padding that no decoder looks at.
+    return f"{head}.{payload}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+
+
+def _unsign(token: str) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"logout+jwt"}').rstrip(b"=").decode("ascii")
+    return f"{header}.{token.split('.')[1]}."
