@@ -21,6 +21,7 @@ from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
+from sso_server.core.polls import Polls
 from sso_server.core.reports import SignOutReports
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
@@ -38,6 +39,7 @@ from sso_server.fronts.oidc import logout_token
 from sso_server.secret_key import prepare_data_dir, secret_keys
 from sso_server.stores.sql import SqlStores
 from sso_server.web.services import Services, Site
+from sso_server.web.waiting import WaitingRoom
 
 if TYPE_CHECKING:
     from sso_server.stores.redis import RedisStores
@@ -169,10 +171,12 @@ def build(settings: Settings) -> Built:
         tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
         tokens=Tokens(stores.tokens, sign_out, sql.audit, clock, randomness, policy),
         check_ins=CheckIns(stores.check_ins, sign_out, seals, ClockGuard(stores.health, clock), clock, policy),
+        polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
+        waiting=WaitingRoom(),
         lists=stores.lists,
         ledger=stores.ledger,
         reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock),
-        interventions=Interventions(stores.ledger, stores.guesses, sql.audit, wake, clock),
+        interventions=Interventions(stores.ledger, stores.sessions, stores.guesses, sql.audit, wake, clock),
         audit=sql.audit,
         one_time=sql.one_time,
         health=(sql.health,) if stores is sql else (sql.health, stores.health),

@@ -11,15 +11,21 @@ from sso_server.core.clients import Client
 _SENTENCES = {
     "bounded": "bounded: serves nobody more than {bound} after the end of a session",
     "told": "told; no bound known (it becomes bounded when the SDK checks in)",
+    "asks": "told when it asks; no bound known",
     "not told": "not told: it has no logout address",
 }
 
 
 def promise_word(client: Client, centre: Centre) -> str:
-    """`bounded` once a store of it has checked in, `told` with a logout address, else `not told`."""
+    """`bounded` once a store of it has checked in, `told` if it is called or asks, else `not told`."""
     if centre.check_in_store.find_site_stores(client.client_id):
         return "bounded"
-    return "told" if client.backchannel_logout_uri else "not told"
+    return "told" if client.backchannel_logout_uri or client.delivery == "poll" else "not told"
+
+
+def told_at(client: Client) -> str:
+    """Where it is called, or that it asks."""
+    return "asks for its sign-outs (poll)" if client.delivery == "poll" else client.backchannel_logout_uri or "-"
 
 
 def client_json(client: Client, centre: Centre) -> dict[str, Any]:
@@ -34,6 +40,8 @@ def client_json(client: Client, centre: Centre) -> dict[str, Any]:
         "redirect_uris": list(client.redirect_uris),
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
         "backchannel_logout_uri": client.backchannel_logout_uri,
+        "delivery": client.delivery,
+        "last_poll_at": centre.poll_store.last_poll_at(client.client_id),
         "id_token_alg": client.id_token_alg,
         "scopes": list(client.scopes),
         "refresh_tokens": client.refresh_tokens,
@@ -53,13 +61,18 @@ def client_json(client: Client, centre: Centre) -> dict[str, Any]:
 def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
     """A client as people read it."""
     bound = length((client.lease_s + client.grace_s) * 1000)
+    promise = promise_word(client, centre)
+    sentence = _SENTENCES["asks" if promise == "told" and client.delivery == "poll" else promise]
+    asked_at = centre.poll_store.last_poll_at(client.client_id)
     fields = [
         ("client", client.client_id),
         ("name", client.name),
-        ("promise", _SENTENCES[promise_word(client, centre)].format(bound=bound)),
+        ("promise", sentence.format(bound=bound)),
         ("redirect to", " ".join(client.redirect_uris)),
         ("after sign-out", " ".join(client.post_logout_redirect_uris)),
-        ("told at", client.backchannel_logout_uri or "-"),
+        ("told at", told_at(client)),
+        # Of a client that is called, too, if it ever asked: one that stopped asking must be seen.
+        ("last asked", when(asked_at) if asked_at is not None else "never" if client.delivery == "poll" else ""),
         ("tokens", f"{client.id_token_alg}, {'with' if client.refresh_tokens else 'without'} refresh tokens"),
         ("lease", f"{client.lease_s} s, grace {client.grace_s} s"),
         ("local session", f"at most {length(client.local_session_max_s * 1000)}" if client.local_session_max_s else ""),

@@ -12,7 +12,7 @@ import click
 
 from sso_server.cli.arguments import duration
 from sso_server.cli.centre import Centre, open_centre
-from sso_server.cli.client_view import client_fields, client_json, promise_word
+from sso_server.cli.client_view import client_fields, client_json, promise_word, told_at
 from sso_server.cli.logout_trial import try_logout
 from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
 from sso_server.cli.registration import (
@@ -23,7 +23,7 @@ from sso_server.cli.registration import (
     read_wishes,
     with_new_secret,
 )
-from sso_server.core.clients import Client
+from sso_server.core.clients import DELIVERIES, Client
 from sso_server.core.errors import Refused
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
@@ -43,6 +43,9 @@ def _registration_options(command: Any) -> Any:
             help="Where the browser may go after a sign-out; repeatable.",
         ),
         click.option("--backchannel-logout-uri", help="Where the site is told that a session has ended."),
+        click.option(
+            "--delivery", type=click.Choice(DELIVERIES), help="How it hears of ends without the SDK: called, or asking."
+        ),
         click.option("--public/--confidential", default=None, help="A public client has no secret and must use PKCE."),
         click.option("--id-token-alg", type=click.Choice(["RS256", "ES256"]), help="How its tokens are signed."),
         click.option("--refresh-tokens/--no-refresh-tokens", default=None, help="It gets refresh tokens."),
@@ -119,7 +122,7 @@ def list_clients(as_json: bool) -> None:
             print_json([client_json(client, centre) for client in found])
             return
         rows = [
-            (c.client_id, c.name, promise_word(c, centre), c.backchannel_logout_uri or "-", when(c.created_at))
+            (c.client_id, c.name, promise_word(c, centre), told_at(c), when(c.created_at))
             for c in found
         ]
     headings = ("CLIENT", "NAME", "PROMISE", "TOLD AT", "SINCE")
@@ -269,7 +272,9 @@ def _show_secret(centre: Centre, client: Client, secret: str, as_json: bool, sen
     click.echo(f"# {sentence}" + (" Its secret is shown this once: the centre keeps a digest only." if secret else ""))
     for name, value in environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
-    if not client.backchannel_logout_uri:
+    if client.delivery == "poll":
+        click.echo(f"# It asks for its sign-outs: POST {centre.settings.issuer}/poll")
+    elif not client.backchannel_logout_uri:
         click.echo("# It has no logout address: nobody tells it that a session has ended.")
 
 

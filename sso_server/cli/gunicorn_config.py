@@ -4,10 +4,15 @@ nobody's.
 
 from __future__ import annotations
 
+from typing import Any
+
+from sso_server.web import services
+from sso_server.web.waiting import WEB_THREADS
+
 worker_class = "gthread"
 # Most of a request is waiting for a store, and ten may stand in line for a password's hash (crypto/passwords.py): the
-# others are there for check-ins and tokens.
-threads = 32
+# others are there for check-ins and tokens. A quarter may hold polls that wait.
+threads = WEB_THREADS
 keepalive = 5
 timeout = 30
 graceful_timeout = 8
@@ -21,3 +26,9 @@ umask = 0o077
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Requests that wait are answered when the worker is told to stop: else it would wait for them, and then cut them
+    off."""
+    services.of(worker.wsgi).waiting.close_when(lambda: not worker.alive)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.output import length, when
-from sso_server.core.notifications import State
+from sso_server.core.notifications import POLLED, State
 from sso_server.core.reports import SiteLine, Standing
 from sso_server.core.sessions import Participant, Session
 
@@ -72,6 +72,8 @@ def told_words(line: SiteLine, now: int) -> str:
     """`signed out after 31 ms`, `still trying (3 tries, timeout), safe in 40 s` ..."""
     row = line.notification
     words = _STANDINGS[line.standing]
+    if line.standing is Standing.TRYING_NO_BOUND and row.state is State.PENDING and row.next_attempt_at is None:
+        words = "waiting to be asked for (poll), no bound known"
     if row.state is State.ACKNOWLEDGED and row.final_at is not None:
         return f"{words} after {length(max(0, row.final_at - row.ended_at))}"
     if row.state not in (State.PENDING, State.CLAIMED, State.ACKNOWLEDGED):
@@ -89,6 +91,8 @@ def told_words(line: SiteLine, now: int) -> str:
 
 
 def _will_be_told(participant: Participant) -> str:
+    if participant.kind == POLLED:
+        return "when it asks, once the session has ended"
     if participant.logout_uri:
         return "when the session ends"
     return "at its next check-in" if participant.store_id else "never: no address"

@@ -14,6 +14,7 @@ from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.interventions import Interventions
 from sso_server.core.policy import Policy
+from sso_server.core.polls import Polls
 from sso_server.core.ports import (
     AuditStore,
     Clock,
@@ -31,6 +32,7 @@ from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
+from sso_server.web.waiting import WaitingRoom
 
 _KEY = "lockstep"
 
@@ -64,6 +66,8 @@ class Services:
     tickets: Tickets
     tokens: Tokens
     check_ins: CheckIns
+    polls: Polls
+    waiting: WaitingRoom
     lists: SessionLists
     ledger: Ledger
     reports: SignOutReports
@@ -80,4 +84,9 @@ def install(app: Flask, services: Services) -> None:
 
 def services() -> Services:
     """The services of the current app."""
-    return cast(Services, current_app.extensions[_KEY])
+    return of(current_app)
+
+
+def of(app: Flask) -> Services:
+    """The services of an app that isn't answering a request just now."""
+    return cast(Services, app.extensions[_KEY])

@@ -40,6 +40,8 @@ def document(issuer: str) -> dict[str, object]:
         "jwks_uri": f"{issuer}/jwks.json",
         # Ours: its presence tells the SDK that leases hold here.
         "check_in_endpoint": f"{issuer}/check-in",
+        # Ours, too: where a site without the SDK asks for its sign-outs (RFC 8936, whose metadata belong to SSF).
+        "poll_endpoint": f"{issuer}/poll",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],

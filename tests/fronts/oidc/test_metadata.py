@@ -16,7 +16,7 @@ def test_the_document_names_the_issuer_and_endpoints_that_exist(app: Flask) -> N
     assert document["issuer"] == ISSUER
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     endpoints = [value for name, value in document.items() if name.endswith("_endpoint") or name == "jwks_uri"]
-    assert len(endpoints) == 8
+    assert len(endpoints) == 9
     assert [url for url in endpoints if not url.startswith(ISSUER) or urlsplit(url).path not in rules] == []
 
 
