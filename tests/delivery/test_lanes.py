@@ -26,9 +26,9 @@ def row(client_id: str, *, bulk: bool = False) -> Notification:
     return replace(ROW, client_id=client_id, bulk=bulk)
 
 
-def filled(lanes: Lanes, *client_ids: str) -> Lanes:
+def filled(lanes: Lanes, *client_ids: str, bulk: bool = False) -> Lanes:
     for client_id in client_ids:
-        assert lanes.add(row(client_id), NOW)
+        assert lanes.add(row(client_id, bulk=bulk), NOW)
     return lanes
 
 

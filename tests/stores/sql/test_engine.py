@@ -167,7 +167,14 @@ def test_postgresql_goes_through_psycopg_3(scheme):
     [
         ("SELECT * FROM sessions WHERE cookie_hash = ? OR (previous_cookie_hash = ? AND 1)", "cookie_hash"),
         ("SELECT min(due_at) FROM sessions WHERE ended_at IS NULL AND due_at <= ?", "ix_sessions_due_at"),
-        ("SELECT min(due_at) FROM notifications WHERE due_at IS NOT NULL", "ix_notifications_due_at"),
+        (
+            "SELECT min(due_at) FROM notifications WHERE bulk = ? AND due_at IS NOT NULL",
+            "SEARCH notifications USING COVERING INDEX ix_notifications_due_at (bulk=?",
+        ),
+        (
+            "SELECT number FROM notifications WHERE bulk = ? AND due_at IS NOT NULL AND due_at <= ? ORDER BY due_at",
+            "SEARCH notifications USING COVERING INDEX ix_notifications_due_at (bulk=?",
+        ),
         (
             "SELECT sid FROM notifications WHERE client_id = ? AND store_id = ? AND state <> 'acknowledged'",
             "ix_notifications_unheard",
