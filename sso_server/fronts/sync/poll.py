@@ -50,7 +50,8 @@ def poll() -> Response:
     codes = {jti: code for jti, (code, _) in call.refusals.items()}
     answer = services().polls.poll(client, Poll(call.acks, codes, call.max_events))
     for code, description in list(call.refusals.values())[:1]:
-        _log.warning("events_refused", count=len(codes), error=code[:80], description=printable(description)[:200])
+        said = {"error": printable(code)[:80], "description": printable(description)[:200]}
+        _log.warning("events_refused", count=len(codes), **said)
     # RFC 8936 section 2.4.2: with maxEvents 0 the caller only acknowledges, so there is nothing to wait for.
     if answer.events or call.return_immediately or call.max_events == 0:
         return _answer(client, answer)
