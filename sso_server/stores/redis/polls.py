@@ -53,7 +53,7 @@ class RedisPolls:
         text = self._link.send(command("HGET", self._keys.stores_of(client_id), _FIELD))
         try:
             return int(json.loads(text)["at"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return None
 
     def _looks(self, client_id: str) -> list[Call]:

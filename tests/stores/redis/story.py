@@ -8,6 +8,7 @@ from sso_server.core.check_in import StoreReport
 from sso_server.core.guesses import Limit
 from sso_server.core.notifications import AttemptResult, State
 from sso_server.core.policy import DAY, HOUR, MINUTE, SECOND
+from sso_server.core.polls import PollReport
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import NewToken, Redemption, Ticket
 from sso_server.core.tokens import Rotation
@@ -165,6 +166,8 @@ class Story:
         rows = s.outbox.claim("worker-1", NOW, 10, 30 * SECOND)
         assert len(rows) == 2
         yield "claim"
+        assert [event.sid for event in s.polls.poll(PollReport("blog"), NOW, 10).events] == [session.sid]
+        yield "poll"
         done = [
             AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, State.ACKNOWLEDGED, None, 200, "")
             for row in rows
@@ -216,3 +219,5 @@ class Story:
         yield "purge"
         s.health.store_time()
         yield "store_time"
+        assert s.past.beat(NOW, 0).heartbeat == NOW
+        yield "beat"

@@ -6,6 +6,7 @@ import pytest
 
 from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, MINUTE
+from sso_server.core.polls import PollReport
 from tests.stores.redis.story import NOW, Story, new_redemption, new_report, new_session, new_ticket
 
 GARBAGE = [
@@ -49,6 +50,7 @@ def scene(stores):
         redemptions.append(new_redemption(ticket))
         stores.tickets.redeem(redemptions[-1], NOW)
     stores.check_ins.check_in(new_report(), NOW, 10)
+    stores.polls.poll(PollReport("shop"), NOW, 10)
     stores.sessions.end(over.sid, "sign_out", NOW)
     token = redemptions[0].access.token_hash
     return [
@@ -69,6 +71,9 @@ def scene(stores):
         lambda: stores.check_ins.registered("shop", [live.sid, over.sid]),
         lambda: stores.check_ins.check_in(new_report(active=(live.sid,), live=(live.sid,)), NOW, 10),
         lambda: stores.check_ins.find_site_stores("shop"),
+        lambda: stores.polls.poll(PollReport("shop", (live.sid,), ((over.sid, "set_err:x"),)), NOW, 10),
+        lambda: stores.polls.has_waiting("shop", NOW),
+        lambda: stores.polls.last_poll_at("shop"),
         lambda: stores.outbox.next_due(NOW),
         lambda: stores.outbox.claim("w", NOW, 10, MINUTE),
         lambda: stores.ledger.of_session(over.sid),

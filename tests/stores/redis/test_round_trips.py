@@ -8,6 +8,7 @@ import pytest
 import redis.connection
 
 from sso_server.core.policy import DAY, MINUTE, SECOND
+from sso_server.core.polls import PollReport
 from sso_server.core.tickets import NewToken
 from sso_server.core.tokens import Rotation
 from sso_server.stores.redis import RedisStores
@@ -141,7 +142,7 @@ def test_a_rotation_is_sent_twice_only_when_the_persons_index_names_its_grant_to
     assert twice_on == [370, 420, 470]
 
 
-@pytest.mark.parametrize("look", ["claim", "end_due", "purge", "archivable", "check_in"])
+@pytest.mark.parametrize("look", ["claim", "end_due", "purge", "archivable", "check_in", "poll", "wait"])
 def test_a_look_at_64_buckets_with_nothing_in_them_runs_no_script(stores, session, counting, look):
     looks = {
         "claim": lambda: stores.outbox.claim("w", NOW, 10, SECOND),
@@ -149,6 +150,8 @@ def test_a_look_at_64_buckets_with_nothing_in_them_runs_no_script(stores, sessio
         "purge": lambda: stores.sweeps.purge(NOW, 10),
         "archivable": lambda: stores.archive.list_archivable(10),
         "check_in": lambda: stores.check_ins.check_in(new_report(), NOW, 10),
+        "poll": lambda: stores.polls.poll(PollReport("shop"), NOW, 10),
+        "wait": lambda: stores.polls.has_waiting("shop", NOW),
     }
     with counting() as sent:
         looks[look]()
