@@ -23,6 +23,8 @@ from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
 from sso_server.core.reports import SignOutReports
+from sso_server.core.restorations import Restorations
+from sso_server.core.restoring import Restoring
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
@@ -31,6 +33,7 @@ from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
+from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.wake import DatagramWake
@@ -101,6 +104,23 @@ class Built:
             audit_ms=self.settings.audit_days * DAY,
         )
 
+    def restorer(self) -> Restorer:
+        """Puts right what a store that went back in time brought back."""
+        services, stores, sql = self.services, self.session_stores, self.sql
+        restoring = Restoring(
+            services.restorations,
+            sql.restorations,
+            stores.past,
+            sql.journal,
+            services.sign_out,
+            stores.lists,
+            sql.end_orders,
+            stores.tokens,
+            sql.audit,
+            services.clock,
+        )
+        return Restorer(restoring, ClockGuard(stores.health, services.clock))
+
     def close(self) -> None:
         """Give back connections."""
         if self.session_stores is not self.sql:
@@ -147,6 +167,7 @@ def build(settings: Settings) -> Built:
     sign_out = SignOut(
         stores.sessions, stores.lists, stores.sweeps, sql.end_orders, stores.tokens, sql.audit, wake, clock, randomness
     )
+    restorations = Restorations(sql.restorations, stores.past, seals, wake, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
     services = Services(
         policy=policy,
@@ -170,13 +191,14 @@ def build(settings: Settings) -> Built:
         sign_out=sign_out,
         tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
         tokens=Tokens(stores.tokens, sign_out, sql.audit, clock, randomness, policy),
-        check_ins=CheckIns(stores.check_ins, sign_out, seals, ClockGuard(stores.health, clock), clock, policy),
+        check_ins=CheckIns(stores.check_ins, sign_out, restorations, ClockGuard(stores.health, clock), clock, policy),
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
         waiting=WaitingRoom(),
         lists=stores.lists,
         ledger=stores.ledger,
-        reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock),
+        reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock, sql.restorations),
         interventions=Interventions(stores.ledger, stores.sessions, stores.guesses, sql.audit, wake, clock),
+        restorations=restorations,
         audit=sql.audit,
         one_time=sql.one_time,
         health=(sql.health,) if stores is sql else (sql.health, stores.health),

@@ -12,7 +12,8 @@ from sso_server.core.events import Event, EventKind
 from sso_server.core.guesses import Limit
 from sso_server.core.notifications import POLLED, Notification, State
 from sso_server.core.policy import MINUTE, SECOND
-from sso_server.core.ports import AuditStore, Clock, GuessStore, Ledger, Wake
+from sso_server.core.ports import AuditStore, Clock, GuessStore, Ledger, SessionStore, Wake
+from sso_server.core.sessions import Session
 
 #: Whoever has the address of a report may press its button: a site must not be hammered through it.
 REST_MS = 5 * SECOND
@@ -39,12 +40,26 @@ def can_abandon(row: Notification) -> bool:
 class Interventions:
     """An actor is `user`, `cli` or `admin:USERNAME`."""
 
-    def __init__(self, ledger: Ledger, limits: GuessStore, audit: AuditStore, wake: Wake, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        sessions: SessionStore,
+        limits: GuessStore,
+        audit: AuditStore,
+        wake: Wake,
+        clock: Clock,
+    ) -> None:
         self._ledger = ledger
+        self._sessions = sessions
         self._limits = limits
         self._audit = audit
         self._wake = wake
         self._clock = clock
+
+    def find(self, sid: str) -> Session | None:
+        """The ended session whose rows these are; None for one that lives, is forgotten or never was."""
+        session = self._sessions.find(sid)
+        return session if session is not None and session.ended_at is not None else None
 
     def retry(self, sid: str, client_id: str, *, actor: str) -> int:
         """Make what `can_retry` of that client (empty: of every client) due now; how many rows. Raises Unavailable."""

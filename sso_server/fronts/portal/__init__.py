@@ -1,6 +1,18 @@
-"""The pages people see: sign-in, sign-out and its report, my sessions, password, set-up, language. No script needed."""
+"""The pages people see: sign-in, sign-out and its report, my sessions, password, set-up, language; and the ledger, for
+administrators. No script needed.
+"""
 
-from sso_server.fronts.portal import language, messages, password, sessions, setup, sign_in, sign_out, signed_out
+from sso_server.fronts.portal import (
+    language,
+    ledger,
+    messages,
+    password,
+    sessions,
+    setup,
+    sign_in,
+    sign_out,
+    signed_out,
+)
 
 blueprints = (
     sign_in.blueprint,
@@ -11,5 +23,6 @@ blueprints = (
     setup.blueprint,
     language.blueprint,
     messages.blueprint,
+    *ledger.blueprints,
 )
 machine_blueprints = ()

@@ -18,9 +18,11 @@ from sso_server.web.responses import see_other
 blueprint = Blueprint("language", __name__)
 
 #: The pages that the switch may lead back to, fixed: an address in a parameter must not lead out of this list.
-_PAGES = ("/", "/sign-in", "/sign-out", "/signed-out", "/sessions", "/password", "/setup")
+_PAGES = ("/", "/sign-in", "/sign-out", "/signed-out", "/sessions", "/password", "/setup", "/admin/sign-outs")
+#: Where a form is posted to, and the page that shows it.
+_PAGE_OF = {"/sessions/end": "/sessions", "/signed-out/again": "/signed-out"}
 #: What a posted form carries besides what was typed.
-_CARRIED = ("request", "then", "token")
+_CARRIED = ("request", "then", "token", "of")
 _READING = ("GET", "HEAD")
 _TAGS = {"en": "en", "zh_Hans_CN": "zh-Hans"}
 
@@ -54,7 +56,7 @@ def choose() -> ResponseReturnValue:
 @blueprint.app_template_global()
 def language_choices() -> list[Choice]:
     """For the foot of every page that has an address to come back to; empty on others."""
-    page = request.path if request.path in _PAGES else "/sessions" if request.path == "/sessions/end" else ""
+    page = request.path if request.path in _PAGES else _PAGE_OF.get(request.path, "")
     if not page and request.method not in _READING:
         return []
     now = select_locale()

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import cast
+from urllib.parse import urlencode
 
 import flask_login
 from flask import Flask, Request, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden
 
+from sso_server.core import identifiers
 from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.users import User
@@ -20,8 +23,10 @@ from sso_server.web.cookies import session_cookie
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
 
-#: pages that a sign-in may lead to: a fixed table, so that no parameter can name an address
-AFTER_SIGN_IN = {"password": "/password", "sign-out": "/sign-out"}
+#: Pages that a sign-in may lead to: a fixed table, so that no parameter can name an address ...
+_AFTER_SIGN_IN = {"password": "/password", "sign-out": "/sign-out", "sign-outs": "/admin/sign-outs"}
+#: ... and with the identifier of one sign-out, which has a shape of its own, its page
+_ONE_SIGN_OUT = "sign-outs:"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +80,33 @@ def login_required(view: Callable[[Person], ResponseReturnValue]) -> Callable[[]
     return with_person
 
 
+def administrator_required(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseReturnValue]:
+    """The view gets the person, who is an administrator. Raises Forbidden for anybody else who is signed in.
+
+    403 and not 404: the address is in the documentation, so that hiding the page hides nothing, and somebody who was
+    an administrator yesterday should learn what is the matter. It says the same whether the sign-out exists or not.
+    """
+
+    @wraps(view)
+    def with_administrator(**names: str) -> ResponseReturnValue:
+        person = find_person()
+        if person is None:
+            return _ask()
+        if not person.user.is_admin:
+            raise Forbidden
+        return view(person, **names)
+
+    return with_administrator
+
+
+def page_after_sign_in(name: str) -> str:
+    """The address of the page that a sign-in may lead to under this name; empty for any other name."""
+    sid = name.removeprefix(_ONE_SIGN_OUT)
+    if sid != name:
+        return f"{_AFTER_SIGN_IN['sign-outs']}/{sid}" if identifiers.is_kind(sid, identifiers.SESSION) else ""
+    return _AFTER_SIGN_IN.get(name, "")
+
+
 def _load(request: Request) -> Person | None:
     session = services().sign_in.find_session(session_cookie(request))
     user = services().users.find(session.user_id) if session is not None else None
@@ -84,5 +116,8 @@ def _load(request: Request) -> Person | None:
 
 
 def _ask() -> ResponseReturnValue:
-    page = next((name for name, path in AFTER_SIGN_IN.items() if path == request.path), "")
-    return see_other(f"/sign-in?then={page}" if page else "/sign-in")
+    name = next((name for name, path in _AFTER_SIGN_IN.items() if path == request.path), "")
+    sid = (request.view_args or {}).get("sid", "")
+    if page_after_sign_in(_ONE_SIGN_OUT + sid):
+        name = _ONE_SIGN_OUT + sid
+    return see_other(f"/sign-in?{urlencode({'then': name})}" if name else "/sign-in")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -53,8 +54,9 @@ class Device:
 def show(person: Person) -> ResponseReturnValue:
     """The list, this device first."""
     query = read_query(request)
-    of = read_of(query.get("of", ""))
-    report = page_of(of.sid, elsewhere=True) if of is not None and of.elsewhere else ""
+    sealed = query.get("of", "")
+    of = read_of(sealed)
+    report = f"/signed-out?{urlencode({'of': sealed})}" if of is not None and of.elsewhere else ""
     return _page(person, done=_DONE.get(query.get("done", "")), report=report)
 
 
@@ -69,14 +71,20 @@ def end(person: Person) -> ResponseReturnValue:
         clear_session_cookie(response)
         return response
     if values.get("others"):
-        sign_out_everywhere(person.user.user_id, keep_sid=person.session.sid)
-        return see_other("/sessions?done=others")
+        since, kept = services().clock.now(), person.session.sid
+        sign_out_everywhere(person.user.user_id, keep_sid=kept)
+        return _listed("others", page_of(kept, elsewhere=True, user_id=person.user.user_id, since=since))
     sid = values.get("sid", "")
     if not _is_own(sid, person):
         # The same answer for somebody else's and for none: nothing is told about sessions that aren't one's own.
         raise NotFound
     services().sign_out.end(sid, EndReason.SIGN_OUT, actor="user")
-    return see_other(f"/sessions?done=device&{page_of(sid, elsewhere=True).partition('?')[2]}")
+    return _listed("device", page_of(sid, elsewhere=True))
+
+
+def _listed(done: str, report: str) -> ResponseReturnValue:
+    """Back to the list, which says what was done and leads to its report."""
+    return see_other(f"/sessions?done={done}&{report.partition('?')[2]}")
 
 
 @asks_again(blueprint)

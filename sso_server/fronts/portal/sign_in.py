@@ -15,7 +15,7 @@ from sso_server.core.users import PASSWORD_MAX_BYTES
 from sso_server.fronts.portal.asking import Asking, allow_return, read_asking
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
 from sso_server.fronts.portal.forms import Problem, asks_again, read_form, read_query
-from sso_server.fronts.portal.people import AFTER_SIGN_IN, Person, find_person, find_person_quietly
+from sso_server.fronts.portal.people import Person, find_person, find_person_quietly, page_after_sign_in
 from sso_server.fronts.portal.standings import REASONS
 from sso_server.fronts.portal.times import wait_words
 from sso_server.web.cookies import browser_cookie, session_cookie
@@ -53,7 +53,7 @@ def show() -> ResponseReturnValue:
     form = _form_from(read_query(request))
     person = find_person()
     if person is not None and not form.asking.sealed:
-        return see_other(AFTER_SIGN_IN.get(form.then, "/"))
+        return see_other(page_after_sign_in(form.then) or "/")
     return _page(form, person, notice=_why_ended(person))
 
 
@@ -67,7 +67,7 @@ def submit() -> ResponseReturnValue:
         signed_in = _sign_in(form, values.get("password", ""), browser)
     except (WrongCredentials, TooManyGuesses, Unavailable) as error:
         return _refuse(form, error)
-    goes_on = form.asking.goes_on_at if form.asking.sealed else AFTER_SIGN_IN.get(form.then, "/")
+    goes_on = form.asking.goes_on_at if form.asking.sealed else (page_after_sign_in(form.then) or "/")
     return set_session(see_other(goes_on), signed_in, browser)
 
 
@@ -88,7 +88,7 @@ def _form_from(values: dict[str, str]) -> Form:
         asking=asking,
         username=(username or asking.login_hint)[:_MAX_USERNAME],
         remember="remember" in values and services().site.offer_remember,
-        then=values.get("then", "") if values.get("then") in AFTER_SIGN_IN else "",
+        then=values.get("then", "") if page_after_sign_in(values.get("then", "")) else "",
         tried_again="again" in values,
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from sso_server.core.clients import Client
+from sso_server.core.notifications import POLLED
 from sso_server.core.sessions import EndReason, Session
-from sso_server.fronts.portal.asking import LeaveAsking, home_of, read_leave_asking
-from sso_server.fronts.portal.everywhere import sign_out_everywhere
+from sso_server.fronts.portal.asking import LeaveAsking, read_leave_asking
+from sso_server.fronts.portal.everywhere import other_sessions, sign_out_everywhere
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly
 from sso_server.fronts.portal.signed_out import page_of
@@ -23,7 +25,7 @@ def ask() -> ResponseReturnValue:
     """A link or an image must not sign anybody out: only the button does."""
     asking = read_leave_asking(read_query(request).get("request", ""))
     person = find_person()
-    return _page(asking, person) if person is not None else see_other(_after(None, asking))
+    return _page(asking, person) if person is not None else see_other(_after(None, asking, 0))
 
 
 @blueprint.post("/sign-out")
@@ -32,14 +34,16 @@ def end() -> ResponseReturnValue:
     values = read_form(request)
     asking = read_leave_asking(values.get("request", ""))
     session = services().sign_in.find_any_session(session_cookie(request))
+    now, since = services().clock.now(), 0
     if session is not None:
-        everywhere = values.get("scope") == "everywhere"
         # A cookie of an ended session may show how its sites took it, but ends nothing else.
-        if everywhere and session.is_live(services().clock.now()):
+        everywhere = values.get("scope") == "everywhere" and session.is_live(now)
+        if everywhere:
             sign_out_everywhere(session.user_id)
+            since = now
         reason = EndReason.SIGN_OUT_EVERYWHERE if everywhere else EndReason.SIGN_OUT
         services().sign_out.end(session.sid, reason, actor="user")
-    response = see_other(_after(session, asking))
+    response = see_other(_after(session, asking, since))
     clear_session_cookie(response)
     return response
 
@@ -50,7 +54,7 @@ def renew() -> ResponseReturnValue:
     asking = read_leave_asking(read_form(request).get("request", ""))
     person = find_person_quietly()
     if person is None:
-        return see_other(_after(None, asking))
+        return see_other(_after(None, asking, 0))
     return _page(asking, person, Problem(PRESS_ONCE_MORE), 400)
 
 
@@ -59,14 +63,35 @@ def _page(
 ) -> ResponseReturnValue:
     if asking.back:
         allow_form_target(asking.back)
-    return make_response(render_template("sign_out.html", asking=asking, person=person, problem=problem), status)
+    told, untold = _sites(person.session)
+    page = render_template(
+        "sign_out.html",
+        asking=asking,
+        person=person,
+        others=other_sessions(person.session),
+        told=told,
+        untold=untold,
+        problem=problem,
+    )
+    return make_response(page, status)
 
 
-def _after(session: Session | None, asking: LeaveAsking) -> str:
+def _sites(session: Session) -> tuple[list[str], list[Client]]:
+    """The sites opened in this session: names of those that will be told, and those that can't be."""
+    # Two stores of one site are one site to its visitors, and it hears if one of them does.
+    hears: dict[str, bool] = {}
+    for participant in services().lists.participants(session.sid):
+        known = participant.logout_uri or participant.store_id or participant.kind == POLLED
+        hears[participant.client_id] = bool(known) or hears.get(participant.client_id, False)
+    clients = [(services().clients.find(client_id), heard) for client_id, heard in hears.items()]
+    return [c.name for c, heard in clients if c and heard], [c for c, heard in clients if c and not heard]
+
+
+def _after(session: Session | None, asking: LeaveAsking, since: int) -> str:
     if asking.back:
         # RP-Initiated Logout 1.0 section 3: the registered address, after the end is committed.
         return asking.back
     client_id = asking.client.client_id if asking.client else ""
-    if session is None and not client_id:
-        return "/signed-out"
-    return page_of(session.sid if session else "", client_id, home_of(asking.client) if asking.client else "")
+    if session is None:
+        return page_of("", client_id) if client_id else "/signed-out"
+    return page_of(session.sid, client_id, user_id=session.user_id if since else "", since=since)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from flask_babel import gettext, lazy_gettext, ngettext
 
-from sso_server.core.notifications import State
+from sso_server.core.interventions import can_retry
+from sso_server.core.notifications import POLLED, Notification, State
 from sso_server.core.reports import SiteLine, Standing
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.times import wait_words
@@ -54,70 +55,111 @@ class Report:
 
     lines: tuple[ShownLine, ...]
     finished: bool
+    counting: bool
+    """A line counts seconds down: the page looks again within one."""
+    can_retry: bool
+    """A site that couldn't be told can be told again now."""
     summary: str
 
 
-def report(lines: list[SiteLine], now: int) -> Report:
-    """The report at `now` (ms)."""
+def report(lines: list[SiteLine], now: int, *, still_open: int = 0) -> Report:
+    """The report at `now` (ms), of one session's sites or of several sessions' together. `still_open`: how many
+    sessions of this sign-out have yet to end."""
     worst: dict[str, SiteLine] = {}
     for line in lines:
         other = worst.get(line.client_id)
         if other is None or _rank(line) > _rank(other):
             worst[line.client_id] = line
     shown = tuple(_shown(line, now) for line in worst.values())
-    return Report(shown, not any(line.standing in _UNFINISHED for line in shown), _summary(shown))
+    return Report(
+        lines=shown,
+        finished=not still_open and not any(line.standing in _UNFINISHED for line in shown),
+        counting=any(line.standing is Standing.TRYING for line in shown),
+        can_retry=any(_has_failed(line.notification) and can_retry(line.notification, now) for line in lines),
+        summary=_summary(shown, still_open),
+    )
 
 
 def _rank(line: SiteLine) -> tuple[int, int]:
     return _ORDER.index(line.standing), line.safe_at or 0
 
 
-def _summary(lines: tuple[ShownLine, ...]) -> str:
+def _summary(lines: tuple[ShownLine, ...], still_open: int) -> str:
+    if still_open:
+        words = ngettext(
+            "One more device is being signed out.", "%(num)d more devices are being signed out.", still_open
+        )
+        return str(words)
     if not lines:
         return str(gettext("No other site took part in this session."))
-    finished = not any(line.standing in _UNFINISHED for line in lines)
-    out = sum(line.standing in (Standing.SIGNED_OUT, Standing.SAFE, Standing.OVER) for line in lines)
+    standings = [line.standing for line in lines]
+    out = sum(standing in (Standing.SIGNED_OUT, Standing.OVER) for standing in standings)
+    safe = standings.count(Standing.SAFE)
     if out == len(lines):
         return str(ngettext("The one site you used is signed out.", "All %(num)d sites you used are signed out.", out))
-    if out == 0:
+    if out + safe == len(lines):
+        return str(gettext("Nobody can go on at the sites you used: none lets anybody in without asking here."))
+    if out + safe == 0:
+        finished = not any(standing in _UNFINISHED for standing in standings)
         return str(gettext("Your sites could not be told.") if finished else gettext("Your sites are being told."))
+    if safe:
+        return str(gettext("%(done)d of %(all)d sites let nobody in any more.", done=out + safe, all=len(lines)))
     return str(gettext("%(done)d of %(all)d sites are signed out.", done=out, all=len(lines)))
 
 
 def _shown(line: SiteLine, now: int) -> ShownLine:
     words, detail = _words(line, now)
-    return ShownLine(line.client_id, line.name, line.base_url, line.standing, words, detail)
+    return ShownLine(line.client_id, line.name, line.base_url, line.standing, str(words), str(detail))
 
 
-def _words(line: SiteLine, now: int) -> tuple[str, str]:
-    row = line.notification
+def _has_failed(row: Notification) -> bool:
     # The first attempt is on its way for a moment; only one that failed is worth a warning.
-    failed = bool(row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
+    return bool(row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
+
+
+def _words(line: SiteLine, now: int) -> tuple[object, object]:
+    row = line.notification
+    failed = _has_failed(row)
     match line.standing:
         case Standing.SIGNED_OUT:
-            return str(gettext("Signed out")), ""
+            return gettext("Signed out"), ""
         case Standing.OVER:
-            return str(gettext("Over")), str(gettext("The session there had run out by itself."))
+            return gettext("Over"), gettext("The session there had run out by itself.")
         case Standing.SAFE:
-            return str(gettext("Can't be reached, but safe")), str(gettext("It lets nobody in without asking here."))
+            words = gettext("Can't be reached, but safe") if failed else gettext("Safe")
+            return words, gettext("It lets nobody in without asking here.")
         case Standing.TRYING:
             wait = wait_words(-(-((line.safe_at or now) - now) // 1000))
-            if failed:
-                return str(gettext("Can't be reached, safe in %(wait)s", wait=wait)), str(
-                    gettext("Until then it may still let you in. After that it lets nobody in without asking here.")
-                )
-            return str(gettext("Being told")), str(gettext("Safe in %(wait)s at the latest.", wait=wait))
-        case Standing.TRYING_NO_BOUND:
-            if failed:
-                return str(gettext("Still trying")), str(
-                    gettext("The site doesn't answer. We go on trying, but can't say how long it takes.")
-                )
-            return str(gettext("Being told")), ""
-        case Standing.NOT_TOLD:
-            if row.state is State.NO_ADDRESS:
-                return str(gettext("Can't be told")), str(
-                    gettext("This site has no way to hear of a sign-out. Please sign out there yourself.")
-                )
-            return str(gettext("Couldn't be told")), str(
-                gettext("The site didn't accept the sign-out. Please sign out there yourself.")
+            if not failed:
+                return gettext("Being told"), gettext("Safe in %(wait)s at the latest.", wait=wait)
+            return gettext("Can't be reached, safe in %(wait)s", wait=wait), gettext(
+                "Until then it may still let you in. After that it lets nobody in without asking here."
             )
+        case Standing.TRYING_NO_BOUND:
+            return _words_without_bound(row, failed)
+        case Standing.NOT_TOLD:
+            return _words_not_told(row)
+
+
+def _words_without_bound(row: Notification, failed: bool) -> tuple[object, object]:
+    if row.kind == POLLED:
+        return gettext("Hasn't asked yet"), gettext(
+            "This site asks for its sign-outs by itself. Nobody can say when it will."
+        )
+    if failed:
+        return gettext("Still trying"), gettext(
+            "The site doesn't answer. We go on trying, but can't say how long it takes."
+        )
+    return gettext("Being told"), gettext("How long this site takes isn't known.")
+
+
+def _words_not_told(row: Notification) -> tuple[object, object]:
+    if row.state is State.NO_ADDRESS:
+        return gettext("Can't be told"), gettext(
+            "This site has no way to hear of a sign-out. Please sign out there yourself."
+        )
+    if row.last_error.startswith("by:"):
+        return gettext("Not told"), gettext(
+            "An administrator stopped the attempts to reach it. Please sign out there yourself."
+        )
+    return gettext("Couldn't be told"), gettext("The site didn't accept the sign-out. Please sign out there yourself.")

@@ -134,7 +134,7 @@ def test_the_report_has_a_line_for_each_site_and_fills_in(centre: Centre, signed
     answer(centre, "shop", 200)
     assert _standings(signed_in, report)["shop"] == "signed_out"
     finished = signed_in.get(report)
-    assert "2 of 3 sites are signed out." in finished.text
+    assert "2 of 3 sites let nobody in any more." in finished.text
     assert "http-equiv" not in finished.text
 
 

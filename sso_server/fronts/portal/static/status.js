@@ -4,6 +4,7 @@
   const list = document.querySelector("[data-status]");
   if (!list) return;
   const summary = document.getElementById("summary");
+  const again = document.getElementById("again");
   let rounds = 0;
 
   const say = (element, text) => {
@@ -13,9 +14,15 @@
 
   const show = (report) => {
     say(summary, report.summary);
+    // A button that somebody is about to press doesn't vanish under the finger.
+    if (again && !again.contains(document.activeElement)) again.hidden = !report.can_retry;
     for (const line of report.lines) {
       const item = list.querySelector(`[data-client="${CSS.escape(line.client_id)}"]`);
-      if (!item) continue;
+      if (!item) {
+        // A device that has only now been signed out had opened a site that this page doesn't list yet.
+        location.reload();
+        return;
+      }
       item.dataset.standing = line.standing;
       say(item.querySelector(".words"), line.words);
       const detail = item.querySelector(".detail");
@@ -26,19 +33,19 @@
 
   const ask = async () => {
     rounds += 1;
-    let finished = false;
+    let report = {};
     try {
       const answer = await fetch(list.dataset.status, { headers: { Accept: "application/json" } });
       if (answer.status === 404) return;
       if (answer.ok) {
-        const report = await answer.json();
+        report = await answer.json();
         show(report);
-        finished = report.finished;
       }
     } catch {
       // The centre is away for a moment: the next round asks again.
     }
-    if (!finished) setTimeout(ask, rounds < 120 ? 1000 : 10000);
+    // Seconds that are counted down are counted to the end; a site without a bound may take days.
+    if (!report.finished) setTimeout(ask, report.counting || rounds < 120 ? 1000 : 10000);
   };
 
   setTimeout(ask, 500);
