@@ -38,6 +38,10 @@ _PR_SET_PDEATHSIG = 1
 GUNICORN_CONFIG = "python:sso_server.cli.gunicorn_config"
 
 
+#: Ends a child by name with all its processes, at once and without a word (SIGKILL).
+Kill = Callable[[str], None]
+
+
 class PortTaken(Exception):
     """The address can't be bound; the message names it."""
 
@@ -61,7 +65,7 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
     check_port(host.strip("[]"), int(port))
     prepare(settings)
 
-    def say() -> None:
+    def say(_: Kill) -> None:
         click.echo(f"Lockstep serves {settings.issuer} on {bind}. Ctrl-C ends it.")
 
     return supervise([web_child(bind, workers, None), deliver_child(None)], on_started=say)
@@ -98,6 +102,7 @@ def deliver(settings: Settings) -> int:
             built.worker(),
             built.sweeper(),
             threading.Event(),
+            restorer=built.restorer(),
             wake_path=built.wake_path,
             ledger=built.session_stores.ledger,
         )
@@ -134,11 +139,11 @@ def supervise(
     children: Sequence[Child],
     *,
     addresses: Sequence[tuple[str, int]] = (),
-    on_started: Callable[[], None] = lambda: None,
+    on_started: Callable[[Kill], None] = lambda _: None,
 ) -> int:
     """Run the children until SIGTERM or SIGINT; 0 after a clean stop, 1 when a child keeps dying at once.
 
-    `on_started` is called once, as soon as there is an answer from all the addresses.
+    `on_started` is called once, as soon as there is an answer from all the addresses, with the way to kill a child.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,6 +151,13 @@ def supervise(
     clock = SystemClock()
     running = {child.name: (child, _start(child), clock.now()) for child in children}
     quick_deaths = dict.fromkeys(running, 0)
+
+    def kill(name: str) -> None:
+        _, process, _ = running[name]
+        # Asked first: a process that has ended has no id any more, and another may have it.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
     code = 0
     silent = list(addresses)
     announced = False
@@ -153,7 +165,7 @@ def supervise(
         silent = [address for address in silent if not answers(address)]
         if not silent and not announced:
             announced = True
-            on_started()
+            on_started(kill)
         for name, (child, process, started) in list(running.items()):
             status = process.poll()
             if status is None:

@@ -13,7 +13,8 @@ from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.errors import InvalidRequest, UnauthorizedClient, Unavailable
 from sso_server.core.identifiers import SESSION, is_kind, is_store_id
 from sso_server.core.policy import SECOND, Policy
-from sso_server.core.ports import CheckInStore, Clock, Seals
+from sso_server.core.ports import CheckInStore, Clock
+from sso_server.core.restorations import Past, Restorations, repairing
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import local_life_ms
@@ -50,6 +51,8 @@ class StoreReport:
     lease_s: int
     grace_s: int
     kind: str = "oidc"
+    proves_from: int = 0
+    """The store must know of a check-in at this moment (ms) or later; 0: nothing is proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ class StoreAnswer:
 
     ends: tuple[EndNotice, ...]
     more: bool
+    at: int
+    """`last_check_in_at` as it was written (ms)."""
+    past: Past
+    went_back: bool = False
+    """It doesn't know of a check-in that is proved; `at` is what it knows instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,10 @@ class CheckInAnswer:
     grace_s: int
     report_s: int
     """A store that served a session reports it within this time, and while it lasts needs to report it only once."""
+    epoch: str
+    """Another one than before: the centre's store of sessions was put right; a store must send all its `sids`."""
+    strange_mark: bool = False
+    """For the log: the mark was none of ours, or not this store's."""
 
 
 class CheckIns:
@@ -110,14 +122,14 @@ class CheckIns:
         self,
         store: CheckInStore,
         sign_out: SignOut,
-        seals: Seals,
+        restorations: Restorations,
         guard: ClockGuard,
         clock: Clock,
         policy: Policy,
     ) -> None:
         self._store = store
         self._sign_out = sign_out
-        self._seals = seals
+        self._restorations = restorations
         self._guard = guard
         self._clock = clock
         self._policy = policy
@@ -146,6 +158,10 @@ class CheckIns:
         for sid in self._store.registered(client.client_id, call.ended):
             # Only sessions this client takes part in: one site can't end the sessions of another.
             self._sign_out.end(sid, EndReason.SITE_SIGN_OUT, actor=f"client:{client.client_id}")
+        state = self._restorations.state()
+        if state.unfinished is not None:
+            raise repairing("a restoration is not finished")
+        mark = self._restorations.read_mark(state, client, call.store_id, call.mark) if call.mark else None
         self._sign_out.sweep(_SWEEP_AT_CHECK_IN)
         # Measured before the rows are listed: a session that falls due in between is in the lag of the next call.
         lag_ms = self._sign_out.lag_ms()
@@ -164,10 +180,20 @@ class CheckIns:
                 lease_s=client.lease_s,
                 grace_s=client.grace_s,
                 kind=client.kind,
+                proves_from=self._restorations.proves_from(state, mark),
             ),
             now,
             MAX_ENDS,
         )
-        report_s = max(1, self._policy.report_ms // SECOND)
-        mark = self._seals.seal("mark", {"c": client.client_id, "s": call.store_id, "t": now})
-        return CheckInAnswer(answer.ends, answer.more, mark, lag_ms, client.lease_s, client.grace_s, report_s)
+        self._restorations.confirm(state, answer.past, mark, went_back=answer.went_back)
+        return CheckInAnswer(
+            ends=answer.ends,
+            more=answer.more,
+            mark=self._restorations.seal_mark(state, client, call.store_id, answer.at),
+            lag_ms=lag_ms,
+            lease_s=client.lease_s,
+            grace_s=client.grace_s,
+            report_s=max(1, self._policy.report_ms // SECOND),
+            epoch=state.newest.restoration_id,
+            strange_mark=bool(call.mark) and mark is None,
+        )

@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     CLIENT_CHANGED = "client_changed"
     KEY_ROTATED = "key_rotated"
     SETUP_LINK = "setup_link"
+    STORE_RESTORED = "store_restored"
 
 
 @dataclass(frozen=True, slots=True)

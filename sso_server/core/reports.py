@@ -10,7 +10,7 @@ from sso_server.core.check_in import SiteStore
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.notifications import Notification, State
 from sso_server.core.policy import SECOND
-from sso_server.core.ports import CheckInStore, Clock, Ledger
+from sso_server.core.ports import CheckInStore, Clock, Ledger, RestorationStore
 
 _IN_DOUBT_MS = 5 * SECOND
 
@@ -48,11 +48,19 @@ class SiteLine:
 class SignOutReports:
     """Reads the ledger for people."""
 
-    def __init__(self, ledger: Ledger, check_ins: CheckInStore, clients: ClientDirectory, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        check_ins: CheckInStore,
+        clients: ClientDirectory,
+        clock: Clock,
+        restorations: RestorationStore,
+    ) -> None:
         self._ledger = ledger
         self._check_ins = check_ins
         self._clients = clients
         self._clock = clock
+        self._restorations = restorations
 
     def lines(self, sid: str) -> list[SiteLine]:
         """One per participant of the ended session, in the order of registration."""
@@ -72,7 +80,22 @@ class SignOutReports:
         # A site may have very many stores (a new one with each container): each site's are read once.
         bounded = {row.client_id for row in rows if row.store_id}
         stores = {(s.client_id, s.store_id): s for c in bounded for s in self._check_ins.find_site_stores(c)}
-        return [_safe_at(row, stores.get((row.client_id, row.store_id))) if row.store_id else None for row in rows]
+        state = self._restorations.state() if bounded else None
+        restored_at = state.detected_at if state is not None else 0
+        return [
+            self._safe_at(row, stores.get((row.client_id, row.store_id)), restored_at) if row.store_id else None
+            for row in rows
+        ]
+
+    def _safe_at(self, row: Notification, store: SiteStore | None, restored_at: int) -> int:
+        safe_at = _safe_at(row, store)
+        if restored_at:
+            # What went back in time may have forgotten this store's last lease, or the store itself. None was granted
+            # after that was found out and before it was put right.
+            lessee = store or self._clients.find(row.client_id)
+            lease_ms = (lessee.lease_s + lessee.grace_s) * 1000 if lessee is not None else row.local_until
+            safe_at = min(row.local_until, max(safe_at, restored_at + lease_ms))
+        return safe_at
 
     def _line(self, row: Notification, safe_at: int | None) -> SiteLine:
         client = self._clients.find(row.client_id)

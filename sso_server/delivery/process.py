@@ -12,6 +12,7 @@ import structlog
 
 from sso_server.core.errors import Unavailable
 from sso_server.core.ports import Ledger
+from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.wake import WakeListener, socket_name, take_dead
 from sso_server.delivery.worker import Worker
@@ -24,10 +25,11 @@ def run_delivery(
     sweeper: Sweeper,
     stop: threading.Event,
     *,
+    restorer: Restorer | None = None,
     wake_path: Path | None = None,
     ledger: Ledger | None = None,
 ) -> None:
-    """Run both until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
+    """Run all until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
 
     With `wake_path` the worker is woken by `wake.DatagramWake`; with `ledger` too, it takes over at once what killed
     workers of this machine had claimed.
@@ -47,14 +49,18 @@ def run_delivery(
                 except Unavailable as error:
                     # Their claims run out by themselves half a minute after they were made.
                     _log.warning("claims_not_taken_over", workers=len(dead), cause=error.detail)
-        sweeping = threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")
-        sweeping.start()
+        beside = [threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")]
+        if restorer is not None:
+            beside.append(threading.Thread(target=restorer.run, args=(stop,), name="restorer"))
+        for thread in beside:
+            thread.start()
         _log.info("delivery_started", worker=worker.name)
         try:
             worker.run(stop, listener)
         finally:
             stop.set()
-            sweeping.join()
+            for thread in beside:
+                thread.join()
         _log.info("delivery_stopped", worker=worker.name)
 
 

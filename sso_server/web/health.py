@@ -41,6 +41,9 @@ def readyz() -> Response:
             continue
         if difference > MAX_CLOCK_DIFFERENCE_MS:
             reasons.append(f"{name}: its clock and this node's differ by {difference} ms.")
+    if not reasons and services().restorations.is_unfinished():
+        # Still ready: everything but a check-in is answered, and another node couldn't answer that either.
+        warnings.append("The store of sessions went back in time; no check-in is answered until it is put right.")
     body = {"status": "ok" if not reasons else "not ready", "reasons": reasons, "warnings": warnings}
     return json_answer(body, 503 if reasons else 200)
 

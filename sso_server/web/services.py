@@ -28,6 +28,7 @@ from sso_server.core.ports import (
     UserStore,
 )
 from sso_server.core.reports import SignOutReports
+from sso_server.core.restorations import Restorations
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
@@ -71,6 +72,7 @@ class Services:
     lists: SessionLists
     ledger: Ledger
     reports: SignOutReports
+    restorations: Restorations
     interventions: Interventions
     audit: AuditStore
     one_time: OneTimeStore

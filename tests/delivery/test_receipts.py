@@ -24,7 +24,11 @@ STORE = store_id()
 def receipt(deliveries: Deliveries) -> Callable[[Session], Receipt]:
     stores, sql = deliveries.stores, deliveries.sql
     reports = SignOutReports(
-        stores.ledger, stores.check_ins, ClientDirectory(sql.clients, deliveries.clock), deliveries.clock
+        stores.ledger,
+        stores.check_ins,
+        ClientDirectory(sql.clients, deliveries.clock),
+        deliveries.clock,
+        sql.restorations,
     )
     receipts = Receipts(stores.sessions, stores.ledger, reports, sql.audit)
 
@@ -182,7 +186,7 @@ def test_each_store_of_a_site_has_a_line_of_its_own_in_the_order_of_signing_in(
 def test_a_live_session_and_one_nobody_ever_had_have_no_receipt(deliveries: Deliveries) -> None:
     stores, sql = deliveries.stores, deliveries.sql
     clients = ClientDirectory(sql.clients, deliveries.clock)
-    reports = SignOutReports(stores.ledger, stores.check_ins, clients, deliveries.clock)
+    reports = SignOutReports(stores.ledger, stores.check_ins, clients, deliveries.clock, deliveries.sql.restorations)
     receipts = Receipts(stores.sessions, stores.ledger, reports, sql.audit)
     assert receipts.find(signed_in(deliveries, "").sid) is None
     assert receipts.find("sid-01-" + "a" * 32) is None

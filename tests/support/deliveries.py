@@ -53,7 +53,9 @@ class Deliveries:
             "outbox": self.stores.outbox,
             "archive": self.stores.archive,
             "audit": self.sql.audit,
-            "safe_by": SignOutReports(self.stores.ledger, self.stores.check_ins, clients, self.clock).safe_by,
+            "safe_by": SignOutReports(
+                self.stores.ledger, self.stores.check_ins, clients, self.clock, self.sql.restorations
+            ).safe_by,
             "clients": clients,
             "builders": {"oidc": self.build},
             "sender": self.sender,

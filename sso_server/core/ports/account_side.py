@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sso_server.core.clients import Client
     from sso_server.core.events import Event, EventKind
     from sso_server.core.keys import StoredKey
+    from sso_server.core.restorations import Restoration, RestorationState
     from sso_server.core.users import EndOrder, User
 
 
@@ -48,6 +50,10 @@ class EndOrderStore(Protocol):
         """Add to the count; set the end when given."""
 
 
+    def list_since(self, since: int) -> list[EndOrder]:
+        """Those that are not finished, or finished at `since` (ms) or later; oldest first."""
+
+
 class ClientStore(Protocol):
     """Registered clients."""
 
@@ -80,6 +86,40 @@ class AuditStore(Protocol):
 
     def purge_events(self, older_than: int, limit: int) -> int:
         """Drop old ones; how many."""
+
+
+class Journal(Protocol):
+    """The ends of sessions as the audit has them, for when the store of sessions has forgotten them. Its lines are
+    numbered; later ones have larger numbers."""
+
+    def ends_of(self, sids: Sequence[str]) -> dict[str, str]:
+        """Those of the sids that have ended, each with its reason."""
+
+    def position_at(self, since: int) -> int:
+        """The number before that of the first line whose `at` is `since` (ms) or later."""
+
+    def ends_after(self, number: int, limit: int) -> list[tuple[int, str, str]]:
+        """Number, sid and reason of ends, by number, `number` exclusive."""
+
+
+class RestorationStore(Protocol):
+    """Each time that the store of sessions was found to have gone back in time."""
+
+    def state(self) -> RestorationState | None:
+        """What is known, in one read; None before the first row."""
+
+    def begin(self, restoration: Restoration, *, after: str) -> bool:
+        """Write it if the newest row still is `after` (empty: there is none) and finished. Else somebody was faster:
+        False."""
+
+    def learn(self, incarnation: str) -> None:
+        """The newest row's incarnation, if it has none."""
+
+    def note_heartbeat(self, at: int) -> None:
+        """The larger of what is noted and `at` (ms)."""
+
+    def finish(self, restoration_id: str, incarnation: str, ended: int, now: int) -> None:
+        """It is done, if it wasn't: checked against this incarnation from here on."""
 
 
 class OneTimeStore(Protocol):

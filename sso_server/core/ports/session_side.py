@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sso_server.core.guesses import Limit
     from sso_server.core.notifications import AttemptResult, Notification
     from sso_server.core.polls import PollAnswer, PollReport
+    from sso_server.core.restorations import Past
     from sso_server.core.sessions import Opened, Participant, Session
     from sso_server.core.sign_out import Ended
     from sso_server.core.tickets import Redeemed, Redemption, Ticket
@@ -123,8 +124,11 @@ class TokenStore(Protocol):
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's."""
 
-    def revoke_grants_of(self, user_id: str, now: int) -> int:
-        """All grants of a person, offline ones too; how many. Idempotent."""
+    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
+        """All grants of a person, offline ones too; how many. With `before`: those made before it (ms). Idempotent."""
+
+    def revoke_grants_before(self, before: int, now: int) -> int:
+        """Everybody's grants made before that moment (ms), offline ones too; how many. Idempotent."""
 
 
 class CheckInStore(Protocol):
@@ -138,8 +142,10 @@ class CheckInStore(Protocol):
         -> touch the live sessions in which (client, store) is a participant; live -> a live session in which this
         client takes part, with whatever store, gets (client, store) registered if it isn't; any other sid is
         answered as an end `unknown_session`; the store's
-        last_check_in_at, lease and grace are written (always a write). Answers every row of (client, store) that isn't
-        acknowledged, whatever else its state (moot rows older than local_until excepted)."""
+        last_check_in_at (never earlier than it was), lease and grace are written (always a write), unless
+        `report.proves_from` is later than what is written: then the store went back in time, and what proves it stays.
+        Answers every row of (client, store) that isn't acknowledged, whatever else its state (moot rows older than
+        local_until excepted), and the past of the very server that took the step."""
 
     def find_site_stores(self, client_id: str) -> list[SiteStore]:
         """The stores of a client that ever checked in."""
@@ -215,6 +221,17 @@ class GuessStore(Protocol):
 
     def settle(self, clear: Sequence[str], refund: Sequence[str]) -> None:
         """After a success: forget the first keys, take one attempt back on the others."""
+
+
+class PastStore(Protocol):
+    """What the store of sessions says of itself, so that one that went back in time is found out."""
+
+    def look(self) -> Past:
+        """Asked where writes go."""
+
+    def beat(self, now: int, floor: int) -> Past:
+        """heartbeat = max(it, now), unless it is smaller than `floor` (ms): then it was lost, and nothing is written.
+        The past as it is afterwards. A store that keeps no heartbeat only looks."""
 
 
 class StoreHealth(Protocol):

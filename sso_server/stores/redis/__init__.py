@@ -14,6 +14,7 @@ from sso_server.stores.redis.ledger import RedisArchive, RedisLedger
 from sso_server.stores.redis.link import Link
 from sso_server.stores.redis.lists import RedisSessionLists
 from sso_server.stores.redis.outbox import RedisOutbox
+from sso_server.stores.redis.past import RedisPast
 from sso_server.stores.redis.polls import RedisPolls
 from sso_server.stores.redis.sessions import RedisSessions
 from sso_server.stores.redis.sweeps import RedisSweeps
@@ -38,6 +39,7 @@ class RedisStores:
         self.archive = RedisArchive(link, keys)
         self.guesses = RedisGuesses(link, keys)
         self.health = RedisHealth(link, keys)
+        self.past = RedisPast(link, keys)
 
     @classmethod
     def open(cls, redis_url: str, prefix: str = "lockstep") -> RedisStores:

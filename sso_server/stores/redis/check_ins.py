@@ -9,11 +9,13 @@ import json
 from collections.abc import Sequence
 
 from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
+from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY
 from sso_server.core.sessions import EndReason
 from sso_server.stores.redis.buckets import by_bucket
 from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
+from sso_server.stores.redis.past import past_call, past_of
 from sso_server.stores.redis.records import pairs
 
 STORES_KEPT_MS = 400 * DAY
@@ -38,11 +40,16 @@ class RedisCheckIns:
         quiet = [b for b in ALL_BUCKETS if b not in told]
         looks = [command("ZCARD", self._keys.unacked(b, report.client_id, report.store_id)) for b in quiet]
         # The store's own record comes first: it is a write, and a Redis that refuses it must not renew a lease.
-        record = self._record(report, now)
-        replies = self._link.send_all([record, *told.values(), *looks])[1:]
+        first = [past_call(self._keys), self._record(report, now), *told.values(), *looks]
+        past, (is_known, at), *replies = self._link.send_all(first)
         answers = replies[: len(told)]
         waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
-        answers += self._link.send_all([self._script(report, b, now, limit, ([], [], [])) for b in waiting])
+        if waiting:
+            rest = [self._script(report, b, now, limit, ([], [], [])) for b in waiting]
+            still, *more_answers = self._link.send_all([past_call(self._keys), *rest])
+            if past_of(still).incarnation != past_of(past).incarnation:
+                raise Unavailable(detail="Redis: another server answers since a moment ago")
+            answers += more_answers
         rows = [EndNotice(sid, reason, int(ended_at)) for _, found, _ in answers for sid, reason, ended_at in found]
         rows.sort(key=lambda row: (row.ended_at, row.sid))
         listed = {row.sid for row in rows}
@@ -54,7 +61,8 @@ class RedisCheckIns:
             if sid not in listed
         ]
         more = len(rows) > limit or any(more for _, _, more in answers)
-        return StoreAnswer((*rows[:limit], *unknown), more)
+        ends = (*rows[:limit], *unknown)
+        return StoreAnswer(ends, more, at=int(at), past=past_of(past), went_back=not is_known)
 
     def find_site_stores(self, client_id: str) -> list[SiteStore]:
         """See ports.CheckInStore."""
@@ -74,7 +82,7 @@ class RedisCheckIns:
 
     def _record(self, report: StoreReport, now: int) -> Call:
         key, lease = self._keys.stores_of(report.client_id), (report.lease_s, report.grace_s)
-        return step("checked_in", key, report.store_id, now, *lease, STORES_KEPT_MS)
+        return step("checked_in", key, report.store_id, now, *lease, STORES_KEPT_MS, report.proves_from)
 
     def _script(
         self, report: StoreReport, bucket: int, now: int, limit: int, lists: tuple[list[str], list[str], list[str]]

@@ -7,7 +7,7 @@ name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sso_server.core.policy import DAY, MINUTE
@@ -20,6 +20,7 @@ KEEP_MS = 10 * MINUTE
 _OFFLINE_MS = 400 * DAY
 _REFRESHABLE_MS = 40 * DAY
 _SHORT_MS = DAY
+_PAGE = 1000
 _AHEAD_MS = 40 * DAY
 """How far a renewed name reaches past what made it necessary: how seldom a rotation has to be sent twice."""
 
@@ -53,6 +54,20 @@ class GrantIndex:
             if bucket.isdecimal() and int(bucket) in ALL_BUCKETS and grant_id:
                 groups.setdefault(int(bucket), []).append(grant_id)
         return groups
+
+    def find_all(self) -> Iterator[dict[int, list[str]]]:
+        """Ids of everybody's grants by bucket, page by page; some of them twice."""
+        cursor = "0"
+        while True:
+            pattern = self._keys.in_any_bucket("grant")
+            cursor, names = self._link.send(command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE, "TYPE", "hash"))
+            groups: dict[int, list[str]] = {}
+            for name in names:
+                bucket, _, rest = str(name).removeprefix(f"{self._keys.prefix}:{{b").partition("}")
+                groups.setdefault(int(bucket), []).append(rest.removeprefix(":grant:"))
+            yield groups
+            if int(cursor) == 0:
+                return
 
 
 def named_until(ticket: Ticket) -> int:

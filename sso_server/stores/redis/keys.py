@@ -36,6 +36,10 @@ class Keys:
         """One key of a bucket: `session`, `sites`, `due`, ..."""
         return f"{self.bucket(bucket)}:{kind}:{name}" if name else f"{self.bucket(bucket)}:{kind}"
 
+    def in_any_bucket(self, kind: str) -> str:
+        """A pattern for SCAN: the keys of that kind in every bucket. (The prefix holds no character of a pattern.)"""
+        return f"{self.prefix}:{{b[0-9][0-9]}}:{kind}:*"
+
     def unacked(self, bucket: int, client_id: str, store_id: str) -> str:
         """What a site's store must still hear of."""
         return self.in_bucket(bucket, "unacked", f"{client_id}/{store_id}")
@@ -59,3 +63,7 @@ class Keys:
     def written(self) -> str:
         """The tiny write that proves that this Redis takes writes."""
         return f"{self.prefix}:{{health}}:written"
+
+    def heartbeat(self) -> str:
+        """The last heartbeat of the delivery processes: a Redis that has lost it went back in time."""
+        return f"{self.prefix}:{{health}}:heartbeat"

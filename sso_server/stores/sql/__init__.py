@@ -10,12 +10,15 @@ from sso_server.stores.sql.clients import SqlClients
 from sso_server.stores.sql.engine import BUSY_MS, Database
 from sso_server.stores.sql.guesses import SqlGuesses
 from sso_server.stores.sql.health import SqlHealth
+from sso_server.stores.sql.journal import SqlJournal
 from sso_server.stores.sql.keys import SqlKeys
 from sso_server.stores.sql.ledger import SqlArchive, SqlLedger
 from sso_server.stores.sql.lists import SqlSessionLists
 from sso_server.stores.sql.one_time import SqlOneTime
 from sso_server.stores.sql.outbox import SqlOutbox
+from sso_server.stores.sql.past import SqlPast
 from sso_server.stores.sql.polls import SqlPolls
+from sso_server.stores.sql.restorations import SqlRestorations
 from sso_server.stores.sql.sessions import SqlSessions
 from sso_server.stores.sql.sweeps import SqlSweeps
 from sso_server.stores.sql.tickets import SqlTickets
@@ -48,6 +51,9 @@ class SqlStores:
     one_time: SqlOneTime
     keys: SqlKeys
     health: SqlHealth
+    journal: SqlJournal
+    past: SqlPast
+    restorations: SqlRestorations
 
     @classmethod
     def open(cls, database_url: str, *, busy_ms: int = BUSY_MS) -> SqlStores:
@@ -77,6 +83,9 @@ class SqlStores:
             one_time=SqlOneTime(database),
             keys=SqlKeys(database),
             health=SqlHealth(database),
+            journal=SqlJournal(database),
+            past=SqlPast(database),
+            restorations=SqlRestorations(database),
         )
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreRep
 from sso_server.core.notifications import State
 from sso_server.core.sessions import EndReason, local_until
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.past import read_past
 from sso_server.stores.sql.records import due_at_of, later
 from sso_server.stores.sql.tables import notifications, participants, sessions, site_stores
 
@@ -86,9 +87,15 @@ _LAPSED = f"{_LEASE_END} < excluded.last_check_in_at"
 _STORE = text(
     "INSERT INTO site_stores (client_id, store_id, last_check_in_at, lease_s, grace_s)"
     " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id)"
-    " DO UPDATE SET last_check_in_at = excluded.last_check_in_at, lease_s = excluded.lease_s,"
+    # Never earlier than it was: answers of one store's calls overtake each other, and a mark holds what was written.
+    " DO UPDATE SET last_check_in_at = CASE WHEN site_stores.last_check_in_at > excluded.last_check_in_at"
+    " THEN site_stores.last_check_in_at ELSE excluded.last_check_in_at END, lease_s = excluded.lease_s,"
     f" grace_s = excluded.grace_s, lapsed_from = CASE WHEN {_LAPSED} THEN {_LEASE_END} ELSE site_stores.lapsed_from END,"
     f" lapsed_to = CASE WHEN {_LAPSED} THEN excluded.last_check_in_at ELSE site_stores.lapsed_to END"
+    " RETURNING last_check_in_at"
+)
+_KNOWN_AT = sa.select(site_stores.c.last_check_in_at).where(
+    site_stores.c.client_id == bindparam("_client"), site_stores.c.store_id == bindparam("_store")
 )
 _ENDS = (
     sa.select(notifications.c.sid, notifications.c.reason, notifications.c.ended_at)
@@ -135,21 +142,13 @@ class SqlCheckIns:
             for chunk in _chunks([sid for sid in report.active if sid in live]):
                 connection.execute(_TOUCH, {**store, "_sids": chunk})
             unknown = _register(connection, report, live, now)
-            connection.execute(
-                _STORE,
-                {
-                    "client_id": report.client_id,
-                    "store_id": report.store_id,
-                    "now": now,
-                    "lease_s": report.lease_s,
-                    "grace_s": report.grace_s,
-                },
-            )
+            at, went_back = _note(connection, report, now)
+            past = read_past(connection, is_sqlite=self._database.is_sqlite)
             rows = connection.execute(_ENDS, {**store, "_limit": limit + 1}).all()
         ends = [EndNotice(row.sid, row.reason, row.ended_at) for row in rows[:limit]]
         listed = {row.sid for row in rows}
         ends += [EndNotice(sid, EndReason.UNKNOWN_SESSION.value, now) for sid in unknown if sid not in listed]
-        return StoreAnswer(tuple(ends), more=len(rows) > limit)
+        return StoreAnswer(tuple(ends), more=len(rows) > limit, at=at, past=past, went_back=went_back)
 
     def find_site_stores(self, client_id: str) -> list[SiteStore]:
         """The stores of a client that ever checked in. Raises Unavailable."""
@@ -167,6 +166,25 @@ class SqlCheckIns:
             )
             for row in rows
         ]
+
+
+def _note(connection: Connection, report: StoreReport, now: int) -> tuple[int, bool]:
+    """When the store has checked in at the latest, and whether it should have been known to have done so later."""
+    of_store = {"_client": report.client_id, "_store": report.store_id}
+    if report.proves_from:
+        known_at: int = connection.execute(_KNOWN_AT, of_store).scalar_one_or_none() or 0
+        if known_at < report.proves_from:
+            # Nothing is written: the proof must last until somebody has noted it.
+            return known_at, True
+    values = {
+        "client_id": report.client_id,
+        "store_id": report.store_id,
+        "now": now,
+        "lease_s": report.lease_s,
+        "grace_s": report.grace_s,
+    }
+    at: int = connection.execute(_STORE, values).scalar_one()
+    return at, False
 
 
 def _lock_live(connection: Connection, sids: set[str], now: int) -> dict[str, int]:

@@ -256,7 +256,8 @@ end_orders = Table(
 restorations = Table(
     "restorations",
     metadata,
-    _key("restoration_id", primary=True),
+    _serial("number"),  # the order in which they were found
+    _key("restoration_id"),
     _ms("detected_at"),
     _text("cause"),
     _ms("since"),
@@ -264,6 +265,7 @@ restorations = Table(
     _text("incarnation"),
     _ms("finished_at", optional=True),
     Column("ended", Integer, nullable=False),
+    UniqueConstraint("restoration_id"),
 )
 
 clients = Table(
@@ -320,5 +322,6 @@ signing_keys = Table(
     _ms("expires_at", optional=True),
 )
 
-# Single numbers: the generation of the clients, the moment of the last trial write.
+# Single numbers: the generation of the clients, the moment of the last trial write, the last heartbeat of the delivery
+# process.
 marks = Table("marks", metadata, _key("name", primary=True), Column("value", BigInteger, nullable=False))

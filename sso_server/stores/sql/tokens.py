@@ -64,6 +64,11 @@ _REVOKE_OF_USER = (
     .where(grants.c.user_id == bindparam("_user"), grants.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("_now"))
 )
+_REVOKE_BEFORE = (
+    sa.update(grants)
+    .where(grants.c.created_at < bindparam("_before"), grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("_now"))
+)
 
 
 class SqlTokens:
@@ -94,10 +99,16 @@ class SqlTokens:
             else:
                 connection.execute(_REVOKE, {"_grant": row.grant_id, "_now": now})
 
-    def revoke_grants_of(self, user_id: str, now: int) -> int:
-        """All grants of a person; how many. Raises Unavailable."""
+    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
+        """All grants of a person, or those made before `before` (ms); how many. Raises Unavailable."""
+        statement = _REVOKE_OF_USER.where(grants.c.created_at < before) if before else _REVOKE_OF_USER
         with self._database.write() as connection:
-            return connection.execute(_REVOKE_OF_USER, {"_user": user_id, "_now": now}).rowcount
+            return connection.execute(statement, {"_user": user_id, "_now": now}).rowcount
+
+    def revoke_grants_before(self, before: int, now: int) -> int:
+        """Everybody's grants made before `before` (ms); how many. Raises Unavailable."""
+        with self._database.write() as connection:
+            return connection.execute(_REVOKE_BEFORE, {"_before": before, "_now": now}).rowcount
 
 
 def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:

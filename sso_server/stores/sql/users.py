@@ -34,6 +34,11 @@ _UNFINISHED = (
     .where(end_orders.c.finished_at.is_(None))
     .order_by(end_orders.c.created_at, end_orders.c.order_id)
 )
+_SINCE = (
+    sa.select(end_orders)
+    .where(sa.or_(end_orders.c.finished_at.is_(None), end_orders.c.finished_at >= bindparam("_since")))
+    .order_by(end_orders.c.created_at, end_orders.c.order_id)
+)
 _PROGRESS = (
     sa.update(end_orders)
     .where(end_orders.c.order_id == bindparam("_order"))
@@ -122,6 +127,11 @@ class SqlEndOrders:
         """Add to the count; set the end when given (the first one stays). Raises Unavailable."""
         with self._database.write() as connection:
             connection.execute(_PROGRESS, {"_order": order_id, "_ended": ended, "_finished": finished_at})
+
+    def list_since(self, since: int) -> list[EndOrder]:
+        """Those not finished, or finished at `since` (ms) or later; oldest first. Raises Unavailable."""
+        with self._database.read() as connection:
+            return [_order_of(row) for row in connection.execute(_SINCE, {"_since": since})]
 
 
 def _user_of(row: Row[Any]) -> User:

@@ -28,6 +28,7 @@ def test_with_nothing_to_say_the_answer_has_every_member(shop: OidcSite) -> None
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
     body = answer.get_json()
     assert isinstance(body.pop("mark"), str)
+    assert 1 <= len(body.pop("epoch")) <= 64
     assert body == {"ends": [], "more": False, "lag_ms": 0, "lease_s": 60, "grace_s": 0, "report_s": 2880}
 
 

@@ -217,7 +217,7 @@ class Story:
         assert s.lists.count_live(NOW) == 0
         assert s.sweeps.purge(NOW + HOUR, 10) == 0
         yield "purge"
-        s.health.store_time()
-        yield "store_time"
         assert s.past.beat(NOW, 0).heartbeat == NOW
         yield "beat"
+        s.health.store_time()
+        yield "store_time"

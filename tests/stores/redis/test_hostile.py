@@ -71,6 +71,8 @@ def scene(stores):
         lambda: stores.check_ins.registered("shop", [live.sid, over.sid]),
         lambda: stores.check_ins.check_in(new_report(active=(live.sid,), live=(live.sid,)), NOW, 10),
         lambda: stores.check_ins.find_site_stores("shop"),
+        lambda: stores.past.beat(NOW, 1),
+        lambda: stores.tokens.revoke_grants_before(NOW + 1, NOW),
         lambda: stores.polls.poll(PollReport("shop", (live.sid,), ((over.sid, "set_err:x"),)), NOW, 10),
         lambda: stores.polls.has_waiting("shop", NOW),
         lambda: stores.polls.last_poll_at("shop"),

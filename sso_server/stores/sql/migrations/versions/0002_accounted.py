@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -28,6 +29,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "restorations",
+        sa.Column("number", SERIAL, autoincrement=True, nullable=False),
         sa.Column("restoration_id", KEY, nullable=False),
         sa.Column("detected_at", sa.BigInteger(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
@@ -36,7 +38,8 @@ def upgrade() -> None:
         sa.Column("incarnation", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("ended", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("restoration_id", name=op.f("pk_restorations")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_restorations")),
+        sa.UniqueConstraint("restoration_id", name=op.f("uq_restorations_restoration_id")),
     )
 
 

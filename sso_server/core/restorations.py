@@ -1,0 +1,229 @@
+"""A store that went back in time: how it is found out, and the marks that sites keep as witnesses.
+
+A Redis restarted without its last writes, a failover, a restored backup: sessions that ended would live again. Nothing
+renews a lease until `core.restoring` has put it right. How a store tells of its own past is `ports.PastStore`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sso_server.core.errors import Unavailable
+from sso_server.core.policy import DAY, MINUTE, SECOND
+from sso_server.core.ports import Clock, PastStore, Randomness, RestorationStore, Seals, Wake
+
+if TYPE_CHECKING:
+    from sso_server.core.clients import Client
+
+#: A heartbeat is written every few seconds, by clocks up to 2 s apart: what was lost isn't older than this before it.
+SINCE_MARGIN_MS = 2 * MINUTE
+#: Two nodes, each up to 2 s off the store's clock.
+_SKEW_MS = 4 * SECOND
+# Stores forget a site's store that has been silent for 400 days; an older mark would accuse them of it.
+_MARK_LIFE_MS = 390 * DAY
+_PURPOSE = "mark"
+
+
+class Cause(StrEnum):
+    """What proved that the store of sessions went back."""
+
+    FIRST_SEEN = "first_seen"
+    """Nothing did: the first look of this installation, which only notes whom it sees."""
+    MARK = "mark"
+    """A site showed a mark that is newer than what the store knows of that site."""
+    INCARNATION = "incarnation"
+    """Another server answers, or another life of the same one."""
+    HEARTBEAT = "heartbeat"
+    """The store has lost a heartbeat that was noted in SQL after it had been written there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a store of sessions says of itself. `heartbeat` in ms, 0 when it has none; None: this store keeps none."""
+
+    incarnation: str = ""
+    """Changes when another server, or another life of it, answers. Empty: it won't say."""
+    heartbeat: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """One time that the store was found to have gone back, and what is to be done about it. Times in ms."""
+
+    restoration_id: str
+    cause: str
+    detected_at: int
+    since: int
+    """Nothing older than this was lost; 0: unknown."""
+    end_all: bool
+    """End every session opened before, because no journal says which ones ended. Else: replay the journal."""
+    incarnation: str
+    finished_at: int | None = None
+    ended: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RestorationState:
+    """What SQL knows, in one read."""
+
+    newest: Restoration
+    installation: str
+    """The id of the very first row: a mark of another installation proves nothing."""
+    detected_at: int
+    """Of the last real restoration, 0 before any."""
+    end_all_at: int
+    """The same of the last one that ended every session."""
+    heartbeat: int
+    journal_end: int
+    """The number of the audit's last line: it only grows, unless SQL itself went back."""
+
+    @property
+    def unfinished(self) -> Restoration | None:
+        """What must be carried out before any lease may be renewed."""
+        return self.newest if self.newest.finished_at is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a site's store can prove: the centre knew at `at` (ms) that it checked in, and how long the journal was."""
+
+    at: int
+    journal_end: int
+
+
+class Restorations:
+    """Finds out, and writes down what is to be done."""
+
+    def __init__(
+        self,
+        store: RestorationStore,
+        past: PastStore,
+        seals: Seals,
+        wake: Wake,
+        clock: Clock,
+        randomness: Randomness,
+        *,
+        one_store: bool,
+    ) -> None:
+        """`one_store`: sessions live in the SQL database, so that the journal goes back together with them."""
+        self._store = store
+        self._past = past
+        self._seals = seals
+        self._wake = wake
+        self._clock = clock
+        self._random = randomness
+        self._one_store = one_store
+
+    def state(self) -> RestorationState:
+        """What is known. The very first call notes whom it sees and alarms nobody. Raises Unavailable."""
+        state = self._store.state()
+        if state is None:
+            now = self._clock.now()
+            first = self._new(Cause.FIRST_SEEN, now, self._past.look().incarnation, finished_at=now)
+            self._store.begin(first, after="")
+            state = self._store.state()
+            if state is None:
+                raise Unavailable(detail="the first row of restorations was written and isn't there")
+        return state
+
+    def is_unfinished(self) -> bool:
+        """No lease may be renewed now. Raises Unavailable."""
+        state = self._store.state()
+        return state is not None and state.unfinished is not None
+
+    def look(self, *, beat: bool) -> RestorationState:
+        """Ask the store of its past, as the delivery process does all the time; write down what that proves. `beat`:
+        this node's clock is right, so it may also write a heartbeat. Raises Unavailable."""
+        state = self.state()
+        if state.unfinished is not None:
+            return state
+        past = self._past.beat(self._clock.now(), state.heartbeat) if beat else self._past.look()
+        cause = _proof(state, past)
+        if cause is not None:
+            self._begin(state, past, cause, end_all=self._one_store)
+            return self.state()
+        if past.incarnation and not state.newest.incarnation:
+            self._store.learn(past.incarnation)
+        if beat and past.heartbeat is not None:
+            # Only now: SQL never knows a heartbeat that the other store hasn't had.
+            self._store.note_heartbeat(past.heartbeat)
+        return state
+
+    def seal_mark(self, state: RestorationState, client: Client, store_id: str, at: int) -> str:
+        """`at` is what the store has written for this check-in, so that no clock's error enters a later comparison."""
+        payload = {
+            "i": state.installation, "c": client.client_id, "s": store_id, "t": at, "j": state.journal_end
+        }  # fmt: skip
+        return self._seals.seal(_PURPOSE, payload)
+
+    def read_mark(self, state: RestorationState, client: Client, store_id: str, text: str) -> Mark | None:
+        """None when it isn't ours (forged, another key's), another store's, another installation's or too old: such a
+        mark proves nothing, and whoever shows it is treated like a store that never had one."""
+        payload = self._seals.open(_PURPOSE, text) or {}
+        at, journal_end = payload.get("t"), payload.get("j")
+        whose = (payload.get("i"), payload.get("c"), payload.get("s"))
+        if whose != (state.installation, client.client_id, store_id) or type(at) is not int:
+            return None
+        # A client that was removed and registered again is not the one that the mark was given to.
+        is_old = at <= client.created_at or self._clock.now() - at > _MARK_LIFE_MS
+        return None if is_old or type(journal_end) is not int else Mark(at, journal_end)
+
+    def proves_from(self, state: RestorationState, mark: Mark | None) -> int:
+        """The moment (ms) of which the store must know; 0: this mark can't prove anything."""
+        if mark is None:
+            return 0
+        answered_at = state.end_all_at if self._lost_journal(state, mark) else state.detected_at
+        # Given before the last restoration, it is answered by that one.
+        return mark.at if not answered_at or mark.at > answered_at + _SKEW_MS else 0
+
+    def confirm(self, state: RestorationState, past: Past, mark: Mark | None, *, went_back: bool) -> None:
+        """After the store's step and before its answer is given: the server that took the step must remember what
+        was ever promised. Raises Unavailable."""
+        cause = Cause.MARK if went_back else _proof(state, past)
+        if cause is None:
+            return
+        lost_journal = went_back and mark is not None and self._lost_journal(state, mark)
+        self._begin(state, past, cause, end_all=self._one_store or lost_journal)
+        raise repairing(f"the store of sessions went back in time ({cause.value})")
+
+    def _lost_journal(self, state: RestorationState, mark: Mark) -> bool:
+        """SQL went back, too (one machine's snapshot holds both): its journal can't say what ended since."""
+        return not self._one_store and mark.journal_end > state.journal_end
+
+    def _begin(self, state: RestorationState, past: Past, cause: Cause, *, end_all: bool) -> None:
+        now = self._clock.now()
+        since = 0
+        # A heartbeat from the future was written by a clock that was wrong.
+        if not end_all and past.heartbeat and past.heartbeat <= now + _SKEW_MS:
+            since = max(0, past.heartbeat - SINCE_MARGIN_MS)
+        restoration = self._new(cause, now, past.incarnation, since=since, end_all=end_all)
+        if self._store.begin(restoration, after=state.newest.restoration_id):
+            self._wake.ring()
+
+    def _new(
+        self,
+        cause: Cause,
+        now: int,
+        incarnation: str,
+        *,
+        since: int = 0,
+        end_all: bool = False,
+        finished_at: int | None = None,
+    ) -> Restoration:
+        return Restoration(self._random.token("res"), cause.value, now, since, end_all, incarnation, finished_at)
+
+
+def repairing(detail: str) -> Unavailable:
+    """What a check-in hears meanwhile."""
+    return Unavailable("The centre is putting its sessions right.", detail=detail)
+
+
+def _proof(state: RestorationState, past: Past) -> Cause | None:
+    known = state.newest.incarnation
+    if past.incarnation and known and past.incarnation != known:
+        return Cause.INCARNATION
+    if past.heartbeat is not None and past.heartbeat < state.heartbeat:
+        return Cause.HEARTBEAT
+    return None

@@ -1,0 +1,167 @@
+"""Putting right what a store that went back in time brought back: every session that ended ends again.
+
+What proves that it went back is in `core.restorations`. Everything here may be done twice, by two nodes at once, or
+be killed at any point: an unfinished restoration is carried out again from its beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sso_server.core.events import Event, EventKind
+from sso_server.core.policy import MINUTE
+from sso_server.core.ports import (
+    AuditStore,
+    Clock,
+    EndOrderStore,
+    Journal,
+    PastStore,
+    RestorationStore,
+    SessionLists,
+    TokenStore,
+)
+from sso_server.core.restorations import SINCE_MARGIN_MS, Restoration, Restorations, RestorationState
+from sso_server.core.sessions import EndReason, Session
+from sso_server.core.sign_out import SignOut
+
+_PAGE = 200
+#: A process may have ended a session just before, and write its line into the journal only after we read that.
+_LATE_LINES_MS = MINUTE
+#: PostgreSQL gives numbers before it commits: so many lines back are read once more.
+_OVERLAP = 200
+
+
+class Restoring:
+    """One per delivery process; any number may run beside each other."""
+
+    def __init__(
+        self,
+        restorations: Restorations,
+        store: RestorationStore,
+        past: PastStore,
+        journal: Journal,
+        sign_out: SignOut,
+        lists: SessionLists,
+        orders: EndOrderStore,
+        tokens: TokenStore,
+        audit: AuditStore,
+        clock: Clock,
+    ) -> None:
+        self._restorations = restorations
+        self._store = store
+        self._past = past
+        self._journal = journal
+        self._sign_out = sign_out
+        self._lists = lists
+        self._orders = orders
+        self._tokens = tokens
+        self._audit = audit
+        self._clock = clock
+        self._late: int | None = None
+        """After which line of the journal to look for late ones."""
+
+    def run_once(self, *, beat: bool) -> Restoration | None:
+        """Look, and carry out what is unfinished; the one that was. `beat`: this node's clock is right. Raises
+        Unavailable."""
+        state = self._restorations.look(beat=beat)
+        if state.unfinished is None:
+            self._end_late_lines(state)
+            return None
+        self._carry_out(state.unfinished, state)
+        return state.unfinished
+
+    def _carry_out(self, restoration: Restoration, state: RestorationState) -> None:
+        before = self._past.look()
+        # A store that went back once more since the detection may have lost older ends than we wrote down.
+        is_same = before.incarnation == restoration.incarnation
+        since = restoration.since if is_same and (before.heartbeat or 0) >= restoration.since + SINCE_MARGIN_MS else 0
+        # From here on ordinary looks compare with this: a store that goes back while we work is found out by them.
+        now = self._past.beat(max(self._clock.now(), state.heartbeat), 0)
+        if now.heartbeat is not None:
+            self._store.note_heartbeat(now.heartbeat)
+        self._late = state.journal_end
+        if restoration.end_all:
+            ended = self._end_all(restoration)
+        else:
+            ended = self._replay(restoration, since, state.journal_end)
+        done_at = self._clock.now()
+        self._store.finish(restoration.restoration_id, now.incarnation, ended, done_at)
+        data: dict[str, str | int | None] = {
+            "cause": restoration.cause,
+            "end_all": int(restoration.end_all),
+            "ended": ended,
+        }
+        self._audit.append(Event(done_at, EventKind.STORE_RESTORED, actor=_actor(restoration), data=data))
+
+    def _end_all(self, restoration: Restoration) -> int:
+        ended = 0
+        for page in self._live(opened_before=restoration.detected_at):
+            for session in page:
+                ended += self._end(session.sid, EndReason.STORE_RESTORED.value, restoration)
+        # Offline ones, too: nobody knows any more which of them were revoked. After the sessions, so that no ticket of
+        # theirs makes another.
+        self._tokens.revoke_grants_before(restoration.detected_at, self._clock.now())
+        return ended
+
+    def _replay(self, restoration: Restoration, since: int, journal_end: int) -> int:
+        ended = 0
+        begin = self._journal.position_at(since) if since else 0
+        if since and journal_end - begin < self._lists.count_live(self._clock.now()):
+            for _, sid, reason in self._lines(begin):
+                ended += self._end(sid, reason, restoration)
+        else:
+            # Whoever is live although the journal has an end for it. The moment of the snapshot needn't be known.
+            for page in self._live():
+                for sid, reason in self._journal.ends_of([session.sid for session in page]).items():
+                    ended += self._end(sid, reason, restoration)
+        for order in self._orders.list_since(since):
+            # As `SignOut.run_order`, from the beginning and to the end, whatever the order's own count says.
+            for page in self._live(order.user_id, order.client_id, order.user_version, order.created_at):
+                for session in page:
+                    if session.sid != order.keep_sid:
+                        ended += self._end(session.sid, order.reason, restoration)
+            if order.revoke_grants:
+                # What the person was granted after the order had done its work was granted rightly.
+                self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=order.finished_at or 0)
+        return ended
+
+    def _end_late_lines(self, state: RestorationState) -> None:
+        """Lines that were written while, or soon after, we read the journal: at most a minute's."""
+        if self._late is None:
+            return
+        if state.newest.end_all or self._clock.now() > (state.newest.finished_at or 0) + _LATE_LINES_MS:
+            self._late = None
+            return
+        for number, sid, reason in self._lines(self._late - _OVERLAP):
+            self._end(sid, reason, state.newest)
+            self._late = max(self._late, number)
+
+    def _end(self, sid: str, reason: str, restoration: Restoration) -> int:
+        known = reason if reason in set(EndReason) else EndReason.STORE_RESTORED
+        ended = self._sign_out.end(sid, EndReason(known), actor=_actor(restoration), bulk=True)
+        return 1 if ended is not None and ended.first else 0
+
+    def _lines(self, number: int) -> Iterator[tuple[int, str, str]]:
+        while lines := self._journal.ends_after(number, _PAGE):
+            yield from lines
+            number = lines[-1][0]
+
+    def _live(
+        self, user_id: str = "", client_id: str = "", version: int = 0, opened_before: int = 0
+    ) -> Iterator[list[Session]]:
+        after = ""
+        while page := self._lists.list_live(
+            self._clock.now(),
+            _PAGE,
+            user_id=user_id,
+            client_id=client_id,
+            older_than_version=version,
+            opened_before=opened_before if not user_id else 0,
+            after_sid=after,
+        ):
+            yield page
+            after = page[-1].sid
+
+
+def _actor(restoration: Restoration) -> str:
+    return f"restoration:{restoration.restoration_id}"
