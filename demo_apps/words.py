@@ -51,6 +51,7 @@ _EVENTS_ZH = {
     "logout_received": "收到注销调用，局部会话已结束",
     "logout_received_early": "收到注销调用，本站没有对应的局部会话",
     "signed_out_here": "在本站退出，局部会话已结束",
+    "left_here": "仅退出了本站，没有通知认证中心",
     "sign_out_pending": "尚未能通知认证中心，下次报到时再通知",
     "sign_out_confirmed": "认证中心已确认由本站发起的退出",
     "ended_at_check_in": "报到时得知已退出，局部会话已结束",

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from sso_client.addresses import safe_next
 from sso_client.admission import Admission
@@ -19,13 +18,12 @@ from sso_client.identifiers import hashed, new_secret, pkce_challenge
 from sso_client.keys import Keys
 from sso_client.lease import age_ms
 from sso_client.logout_token import token_from_form, verify_logout_token
-from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
+from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, Scope, SignIn, SignOut
 from sso_client.settings import Settings
+from sso_client.sign_out import Leaving, with_query
 from sso_client.signed_token import read_header
-from sso_client.stores import LocalStore, Turn
+from sso_client.stores import LocalStore
 
-_UNTOLD_REST_MS = 2000
-_REFUSED_REST_MS = 60_000  # a refusal needs a person to mend it; visitors must not ask all the while
 # A tombstone outlives every ticket that was redeemed before it by more than this.
 _OPEN_WITHIN_MS = 5 * 60_000
 
@@ -50,6 +48,16 @@ class SSOClient:
             settings, self._http, self._discovery, store.store_id, store.journal, self._events, self._clock
         )
         self._admission = Admission(store.sessions, store.journal, self._check_in, self._clock)
+        self._leaving = Leaving(
+            settings,
+            store.sessions,
+            store.journal,
+            self._discovery,
+            self._check_in,
+            self.seal,
+            self._events,
+            self._clock,
+        )
 
     def close(self) -> None:
         """Close connections to the centre and to the store."""
@@ -74,10 +82,7 @@ class SSOClient:
                 raise SSOError("base_url_missing")
             redirect_uri = self.settings.base_url + self._callback_path
         provider = self._discovery.get_provider()
-        journal = self.store.journal
-        untold = provider.check_in_endpoint is not None and journal.has_untold_ends()
-        if untold and journal.take_turn(now(self._clock), 0, _REFUSED_REST_MS) is not Turn.RESTING:
-            self._tell_at_once()  # else the centre would sign somebody in again who has signed out here
+        self._leaving.tell_before_sign_in()
         attempt = Attempt(
             state=(RESTARTED if restarted else "") + new_secret(),
             nonce=new_secret(),
@@ -96,7 +101,7 @@ class SSOClient:
             "code_challenge": pkce_challenge(attempt.verifier),
             "code_challenge_method": "S256",
         } | ({"prompt": prompt} if prompt else {})
-        return _with_query(provider.authorization_endpoint, query), attempt
+        return with_query(provider.authorization_endpoint, query), attempt
 
     def read_answer(self, parameters: Mapping[str, Sequence[str]], attempt: Attempt) -> str:
         """The ticket in the callback's query (name -> all its values). Raises SSOError."""
@@ -195,66 +200,33 @@ class SSOClient:
             self._events.tell("logout_received_early", "logout call received, no local session here", notice.sid, gap)
         return LogoutAnswer(200, self._logout_headers(), "{}")
 
-    def sign_out(self, cookie: str | None) -> SignOut:
-        """The person signs out here: end the local session, tell the centre, say where the browser goes next."""
-        session = None
-        if cookie:
-            provider = self._discovery.known_provider()
-            report = provider is not None and provider.check_in_endpoint is not None
-            session = self.store.sessions.end_here(hashed(cookie), self._clock.wall_ms(), report)
-        told, reachable = False, True
-        if session is not None:
-            self._events.tell("signed_out_here", "signed out here, local session ended", session.sid)
-            if session.sid is not None and (report or session.leased):
-                told, reachable = self._tell_at_once()
-        url = None
-        if reachable:
-            try:
-                url = self.logout_url(session.id_token if session else None)
-            except SSOError as error:
-                log.warning("no page of the centre to go to: %s", error)
-                reachable = not error.transient
-        return SignOut(session is not None, told, reachable, url)
+    def sign_out(self, cookie: str | None, *, scope: Scope = "browser", left: str | None = None) -> SignOut:
+        """The person signs out here; says where the browser goes next. Raises SSOError `scope_unknown`, `store_...`.
+
+        `browser` ends the session here and tells the centre, which ends it at every site. `site` ends it here alone:
+        the centre isn't told, and this site opened again signs in without asking; the answer's `left`, given back with
+        `browser`, makes it whole. `everywhere` ends nothing by itself: the centre's page asks, for all devices.
+        """
+        return self._leaving.sign_out(cookie, scope, left)
+
+    def is_left(self, left: str | None) -> bool:
+        """True if this is the `left` of a sign-out of this site only: proof that a page of this site carries it."""
+        return self._leaving.is_left(left)
 
     def tell_untold(self) -> bool:
         """Repeat the sign-outs that began here and weren't confirmed, if it's time to; True if nothing is left to tell.
 
         For requests without a session, which ask the centre nothing else: the last visitor may have been the one to go.
         """
-        journal = self.store.journal
-        if not journal.has_untold_ends():
-            return True
-        if journal.take_turn(now(self._clock), _UNTOLD_REST_MS, _REFUSED_REST_MS) is Turn.MINE:
-            self._tell_at_once()
-        return not journal.has_untold_ends()
+        return self._leaving.tell_untold()
 
     def logout_url(self, id_token: str | None = None, *, state: str | None = None) -> str | None:
         """The centre's sign-out page for the browser, None if the provider has none. Raises SSOError."""
-        endpoint = self._discovery.get_provider().end_session_endpoint
-        if endpoint is None:
-            return None
-        query = {"client_id": self.settings.client_id}
-        if id_token is not None:
-            query["id_token_hint"] = id_token
-        if self.settings.after_logout == "redirect" and self.settings.base_url is not None:
-            query["post_logout_redirect_uri"] = self.settings.base_url + "/"
-            if state is not None:
-                query["state"] = state
-        return _with_query(endpoint, query)
+        return self._leaving.logout_url(id_token, state)
 
     def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last, newest first."""
         return self._events.recent(limit)
-
-    def _tell_at_once(self) -> tuple[bool, bool]:
-        """Report sign-outs that began here: (confirmed, reachable). What fails is repeated at every check-in."""
-        try:
-            self._check_in.run(ends_only=True)
-        except SSOError as error:
-            text = "the centre wasn't told yet; it will be at the next check-in"
-            self._events.tell("sign_out_pending", text, level=logging.WARNING)
-            return False, not error.transient
-        return True, True
 
     def _not_ended(self, error: SSOError, status: int) -> LogoutAnswer:
         log.warning("logout call not accepted: %s", error)
@@ -269,9 +241,3 @@ class SSOClient:
             "Content-Type": "application/json",
             "Lockstep-Store": self.store.store_id,
         }
-
-
-def _with_query(endpoint: str, query: Mapping[str, str]) -> str:
-    """Add parameters to an endpoint that may have a query of its own (RFC 6749 section 3.1)."""
-    parts = urlsplit(endpoint)
-    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))

@@ -23,7 +23,7 @@ from sso_client.cookies import CookieNames, cookie_names
 from sso_client.errors import LeaseExpired, SSOError
 from sso_client.events import log
 from sso_client.identifiers import hashed
-from sso_client.records import Event, LocalSession
+from sso_client.records import Event, LocalSession, Scope
 from sso_client.settings import Settings, load_settings
 from sso_client.stores import LocalStore
 from sso_client.stores.sqlite import open_sqlite_store
@@ -148,14 +148,23 @@ class SSO:
         """Where a form "sign out" posts to. Put `logout_field()` in the form."""
         return url_for(f"{self.blueprint}.logout")
 
-    def logout_field(self) -> Markup:
-        """A hidden form field: proves to `POST /sso/logout` that this site made the form."""
-        return Markup('<input type="hidden" name="logout_form" value="{}">').format(self.logout_proof())
+    def logout_field(self, scope: Scope = "browser") -> Markup:
+        """Hidden form fields: the proof to `POST /sso/logout` that this site made the form, and what it ends."""
+        fields = {"logout_form": self.logout_proof(), "scope": scope}
+        return Markup("").join(
+            Markup('<input type="hidden" name="{}" value="{}">').format(name, value) for name, value in fields.items()
+        )
 
     def logout_proof(self) -> str:
         """A token tied to this browser's local session; nobody else's form can carry it."""
         cookie = request.cookies.get(self.cookie_names.session, "")
         return self.client.seal.seal("logout form", hashed(cookie))
+
+    def referring_page(self) -> str:
+        """The page of this site that sent the request, else the start page."""
+        referrer = request.referrer or ""
+        own = origin_of(request.host_url)
+        return "/" + referrer.split("/", 3)[-1] if origin_of(referrer) == own and referrer.count("/") > 2 else "/"
 
     def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last at this site, newest first."""
@@ -216,11 +225,11 @@ class SSO:
     def _ask_to_sign_in(self) -> Response:
         self.client.tell_untold()
         if wants_json():
-            login_url = self.own_origin + self.login_url(_referring_page())
+            login_url = self.own_origin + self.login_url(self.referring_page())
             return _json({"error": "login_required", "login_url": login_url}, 401)
         if request.method not in ("GET", "HEAD"):
             # A redirect would drop what was sent, or worse: send it again after signing in.
-            return self.render(pages.sign_in_page(self.language, self.login_url(_referring_page())), 401)
+            return self.render(pages.sign_in_page(self.language, self.login_url(self.referring_page())), 401)
         return flask_pages.go(self.login_url())
 
 
@@ -252,13 +261,6 @@ def _store_path(settings: Settings, app: Flask) -> Path:
 
 def _this_page() -> str:
     return page_address(request.root_path + request.path, request.query_string)
-
-
-def _referring_page() -> str:
-    """The page of this site that sent the request, else the start page."""
-    referrer = request.referrer or ""
-    own = origin_of(request.host_url)
-    return "/" + referrer.split("/", 3)[-1] if origin_of(referrer) == own and referrer.count("/") > 2 else "/"
 
 
 def _json(value: dict[str, Any], status: int) -> Response:

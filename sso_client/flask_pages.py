@@ -4,17 +4,18 @@ Each view reads its parameters, calls the client, answers. `flask.SSO` is handed
 """
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Flask, Response, request, url_for
 
-from sso_client import pages
+from sso_client import logout_pages
 from sso_client.addresses import origin_of, safe_next
 from sso_client.attempt import Attempt, is_restarted, superfluous
 from sso_client.errors import SSOError
 from sso_client.events import log
 from sso_client.identifiers import hashed
+from sso_client.records import Scope
 from sso_client.signed_token import MAX_TOKEN
 
 if TYPE_CHECKING:
@@ -122,20 +123,36 @@ class _Views:
         if request.method != "POST":
             if sso.live_session() is None and not cookie:
                 if not sso.client.tell_untold():
-                    return sso.render(pages.signed_out_page(sso.language, told_later=True))
-                return sso.render(pages.nobody_page(sso.language))
-            return sso.render(pages.confirm_page(sso.language, sso.logout_url(), sso.logout_proof()))
+                    return sso.render(logout_pages.signed_out_page(sso.language, told_later=True))
+                return sso.render(logout_pages.nobody_page(sso.language))
+            return sso.render(logout_pages.confirm_page(sso.language, self._logout_form()))
         if not self._is_ours(cookie):
-            html = pages.confirm_page(sso.language, sso.logout_url(), sso.logout_proof())
-            return sso.render(html, 403)
-        done = sso.client.sign_out(cookie)
+            return sso.render(logout_pages.confirm_page(sso.language, self._logout_form()), 403)
+        scope = request.form.get("scope") or "browser"
+        done = sso.client.sign_out(cookie, scope=cast(Scope, scope), left=request.form.get("left"))
         if done.logout_url is not None:
             response = go(done.logout_url, 303)
+        elif scope == "everywhere":
+            return sso.render(logout_pages.not_everywhere_page(sso.language, self._logout_form()), 503)
+        elif scope == "site" and not done.was_signed_in:
+            response = sso.render(logout_pages.nobody_page(sso.language))
+        elif scope == "site":
+            response = sso.render(logout_pages.left_page(sso.language, self._logout_form(done.left or "")))
         else:
-            response = sso.render(pages.signed_out_page(sso.language, told_later=not done.told and not done.reachable))
-        self._forget(response, names.session)
-        self._forget(response, names.turn)
+            told_later = not done.told and not done.reachable
+            response = sso.render(logout_pages.signed_out_page(sso.language, told_later=told_later))
+        if scope != "everywhere":  # there the centre asks first: who says no stays signed in
+            self._forget(response, names.session)
+            self._forget(response, names.turn)
         return response
+
+    def _logout_form(self, left: str = "") -> logout_pages.LogoutForm:
+        """What the buttons of our pages send, and where their links lead."""
+        asked = request.values.get("next")
+        back = self._sso.referring_page() if asked is None and request.method == "GET" else safe_next(asked)
+        if back.startswith(self._sso.prefix + "/"):  # a page of ours leads nowhere
+            back = "/"
+        return logout_pages.LogoutForm(self._sso.logout_url(), self._sso.logout_proof(), back, left)
 
     def backchannel_logout(self) -> Response:
         """The centre's call. No cookie, no login, no CSRF token: the signed logout token is the proof."""
@@ -195,6 +212,8 @@ class _Views:
             opened = self._sso.client.seal.unseal("logout form", sent)
             if isinstance(opened, str) and hmac.compare_digest(opened, hashed(cookie)):
                 return True
+        if self._sso.client.is_left(request.form.get("left")):  # its cookie is gone, so `logout_form` proves nothing
+            return True
         site = request.headers.get("Sec-Fetch-Site")
         if site is not None:
             return site == "same-origin"

@@ -18,6 +18,8 @@ h1{margin:0 0 12px;font-size:1.35rem;line-height:1.3}
 p{margin:0 0 12px;overflow-wrap:anywhere}.soft{color:var(--soft);font-size:.9rem}
 a{color:var(--act)}.act{display:inline-block;min-height:44px;padding:9px 20px;border:1px solid var(--act);
 border-radius:8px;background:none;color:var(--act);font:inherit;text-decoration:none;cursor:pointer}
+form{margin:0}.choices{display:grid;gap:4px}.choices .act{width:100%}.choices .soft{margin:0 0 14px}
+.first{background:var(--act);color:var(--card)}.row{display:flex;flex-wrap:wrap;gap:12px;align-items:center}
 .act:focus-visible,a:focus-visible{outline:3px solid var(--act);outline-offset:2px}
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -27,7 +29,6 @@ _WORDS = {
         "sign_in": "Sign in",
         "again": "Try again",
         "home": "Go to the start page",
-        "sign_out": "Sign out",
         "code": "Error code",
         "fix": "For whoever runs this site",
         "error_title": "That didn't work",
@@ -35,20 +36,11 @@ _WORDS = {
         "lease_text": "The sign-in service can't be reached. You were not signed out; please try again in a moment.",
         "unsafe_title": "Please sign in first",
         "unsafe_text": "You aren't signed in any more: what you sent was not carried out. Sign in, then send it again.",
-        "confirm_title": "Sign out?",
-        "confirm_text": "This signs you out here and at every other site that uses this sign-in.",
-        "nobody_title": "You aren't signed in here",
-        "nobody_text": "There is nothing to sign out of at this site.",
-        "out_title": "You are signed out",
-        "out_text": "You are signed out here.",
-        "out_later": "You are signed out here. The sign-in service can't be reached just now: "
-        "the other sites will be told as soon as it is back.",
     },
     "zh": {
         "sign_in": "登录",
         "again": "重试",
         "home": "返回首页",
-        "sign_out": "退出登录",
         "code": "错误代码",
         "fix": "给站点维护者",
         "error_title": "操作未能完成",
@@ -56,13 +48,6 @@ _WORDS = {
         "lease_text": "暂时无法连接认证中心。您没有被登出，请稍后重试。",
         "unsafe_title": "请先登录",
         "unsafe_text": "您已不在登录状态，刚才提交的内容没有执行。请登录后重新提交。",
-        "confirm_title": "要退出登录吗？",
-        "confirm_text": "您将退出本站以及使用此登录的所有其他站点。",
-        "nobody_title": "您没有在本站登录",
-        "nobody_text": "本站没有需要退出的登录。",
-        "out_title": "您已退出登录",
-        "out_text": "您已退出本站。",
-        "out_later": "您已退出本站。暂时无法连接认证中心：恢复后将立即通知其他站点。",
     },
 }
 
@@ -105,50 +90,25 @@ def error_page(lang: str, error: SSOError, *, again: str | None, show_fix: bool)
     extra = [f"{_WORDS[lang]['code']}: {error.code}"]
     if show_fix:
         extra.append(f"{_WORDS[lang]['fix']}: {error.text.fix_zh if zh else error.text.fix}")
-    return _page(lang, title, text, extra, _link(lang, "again", again) if again else _link(lang, "home", "/"))
+    return page(lang, title, text, extra, link(lang, "again", again) if again else link(lang, "home", "/"))
 
 
 def sign_in_page(lang: str, login_url: str) -> str:
     """Shown when something was sent by a person who isn't signed in: never a redirect that would lose it silently."""
-    return _page(lang, *_pair(lang, "unsafe"), [], _link(lang, "sign_in", login_url))
-
-
-def confirm_page(lang: str, logout_url: str, token: str) -> str:
-    """Asks before signing out; the form carries the proof that this site made it."""
-    form = (
-        f'<form method="post" action="{escape(logout_url)}">'
-        f'<input type="hidden" name="logout_form" value="{escape(token)}">'
-        f'<button class="act" type="submit">{escape(_WORDS[lang]["sign_out"])}</button></form>'
-    )
-    return _page(lang, *_pair(lang, "confirm"), [], form)
-
-
-def nobody_page(lang: str) -> str:
-    """There is no local session to end."""
-    return _page(lang, *_pair(lang, "nobody"), [], _link(lang, "home", "/"))
-
-
-_TELL_AGAIN = '<meta http-equiv="refresh" content="5">'
-
-
-def signed_out_page(lang: str, *, told_later: bool) -> str:
-    """Signed out here; `told_later` if the centre hasn't heard of it yet."""
-    words = _WORDS[lang]
-    text = words["out_later" if told_later else "out_text"]
-    # While something is left to tell, the page that says so keeps asking: it may be the site's only visitor.
-    refresh = _TELL_AGAIN if told_later else ""
-    return _page(lang, words["out_title"], text, [], _link(lang, "home", "/"), refresh)
+    return page(lang, *_pair(lang, "unsafe"), [], link(lang, "sign_in", login_url))
 
 
 def _pair(lang: str, name: str) -> tuple[str, str]:
     return _WORDS[lang][f"{name}_title"], _WORDS[lang][f"{name}_text"]
 
 
-def _link(lang: str, word: str, url: str) -> str:
+def link(lang: str, word: str, url: str) -> str:
+    """One of the shared words as a link that looks like a button."""
     return f'<a class="act" href="{escape(url)}">{escape(_WORDS[lang][word])}</a>'
 
 
-def _page(lang: str, title: str, text: str, extra: list[str], action: str, head: str = "") -> str:
+def page(lang: str, title: str, text: str, extra: list[str], action: str, head: str = "") -> str:
+    """A whole page: title and text are escaped here, `action` and `head` are HTML."""
     soft = "".join(f'<p class="soft">{escape(line)}</p>' for line in extra)
     return (
         f'<!doctype html><html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'

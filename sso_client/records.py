@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sso_client.clock import Instant
 from sso_client.user import User, user_from_claims
@@ -121,6 +121,10 @@ class LogoutAnswer:
     body: str
 
 
+Scope = Literal["site", "browser", "everywhere"]
+"""What a person wants to be signed out of: this site alone, all of this browser, all devices."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignOut:
     """What a sign-out at this site did. `logout_url` is where the browser goes next, None if nowhere."""
@@ -129,3 +133,4 @@ class SignOut:
     told: bool  # the centre confirmed it, server to server
     reachable: bool
     logout_url: str | None
+    left: str | None = field(default=None, repr=False)  # after `site`: by it `browser` still finds the session

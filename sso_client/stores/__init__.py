@@ -55,6 +55,12 @@ class LocalSessions(Protocol):
         A leased one, and any with `report`, is told to the centre at check-in, and its sid isn't opened again.
         """
 
+    def leave(self, cookie_hash: str) -> LocalSession | None:
+        """End the browser's sessions in this store alone: nobody is told, and its sid may be opened again at once."""
+
+    def tell_end(self, sid: str, now_ms: int) -> None:
+        """End what is left of a sid here, and tell the centre at check-in: the person has left it before."""
+
 
 class LogoutInbox(Protocol):
     """Logout calls from the centre. The work comes first, the `jti` is noted after it."""

@@ -105,6 +105,21 @@ class SqliteSessions:
                 connection.execute("DELETE FROM sessions WHERE sid = ?", (session.sid,))
             return session
 
+    def leave(self, cookie_hash: str) -> LocalSession | None:
+        with self._file.write() as connection:
+            row = connection.execute("SELECT * FROM sessions WHERE cookie_hash = ?", (cookie_hash,)).fetchone()
+            if row is None:
+                return None
+            session = _session(row)
+            # A sid is one browser: an older cookie's session in it is left as well.
+            connection.execute("DELETE FROM sessions WHERE cookie_hash = ? OR sid = ?", (cookie_hash, session.sid))
+            return session
+
+    def tell_end(self, sid: str, now_ms: int) -> None:
+        with self._file.write() as connection:
+            end_sid(connection, sid, now_ms)
+            connection.execute("INSERT OR IGNORE INTO untold_ends VALUES (?, ?)", (sid, now_ms))
+
 
 class SqliteInbox:
     """`LogoutInbox` in SQLite."""

@@ -1,0 +1,164 @@
+"""Signing out at the site: what each scope ends here, what the centre is told, and where the browser goes next."""
+
+import logging
+from collections.abc import Mapping
+from typing import get_args
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from sso_client.attempt import Seal
+from sso_client.check_in import CheckIn
+from sso_client.clock import Clock, now
+from sso_client.discovery import Discovery
+from sso_client.errors import SSOError
+from sso_client.events import Events, log
+from sso_client.identifiers import hashed
+from sso_client.records import Scope, SignOut
+from sso_client.settings import Settings
+from sso_client.stores import CheckInJournal, LocalSessions, Turn
+
+_UNTOLD_REST_MS = 2000
+_REFUSED_REST_MS = 60_000  # a refusal needs a person to mend it; visitors must not ask all the while
+
+
+class Leaving:
+    """The sign-outs that begin at one site."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: LocalSessions,
+        journal: CheckInJournal,
+        discovery: Discovery,
+        check_in: CheckIn,
+        seal: Seal,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._journal = journal
+        self._discovery = discovery
+        self._check_in = check_in
+        self._seal = seal
+        self._events = events
+        self._clock = clock
+
+    def sign_out(self, cookie: str | None, scope: Scope, left: str | None) -> SignOut:
+        """As `SSOClient.sign_out`."""
+        match scope:
+            case "browser":
+                return self._leave_browser(cookie, self._read_left(left))
+            case "site":
+                return self._leave_site(cookie)
+            case "everywhere":
+                return self._leave_everywhere(cookie)
+        raise SSOError("scope_unknown", f"scope {scope!r:.40}: one of {', '.join(get_args(Scope))}")
+
+    def is_left(self, left: str | None) -> bool:
+        """True if this is what `sign_out` gave for a sign-out of this site only."""
+        return self._read_left(left) is not None
+
+    def tell_untold(self) -> bool:
+        """As `SSOClient.tell_untold`."""
+        if not self._journal.has_untold_ends():
+            return True
+        if self._journal.take_turn(now(self._clock), _UNTOLD_REST_MS, _REFUSED_REST_MS) is Turn.MINE:
+            self._tell_at_once()
+        return not self._journal.has_untold_ends()
+
+    def tell_before_sign_in(self) -> None:
+        """Else the centre would sign somebody in again who has signed out here."""
+        untold = self._takes_check_ins() and self._journal.has_untold_ends()
+        if untold and self._journal.take_turn(now(self._clock), 0, _REFUSED_REST_MS) is not Turn.RESTING:
+            self._tell_at_once()
+
+    def logout_url(self, id_token: str | None, state: str | None = None) -> str | None:
+        """As `SSOClient.logout_url`."""
+        endpoint = self._discovery.get_provider().end_session_endpoint
+        if endpoint is None:
+            return None
+        query = {"client_id": self._settings.client_id}
+        if id_token is not None:
+            query["id_token_hint"] = id_token
+        if self._settings.after_logout == "redirect" and self._settings.base_url is not None:
+            query["post_logout_redirect_uri"] = self._settings.base_url + "/"
+            if state is not None:
+                query["state"] = state
+        return with_query(endpoint, query)
+
+    def _leave_browser(self, cookie: str | None, left_sid: str | None) -> SignOut:
+        session, must_tell, moment = None, False, self._clock.wall_ms()
+        if cookie:
+            report = self._takes_check_ins()
+            session = self._sessions.end_here(hashed(cookie), moment, report)
+            must_tell = session is not None and session.sid is not None and (report or session.leased)
+        if left_sid is not None:
+            self._sessions.tell_end(left_sid, moment)
+            must_tell = True
+        ended = session is not None or left_sid is not None
+        if ended:
+            sid = session.sid if session is not None else left_sid
+            self._events.tell("signed_out_here", "signed out here, local session ended", sid)
+        told, reachable = self._tell_at_once() if must_tell else (False, True)
+        url = None
+        if reachable:
+            try:
+                url = self.logout_url(session.id_token if session else None)
+            except SSOError as error:
+                log.warning("no page of the centre to go to: %s", error)
+                reachable = not error.transient
+        return SignOut(ended, told, reachable, url)
+
+    def _leave_site(self, cookie: str | None) -> SignOut:
+        session = self._sessions.leave(hashed(cookie)) if cookie else None
+        if session is None:
+            return SignOut(False, False, True, None)
+        self._events.tell("left_here", "signed out of this site only, the centre is not told", session.sid)
+        # What was left stays in the browser's hands: only it can still say which session it was.
+        told_later = session.sid is not None and session.leased
+        left = self._seal.seal("left", [session.sid, session.until_ms]) if told_later else None
+        return SignOut(True, False, True, None, left)
+
+    def _leave_everywhere(self, cookie: str | None) -> SignOut:
+        """Nothing ends yet: the centre must still know who asks, and has the page that asks once more.
+
+        Without `id_token_hint`, with which it would end this browser's session without asking (RP-Initiated Logout 1.0
+        section 2 leaves that to the centre), and the person could no longer choose.
+        """
+        session = self._sessions.find(hashed(cookie), self._clock.wall_ms())[0] if cookie else None
+        url = None
+        reachable = self._tell_at_once()[1] if self._takes_check_ins() else True
+        if reachable:
+            try:
+                url = self.logout_url(None)
+            except SSOError as error:
+                log.warning("no page of the centre to go to: %s", error)
+                reachable = not error.transient
+        return SignOut(session is not None, False, reachable, url)
+
+    def _read_left(self, left: str | None) -> str | None:
+        match self._seal.unseal("left", left or ""):
+            case [str(sid), int(until_ms)] if self._clock.wall_ms() < until_ms:
+                return sid
+        return None
+
+    def _takes_check_ins(self) -> bool:
+        provider = self._discovery.known_provider()
+        return provider is not None and provider.check_in_endpoint is not None
+
+    def _tell_at_once(self) -> tuple[bool, bool]:
+        """Report sign-outs that began here: (confirmed, reachable). What fails is repeated at every check-in."""
+        try:
+            self._check_in.run(ends_only=True)
+        except SSOError as error:
+            if self._journal.has_untold_ends():
+                text = "the centre wasn't told yet; it will be at the next check-in"
+                self._events.tell("sign_out_pending", text, level=logging.WARNING)
+            return False, not error.transient
+        return True, True
+
+
+def with_query(endpoint: str, query: Mapping[str, str]) -> str:
+    """Add parameters to an endpoint that may have a query of its own (RFC 6749 section 3.1)."""
+    parts = urlsplit(endpoint)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))
