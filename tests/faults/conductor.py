@@ -1,0 +1,234 @@
+"""One run from the first process to the last record: seeds, ends, faults, kills, the accelerated hour, the evidence."""
+
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from sso_server.core.errors import Unavailable
+from sso_server.core.sessions import EndReason
+from tests.faults import ends, evidence, plan, seeding, timeline
+from tests.faults.people import Person
+from tests.faults.plan import DEADLINES, ORDERS, Planned
+from tests.faults.prober import Probers
+from tests.faults.reckoning import HostFacts, Reckoning, reckon
+from tests.faults.sites import chosen
+from tests.faults.world import World
+
+_HOUR_S = 3600
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a run is, and how long its parts take (s). `rate`: how fast the hour passes; 0: there is none."""
+
+    sign_outs: int = 1000
+    sites: int = 20
+    seed: int = 7
+    part_one_s: float = 60.0
+    rate: int = 120
+    points: int | None = None
+    """How many named points somebody dies at; None: all."""
+    faults: bool = True
+    """Whether sites misbehave and wires are cut."""
+
+
+@dataclass
+class Outcome:
+    """What a run found, and what it did."""
+
+    reckoning: Reckoning
+    took_s: float
+    killed_at: list[str]
+    not_passed: list[str]
+    hosts: int
+
+
+def run(
+    scale: Scale,
+    *,
+    redis: bool = False,
+    part: str = "",
+    keep: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """One run on fresh stores. `part` names a faulty part (`broken`); `keep` leaves the run's files where they are.
+    Everything that it starts, it ends."""
+    began = time.monotonic()
+    with ExitStack() as stack:
+        if keep:
+            directory = Path(tempfile.mkdtemp(prefix="faults-"))
+            say(f"files in {directory}")
+        else:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
+        redis_url = ""
+        if redis:
+            from tests.support.services import running_redis
+
+            (directory / "redis").mkdir()
+            redis_url = stack.enter_context(running_redis(directory / "redis"))
+        world = World(directory, redis_url, chosen(scale.sites), part)
+        stack.callback(world.close)
+        return _Run(world, scale, say).play(began)
+
+
+class _Run:
+    def __init__(self, world: World, scale: Scale, say: Callable[[str], None]) -> None:
+        self._world = world
+        self._scale = scale
+        self._say = say
+        self._sessions = plan.draw(scale.seed, scale.sign_outs)
+        if not scale.rate:
+            # No second part: whoever would sign out in it does so at the end of the first.
+            for planned in self._sessions:
+                planned.at = min(planned.at, 0.98) if planned.ends else planned.at
+        self._points = timeline.chosen_points(world, scale.points)
+        self._zero = 0.0
+        self._part_two = 0.0
+        self._problems: list[BaseException] = []
+
+    def play(self, began: float) -> Outcome:
+        world, scale = self._world, self._scale
+        world.start()
+        seeding.add_users(world, self._sessions)
+        self._say(
+            f"{len(world.hosts)} hosts of {len(world.kinds)} sites are up; opening {len(self._sessions)} sessions"
+        )
+        self._zero = seeding.seed(world, self._sessions, scale.part_one_s)
+        # Ends at the beginning of the second part come when it begins.
+        self._part_two = self._zero + scale.part_one_s + 2
+        self._say(f"{scale.part_one_s:.0f} s of sign-outs, faults and kills")
+        probers = Probers(world, self._sessions, self._end_time)
+        probers.start()
+        try:
+            self._part_one()
+            if scale.rate:
+                self._second_part()
+            self._settle()
+        finally:
+            probers.close()
+        if self._problems:
+            raise self._problems[0]
+        not_passed = world.points.disarm_all()
+        self._say("asking every site and the centre about every old cookie")
+        found = evidence.gather(world, self._sessions)
+        facts = [HostFacts(h.name, h.kind, h.store_id) for h in world.hosts.values()]
+        killed_at = [p for p in self._points if p not in not_passed]
+        reckoning = reckon(self._sessions, facts, found)
+        return Outcome(reckoning, time.monotonic() - began, killed_at, not_passed, len(world.hosts))
+
+    def _end_time(self, planned: Planned) -> float:
+        """When it ends or ended (s), as far as is known."""
+        if planned.began_at:
+            return planned.began_at / 1000
+        return self._part_two if planned.at >= 1 else self._zero + planned.at * self._scale.part_one_s
+
+    def _part_one(self) -> None:
+        scale = self._scale
+        events = timeline.events(self._world, self._points)
+        if not scale.faults:
+            events = []
+        stop = threading.Event()
+        threads = [
+            threading.Thread(target=self._guard, args=(lambda: timeline.play(events, self._zero, scale.part_one_s),)),
+            threading.Thread(target=self._guard, args=(lambda: self._renew(stop),)),
+        ]
+        for thread in threads:
+            thread.start()
+        with ThreadPoolExecutor(4) as persons, ThreadPoolExecutor(4) as enders:
+            for planned in sorted((p for p in self._sessions if p.over_http), key=lambda p: p.at):
+                persons.submit(self._guard, lambda planned=planned: self._person(planned))
+            self._end_all([p for p in self._sessions if p.at < 1], enders)
+        threads[0].join()
+        stop.set()
+        threads[1].join()
+        time.sleep(max(0.0, self._zero + scale.part_one_s - time.time()))
+
+    def _end_all(self, sessions: list[Planned], pool: ThreadPoolExecutor) -> None:
+        """Each at its time, in the way of its reason. Deadlines come by themselves, persons by their own threads."""
+        groups: dict[str, list[Planned]] = {}
+        for p in sessions:
+            if p.ends and not p.over_http and p.reason not in DEADLINES:
+                groups.setdefault(p.user if p.reason in ORDERS else p.sid, []).append(p)
+        for group in sorted(groups.values(), key=lambda group: group[0].at):
+            time.sleep(max(0.0, self._end_time(group[0]) - time.time()))
+            pool.submit(self._guard, lambda group=group: self._end(group))
+
+    def _end(self, group: list[Planned]) -> None:
+        """Until it is answered: the store may be busy for a moment."""
+        for left in range(20, -1, -1):
+            try:
+                ends.carry_out(self._world, group)
+                return
+            except Unavailable:
+                if not left:
+                    raise
+                time.sleep(0.25)
+
+    def _person(self, planned: Planned) -> None:
+        at = self._zero + planned.at * self._scale.part_one_s
+        # Twenty sites take a few seconds.
+        time.sleep(max(0.0, at - 8 - time.time()))
+        person = Person(self._world, planned)
+        person.sign_in()
+        time.sleep(max(0.0, at - time.time()))
+        person.sign_out()
+
+    def _renew(self, stop: threading.Event) -> None:
+        """The controls with a short idle time: somebody is there every second, and the sweeper looks on."""
+        renewed = [p for p in self._sessions if p.renewed]
+        store = self._world.built.session_stores.sessions
+        while not stop.wait(1):
+            for planned in renewed:
+                try:
+                    store.touch(planned.sid, seeding.now_ms())
+                except Unavailable:
+                    continue
+        # They have shown what they are there for; in the accelerated part nobody could keep up with them.
+        for planned in renewed:
+            assert store.find(planned.sid).ended_at is None or self._world.part, "a renewed session was ended"
+            planned.reason, planned.at = EndReason.ADMINISTRATOR.value, 1.0
+            self._end([planned])
+
+    def _second_part(self) -> None:
+        """An hour in which a site is down, while people go on signing out."""
+        world, rate = self._world, self._scale.rate
+        self._say(f"an hour at {rate} times the speed")
+        down = [host for host in world.hosts.values() if host.kind.down]
+        for host in down:
+            world.keeper.kill(host.name, for_good=True)
+        world.keeper.stop("delivery")
+        self._part_two = time.time()
+        world.start_delivery(fast=f"{seeding.now_ms()}:{rate}")
+        with ThreadPoolExecutor(4) as enders:
+            self._end_all([p for p in self._sessions if p.at >= 1 and not p.renewed], enders)
+        time.sleep(max(0.0, self._part_two + _HOUR_S / rate - time.time()))
+        for host in down:
+            world.keeper.again(host.name)
+
+    def _settle(self) -> None:
+        """Until nothing is waiting, within a time: what still waits then is shown as waiting."""
+        self._say("until the ledger is at rest")
+        for host in self._world.hosts.values():
+            self._world.keeper.signal(host.name, signal.SIGCONT)
+            timeline.end_fault(self._world, host) if host.kind.fault.startswith("wire") else None
+        longest = 60.0 if not self._scale.rate else 20 + 2 * _HOUR_S / self._scale.rate
+        deadline = time.monotonic() + longest
+        while time.monotonic() < deadline and not (self._all_ended() and evidence.is_at_rest(self._world)):
+            time.sleep(0.5)
+
+    def _all_ended(self) -> bool:
+        store = self._world.built.session_stores.sessions
+        return all((s := store.find(p.sid)) and s.ended_at for p in self._sessions if p.ends)
+
+    def _guard(self, what: Callable[[], None]) -> None:
+        """A thread's failure is the run's."""
+        try:
+            what()
+        except BaseException as error:  # noqa: BLE001
+            self._problems.append(error)

@@ -1,0 +1,54 @@
+"""The table that a run prints."""
+
+from tests.faults.conductor import Outcome, Scale
+from tests.faults.reckoning import Reckoning
+
+_SHOWN = 5
+
+
+def render(engine: str, scale: Scale, outcome: Outcome) -> str:
+    """The table, and below it what may not be."""
+    found = outcome.reckoning
+    states = ", ".join(f"{name} {count}" for name, count in sorted(found.states.items(), key=lambda item: -item[1]))
+    lines = [
+        f"{engine}: seed {scale.seed}, {scale.sites} sites with {outcome.hosts} hosts, {outcome.took_s:.0f} s",
+        _line("sign-outs", str(found.sign_outs), f"{found.over_http} over HTTP; {_reasons(found)}"),
+        _line("notifications", str(sum(found.states.values())), states),
+        _line("kill -9", str(len(outcome.killed_at)), _kills(outcome)),
+        _row(found, "unaccounted"),
+        _row(found, "acted on twice"),
+        _row(found, "brought back", "sessions brought back"),
+        _overhang(found),
+        _row(found, "early", "early sign-outs"),
+    ]
+    for row, faults in found.faults.items():
+        if faults:
+            lines.append(f"{row}:")
+            lines += [f"    {sentence}" for sentence in faults[:_SHOWN]]
+            if len(faults) > _SHOWN:
+                lines.append(f"    and {len(faults) - _SHOWN} more")
+    return "\n".join(lines)
+
+
+def _line(name: str, value: str, more: str) -> str:
+    return f"  {name:<24}{value:>8}   {more}"
+
+
+def _row(found: Reckoning, row: str, name: str = "") -> str:
+    count = len(found.faults[row])
+    return _line(name or row, str(count), "must be 0" + ("" if not count else "   FAILED"))
+
+
+def _overhang(found: Reckoning) -> str:
+    allowed = f"at most {found.allowed_overhang_ms / 1000:.2f} s; {found.watched} local sessions watched"
+    failed = "   FAILED" if found.faults["overhang"] else ""
+    return _line("worst overhang", f"{found.worst_overhang_ms / 1000:.2f} s", allowed + failed)
+
+
+def _reasons(found: Reckoning) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(found.reasons.items()))
+
+
+def _kills(outcome: Outcome) -> str:
+    points = f"of {len(outcome.killed_at) + len(outcome.not_passed)} named points"
+    return points + (f"; nobody passed {', '.join(outcome.not_passed)}" if outcome.not_passed else "")

@@ -1,0 +1,77 @@
+"""What is done to the sites and to the processes, and when: windows of faults, and points at which somebody dies."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults import plan
+from tests.faults.site_server import behave
+from tests.faults.world import Host, World
+
+
+@dataclass(frozen=True)
+class Event:
+    """`at` is a share of the first part."""
+
+    at: float
+    do: Callable[[], object]
+
+
+def events(world: World, points: list[str]) -> list[Event]:
+    """In order. Points are armed one after the other."""
+    found: list[Event] = []
+    for host in world.hosts.values():
+        begin, end = host.kind.window
+        if host.kind.fault:
+            found.append(Event(begin, lambda host=host: begin_fault(world, host)))
+            if not host.kind.refuses:
+                found.append(Event(end, lambda host=host: end_fault(world, host)))
+        if host.kind.clock_off_ms and not host.kind.clock_slow:
+            found.append(Event(end, (host.directory / "clock-mended").touch))
+    for i, point in enumerate(points):
+        found.append(Event(0.03 + 0.9 * i / max(1, len(points)), lambda point=point: world.points.arm(point)))
+    return sorted(found, key=lambda event: event.at)
+
+
+def play(found: list[Event], zero: float, part_one_s: float) -> None:
+    """Until all of it has happened."""
+    for event in found:
+        time.sleep(max(0.0, zero + event.at * part_one_s - time.time()))
+        event.do()
+
+
+def begin_fault(world: World, host: Host) -> None:
+    """The host's fault, whatever it is."""
+    fault = host.kind.fault
+    if fault == "stop":
+        world.keeper.signal(host.name, signal.SIGSTOP)
+    elif fault.startswith("wire:"):
+        # Silently for one half of them, loudly for the other.
+        how = "refuse" if fault == "wire:in" else "hole"
+        for wire in (host.way_in, host.way_out):
+            if wire is not None:
+                wire.cut(how)
+    else:
+        behave(host.directory, do=fault, share=host.kind.share)
+
+
+def end_fault(world: World, host: Host) -> None:
+    """As if it had never been."""
+    fault = host.kind.fault
+    if fault == "stop":
+        world.keeper.signal(host.name, signal.SIGCONT)
+    elif fault.startswith("wire:"):
+        for wire in (host.way_in, host.way_out):
+            if wire is not None:
+                wire.mend()
+    else:
+        behave(host.directory, do="ok")
+
+
+def chosen_points(world: World, count: int | None) -> list[str]:
+    """All points, or so many of them spread over the list."""
+    found = plan.points(world.kinds)
+    if count is None or count >= len(found):
+        return found
+    return [found[i * len(found) // count] for i in range(count)] if count else []
