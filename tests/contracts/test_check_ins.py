@@ -223,3 +223,32 @@ def test_registered_names_the_live_sessions_in_which_the_client_takes_part(store
     asked = (gone.sid, foreign.sid, mine.sid, a_session().sid, mine.sid)
     assert stores.check_ins.registered("shop", asked) == [mine.sid]
     assert stores.check_ins.registered("shop", ()) == []
+
+
+def test_a_check_in_is_never_written_down_earlier_than_one_before(stores):
+    store = store_id()
+    assert check_in(stores, store, NOW + 5).at == NOW + 5
+    # Two workers of one site: the call that was sent first arrives last.
+    assert check_in(stores, store, NOW).at == NOW + 5
+    (found,) = stores.check_ins.find_site_stores("shop")
+    assert found.last_check_in_at == NOW + 5
+
+
+def test_a_store_that_does_not_know_of_a_proved_check_in_went_back_and_the_proof_stays(stores):
+    store = store_id()
+    check_in(stores, store, NOW)
+    for proves_from in (0, NOW):
+        assert not check_in(stores, store, NOW, proves_from=proves_from).went_back
+    for _ in range(2):
+        answer = check_in(stores, store, NOW + 9, proves_from=NOW + 1)
+        assert (answer.went_back, answer.at) == (True, NOW)
+    unknown = check_in(stores, store_id(), NOW + 9, proves_from=NOW + 1)
+    assert (unknown.went_back, unknown.at) == (True, 0)
+    assert [s.last_check_in_at for s in stores.check_ins.find_site_stores("shop")] == [NOW]
+    assert check_in(stores, store, NOW + 10).at == NOW + 10
+
+
+def test_a_check_in_says_which_server_took_it(stores):
+    store = store_id()
+    ended(stores, **of_store(store))
+    assert check_in(stores, store).past == stores.past.look()

@@ -39,3 +39,11 @@ def test_progress_adds_up_until_the_order_is_finished(sql_stores):
     assert [order.order_id for order in sql_stores.end_orders.list_unfinished()] == ["ord-2"]
     sql_stores.end_orders.progress("ord-1", 1, None)
     assert [order.order_id for order in sql_stores.end_orders.list_unfinished()] == ["ord-2"], "finished is finished"
+
+
+def test_orders_that_a_store_may_have_forgotten_are_those_not_finished_long_ago(sql_stores):
+    for order_id, finished_at in (("ord-a", NOW), ("ord-b", NOW + 5), ("ord-c", None)):
+        sql_stores.end_orders.add(an_order(order_id, NOW + ord(order_id[-1])))
+        sql_stores.end_orders.progress(order_id, 1, finished_at)
+    assert [order.order_id for order in sql_stores.end_orders.list_since(NOW + 1)] == ["ord-b", "ord-c"]
+    assert [order.finished_at for order in sql_stores.end_orders.list_since(NOW)] == [NOW, NOW + 5, None]

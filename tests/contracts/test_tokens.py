@@ -226,3 +226,25 @@ def test_grants_longer_than_any_default_are_revoked_too(stores):
     assert stores.tokens.revoke_grants_of("usr-alice", now) == 3
     assert not valid(stores, offline, "rt", now)
     assert not valid(stores, bound, "rt", now)
+
+
+def test_only_the_grants_made_before_a_moment_are_revoked_if_one_is_given(stores):
+    session = opened(stores)
+    old, _ = registered(stores, session, now=NOW)
+    new, _ = registered(stores, session, "wiki", now=NOW + 5)
+    assert stores.tokens.revoke_grants_of("usr-alice", NOW + 9, before=NOW) == 0
+    assert stores.tokens.revoke_grants_of("usr-alice", NOW + 9, before=NOW + 5) == 1
+    assert [valid(stores, r, "at", NOW + 9) for r in (old, new)] == [False, True]
+
+
+def test_everybodys_grants_made_before_a_moment_are_revoked_offline_ones_too(stores):
+    before = [
+        registered(stores, opened(stores, user_id=user_id), ticket={"offline": offline})[0]
+        for user_id in ("usr-alice", "usr-bob")
+        for offline in (False, True)
+    ]
+    after, _ = registered(stores, opened(stores, NOW + 5), now=NOW + 5)
+    assert stores.tokens.revoke_grants_before(NOW + 5, NOW + 9) == 4
+    assert stores.tokens.revoke_grants_before(NOW + 5, NOW + 9) == 0
+    assert not any(valid(stores, r, "at", NOW + 9) for r in before)
+    assert valid(stores, after, "at", NOW + 9)

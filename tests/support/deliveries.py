@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import Client, ClientDirectory, site_client
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.notifications import Notification
+from sso_server.core.policy import Policy
 from sso_server.core.ports import Clock
 from sso_server.core.reports import SignOutReports
+from sso_server.core.restorations import Restorations
+from sso_server.core.restoring import Restoring
 from sso_server.core.sessions import Session
 from sso_server.core.sign_out import SignOut
 from sso_server.crypto.identifiers import SystemRandomness
+from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.worker import OutgoingPost, Worker
@@ -108,6 +113,41 @@ class Deliveries:
     def sweeper(self) -> Sweeper:
         stores = self.stores
         return Sweeper(self.sign_out(), stores.sweeps, stores.ledger, stores.health, self.sql.audit, self.clock)
+
+    def restorations(self) -> Restorations:
+        """Finds out; marks are sealed with a key of the test's."""
+        seals = ItsdangerousSeals(["k" * 40], self.clock)
+        one_store = self.stores is self.sql or isinstance(self.stores, SqlStores)
+        return Restorations(
+            self.sql.restorations,
+            self.stores.past,
+            seals,
+            NoBell(),
+            self.clock,
+            SystemRandomness(),
+            one_store=one_store,
+        )
+
+    def restoring(self) -> Restoring:
+        """Puts right."""
+        stores, sql = self.stores, self.sql
+        return Restoring(
+            self.restorations(),
+            sql.restorations,
+            stores.past,
+            sql.journal,
+            self.sign_out(),
+            stores.lists,
+            sql.end_orders,
+            stores.tokens,
+            sql.audit,
+            self.clock,
+        )
+
+    def check_ins(self) -> CheckIns:
+        """What sites call."""
+        guard = ClockGuard(StoreClock(self.clock), self.clock)
+        return CheckIns(self.stores.check_ins, self.sign_out(), self.restorations(), guard, self.clock, Policy())
 
     def close(self) -> None:
         self.sender.close()

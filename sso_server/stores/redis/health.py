@@ -40,13 +40,18 @@ class RedisHealth:
                 f"Redis may throw sessions away when memory runs short (maxmemory-policy {policy}), and their sites "
                 "would never be told. Set `maxmemory-policy noeviction`."
             )
+        if settings.get("connected_slaves", "0") != "0" and not _waits_for_replicas(settings):
+            problems.append(
+                "Redis has replicas and doesn't wait for any: a master that is cut off from them goes on answering "
+                "check-ins that a promoted replica knows nothing of. Set `min-replicas-to-write 1`."
+            )
         if settings.get("aof_last_write_status", "ok") != "ok":
             problems.append("Redis could not write its append-only file last time: look at its disk.")
         return problems
 
     def _config(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for name in ("appendonly", "save", "maxmemory", "maxmemory-policy"):
+        for name in ("appendonly", "save", "maxmemory", "maxmemory-policy", "min-replicas-to-write"):
             try:
                 found |= pairs(self._link.send(command("CONFIG", "GET", name)))
             except Unavailable:
@@ -58,9 +63,14 @@ class RedisHealth:
 
     def _info(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for section in ("persistence", "memory"):
+        for section in ("persistence", "memory", "replication"):
             try:
                 found |= {name: str(value) for name, value in pairs(self._link.send(command("INFO", section))).items()}
             except Unavailable:
                 return {}
         return found
+
+
+def _waits_for_replicas(settings: dict[str, str]) -> bool:
+    """Where CONFIG is forbidden, INFO counts the good replicas only if the setting asks for some."""
+    return settings.get("min_replicas_to_write", "0") != "0" or "min_slaves_good_slaves" in settings

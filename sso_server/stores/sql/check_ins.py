@@ -81,17 +81,19 @@ _REGISTER = text(
     " VALUES (:sid, :client_id, :store_id, :kind, :logout_uri, :registered_at, :local_until, :reports)"
     " ON CONFLICT (sid, client_id, store_id) DO NOTHING"
 )
-# The end of the lease that it had before this check-in, and whether that was over.
-_LEASE_END = "site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000"
-_LAPSED = f"{_LEASE_END} < excluded.last_check_in_at"
+# `last_check_in_at` is never earlier than it was: answers of a store overtake each other, and its mark holds what
+# was written. `lapsed_from` is the end of the lease that it had before this check-in, if that was over.
 _STORE = text(
     "INSERT INTO site_stores (client_id, store_id, last_check_in_at, lease_s, grace_s)"
-    " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id)"
-    # Never earlier than it was: answers of one store's calls overtake each other, and a mark holds what was written.
-    " DO UPDATE SET last_check_in_at = CASE WHEN site_stores.last_check_in_at > excluded.last_check_in_at"
-    " THEN site_stores.last_check_in_at ELSE excluded.last_check_in_at END, lease_s = excluded.lease_s,"
-    f" grace_s = excluded.grace_s, lapsed_from = CASE WHEN {_LAPSED} THEN {_LEASE_END} ELSE site_stores.lapsed_from END,"
-    f" lapsed_to = CASE WHEN {_LAPSED} THEN excluded.last_check_in_at ELSE site_stores.lapsed_to END"
+    " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id) DO UPDATE SET"
+    " last_check_in_at = CASE WHEN site_stores.last_check_in_at > excluded.last_check_in_at"
+    " THEN site_stores.last_check_in_at ELSE excluded.last_check_in_at END,"
+    " lease_s = excluded.lease_s, grace_s = excluded.grace_s, lapsed_from = CASE WHEN"
+    " site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000 < excluded.last_check_in_at"
+    " THEN site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000"
+    " ELSE site_stores.lapsed_from END, lapsed_to = CASE WHEN"
+    " site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000 < excluded.last_check_in_at"
+    " THEN excluded.last_check_in_at ELSE site_stores.lapsed_to END"
     " RETURNING last_check_in_at"
 )
 _KNOWN_AT = sa.select(site_stores.c.last_check_in_at).where(
