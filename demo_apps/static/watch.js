@@ -15,6 +15,11 @@
   const look = async () => {
     try {
       const answer = await fetch(main.dataset.watch, { cache: "no-store", headers: { Accept: "application/json" } });
+      if (answer.status === 503 && !leaving) {
+        // Nobody can confirm who is signed in: what this page shows may not be true any more.
+        location.reload();
+        return;
+      }
       if (answer.ok) {
         const sub = (await answer.json()).sub || "";
         if (sub !== main.dataset.sub && !leaving) {

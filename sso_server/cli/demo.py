@@ -17,11 +17,14 @@ import click
 from sso_server.cli import demo_words, serve
 from sso_server.cli.centre import Centre, open_centre, redis_trouble
 from sso_server.cli.check import masked
+from sso_server.cli.demo_cable import CUT_OFF
+from sso_server.cli.demo_kill import listening
 from sso_server.cli.output import Failed
 from sso_server.config import child_environment, load
 from sso_server.core.clients import ClientSecret, check_client, site_client
 from sso_server.core.errors import Refused
 from sso_server.core.identifiers import digest
+from sso_server.fronts.demo.switches import Switches
 
 _HOST = "127.0.0.1"
 _PEOPLE = {"alice": "Alice", "bob": "Bob"}
@@ -72,7 +75,7 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     issuer = f"http://{_HOST}:{port}"
     sites = (
         DemoSite("site-one", "Site one", "#0f766e", port + 1),
-        DemoSite("site-two", "Site two", "#b4532a", port + 2),
+        DemoSite(CUT_OFF, "Site two", "#b4532a", port + 2),
     )
     _check_ports({"centre": port, **{site.client_id: site.port for site in sites}}, words)
     click.echo(demo_words.STARTING[words])
@@ -85,19 +88,31 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
         centre.signing_keys.ensure_keys()
         passwords = {username: _fresh_person(centre, username, name) for username, name in _PEOPLE.items()}
         secrets = {site.client_id: _register(centre, site) for site in sites}
+    switches = Switches(settings.data_dir)
+    switches.reset()
     own = {"SSO_ISSUER": issuer, "SSO_DATA_DIR": str(settings.data_dir)}
     environment = child_environment(**own, **({"SSO_REDIS_URL": redis_url} if redis_url else {}))
     children = [
         serve.web_child(f"{_HOST}:{port}", 2, environment, "sso_server.cli.demo_app:create_app()"),
         serve.deliver_child(environment),
-        *(_site_child(site, other, issuer, secrets, data) for site, other in zip(sites, sites[::-1], strict=True)),
+        *(
+            _site_child(site, other, issuer, secrets[site.client_id], data, switches)
+            for site, other in zip(sites, sites[::-1], strict=True)
+        ),
     ]
     children = [replace(child, output=_fresh_log(data / f"{child.name}.log")) for child in children]
     steps = demo_words.STEPS[words].format(
         **passwords, one=sites[0].base_url, two=sites[1].base_url, issuer=issuer, data=data
     )
     addresses = [(_HOST, port), *((_HOST, site.port) for site in sites)]
-    code = serve.supervise(children, addresses=addresses, on_started=lambda: click.echo(steps))
+
+    def started(kill: serve.Kill) -> None:
+        click.echo(steps)
+        with contextlib.suppress(OSError):
+            # Nobody can be woken there: the second switch is not for this machine.
+            click.get_current_context().with_resource(listening(settings.data_dir / "wake", switches, kill))
+
+    code = serve.supervise(children, addresses=addresses, on_started=started)
     click.echo((demo_words.BROKEN if code else demo_words.STOPPED)[words].format(data=data), err=bool(code))
     raise SystemExit(code)
 
@@ -173,8 +188,13 @@ def _register(centre: Centre, site: DemoSite) -> str:
     return secret
 
 
-def _site_child(site: DemoSite, other: DemoSite, issuer: str, secrets: Mapping[str, str], data: Path) -> serve.Child:
-    """gunicorn with a demo site; the site knows nothing but its environment."""
+def _site_child(
+    site: DemoSite, other: DemoSite, issuer: str, secret: str, data: Path, switches: Switches
+) -> serve.Child:
+    """gunicorn with a demo site; the site knows nothing but its environment. Site two is at the end of a cable."""
+    app, at_cable = "demo_apps.site:create_app()", {}
+    if site.client_id == CUT_OFF:
+        app, at_cable = "sso_server.cli.demo_cable:create_site()", {"SITE_CABLE": str(switches.cable.path)}
     argv = [
         sys.executable,
         "-m",
@@ -188,11 +208,11 @@ def _site_child(site: DemoSite, other: DemoSite, issuer: str, secrets: Mapping[s
         "--threads",
         "8",
     ]
-    argv += ["--graceful-timeout", "3", "--log-level", "warning", "--no-control-socket", "demo_apps.site:create_app()"]
+    argv += ["--graceful-timeout", "3", "--log-level", "warning", "--no-control-socket", app]
     environment = child_environment(
         SSO_ISSUER=issuer,
         SSO_CLIENT_ID=site.client_id,
-        SSO_CLIENT_SECRET=secrets[site.client_id],
+        SSO_CLIENT_SECRET=secret,
         SSO_BASE_URL=site.base_url,
         # A site's store belongs to one centre's address: with another --port it is another store.
         SSO_STORE=f"sqlite:///{data.absolute() / site.client_id}-{site.port}.sqlite3",
@@ -200,5 +220,6 @@ def _site_child(site: DemoSite, other: DemoSite, issuer: str, secrets: Mapping[s
         SITE_COLOR=site.color,
         SITE_OTHER=f"{other.base_url}/",
         SITE_MAP=f"{issuer}/demo/map",
+        **at_cable,
     )
     return serve.Child(site.client_id, tuple(argv), environment)

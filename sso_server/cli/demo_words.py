@@ -33,6 +33,9 @@ Lockstep is running: the centre and two sites.
   3. Look   {issuer}/demo/map   : the session, its sites, their addresses.
   4. Sign out at site two.
   5. Look at site one: it is signed out as well.
+  6. Sign in at both again. On the map, cut site two off; sign out at site one and watch: site two can't be told, and
+     when its lease runs out it refuses everybody. Connect it again: it hears within seconds.
+  7. On the map, have the centre killed after the next sign-out, then sign out: the sites hear all the same.
 
   Ctrl-C stops everything. Data and logs: {data}
 """,
@@ -48,6 +51,9 @@ Lockstep 已启动：认证中心和两个站点。
   3. 查看   {issuer}/demo/map   ：会话、站点及其地址。
   4. 在站点二退出。
   5. 再看站点一：它也退出了。
+  6. 重新登录两个站点。在会话图上切断站点二，再在站点一退出并观察：认证中心无法通知站点二，
+     租约到期后它拒绝所有人。恢复连接后，它会在数秒内得知。
+  7. 在会话图上选择“下次终止”，然后退出：认证中心被强行终止，站点仍会得知。
 
   按 Ctrl-C 全部停止。数据和日志：{data}
 """,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from sso_server.fronts.demo import map_page
+from sso_server.fronts.demo import map_page, switches
 
-blueprints: tuple[Blueprint, ...] = (map_page.blueprint,)
+blueprints: tuple[Blueprint, ...] = (map_page.blueprint, switches.blueprint)
 machine_blueprints: tuple[Blueprint, ...] = ()

@@ -14,7 +14,30 @@ WORDS = {
         "no_address": "no logout address",
         "after": " after {ms} ms",
         "tries": " ({n} tries {error})",
+        "safe_in": "can't be reached, safe in {s} s",
         "earlier": "Ended lately",
+        "switches": "Break something",
+        "cable": "Cut site two off",
+        "cable_why": (
+            "The connection between site two and the centre is cut, both ways: each drops the other's calls without "
+            "an answer. Your browser still reaches both. Sign out at site one, then watch: the centre can't tell site "
+            "two, and when its lease runs out, site two refuses everybody."
+        ),
+        "cable_on": "Site two is cut off.",
+        "cable_off": "Site two is connected.",
+        "cut": "Cut it off",
+        "mend": "Connect it again",
+        "kill": "Kill the centre after the next sign-out",
+        "kill_why": (
+            "As soon as the next sign-out is committed, the delivery process is killed (SIGKILL); the web workers "
+            "follow half a second later, when your browser has its page. The demo starts them again, and the sites "
+            "hear of the sign-out all the same: it is in the ledger."
+        ),
+        "kill_on": "The next sign-out kills the centre.",
+        "kill_off": "The centre lives.",
+        "killed": "It was killed at {at} and has been started again.",
+        "arm": "Kill it next time",
+        "disarm": "Let it live",
         "now": "Live now",
         "standings": {
             "registered": "will be called",
@@ -51,7 +74,28 @@ WORDS = {
         "no_address": "没有注销地址",
         "after": "，用时 {ms} 毫秒",
         "tries": "（已试 {n} 次 {error}）",
+        "safe_in": "无法连接，{s} 秒后安全",
         "earlier": "最近结束",
+        "switches": "制造故障",
+        "cable": "切断站点二",
+        "cable_why": (
+            "双向切断站点二与认证中心之间的连接：双方都不回应对方的调用。您的浏览器仍可访问两者。请在站点一退出，然后观察："
+            "认证中心无法通知站点二；租约到期后，站点二拒绝所有人。"
+        ),
+        "cable_on": "站点二已被切断。",
+        "cable_off": "站点二连接正常。",
+        "cut": "切断",
+        "mend": "恢复连接",
+        "kill": "下一次退出后强行终止认证中心",
+        "kill_why": (
+            "下一次退出提交之后，通知进程立即被强行终止（SIGKILL）；您的浏览器收到页面后，Web 进程也被终止。"
+            "演示程序会重新启动它们，站点仍会得知这次退出：它已记在账上。"
+        ),
+        "kill_on": "下一次退出将终止认证中心。",
+        "kill_off": "认证中心正常运行。",
+        "killed": "已于 {at} 被终止，现已重新启动。",
+        "arm": "下次终止",
+        "disarm": "取消",
         "now": "当前会话",
         "standings": {
             "registered": "结束时将通知",
