@@ -84,7 +84,9 @@ def left_page(lang: str, form: LogoutForm) -> str:
 
 def not_everywhere_page(lang: str, form: LogoutForm) -> str:
     """The centre's page for all devices can't be had: nothing has ended."""
-    buttons = _button(lang, "everywhere", "again") + _button(lang, "browser", "browser") + _way(lang, "back", form.back)
+    buttons = (
+        _button(lang, "everywhere", "again") + _button(lang, "browser", "left_browser") + _way(lang, "back", form.back)
+    )
     return page(lang, *_pair(lang, "not_everywhere"), [], _form(form, f'<div class="row">{buttons}</div>'))
 
 
