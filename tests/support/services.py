@@ -29,9 +29,20 @@ def find_chromium() -> str | None:
     return max(map(str, browsers.glob("chromium-*/chrome-linux*/chrome")), default=None)
 
 
+@cache
+def find_node() -> str | None:
+    """The path of a Node that knows `fetch` (18 or newer), or None."""
+    path = shutil.which("node")
+    if path is None:
+        return None
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
+    return path if int(said.lstrip("v").partition(".")[0] or 0) >= 18 else None
+
+
 #: marker -> how to find its program, and what to say when it isn't there
 SERVICES = {
     "redis": (find_redis_server, "redis-server is not installed (scripts/system-parts installs it as root)"),
+    "node": (find_node, "Node 18 is not installed (scripts/system-parts installs it as root)"),
     "browser": (find_chromium, "Chromium is not installed (scripts/system-parts installs it as root)"),
 }
 
