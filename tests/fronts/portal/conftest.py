@@ -9,6 +9,9 @@ import pytest
 from sso_server import config
 from sso_server.stores.sql import migrate
 from tests.fronts.portal.pages import Browser, Centre, open_centre
+from tests.fronts.portal.shown import Shown
+from tests.support.chromium import ARGUMENTS
+from tests.support.services import find_chromium
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,20 @@ def centre(open_with: Callable[..., Centre]) -> Centre:
 @pytest.fixture
 def browser(centre: Centre) -> Browser:
     return centre.browser()
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Shown]:
+    site = Shown(open_centre(tmp_path_factory.mktemp("looks") / "centre", migrated))
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        yield browser
+        browser.close()
