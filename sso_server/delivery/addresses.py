@@ -19,6 +19,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 # Forms that inet_aton takes for an address: 2130706433, 0x7f.1, 0177.0.0.1 (WHATWG URL, "ends in a number").
 _ENDS_IN_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+#: `[::1]evil.example` is ::1 to one parser and evil.example to another.
+_AUTHORITY = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]*)(:[0-9]+)?")
 _FORBIDDEN_IN_URL = re.compile(r"""[^!-~]|[\\"<>^`{|}]""")
 
 _V4 = ipaddress.IPv4Network
@@ -120,6 +122,8 @@ def parse_target(url: str) -> Target:
         raise AddressRefused("url_forbidden") from None
     if not url.startswith(("http://", "https://")) or "@" in parts.netloc or parts.fragment or port == 0:
         raise AddressRefused("url_forbidden")
+    if not _AUTHORITY.fullmatch(parts.netloc):
+        raise AddressRefused("url_forbidden")
     literal = _literal(host, bracketed="[" in parts.netloc)
     host = host if literal else host.removesuffix(".")
     if literal is None and (not _HOST.fullmatch(host) or _ENDS_IN_NUMBER.fullmatch(host)):
@@ -152,6 +156,9 @@ def zone_of(address: Address) -> Zone:
     """Where the address lies; what isn't known to be global unicast is `NEVER`."""
     if isinstance(address, ipaddress.IPv4Address):
         return _zone_v4(address)
+    if address.scope_id is not None:
+        # `fe80::1%eth0`: no site on the internet is named so, and the zone would choose the network we call.
+        return Zone.NEVER
     if address in _MAPPED:
         return _zone_v4(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if address in _NAT64:
