@@ -121,6 +121,7 @@ def points(sites: tuple[SiteKind, ...]) -> list[str]:
     found = [
         "web.end.before",
         "delivery.claim.after",
+        "web.open.after",
         "web.redeem.after",
         "delivery.send.after",
         "web.check_in.after",
@@ -131,7 +132,6 @@ def points(sites: tuple[SiteKind, ...]) -> list[str]:
         "delivery.reschedule.before",
         "web.check_in.before",
         "delivery.end.before",
-        "web.open.after",
         "delivery.archive.before",
         "delivery.send.before",
         "delivery.end.after",

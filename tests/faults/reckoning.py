@@ -1,12 +1,13 @@
 """The counting, from the suite's own list and the sites' own records, never from the ledger's word alone. Pure.
 
-Each fault is counted in one row only: what was brought back isn't overhang too, and what never ended isn't brought back.
+Each fault is counted in one row only: what was brought back isn't overhang too, and what never ended isn't brought
+back.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sso_server.core.notifications import State
+from sso_server.core.notifications import POLLED, State
 from tests.faults.evidence import Evidence, SiteRecord
 from tests.faults.plan import DEADLINES, Planned
 from tests.faults.sites import LEASE_S, SiteKind, stated_skew_ms
@@ -141,9 +142,9 @@ def _rows(sessions: list[Planned], by_name: dict[str, HostFacts], evidence: Evid
         waits = not row.state.is_final
         found.states["waiting" if waits else row.state.value] += 1
         name = f"{sid} ({planned.reason}) at {client_id}"
-        if waits and row.next_attempt_at is None and not row.store_id and row.kind != "poll":
-            if row.state is State.PENDING:
-                found.faults["unaccounted"].append(f"{name}: {row.state.value}, and nothing is planned")
+        if row.state is State.PENDING and row.next_attempt_at is None and not row.store_id and row.kind != POLLED:
+            # A store hears at its check-in, whoever polls hears when they ask; nobody else ever would.
+            found.faults["unaccounted"].append(f"{name}: waiting, and nothing is planned")
         host = by_store.get((client_id, store_id))
         if row.state is not State.ACKNOWLEDGED or host is None:
             continue

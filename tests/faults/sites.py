@@ -10,7 +10,8 @@ LEASE_S = 5
 
 @dataclass(frozen=True)
 class SiteKind:
-    """One site. `hosts`: how many stores it has. Windows (`fault`) begin and end at shares of the first part of a run."""
+    """One site. `hosts`: how many stores it has. A `fault` begins and ends at shares (`window`) of a run's first
+    part."""
 
     client_id: str
     what: str
