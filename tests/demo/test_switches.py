@@ -117,17 +117,3 @@ def centre_parts(demo: Demo) -> list[int]:
             for words in ("sso_server.cli.demo_app:create_app()", "deliver")
         )
     ]
-
-
-@pytest.mark.parametrize("switch", ["cable", "kill"])
-def test_a_foreign_page_throws_no_switch(start_demo, switch: str) -> None:
-    demo = start_demo().ready()
-    browser = Browser()
-    browser.open(demo.issuer + "/demo/map")
-    refused = browser.http.post(
-        f"{demo.issuer}/demo/switches/{switch}", data={"on": "1"}, headers={"Origin": demo.one}, timeout=10
-    )
-    assert refused.status_code == 400
-    found = the_map(demo)
-    assert not found["site_two_is_cut_off"]
-    assert not found["next_sign_out_kills"]
