@@ -182,7 +182,7 @@ class SSOClient:
                 issuer=provider.issuer,
                 client_id=self.settings.client_id,
                 now_s=self._clock.wall_ms() / 1000,
-                plain_typ=provider.check_in_endpoint is None,
+                older=provider.check_in_endpoint is None,
             )
             status = 503
             now_ms = self._clock.wall_ms()

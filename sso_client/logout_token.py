@@ -48,17 +48,20 @@ def verify_logout_token(
     issuer: str,
     client_id: str,
     now_s: float,
-    plain_typ: bool = False,
+    older: bool = False,
 ) -> LogoutNotice:
-    """Check everything, in this order. `plain_typ` also takes the `JWT` that older providers send. Raises SSOError."""
-    if header.typ is not None:
-        typ = header.typ.lower().removeprefix("application/")
-        if typ != "logout+jwt" and not (plain_typ and typ == "jwt"):
-            raise SSOError("typ_wrong", f"typ {header.typ!r:.40}")
+    """Check everything, in this order. Raises SSOError.
+
+    `older` takes what providers from before the final specification send: `typ` "JWT" or none at all, and no `exp`.
+    """
+    # Section 2.4: explicit typing, so that no other signed token can pass for a logout token.
+    typ = "" if header.typ is None else header.typ.lower().removeprefix("application/")
+    if typ != "logout+jwt" and not (older and typ in ("", "jwt")):
+        raise SSOError("typ_wrong", f"typ {header.typ!r:.40}")
     claims = read_claims(token, header, keys)
     check_origin(claims, issuer, client_id)
-    # `exp` is the specification's since 1.0 final; providers older than that send none, `iat` bounds those.
-    iat = check_times(claims, now_s, needs_exp=False)
+    # `exp` is the specification's since 1.0 final; where there is none, `iat` bounds the token.
+    iat = check_times(claims, now_s, needs_exp=not older)
     if "exp" not in claims and iat < now_s - 86_400:
         raise SSOError("token_expired", "no exp, and older than a day")
     events = claims.get("events")
