@@ -79,3 +79,47 @@ def _start_redis(directory: Path, options: tuple[str, ...]) -> tuple[subprocess.
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     process.wait(timeout=10)
+
+
+class OwnRedis:
+    """A redis-server on one port and one directory that a test may stop, kill and start again."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._directory = directory
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """With what its directory holds; returns when it has loaded that."""
+        program = find_redis_server()
+        assert program is not None, SERVICES["redis"][1]
+        command = [
+            program,
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            str(self._directory),
+            "--save",
+            "",
+        ]
+        with (self._directory / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, *self._options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        wait_until_listening(self.port, timeout_s=20)
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
+
+    def stop(self) -> None:
+        """SIGTERM: it writes what its settings say."""
+        if self._process is not None:
+            _stop(self._process)
