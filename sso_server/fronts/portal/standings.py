@@ -75,7 +75,7 @@ def report(lines: list[SiteLine], now: int, *, still_open: int = 0) -> Report:
         lines=shown,
         finished=not still_open and not any(line.standing in _UNFINISHED for line in shown),
         counting=any(line.standing is Standing.TRYING for line in shown),
-        can_retry=any(_has_failed(line.notification) and can_retry(line.notification, now) for line in lines),
+        can_retry=any(_is_worth_a_retry(line.notification, now) for line in lines),
         summary=_summary(shown, still_open),
     )
 
@@ -115,6 +115,11 @@ def _shown(line: SiteLine, now: int) -> ShownLine:
 def _has_failed(row: Notification) -> bool:
     # The first attempt is on its way for a moment; only one that failed is worth a warning.
     return bool(row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
+
+
+def _is_worth_a_retry(row: Notification, now: int) -> bool:
+    is_due = row.next_attempt_at is not None and row.next_attempt_at <= now
+    return _has_failed(row) and not is_due and can_retry(row, now)
 
 
 def _words(line: SiteLine, now: int) -> tuple[object, object]:

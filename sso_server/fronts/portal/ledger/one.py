@@ -190,9 +190,16 @@ def _row(line: SiteLine, now: int) -> Row:
         cure=cure,
         next_try=_next_try(row, now),
         safe=words.safe_in_words(line, now),
-        local_until=moment(row.local_until, now).words if row.local_until <= now else _wait(row.local_until - now),
+        local_until=_local_until(row, now),
         ended=moment(row.final_at, now) if row.final_at is not None else None,
     )
+
+
+def _local_until(row: Notification, now: int) -> str:
+    if row.state is State.ACKNOWLEDGED:
+        # It ended when the site was told.
+        return ""
+    return moment(row.local_until, now).words if row.local_until <= now else _wait(row.local_until - now)
 
 
 def _next_try(row: Notification, now: int) -> str:
