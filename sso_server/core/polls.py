@@ -79,14 +79,13 @@ class Polls:
         if not self._guard.is_right():
             # By a wrong clock rows would look as if their time had passed: another node must answer.
             raise Unavailable("This node's clock differs from the store's.")
-        acks = dict.fromkeys(sid for jti in call.acks if (sid := sid_of(jti, client.client_id)))
-        refusals = {
-            sid: poll_refusal(code)
+        acks = tuple(sid for jti in call.acks if (sid := sid_of(jti, client.client_id)))
+        refusals = tuple(
+            (sid, poll_refusal(code))
             for jti, code in (call.refusals or {}).items()
-            # A site that says both has ended its session: success wins, as everywhere in the ledger.
-            if (sid := sid_of(jti, client.client_id)) and sid not in acks
-        }
-        report = PollReport(client.client_id, tuple(acks), tuple(refusals.items()))
+            if (sid := sid_of(jti, client.client_id))
+        )
+        report = PollReport(client.client_id, acks, refusals)
         return self._store.poll(report, self._clock.now(), min(call.max_events, MAX_EVENTS))
 
     def has_waiting(self, client: Client) -> bool:

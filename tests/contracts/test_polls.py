@@ -110,11 +110,11 @@ def test_what_the_site_refuses_is_final_and_goes_to_the_audit(stores):
     assert row_of(stores, session).state is State.ACKNOWLEDGED
 
 
-def test_a_refusal_never_undoes_an_acknowledgement(stores):
-    session = polled(stores)
-    poll(stores, acks=(session.sid,))
-    poll(stores, NOW + 1, refusals=((session.sid, REFUSED),))
-    assert row_of(stores, session).state is State.ACKNOWLEDGED
+def test_a_refusal_never_undoes_an_acknowledgement_not_even_beside_it(stores):
+    one, two = polled(stores), polled(stores)
+    poll(stores, acks=(one.sid,))
+    poll(stores, NOW + 1, acks=(two.sid,), refusals=((one.sid, REFUSED), (two.sid, REFUSED)))
+    assert [row_of(stores, session).state for session in (one, two)] == [State.ACKNOWLEDGED] * 2
 
 
 def test_a_later_success_of_a_call_wins_over_a_refusal_and_a_failure_does_not(stores):
