@@ -155,8 +155,8 @@ class PollStore(Protocol):
     """What sites without our SDK tell and hear when they ask."""
 
     def poll(self, report: PollReport, now: int, limit: int) -> PollAnswer:
-        """One step (or one per bucket): acks -> rows of (sid, client, no store) become acknowledged from any state; then
-        refusals -> those of them that `notifications.is_offered` would still name, whatever their time, become refused
+        """One step (or one per bucket): acks -> rows of (sid, client, no store) become acknowledged from any state;
+        then refusals -> those that `notifications.is_offered` would still name, whatever their time, become refused
         with that error. That the client asked is written down, at most once in ten seconds. Answers its rows that are
         offered, oldest end first."""
 
