@@ -1,5 +1,9 @@
+import contextlib
 import socket
+import ssl
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,3 +70,50 @@ def test_a_drip_over_tls_is_cut_off_too(sender: GuardedSender, authority: Author
         begun = time.monotonic()
         assert sender.send(f"https://shop.example:{sink.port}/logout", b"", {}) == Answer(None, "timeout")
         assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("days", [(-30, -1), (1, 30)], ids=["expired", "not yet valid"])
+def test_a_certificate_out_of_its_time_is_refused(
+    sender: GuardedSender, authority: Authority, days: tuple[float, float]
+) -> None:
+    with Sink("ok", tls=authority.context("shop.example", days=days)) as sink:
+        assert sender.send(f"https://shop.example:{sink.port}/logout", b"", {}) == Answer(None, "tls")
+        assert sink.count == 0
+
+
+def test_a_certificate_for_a_wildcard_above_the_site_is_refused(sender: GuardedSender, authority: Authority) -> None:
+    with Sink("ok", tls=authority.context("*.example")) as sink:
+        assert sender.send(f"https://a.shop.example:{sink.port}/logout", b"", {}) == Answer(None, "tls")
+        assert sink.count == 0
+
+
+def test_an_old_version_of_tls_is_refused(sender: GuardedSender, authority: Authority) -> None:
+    context = authority.context("shop.example")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that it is old is the point
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with Sink("ok", tls=context) as sink:
+        assert sender.send(f"https://shop.example:{sink.port}/logout", b"", {}).error in ("tls", "reset")
+        assert sink.count == 0
+
+
+def test_a_handshake_that_drips_ends_in_time(sender: GuardedSender) -> None:
+    """The first bytes of a server's hello, one by one: each restarts a time-out that counts from the last byte."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with contextlib.suppress(OSError), connection:
+                for byte in b"\x16\x03\x03\x40\x00\x02" + b"\x00" * 100:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.2)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        begun = time.monotonic()
+        answer = sender.send(f"https://shop.example:{server.getsockname()[1]}/logout", b"", {})
+        assert answer.error in ("timeout", "tls", "reset")
+        assert time.monotonic() - begun < 10
+        thread.join(30)
