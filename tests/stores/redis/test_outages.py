@@ -157,6 +157,7 @@ def test_the_permissions_that_the_page_names_are_enough(own, own_url, meddler):
     meddler.execute_command("ACL", "SETUSER", "centre", "on", ">pw", "~lockstep:*", *allowed.split())
     stores = RedisStores.open(own_url.replace("redis://", "redis://centre:pw@"))
     assert list(Story(stores).steps())[-1] == "store_time"
+    assert stores.past.look().incarnation
     assert len(stores.health.problems()) == 1
     stores.close()
 
