@@ -21,7 +21,7 @@ def main() -> int:
     shape.add_argument("--seed", type=int, default=7)
     shape.add_argument("--seconds", type=float, default=60, help="how long people sign out in the first part")
     shape.add_argument("--rate", type=int, default=120, help="how fast the hour passes; 0: no hour")
-    shape.add_argument("--points", type=int, help="how many named points somebody dies at (default: all)")
+    shape.add_argument("--kills", type=int, default=50, help="how often a process is killed, at named points in turn")
     shape.add_argument("--broken", choices=sorted(broken.PARTS), help="wire a faulty part, to see its row fail")
     shape.add_argument("--keep", action="store_true", help="leave the files of the run, and say where")
     given = shape.parse_args()
@@ -29,7 +29,7 @@ def main() -> int:
         del os.environ[name]
     # Ctrl-C and a polite end both clean up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    scale = Scale(given.sign_outs, given.sites, given.seed, given.seconds, given.rate, given.points)
+    scale = Scale(given.sign_outs, given.sites, given.seed, given.seconds, given.rate, given.kills)
     engines = [name for name, asked in (("SQLite", given.sqlite), ("Redis", given.redis)) if asked]
     holds = True
     for engine in engines or ["SQLite", "Redis"]:

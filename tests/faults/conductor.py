@@ -32,10 +32,14 @@ class Scale:
     seed: int = 7
     part_one_s: float = 60.0
     rate: int = 120
-    points: int | None = None
-    """How many named points somebody dies at; None: all."""
+    points: int = 50
+    """How often somebody is to die: at the named points in turn."""
     faults: bool = True
     """Whether sites misbehave and wires are cut."""
+    names: tuple[str, ...] = ()
+    """These sites instead of the first `sites`."""
+    settle_s: float = 60.0
+    """How long to wait at the end for whatever is still waiting; an accelerated hour comes on top."""
 
 
 @dataclass
@@ -72,7 +76,8 @@ def run(
 
             (directory / "redis").mkdir()
             redis_url = stack.enter_context(running_redis(directory / "redis"))
-        world = World(directory, redis_url, chosen(scale.sites), part)
+        kinds = chosen(scale.sites, scale.names)
+        world = World(directory, redis_url, kinds, part)
         stack.callback(world.close)
         return _Run(world, scale, say).play(began)
 
@@ -118,7 +123,9 @@ class _Run:
         self._say("asking every site and the centre about every old cookie")
         found = evidence.gather(world, self._sessions)
         facts = [HostFacts(h.name, h.kind, h.store_id) for h in world.hosts.values()]
-        killed_at = [p for p in self._points if p not in not_passed]
+        killed_at = list(world.points.armed)
+        for point in not_passed:
+            killed_at.remove(point)
         reckoning = reckon(self._sessions, facts, found)
         return Outcome(reckoning, time.monotonic() - began, killed_at, not_passed, len(world.hosts))
 
@@ -217,7 +224,7 @@ class _Run:
         for host in self._world.hosts.values():
             self._world.keeper.signal(host.name, signal.SIGCONT)
             timeline.end_fault(self._world, host) if host.kind.fault.startswith("wire") else None
-        longest = 60.0 if not self._scale.rate else 20 + 2 * _HOUR_S / self._scale.rate
+        longest = self._scale.settle_s + (_HOUR_S / self._scale.rate if self._scale.rate else 0)
         deadline = time.monotonic() + longest
         while time.monotonic() < deadline and not (self._all_ended() and evidence.is_at_rest(self._world)):
             time.sleep(0.5)

@@ -21,6 +21,7 @@ class Forwarder:
         self._mode = "open"
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter | None]] = set()
         self._mended = asyncio.Event()
+        wires.all.append(self)
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
 
     def cut(self, how: str) -> None:
@@ -30,6 +31,11 @@ class Forwarder:
     def mend(self) -> None:
         """New connections go through. Old ones are broken by now, as after a real outage."""
         asyncio.run_coroutine_threadsafe(self._set("open"), self._loop).result(10)
+
+    async def close(self) -> None:
+        """In the wires' thread: nothing is forwarded any more."""
+        self._server.close()
+        await self._set("closed")
 
     async def _set(self, mode: str) -> None:
         self._mode = mode
@@ -84,11 +90,14 @@ class Wires:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.all: list[Forwarder] = []
         self._thread = threading.Thread(target=self.loop.run_forever, name="wires", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         async def end() -> None:
+            for forwarder in self.all:
+                await forwarder.close()
             tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()

@@ -15,14 +15,17 @@ class Points:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.armed: list[str] = []
 
     def prepare(self) -> None:
         """Nothing is armed yet."""
         self._directory.mkdir(parents=True, exist_ok=True)
 
     def arm(self, name: str) -> None:
-        """The next process to come by dies."""
-        (self._directory / name).touch()
+        """The next process to come by dies. Armed twice before anybody came by, it is one death all the same."""
+        if not self.is_armed(name):
+            (self._directory / name).touch()
+            self.armed.append(name)
 
     def disarm_all(self) -> list[str]:
         """Names that nobody passed."""

@@ -14,7 +14,9 @@ from tests.faults.sites import LEASE_S
 from tests.faults.world import Host, World
 
 _STEP_S = 0.1
-_AT_ONCE = 16
+_AT_ONCE = 12
+#: Where the network is cut, nothing but the lease ends a session: there more of them are watched.
+_AT_ONCE_WHERE_CUT = 48
 #: How long after an end its people are watched: until a lease must have run out, and some time on.
 _WATCH_S = LEASE_S + 4
 
@@ -51,8 +53,9 @@ class Probers:
     def _wanted(self, host: Host, sessions: list[Planned]) -> list[dict[str, object]]:
         now = time.time()
         near = [p for p in sessions if p.ends and host.name in p.cookies and -_WATCH_S < self._end_time(p) - now < 2]
-        every = max(1, len(near) // _AT_ONCE)
-        watched = [p for p in near if p.number % every == 0][:_AT_ONCE]
+        most = _AT_ONCE_WHERE_CUT if host.kind.fault == "wire:both" else _AT_ONCE
+        every = max(1, len(near) // most)
+        watched = [p for p in near if p.number % every == 0][:most]
         # Somebody is always there, so that the host checks in.
         watched += [p for p in sessions if not p.ends and host.name in p.cookies][:2]
         return [

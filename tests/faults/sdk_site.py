@@ -13,9 +13,9 @@ from typing import Any
 from sso_client import LeaseExpired, LocalSession, SSOClient, SSOError, load_settings, open_sqlite_store
 from sso_client import admission as admission_module
 from sso_client.attempt import Attempt
-from sso_client.clock import SystemClock
+from sso_client.clock import Instant, SystemClock
 from sso_client.identifiers import hashed
-from sso_client.lease import Standing
+from sso_client.lease import Lease, Standing, judge
 from tests.faults.points import Points, Watched
 from tests.faults.site_server import AdmittedLog, Answer, SiteConfig, SiteServer, reroute
 
@@ -91,7 +91,7 @@ class SdkSite:
             ),
         )
         if config.part == "endless-lease":
-            admission_module.judge = lambda lease, now: Standing.FRESH  # type: ignore[assignment]
+            admission_module.judge = _never_expired  # type: ignore[assignment]
         if config.route:
             reroute(*config.route)
         settings = load_settings(
@@ -165,6 +165,12 @@ class SdkSite:
         except SSOError as error:
             return {"error": error.code}
         return None
+
+
+def _never_expired(lease: Lease, now: Instant) -> Standing:
+    """The faulty lease: it is renewed while that is possible, and holds when it isn't."""
+    standing = judge(lease, now)
+    return Standing.RENEW if standing is Standing.EXPIRED else standing
 
 
 def _ends_and_puts_back(path: Path) -> Any:

@@ -50,5 +50,5 @@ def _reasons(found: Reckoning) -> str:
 
 
 def _kills(outcome: Outcome) -> str:
-    points = f"of {len(outcome.killed_at) + len(outcome.not_passed)} named points"
-    return points + (f"; nobody passed {', '.join(outcome.not_passed)}" if outcome.not_passed else "")
+    points = f"at {len(set(outcome.killed_at))} named points"
+    return points + (f"; nobody came by {', '.join(outcome.not_passed)}" if outcome.not_passed else "")

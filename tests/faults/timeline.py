@@ -22,13 +22,12 @@ def events(world: World, points: list[str]) -> list[Event]:
     """In order. Points are armed one after the other."""
     found: list[Event] = []
     for host in world.hosts.values():
-        begin, end = host.kind.window
-        if host.kind.fault:
+        for begin, end in host.kind.windows if host.kind.fault else ():
             found.append(Event(begin, lambda host=host: begin_fault(world, host)))
             if not host.kind.refuses:
                 found.append(Event(end, lambda host=host: end_fault(world, host)))
         if host.kind.clock_off_ms and not host.kind.clock_slow:
-            found.append(Event(end, (host.directory / "clock-mended").touch))
+            found.append(Event(host.kind.windows[-1][1], (host.directory / "clock-mended").touch))
     for i, point in enumerate(points):
         found.append(Event(0.03 + 0.9 * i / max(1, len(points)), lambda point=point: world.points.arm(point)))
     return sorted(found, key=lambda event: event.at)
@@ -69,9 +68,9 @@ def end_fault(world: World, host: Host) -> None:
         behave(host.directory, do="ok")
 
 
-def chosen_points(world: World, count: int | None) -> list[str]:
-    """All points, or so many of them spread over the list."""
+def chosen_points(world: World, count: int) -> list[str]:
+    """So many deaths: fewer than there are points are spread over the list, more go round again."""
     found = plan.points(world.kinds)
-    if count is None or count >= len(found):
-        return found
-    return [found[i * len(found) // count] for i in range(count)] if count else []
+    if count >= len(found):
+        return [found[i % len(found)] for i in range(count)]
+    return [found[i * len(found) // count] for i in range(count)]
