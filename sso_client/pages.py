@@ -33,7 +33,7 @@ _WORDS = {
         "fix": "For whoever runs this site",
         "error_title": "That didn't work",
         "lease_title": "We can't confirm that you are still signed in",
-        "lease_text": "The sign-in service can't be reached. You were not signed out; please try again in a moment.",
+        "lease_text": "The sign-in service can't be reached. Nothing was ended here: all goes on when it answers.",
         "unsafe_title": "Please sign in first",
         "unsafe_text": "You aren't signed in any more: what you sent was not carried out. Sign in, then send it again.",
     },
@@ -45,7 +45,7 @@ _WORDS = {
         "fix": "给站点维护者",
         "error_title": "操作未能完成",
         "lease_title": "暂时无法确认您是否仍处于登录状态",
-        "lease_text": "暂时无法连接认证中心。您没有被登出，请稍后重试。",
+        "lease_text": "暂时无法连接认证中心。本站没有结束您的会话：连接恢复后会自动继续。",
         "unsafe_title": "请先登录",
         "unsafe_text": "您已不在登录状态，刚才提交的内容没有执行。请登录后重新提交。",
     },
@@ -90,7 +90,11 @@ def error_page(lang: str, error: SSOError, *, again: str | None, show_fix: bool)
     extra = [f"{_WORDS[lang]['code']}: {error.code}"]
     if show_fix:
         extra.append(f"{_WORDS[lang]['fix']}: {error.text.fix_zh if zh else error.text.fix}")
-    return page(lang, title, text, extra, link(lang, "again", again) if again else link(lang, "home", "/"))
+    action = link(lang, "again", again) if again else link(lang, "home", "/")
+    # Whoever waits for the centre needn't press anything. Not where a form was sent: that page would be asked for.
+    waits = again is not None and error.code == "lease_expired"
+    head = '<meta http-equiv="refresh" content="5">' if waits else ""
+    return page(lang, title, text, extra, action, head)
 
 
 def sign_in_page(lang: str, login_url: str) -> str:

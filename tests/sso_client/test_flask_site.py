@@ -190,6 +190,7 @@ def test_without_a_confirmation_people_see_a_plain_503(site: Flask, centre: Fake
     assert int(page.headers["Retry-After"]) > 0
     assert page.headers["Cache-Control"] == "no-store"
     assert "We can&#x27;t confirm that you are still signed in" in page.text
+    assert '<meta http-equiv="refresh" content="5">' in page.text, "it goes on by itself"
     assert "暂时无法确认" in alice.get("/", Accept_Language="zh-TW").text
     assert alice.get("/sso/me").status_code == 503
     assert alice.get("/", Accept="application/json").json["error"] == "lease_expired"
