@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,11 @@ _POOL_SIZE = 8
 _POOL_OVERFLOW = 24
 _PG_CONNECT_S = 3
 _PG_STATEMENT_MS = 10_000
+# How often a write asks for SQLite's lock; after how long without a pause a process leaves it free for once, and for
+# how long: others ask at least twice meanwhile.
+_ASK_AGAIN_S = 0.001
+_LONGEST_HOLD_S = 0.02
+_GAP_S = 0.003
 
 # What a driver raises because of what we asked: an IntegrityError is an answer, the others are our own mistakes. All
 # else means that the database can't do its work: locked, read-only, full, damaged, connection lost, dead lock.
@@ -57,6 +63,9 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._busy_ms = busy_ms
         self._turn = threading.Lock()
+        self._held_s = 0.0
+        """How long this process has had SQLite's lock without a gap."""
+        self._released_at = 0.0
         self._engine = self._make_engine()
         # Single statements need no transaction around them: no BEGIN and COMMIT round trips on PostgreSQL.
         self._reading = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -76,13 +85,46 @@ class Database:
             return
         if not self._turn.acquire(timeout=self._busy_ms / 1000):
             raise Unavailable(detail=f"sqlite: this process's writers kept each other waiting for {self._busy_ms} ms")
+        begun = None
         try:
+            self._let_others_in()
             with _translated(), self._engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                self._begin(connection)
+                begun = monotonic()
                 yield connection
                 connection.commit()
         finally:
+            self._released_at = monotonic()
+            self._held_s += self._released_at - begun if begun is not None else 0.0
             self._turn.release()
+
+    def _let_others_in(self) -> None:
+        """SQLite keeps no queue: beside a process that writes without a pause (a mass end) the others would come in
+        only by luck, after seconds. So it makes the pause itself."""
+        idle_s = monotonic() - self._released_at
+        if idle_s < _GAP_S and self._held_s >= _LONGEST_HOLD_S:
+            sleep(_GAP_S - idle_s)
+            idle_s = _GAP_S
+        if idle_s >= _GAP_S:
+            self._held_s = 0.0
+
+    def _begin(self, connection: Connection) -> None:
+        """BEGIN IMMEDIATE, asked for every millisecond: SQLite's own waiting asks ever more rarely, at last ten times a
+        second, and misses every gap."""
+        driver: Any = connection.connection.driver_connection
+        deadline = monotonic() + self._busy_ms / 1000
+        driver.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    driver.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
+                        raise
+                sleep(_ASK_AGAIN_S)
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
 
     def close(self) -> None:
         """Close every pooled connection."""
