@@ -157,7 +157,7 @@ def _alone(data: Path, words: str) -> Iterator[None]:
 
 
 def _fresh_log(path: Path) -> Path:
-    """Empty at every start. The terminal is for the five steps; what the parts say is for whoever looks for it."""
+    """Empty at every start. The terminal is for the steps; what the parts say is for whoever looks for it."""
     path.write_bytes(b"")
     return path
 

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
-from flask import Flask
-
 from demo_apps import site
 from sso_server.fronts.demo.switches import Switch
 
@@ -54,8 +52,7 @@ def is_logout_call(environ: dict[str, Any]) -> bool:
     return (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", "/sso/backchannel-logout")
 
 
-def create_site() -> Flask:
+def create_site() -> Cable:
     """Site two for gunicorn: the demo site as it is, at the end of the cable. `SITE_CABLE` names the switch's file."""
     app = site.create_app()
-    app.wsgi_app = Cable(app.wsgi_app, Switch(Path(app.config["CABLE"])), is_logout_call)  # type: ignore[method-assign]
-    return app
+    return Cable(app, Switch(Path(app.config["CABLE"])), is_logout_call)

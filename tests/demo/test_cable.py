@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import Client
 
 from demo_apps.site import create_app as create_site_one
 from sso_server import config
@@ -65,7 +66,7 @@ def test_site_two_hears_no_logout_call_while_the_cable_is_cut_and_people_still_r
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    two, one = demo_cable.create_site().test_client(), create_site_one().test_client()
+    two, one = Client(demo_cable.create_site()), Client(create_site_one())
     assert two.post("/sso/backchannel-logout").status_code == 400
     switches.cable.turn(on=True)
     with pytest.raises(ConnectionResetError):
