@@ -122,7 +122,7 @@ class GuardedSender:
         try:
             connection.restrict(limits)
             limits.allow(_HEAD_BYTES)
-            named = {**headers, "Host": target.authority}
+            named = {"User-Agent": "Lockstep", **headers, "Host": target.authority}
             connection.request("POST", target.path, body, named, preload_content=False, decode_content=False)
             response = connection.getresponse()
         except BROKEN as error:

@@ -36,6 +36,7 @@ def test_a_post_arrives_whole_and_the_answer_names_the_store(send: Send) -> None
     assert request.form == {"logout_token": "x"}
     assert request.headers["host"] == f"127.0.0.1:{sink.port}"
     assert request.headers["content-type"] == FORM["Content-Type"]
+    assert request.headers["user-agent"] == "Lockstep"
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 500, 503])

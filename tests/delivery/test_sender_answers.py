@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from sso_server.core.notifications import Answer
+from sso_server.delivery.observation import Observation
 from sso_server.delivery.sender import GuardedSender
 from tests.support.sinks import Sink
 
@@ -188,6 +189,13 @@ def test_the_site_gives(sender: GuardedSender, name: str) -> None:
     assert took < most_s
     # Ours and the site's are one process here: what the site holds ready is counted too.
     assert peak < 4 * MIB
+
+
+def test_nothing_is_ever_unpacked(sender: GuardedSender) -> None:
+    seen = Observation()
+    with Sink(ANSWERS["a gzip bomb"][0]) as sink:
+        sender.send(sink.url, b"", {}, seen=seen)
+    assert seen.beginning == ZIPPED[: len(seen.beginning)] != b""
 
 
 RETRY_AFTER = {
