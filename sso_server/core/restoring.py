@@ -6,7 +6,7 @@ be killed at any point: an unfinished restoration is carried out again from its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import MINUTE
@@ -18,6 +18,7 @@ from sso_server.core.ports import (
     PastStore,
     RestorationStore,
     SessionLists,
+    SessionStore,
     TokenStore,
 )
 from sso_server.core.restorations import SINCE_MARGIN_MS, Restoration, Restorations, RestorationState
@@ -40,6 +41,7 @@ class Restoring:
         store: RestorationStore,
         past: PastStore,
         journal: Journal,
+        sessions: SessionStore,
         sign_out: SignOut,
         lists: SessionLists,
         orders: EndOrderStore,
@@ -51,6 +53,7 @@ class Restoring:
         self._store = store
         self._past = past
         self._journal = journal
+        self._sessions = sessions
         self._sign_out = sign_out
         self._lists = lists
         self._orders = orders
@@ -91,13 +94,14 @@ class Restoring:
             "end_all": int(restoration.end_all),
             "ended": ended,
         }
-        self._audit.append(Event(done_at, EventKind.STORE_RESTORED, actor=_actor(restoration), data=data))
+        self._audit.append(
+            Event(done_at, EventKind.STORE_RESTORED, actor=f"restoration:{restoration.restoration_id}", data=data)
+        )
 
     def _end_all(self, restoration: Restoration) -> int:
         ended = 0
         for page in self._live(opened_before=restoration.detected_at):
-            for session in page:
-                ended += self._end(session.sid, EndReason.STORE_RESTORED.value, restoration)
+            ended += self._end([(session.sid, EndReason.STORE_RESTORED.value) for session in page], restoration)
         # Offline ones, too: nobody knows any more which of them were revoked. After the sessions, so that no ticket of
         # theirs makes another.
         self._tokens.revoke_grants_before(restoration.detected_at, self._clock.now())
@@ -107,19 +111,17 @@ class Restoring:
         ended = 0
         begin = self._journal.position_at(since) if since else 0
         if since and journal_end - begin < self._lists.count_live(self._clock.now()):
-            for _, sid, reason in self._lines(begin):
-                ended += self._end(sid, reason, restoration)
+            for lines in self._lines(begin):
+                ended += self._end([(sid, reason) for _, sid, reason in lines], restoration)
         else:
             # Whoever is live although the journal has an end for it. The moment of the snapshot needn't be known.
             for page in self._live():
-                for sid, reason in self._journal.ends_of([session.sid for session in page]).items():
-                    ended += self._end(sid, reason, restoration)
+                ended += self._end(self._journal.ends_of([session.sid for session in page]).items(), restoration)
         for order in self._orders.list_since(since):
             # As `SignOut.run_order`, from the beginning and to the end, whatever the order's own count says.
             for page in self._live(order.user_id, order.client_id, order.user_version, order.created_at):
-                for session in page:
-                    if session.sid != order.keep_sid:
-                        ended += self._end(session.sid, order.reason, restoration)
+                doomed = [(session.sid, order.reason) for session in page if session.sid != order.keep_sid]
+                ended += self._end(doomed, restoration)
             if order.revoke_grants:
                 # What the person was granted after the order had done its work was granted rightly.
                 self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=order.finished_at or 0)
@@ -132,18 +134,24 @@ class Restoring:
         if state.newest.end_all or self._clock.now() > (state.newest.finished_at or 0) + _LATE_LINES_MS:
             self._late = None
             return
-        for number, sid, reason in self._lines(self._late - _OVERLAP):
-            self._end(sid, reason, state.newest)
-            self._late = max(self._late, number)
+        for lines in self._lines(self._late - _OVERLAP):
+            self._end([(sid, reason) for _, sid, reason in lines], state.newest)
+            self._late = max(self._late, lines[-1][0])
 
-    def _end(self, sid: str, reason: str, restoration: Restoration) -> int:
-        known = reason if reason in set(EndReason) else EndReason.STORE_RESTORED
-        ended = self._sign_out.end(sid, EndReason(known), actor=_actor(restoration), bulk=True)
-        return 1 if ended is not None and ended.first else 0
+    def _end(self, ends: Iterable[tuple[str, str]], restoration: Restoration) -> int:
+        """A page of sids, each with its reason; how many this call ended."""
+        ended = [
+            result
+            for sid, reason in ends
+            if (result := self._sessions.end(sid, _known(reason), self._clock.now(), bulk=True)) is not None
+        ]
+        # Once for the page: a write of its own for every line would take longer than the ends themselves.
+        self._sign_out.record(*ended, actor=f"restoration:{restoration.restoration_id}")
+        return sum(one.first for one in ended)
 
-    def _lines(self, number: int) -> Iterator[tuple[int, str, str]]:
+    def _lines(self, number: int) -> Iterator[list[tuple[int, str, str]]]:
         while lines := self._journal.ends_after(number, _PAGE):
-            yield from lines
+            yield lines
             number = lines[-1][0]
 
     def _live(
@@ -163,5 +171,6 @@ class Restoring:
             after = page[-1].sid
 
 
-def _actor(restoration: Restoration) -> str:
-    return f"restoration:{restoration.restoration_id}"
+def _known(reason: str) -> str:
+    """A line of a newer version may name a reason that this one doesn't know."""
+    return reason if reason in set(EndReason) else EndReason.STORE_RESTORED.value

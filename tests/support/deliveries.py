@@ -136,6 +136,7 @@ class Deliveries:
             sql.restorations,
             stores.past,
             sql.journal,
+            stores.sessions,
             self.sign_out(),
             stores.lists,
             sql.end_orders,
