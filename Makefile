@@ -11,12 +11,14 @@ export PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Passed on: make demo DEMO='--redis redis://127.0.0.1:6379/0'   make test TESTS='tests/core -x'
+# make faults FAULTS='--redis --seed 8'
 DEMO ?=
 TESTS ?=
+FAULTS ?=
 # Many tests wait for other processes: more of them at once than there are cores.
 JOBS ?= 3
 
-.PHONY: help setup demo test check format constraints clean
+.PHONY: help setup demo test faults check format constraints clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -30,6 +32,9 @@ demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to clic
 test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Chromium and a Chinese font first if missing
 	@scripts/system-parts
 	@$(BIN)/pytest --numprocesses $(JOBS) $(TESTS)
+
+faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 people sign out, and count (docs/faults.md)
+	@exec $(BIN)/python -m tests.faults $(FAULTS)
 
 check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check

@@ -9,6 +9,7 @@ from tests.faults import broken
 from tests.faults.conductor import Scale, run
 from tests.faults.sites import SITES
 from tests.faults.table import render
+from tests.support.services import find_redis_server
 
 
 def main() -> int:
@@ -31,6 +32,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = Scale(given.sign_outs, given.sites, given.seed, given.seconds, given.rate, given.kills)
     engines = [name for name, asked in (("SQLite", given.sqlite), ("Redis", given.redis)) if asked]
+    if "Redis" in (engines or ["Redis"]) and find_redis_server() is None:
+        print("redis-server is not installed: the run on Redis is left out.", file=sys.stderr)
+        if given.redis:
+            return 2
+        engines = ["SQLite"]
     holds = True
     for engine in engines or ["SQLite", "Redis"]:
         outcome = run(scale, redis=engine == "Redis", part=given.broken or "", keep=given.keep, say=_say)

