@@ -213,7 +213,7 @@ class Archive(Protocol):
 
 
 class GuessStore(Protocol):
-    """Counters of password guesses."""
+    """Counters of password guesses, and of the retries that people ask for at the report."""
 
     def begin(self, limits: Sequence[Limit], now: int) -> int:
         """One step: if a counter still makes wait (`Limit.spare`: which one does not), the longest wait (ms), nothing
