@@ -2,13 +2,15 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.sync import poll as front
 from tests.support.deliveries import eventually
@@ -135,3 +137,30 @@ def test_nobody_holds_a_connection_of_the_database_while_waiting(
     waiting(pool, shop, 4)
     engine = built_of(shop.app).sql.database._engine
     eventually(lambda: engine.pool.checkedout() == 0)
+
+
+def test_a_store_that_goes_away_meanwhile_is_said_and_the_place_is_free_again(
+    shop: OidcSite, pool: ThreadPoolExecutor, stopping: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (call,) = waiting(pool, shop)
+    store = built_of(shop.app).session_stores.polls
+
+    def away(*_: object) -> bool:
+        raise Unavailable(detail="gone")
+
+    monkeypatch.setattr(type(store), "has_waiting", away)
+    answer = call.result(20)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert places_taken(shop) == 0
+
+
+def test_a_second_centre_on_the_same_stores_ends_the_wait_as_well(
+    make_app: Callable[..., Flask], browser: FlaskClient, shop: OidcSite, pool: ThreadPoolExecutor,
+    stopping: threading.Event,
+) -> None:  # fmt: skip
+    sid = signed_in(shop, browser)
+    (call,) = waiting(pool, shop)
+    built_of(make_app()).services.sign_out.end(sid, EndReason.SIGN_OUT, actor="test")
+    ended = time.monotonic()
+    assert len(call.result(20).get_json()["sets"]) == 1
+    assert time.monotonic() - ended < 5
