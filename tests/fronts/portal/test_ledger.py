@@ -153,7 +153,7 @@ def test_a_long_list_goes_on_page_by_page_and_loses_none(centre: Centre, admin: 
         connection.exec_driver_sql("UPDATE sessions SET ended_at = 1790000000000 WHERE ended_at IS NOT NULL")
     seen: list[str] = []
     address = "/admin/sign-outs?user=alice"
-    while address:
+    while address and len(seen) < 60:
         page = admin.get(address)
         seen += [sid for sid in sids if f"/admin/sign-outs/{sid}" in page.text]
         older = page.text.split('rel="next"')[0].rsplit('href="', 1)[1] if 'rel="next"' in page.text else ""
