@@ -102,19 +102,12 @@ def _of_poller(centre: Centre, client: Client) -> Finding:
 
 
 def _json(report: _Report) -> dict[str, Any]:
-    first = report.first
-    answer = first.answer if first is not None else None
-    no_answer = "" if report.client.delivery == "poll" else NO_ADDRESS
     return {
         "client_id": report.client.client_id,
         "logout_uri": report.client.backchannel_logout_uri or None,
         "delivery": report.client.delivery,
         "verdict": report.verdict.value,
-        "accepted": first.is_accepted if first is not None else False,
-        "status": answer.status if answer is not None else None,
-        "error": answer.error if answer is not None else no_answer,
-        "took_ms": first.took_ms if first is not None else 0,
-        "store_id": (answer.store_id or None) if answer is not None else None,
+        **_answer_json(report),
         "cure": report.cure,
         "checks": [
             {
@@ -126,6 +119,22 @@ def _json(report: _Report) -> dict[str, Any]:
             }
             for finding in report.findings
         ],
+    }
+
+
+def _answer_json(report: _Report) -> dict[str, Any]:
+    """Of the first call, the good one."""
+    if report.first is None:
+        polls = report.client.delivery == "poll"
+        accepted, error = (None, "") if polls else (False, NO_ADDRESS)
+        return {"accepted": accepted, "status": None, "error": error, "took_ms": 0, "store_id": None}
+    answer = report.first.answer
+    return {
+        "accepted": report.first.is_accepted,
+        "status": answer.status,
+        "error": answer.error,
+        "took_ms": report.first.took_ms,
+        "store_id": answer.store_id or None,
     }
 
 

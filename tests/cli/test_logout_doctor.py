@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sso_server.core.check_in import CheckIn
+from sso_server.core.polls import PollReport
 from sso_server.crypto.key_pairs import make_private_key, public_jwk
 from tests.cli.conftest import STORE, Sso
 from tests.support.certificates import Authority, make_authority
@@ -89,6 +90,10 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
     "redirects to its login": (
         {"before": lambda _: (303, ""), "headers": {"Location": "https://shop.example/accounts/login?next=/logout"}},
         {"answer": ("bad", "redirect_to_login")},
+    ),
+    "redirects to https": (
+        {"before": lambda _: (301, ""), "headers": {"Location": "https://127.0.0.1/logout"}},
+        {"answer": ("bad", "redirect_to_https")},
     ),
     "wants a password": ({"before": lambda _: (401, "")}, {"answer": ("bad", "http_401")}),
     "is forbidden by a filter": ({"before": lambda _: (403, "Request blocked")}, {"answer": ("bad", "http_403")}),
@@ -267,3 +272,23 @@ def test_a_port_that_speaks_plain_http(doctor: Doctor, receiver: Callable[..., R
     with receiver() as site:
         report = doctor(site.url.replace("http:", "https:"))
     assert troubles(report) == {"certificate": ("bad", "tls")}
+
+
+def test_a_site_that_asks_by_itself_is_not_called(sso: Sso) -> None:
+    sso.run("client", "add", "shop", "--redirect-uri", "http://127.0.0.1:5000/cb", "--delivery", "poll")
+
+    def report() -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(sso.run("client", "test", "shop", "--json").stdout)
+        return told
+
+    never = report()
+    assert (never["verdict"], never["delivery"], never["accepted"], never["error"]) == ("warn", "poll", None, "")
+    assert [finding["code"] for finding in never["checks"]] == ["asks_no_more"]
+    built = sso.built()
+    now = built.services.clock.now()
+    built.session_stores.polls.poll(PollReport("shop", (), ()), now - 600_000, 1)
+    assert report()["checks"][0]["code"] == "asks_no_more"
+    built.session_stores.polls.poll(PollReport("shop", (), ()), now, 1)
+    built.close()
+    assert (report()["verdict"], report()["cure"]) == ("ok", "")
+    assert "there is nothing to call; it asked" in sso.run("client", "test", "shop").stdout
