@@ -76,6 +76,7 @@ JUMPS = {
     "both back": (-5_000, -5_000, ""),
     "one ahead, one back": (61_000, -5_000, ""),
     "reboot": (0, -(10**9), "boot-two"),
+    "reboot long enough ago": (0, 10, "boot-two"),
     "reboot with a wall clock that stands still": (-1_000, 0, "boot-two"),
 }
 
