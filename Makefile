@@ -29,7 +29,7 @@ setup: .venv/.ready-to-work  ## Make .venv with everything for work on Lockstep,
 demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to click (needs only Python)
 	@exec $(BIN)/sso demo $(DEMO)
 
-test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Chromium and a Chinese font first if missing
+test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, Chromium and a Chinese font first if missing
 	@scripts/system-parts
 	@$(BIN)/pytest --numprocesses $(JOBS) $(TESTS)
 
