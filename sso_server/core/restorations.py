@@ -135,7 +135,7 @@ class Restorations:
 
     def look(self, *, beat: bool) -> RestorationState:
         """Ask the store of its past, as the delivery process does all the time; write down what that proves. `beat`:
-        this node's clock is right, so it may also write a heartbeat. Raises Unavailable."""
+        write a heartbeat, too. Only a node whose clock is right may call this. Raises Unavailable."""
         state = self.state()
         if state.unfinished is not None:
             return state

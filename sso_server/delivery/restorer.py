@@ -30,9 +30,10 @@ class Restorer:
 
     def run_once(self) -> bool:
         """Whether there was something to be put right. Raises Unavailable."""
-        # A heartbeat of a wrong clock would say later that less was lost than was.
-        beat = self._looks % _BEAT_EVERY == 0 and self._guard.is_right()
-        done = self._restoring.run_once(beat=beat)
+        if not self._guard.is_right():
+            # Its heartbeat would say later that less was lost than was, and its moment of the detection would be wrong.
+            return False
+        done = self._restoring.run_once(beat=self._looks % _BEAT_EVERY == 0)
         self._looks += 1
         if done is not None:
             _log.warning("store_restored", cause=done.cause, restoration=done.restoration_id, end_all=done.end_all)
