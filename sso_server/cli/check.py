@@ -60,6 +60,11 @@ def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
             good.append("The database's schema is up to date.")
             for name, health in zip(STORE_NAMES, centre.services.health, strict=False):
                 _look_at_store(name, health, centre.services.clock, good, problems)
+            if centre.services.restorations.is_unfinished():
+                problems.append(
+                    "The store of sessions went back in time and isn't put right yet: no check-in is answered. "
+                    "The delivery process does it within seconds: does one run (sso serve, sso deliver)?"
+                )
             if centre.signing_keys.list_keys():
                 centre.signing_keys.ensure_keys()
                 good.append("The signing keys can be read.")

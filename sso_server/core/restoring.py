@@ -64,7 +64,7 @@ class Restoring:
         """After which line of the journal to look for late ones."""
 
     def run_once(self, *, beat: bool) -> Restoration | None:
-        """Look, and carry out what is unfinished; the one that was. `beat`: write a heartbeat, too. Raises Unavailable."""
+        """Look, and carry out what is unfinished; the one that was. `beat`: write a heartbeat. Raises Unavailable."""
         state = self._restorations.look(beat=beat)
         if state.unfinished is None:
             self._end_late_lines(state)

@@ -3,6 +3,7 @@
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,15 @@ def test_two_first_commands_at_once_make_one_schema(sso: Sso) -> None:
         for done in pool.map(add, ("alice", "bob")):
             assert done.returncode == 0, done.stderr
     assert [user["username"] for user in sso.json("user", "list")] == ["alice", "bob"]
+
+
+def test_check_names_a_store_that_went_back_in_time_until_it_is_put_right(sso: Sso) -> None:
+    sso.run("client", "add", "shop", "--site", "http://127.0.0.1:5000")
+    built = sso.built()
+    state = built.services.restorations.state()
+    found = replace(state.newest, restoration_id="res-found", cause="mark", finished_at=None)
+    assert built.sql.restorations.begin(found, after=state.newest.restoration_id)
+    assert "went back in time" in sso.run("check", code=1).stdout
+    assert built.restorer().run_once()
+    assert "went back" not in sso.run("check").stdout
+    built.close()
