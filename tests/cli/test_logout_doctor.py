@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from sso_server.core.check_in import CheckIn
@@ -50,6 +51,11 @@ def doctor(sso: Sso) -> Doctor:
         return report
 
     return examine
+
+
+def alg(call: Posted) -> str:
+    """What the token says that it is signed with."""
+    return str(jwt.get_unverified_header(call.body.decode().removeprefix("logout_token="))["alg"])
 
 
 def troubles(report: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -126,6 +132,10 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, tuple[str, str]]]] = {
         {"forged": ("bad", "answers_anything")},
     ),
     "checks no signature": ({"checks": {"verify_signature": False}}, {"forged": ("bad", "accepts_forged")}),
+    "takes tokens that nobody signed": (
+        {"before": lambda call: (200, "") if alg(call) == "none" else None},
+        {"forged": ("bad", "accepts_forged")},
+    ),
     "believes whatever comes": ({"before": lambda _: (200, "")}, {"forged": ("bad", "accepts_forged")}),
     "takes tokens of other sites": ({"checks": {"verify_aud": False}}, {"forged": ("warn", "accepts_foreign")}),
     "takes expired tokens": ({"checks": {"verify_exp": False}}, {"forged": ("warn", "accepts_expired")}),
