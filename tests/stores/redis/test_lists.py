@@ -60,6 +60,17 @@ def test_ended_sessions_come_newest_first_across_buckets(stores, everybody, limi
     assert paged == sids(ended)
 
 
+@pytest.mark.parametrize("limit", [1, 7])
+def test_those_of_one_millisecond_come_in_one_order_however_they_are_read(stores, everybody, limit):
+    for session in everybody:
+        stores.sessions.end(session.sid, "sign_out", NOW)
+    paged, cursor = [], {}
+    while (page := stores.ledger.list_ended(limit, **cursor)) and len(paged) < 2 * len(everybody):
+        paged += sids(page)
+        cursor = {"before": page[-1].ended_at, "before_sid": page[-1].sid}
+    assert paged == sorted(sids(everybody), reverse=True)
+
+
 def test_ended_sessions_of_a_person_are_found_through_the_index(stores, everybody):
     for n, session in enumerate(everybody):
         stores.sessions.end(session.sid, "sign_out", NOW + n)

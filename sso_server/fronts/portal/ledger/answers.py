@@ -106,6 +106,12 @@ def answer_in_words(row: Notification) -> tuple[str, str]:
     return f"{what} ({row.last_status})" if with_status else str(what), str(cure)
 
 
+def was_called_in_vain(row: Notification) -> bool:
+    """Whether the last that is known of a row is a call that failed."""
+    code = row.last_error.partition(":")[0]
+    return row.state is not State.ACKNOWLEDGED and bool(code) and code not in ("by", POLL_REFUSAL.rstrip(":"))
+
+
 def _of_call(code: str, status: int | None) -> tuple[object, object]:
     if code in _OF_ERROR:
         return _OF_ERROR[code]

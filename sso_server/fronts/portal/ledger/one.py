@@ -17,7 +17,7 @@ from sso_server.core.reports import SiteLine
 from sso_server.core.sessions import Session
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.ledger import words
-from sso_server.fronts.portal.ledger.answers import answer_in_words
+from sso_server.fronts.portal.ledger.answers import answer_in_words, was_called_in_vain
 from sso_server.fronts.portal.people import Person, administrator_required, find_person_quietly
 from sso_server.fronts.portal.times import Moment, moment, wait_words
 from sso_server.web.responses import see_other
@@ -59,6 +59,8 @@ class ShownSite:
     rows: tuple[Row, ...]
     can_retry: bool
     can_abandon: bool
+    examine: bool
+    """A call to it failed: the doctor on the command line may say more."""
 
 
 @blueprint.get("/admin/sign-outs/<sid>")
@@ -174,6 +176,7 @@ def _sites(session: Session) -> list[ShownSite]:
             tuple(_row(line, now) for line in lines),
             any(can_retry(line.notification, now) for line in lines),
             any(can_abandon(line.notification) for line in lines),
+            any(was_called_in_vain(line.notification) for line in lines),
         )
         for client_id, lines in of_client.items()
     ]
