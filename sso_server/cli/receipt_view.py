@@ -12,7 +12,12 @@ from sso_server.core.notifications import State
 from sso_server.core.receipts import Bound, Receipt, SiteReceipt, ToldBy, Word
 
 _STORE_SHOWN = 11
-_TOLD_BY = {ToldBy.PUSH: "told by push", ToldBy.CHECK_IN: "told at its check-in", ToldBy.POLL: "told when it asked"}
+# A site that signed out by itself says so at a check-in: nobody told it.
+_TOLD_BY = {
+    ToldBy.PUSH: "told by push",
+    ToldBy.CHECK_IN: "acknowledged at its check-in",
+    ToldBy.POLL: "acknowledged by its poll",
+}
 _STATES = {
     State.PENDING: "still being told",
     State.CLAIMED: "being told just now",
@@ -137,7 +142,9 @@ def _history(receipt: Receipt, centre: Centre) -> list[tuple[str, str, str]]:
             at = float("inf") if word.at is None else word.at
             lines.append((at, site.client_id, _ended(word, receipt.ended_at)))
         if site.bound is Bound.LEASE and site.until is not None:
-            lines.append((site.until, site.client_id, "its lease was over: it admitted nobody any more"))
+            is_over = site.until <= centre.services.clock.now()
+            words = "was over: it admitted nobody any more" if is_over else "runs out: it admits nobody after that"
+            lines.append((site.until, site.client_id, f"its lease {words}"))
     for act in receipt.by_hand:
         what = "gave up" if act.given_up else "had told again:"
         lines.append((act.at, act.actor, f"{what} {act.client_id or 'every site'}"))
