@@ -137,7 +137,8 @@ class Admission:
             # No reason to stop a person under a lease that holds. The next request notes it; only a click after which
             # none may come in time is told at once.
             log.warning("activity not noted: %s", error)
-            if session.leased and _overdue(replace(session, served_at_ms=moment.wall_ms), lease, moment):
+            clicked = replace(session, served_at_ms=moment.wall_ms)
+            if session.leased and judge(lease, moment) is not Standing.EXPIRED and _overdue(clicked, lease, moment):
                 self._tell_past_the_store(session)
         # Another request marked it, or it has just been ended: the row decides.
         found, _ = self._sessions.find(session.cookie_hash, moment.wall_ms)

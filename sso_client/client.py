@@ -231,8 +231,8 @@ class SSOClient:
     def _not_ended(self, error: SSOError, status: int) -> LogoutAnswer:
         log.warning("logout call not accepted: %s", error)
         what = "invalid_request" if status == 400 else "temporarily_unavailable"
-        # Only where we know that asking earlier is in vain. A centre that was started a moment ago has its own schedule,
-        # which begins with seconds.
+        # Only where we know that asking earlier is in vain. A centre that was started a moment ago has its own
+        # schedule, which begins with seconds.
         headers = self._logout_headers() | ({"Retry-After": "30"} if error.code == "key_pending" else {})
         return LogoutAnswer(status, headers, json.dumps({"error": what, "error_description": error.code}))
 

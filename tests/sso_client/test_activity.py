@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sso_client import LocalSession, LocalStore, SSOClient, open_sqlite_store
+from sso_client import LocalSession, LocalStore, SSOClient, SSOError, open_sqlite_store
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, Person, wait_until
 
@@ -179,3 +179,13 @@ def test_many_clicks_under_a_store_that_is_locked_now_and_then_are_all_told(
         if turn % 2:
             lock.execute("ROLLBACK")
         assert reported(centre, session, before) >= 1
+
+
+def test_a_click_that_is_not_let_through_is_no_activity(quiet, client, centre: FakeProvider, clock, lock) -> None:
+    clock.go(601)
+    before = len(centre.check_ins)
+    lock.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SSOError, match="store_busy"):
+        client.find_session(quiet[0])
+    lock.execute("ROLLBACK")
+    assert len(centre.check_ins) == before
