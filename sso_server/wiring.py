@@ -168,7 +168,7 @@ def build(settings: Settings) -> Built:
     sign_out = SignOut(
         stores.sessions, stores.lists, stores.sweeps, sql.end_orders, stores.tokens, sql.audit, wake, clock, randomness
     )
-    restorations = Restorations(sql.restorations, stores.past, seals, wake, clock, randomness, one_store=stores is sql)
+    restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
     services = Services(
         policy=policy,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, MINUTE, SECOND
-from sso_server.core.ports import Clock, PastStore, Randomness, RestorationStore, Seals, Wake
+from sso_server.core.ports import Clock, PastStore, Randomness, RestorationStore, Seals
 
 if TYPE_CHECKING:
     from sso_server.core.clients import Client
@@ -101,7 +101,6 @@ class Restorations:
         store: RestorationStore,
         past: PastStore,
         seals: Seals,
-        wake: Wake,
         clock: Clock,
         randomness: Randomness,
         *,
@@ -111,7 +110,6 @@ class Restorations:
         self._store = store
         self._past = past
         self._seals = seals
-        self._wake = wake
         self._clock = clock
         self._random = randomness
         self._one_store = one_store
@@ -199,8 +197,8 @@ class Restorations:
         if not end_all and past.heartbeat and past.heartbeat <= now + _SKEW_MS:
             since = max(0, past.heartbeat - SINCE_MARGIN_MS)
         restoration = self._new(cause, now, past.incarnation, since=since, end_all=end_all)
-        if self._store.begin(restoration, after=state.newest.restoration_id):
-            self._wake.ring()
+        # False: somebody was faster, and theirs answers ours.
+        self._store.begin(restoration, after=state.newest.restoration_id)
 
     def _new(
         self,

@@ -293,6 +293,30 @@ class TestWithAJournal:
         assert not any(is_live(deliveries, session) for session in sessions)
         site.check_in()
 
+    def test_a_store_that_goes_back_further_before_it_is_put_right_is_searched_whole(
+        self, deliveries: Deliveries, snapshot: Callable[[], Snapshot]
+    ) -> None:
+        early, late, *others = [signed_in(deliveries) for _ in range(9)]
+        restoring = deliveries.restoring()
+        restoring.run_once(beat=True)
+        oldest = snapshot()
+        end(deliveries, early)
+        deliveries.clock.pass_ms(10 * MINUTE)
+        restoring.run_once(beat=True)
+        older = snapshot()
+        end(deliveries, late)
+        deliveries.clock.pass_ms(10_000)
+        restoring.run_once(beat=True)
+        older.restore()
+        found = deliveries.restorations().look(beat=True).unfinished
+        assert found is not None
+        assert found.since > 0
+        oldest.restore()
+        put_right(deliveries)
+        assert not is_live(deliveries, late)
+        assert not is_live(deliveries, early), "its end was older than what was written down as lost"
+        assert all(is_live(deliveries, other) for other in others)
+
     def test_a_report_says_no_safe_too_early_about_leases_that_were_forgotten(
         self, deliveries: Deliveries, site: Site, snapshot: Callable[[], Snapshot]
     ) -> None:

@@ -119,13 +119,7 @@ class Deliveries:
         seals = ItsdangerousSeals(["k" * 40], self.clock)
         one_store = self.stores is self.sql or isinstance(self.stores, SqlStores)
         return Restorations(
-            self.sql.restorations,
-            self.stores.past,
-            seals,
-            NoBell(),
-            self.clock,
-            SystemRandomness(),
-            one_store=one_store,
+            self.sql.restorations, self.stores.past, seals, self.clock, SystemRandomness(), one_store=one_store
         )
 
     def restoring(self) -> Restoring:
