@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from typing import Any
 
 import jwt
@@ -79,3 +80,9 @@ def test_a_receiver_has_at_most_thirty_lines_that_fit_a_screen(name: str) -> Non
     lines = (RECEIVERS / name).read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 30
     assert max(map(len, lines)) <= 120
+
+
+def test_the_page_names_each_vector_with_its_status() -> None:
+    page = (ROOT / "docs/receive-logout.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (200|400) \|", page, flags=re.MULTILINE)
+    assert rows == [(vector["name"], str(vector["status"])) for vector in PAGE["vectors"]]
