@@ -142,7 +142,7 @@ def _print(report: _Report) -> None:
     width = max(len(finding.check) for finding in report.findings)
     for finding in report.findings:
         word = "-" if finding.level is Level.SKIPPED else finding.level.value
-        mark = click.style(f"{word:<4}", fg=_COLOURS.get(finding.level), bold=finding.level is Level.BAD)
+        mark = click.style(f"{word:<4}", fg=_COLOURS.get(finding.level), bold=finding.level is Level.BAD or None)
         click.echo(f"{mark}  {finding.check:<{width}}  {finding.said}")
         if cure := report.cure_of(finding):
             click.echo(click.style(f"{'':6}{'':{width}}  {cure}", fg=_COLOURS.get(finding.level)))
