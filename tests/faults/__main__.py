@@ -28,7 +28,8 @@ def main() -> int:
     given = shape.parse_args()
     for name in [name for name in os.environ if name.startswith("SSO_")]:
         del os.environ[name]
-    # Ctrl-C and a polite end both clean up.
+    # Ctrl-C and a polite end both clean up, also where a shell has us ignore the first.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = Scale(given.sign_outs, given.sites, given.seed, given.seconds, given.rate, given.kills)
     engines = [name for name, asked in (("SQLite", given.sqlite), ("Redis", given.redis)) if asked]

@@ -4,6 +4,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -50,6 +51,8 @@ class Outcome:
     took_s: float
     killed_at: list[str]
     not_passed: list[str]
+    attempts: Counter[str]
+    """Answers of sites by code, `ok` among them."""
     hosts: int
 
 
@@ -127,7 +130,9 @@ class _Run:
         for point in not_passed:
             killed_at.remove(point)
         reckoning = reckon(self._sessions, facts, found)
-        return Outcome(reckoning, time.monotonic() - began, killed_at, not_passed, len(world.hosts))
+        return Outcome(
+            reckoning, time.monotonic() - began, killed_at, not_passed, evidence.count_attempts(world), len(world.hosts)
+        )
 
     def _end_time(self, planned: Planned) -> float:
         """When it ends or ended (s), as far as is known."""
@@ -148,7 +153,7 @@ class _Run:
         ]
         for thread in threads:
             thread.start()
-        with ThreadPoolExecutor(4) as persons, ThreadPoolExecutor(4) as enders:
+        with ThreadPoolExecutor(12) as persons, ThreadPoolExecutor(4) as enders:
             for planned in sorted((p for p in self._sessions if p.over_http), key=lambda p: p.at):
                 persons.submit(self._guard, lambda planned=planned: self._person(planned))
             self._end_all([p for p in self._sessions if p.at < 1], enders)

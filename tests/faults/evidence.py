@@ -2,8 +2,10 @@
 an old cookie now.
 """
 
+import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -45,6 +47,17 @@ class Evidence:
     """(host, sid) -> the site's answer to the old cookie at the end: 200, 401, 503."""
     accepted: dict[str, bool] = field(default_factory=dict)
     """sid -> whether the centre takes the old cookie at the end."""
+
+
+def count_attempts(world: World) -> Counter[str]:
+    """What sites answered, attempt by attempt, from the delivery process's log: that the faults were really there."""
+    found: Counter[str] = Counter()
+    with (world.directory / "delivery.log").open() as lines:
+        for line in lines:
+            # The last line of a killed process may be half a line.
+            if '"event": "notification_sent"' in line and line.endswith("}\n"):
+                found[json.loads(line)["error"].partition("/")[0] or "ok"] += 1
+    return found
 
 
 def gather(world: World, sessions: list[Planned]) -> Evidence:

@@ -15,7 +15,7 @@ import jwt
 import requests
 
 from tests.faults.points import Points
-from tests.faults.site_server import AdmittedLog, Answer, SiteConfig, SiteServer
+from tests.faults.site_server import AdmittedLog, Answer, SiteConfig, SiteServer, reroute
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS local (cookie TEXT PRIMARY KEY, sid TEXT, sub TEXT, until_ms INTEGER, live INTEGER);
@@ -78,11 +78,17 @@ class PlainSite:
     def logout(self, body: bytes, content_type: str) -> Answer:
         self._points.passed(f"{self._config.name}.work.before")
         try:
-            claims = self._verify(parse_qs(body.decode())["logout_token"][0])
+            claims = self.verify(parse_qs(body.decode())["logout_token"][0])
         except (jwt.PyJWTError, KeyError, ValueError) as error:
             return 400, {}, json.dumps({"error": "invalid_request", "error_description": str(error)}).encode()
         except requests.RequestException:
             return 503, {}, b""
+        self.act(claims)
+        self._points.passed(f"{self._config.name}.work.after")
+        return 200, {"Cache-Control": "no-store"}, b""
+
+    def act(self, claims: dict[str, Any]) -> None:
+        """End what the token names, and write it down, in one step."""
         # Section 2.7: with a `sid` that session alone, with `sub` alone every session of the person.
         column, value = ("sid", claims["sid"]) if "sid" in claims else ("sub", claims["sub"])
         with self._lock:
@@ -94,8 +100,6 @@ class PlainSite:
                 self._database.execute("UPDATE local SET live = 0 WHERE cookie = ?", (cookie,))
                 self._record("ended", cookie, sid)
             self._database.execute("COMMIT")
-        self._points.passed(f"{self._config.name}.work.after")
-        return 200, {"Cache-Control": "no-store"}, b""
 
     def more(self, path: str, document: Any) -> Any:
         return None
@@ -104,9 +108,10 @@ class PlainSite:
         at = time.time_ns() // 1_000_000
         self._database.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (at, what, cookie, sid))
 
-    def _verify(self, token: str) -> dict[str, Any]:
+    def verify(self, token: str, typ: str = "logout+jwt") -> dict[str, Any]:
+        """Its claims. Raises PyJWTError, KeyError, ValueError, RequestException."""
         header = jwt.get_unverified_header(token)
-        if header.get("typ") != "logout+jwt":
+        if header.get("typ") != typ:
             raise ValueError("typ")
         if self._keys is None:
             answer = requests.get(self._config.issuer + "/jwks.json", timeout=5)
@@ -122,13 +127,42 @@ class PlainSite:
             options={"verify_exp": False, "verify_iat": False},
         )
         now_s = self.now_ms() / 1000
-        if not claims["iat"] - 60 <= now_s <= claims["exp"] + 60:
+        # What was asked for has no `exp`: an end stays true.
+        if not claims["iat"] - 60 <= now_s <= claims.get("exp", now_s) + 60:
             raise ValueError("by our clock this token is not of now")
         if claims["events"] != {EVENT: {}} or "nonce" in claims:
             raise ValueError("events")
         return claims
 
+    def ask_for_ever(self) -> None:
+        """Instead of being called: RFC 8936. What was done is acknowledged by the next call, also after a crash in
+        between: then the same event comes once more, and there is nothing left to do."""
+        done: list[str] = []
+        while True:
+            try:
+                answer = requests.post(
+                    self._config.issuer + "/poll",
+                    json={"ack": done},
+                    auth=(self._config.client_id, self._config.secret),
+                    timeout=30,
+                )
+                answer.raise_for_status()
+                done = []
+                for jti, token in answer.json()["sets"].items():
+                    self._points.passed(f"{self._config.name}.ask.before")
+                    self.act(self.verify(token, "secevent+jwt"))
+                    self._points.passed(f"{self._config.name}.ask.after")
+                    done.append(jti)
+                time.sleep(float(answer.headers.get("Retry-After", "0")))
+            except (requests.RequestException, jwt.PyJWTError, ValueError, KeyError):
+                time.sleep(0.5)
+
 
 if __name__ == "__main__":
     config = SiteConfig.load(sys.argv[1])
-    SiteServer(config, PlainSite(config)).serve_forever()
+    site = PlainSite(config)
+    if config.route:
+        reroute(*config.route)
+    if config.polls:
+        threading.Thread(target=site.ask_for_ever, daemon=True).start()
+    SiteServer(config, site).serve_forever()

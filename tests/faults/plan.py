@@ -141,6 +141,7 @@ def points(sites: tuple[SiteKind, ...]) -> list[str]:
     ]
     mixed = crash if "s-crash" in names else []
     mixed += ["p-crash.work.before", "p-crash.work.after"] if "p-crash" in names else []
+    mixed += ["p-asks.ask.before", "p-asks.ask.after"] if "p-asks" in names else []
     for i, point in enumerate(mixed):
         found.insert(3 * i + 1, point)
     return found

@@ -40,6 +40,8 @@ class SiteConfig:
     """Connections to the first port go to the second: the way to the centre."""
     clock_off_ms: int = 0
     clock_slow: float = 0.0
+    polls: bool = False
+    """It asks instead of being called."""
     part: str = ""
     """A faulty part, if the run names one for this site."""
 

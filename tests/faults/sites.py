@@ -26,6 +26,8 @@ class SiteKind:
     """It refuses some people's calls for ever, on purpose: the name under which the ledger must give up."""
     clock_off_ms: int = 0
     clock_slow: float = 0.0
+    polls: bool = False
+    """It asks (RFC 8936) instead of being called."""
     down: bool = False
     """Down for an hour, in the accelerated part."""
 
@@ -42,6 +44,7 @@ SITES = (
     SiteKind("p-late", "answers after the time-out, and did the work", fault="late", share=30, windows=((0.1, 0.4),)),
     SiteKind("s-crash", "SDK; kill -9 in the middle of a logout call or a check-in", sdk=True),
     SiteKind("p-500", "answers 500", fault="500"),
+    SiteKind("p-asks", "asks instead of being called", polls=True, fault="wire:out", windows=((0.2, 0.5),)),
     SiteKind("p-crash", "kill -9 before the work, and after it before the answer"),
     SiteKind("s-two", "SDK; two hosts, calls reach one of them", sdk=True, hosts=2),
     SiteKind("p-down", "down for an accelerated hour", down=True),
@@ -57,7 +60,6 @@ SITES = (
     SiteKind("p-hang", "hangs", fault="hang"),
     SiteKind("p-drip", "answers a byte at a time", fault="drip", share=50),
     SiteKind("p-drop", "drops the connection", fault="drop"),
-    SiteKind("p-cut", "the network to it is cut", fault="wire:in", windows=((0.3, 0.7),)),
     SiteKind(
         "p-skew", "its clock is ten minutes off, and is set right later", clock_off_ms=600_000, windows=((0.0, 0.4),)
     ),

@@ -1,5 +1,7 @@
 """The table that a run prints."""
 
+from collections import Counter
+
 from tests.faults.conductor import Outcome, Scale
 from tests.faults.reckoning import Reckoning
 
@@ -9,11 +11,11 @@ _SHOWN = 5
 def render(engine: str, scale: Scale, outcome: Outcome) -> str:
     """The table, and below it what may not be."""
     found = outcome.reckoning
-    states = ", ".join(f"{name} {count}" for name, count in sorted(found.states.items(), key=lambda item: -item[1]))
     lines = [
         f"{engine}: seed {scale.seed}, {scale.sites} sites with {outcome.hosts} hosts, {outcome.took_s:.0f} s",
         _line("sign-outs", str(found.sign_outs), f"{found.over_http} over HTTP; {_reasons(found)}"),
-        _line("notifications", str(sum(found.states.values())), states),
+        _line("notifications", str(sum(found.states.values())), _counts(found.states)),
+        _line("calls", str(sum(outcome.attempts.values())), _counts(outcome.attempts)),
         _line("kill -9", str(len(outcome.killed_at)), _kills(outcome)),
         _row(found, "unaccounted"),
         _row(found, "acted on twice"),
@@ -43,6 +45,10 @@ def _overhang(found: Reckoning) -> str:
     allowed = f"at most {found.allowed_overhang_ms / 1000:.2f} s; {found.watched} local sessions watched"
     failed = "   FAILED" if found.faults["overhang"] else ""
     return _line("worst overhang", f"{found.worst_overhang_ms / 1000:.2f} s", allowed + failed)
+
+
+def _counts(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counted.most_common())
 
 
 def _reasons(found: Reckoning) -> str:

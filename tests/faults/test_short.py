@@ -5,7 +5,7 @@ import pytest
 from tests.faults.conductor import Scale, run
 from tests.faults.table import render
 
-SHORT = Scale(sign_outs=40, sites=12, part_one_s=14, rate=240, points=14, settle_s=30)
+SHORT = Scale(sign_outs=40, sites=13, part_one_s=14, rate=240, points=14, settle_s=30)
 
 
 @pytest.mark.slow
@@ -21,4 +21,8 @@ def test_every_sign_out_is_accounted_for_whatever_dies_hangs_or_is_cut_off(engin
     assert len(outcome.killed_at) >= 8, table
     assert found.states["acknowledged"] > 300, table
     assert found.states["refused"] + found.states["abandoned"] > 20, table
+    # Each fault was there: 500, 400, 302, no answer in time, a closed port, a broken connection, another host's answer.
+    assert {"ok", "http_500", "http_400", "http_302", "timeout", "connect", "reset", "other_store"} <= set(
+        outcome.attempts
+    ), table
     assert found.watched > 100, table

@@ -30,6 +30,9 @@ def events(world: World, points: list[str]) -> list[Event]:
             found.append(Event(host.kind.windows[-1][1], (host.directory / "clock-mended").touch))
     for i, point in enumerate(points):
         found.append(Event(0.03 + 0.9 * i / max(1, len(points)), lambda point=point: world.points.arm(point)))
+    if points:
+        # All of the web side at once, in the middle of everything.
+        found.append(Event(0.47, lambda: world.keeper.kill("web")))
     return sorted(found, key=lambda event: event.at)
 
 

@@ -1,0 +1,132 @@
+"""The suite's own tools do what its table relies on: points kill, wires are cut, what died is started again."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import plan
+from tests.faults.forwarder import Forwarder, Wires
+from tests.faults.keeper import Keeper
+from tests.faults.points import Points
+from tests.faults.sites import SITES
+from tests.support.centre import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_of_several_that_pass_an_armed_point_exactly_one_dies(tmp_path: Path) -> None:
+    points = Points(tmp_path / "points")
+    points.prepare()
+    points.arm("here")
+    program = (
+        "from pathlib import Path; from tests.faults.points import Points; "
+        f"points = Points(Path({str(tmp_path)!r}) / 'points'); points.passed('elsewhere'); points.passed('here')"
+    )
+    passing = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(3)]
+    assert sorted(p.wait(60) for p in passing) == [-signal.SIGKILL, 0, 0]
+    assert points.disarm_all() == []
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """A server that sends back what it gets."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                while data := connection.recv(100):
+                    connection.sendall(data)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def wire(echo: int) -> Iterator[Forwarder]:
+    wires = Wires()
+    yield Forwarder(wires, echo)
+    wires.close()
+
+
+def says(port: int, kept: socket.socket | None = None) -> str:
+    """What becomes of a word: it comes back, the line is broken, or there is silence."""
+    try:
+        with contextlib.ExitStack() as stack:
+            line = kept or stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            line.settimeout(0.5)
+            line.sendall(b"word")
+            return line.recv(100).decode() or "broken"
+    except TimeoutError:
+        return "silence"
+    except OSError:
+        return "broken"
+
+
+def test_a_wire_is_cut_silently_or_loudly_and_mended(wire: Forwarder) -> None:
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as kept:
+        assert says(wire.port, kept) == "word"
+        wire.cut("hole")
+        assert says(wire.port, kept) == "silence"
+        assert says(wire.port) == "silence"
+        wire.cut("refuse")
+        assert says(wire.port, kept) == "broken"
+        assert says(wire.port) == "broken"
+    wire.mend()
+    assert says(wire.port) == "word"
+
+
+def test_what_dies_is_started_again_until_it_is_not_wanted_and_nothing_outlives_the_keeper(tmp_path: Path) -> None:
+    keeper = Keeper()
+    try:
+        pids = tmp_path / "pids"
+        program = f"import os, time; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
+        keeper.start("one", [sys.executable, "-c", program], dict(os.environ), tmp_path / "log")
+
+        def started(count: int) -> bool:
+            return pids.exists() and len(pids.read_text().split()) >= count
+
+        wait_until(lambda: started(1), why="the process to start")
+        keeper.kill("one")
+        wait_until(lambda: started(2), why="the process to start again")
+        keeper.kill("one", for_good=True)
+        time.sleep(0.3)  # nothing is to happen: six times the keeper's own step
+        assert not started(3)
+        keeper.again("one")
+        wait_until(lambda: started(3), why="the process to start once more")
+    finally:
+        keeper.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split())
+
+
+def test_a_seed_draws_the_same_run_with_every_reason_in_it() -> None:
+    drawn = plan.draw(7, 1000)
+    assert drawn == plan.draw(7, 1000)
+    assert drawn != plan.draw(8, 1000)
+    ending = [p for p in drawn if p.ends]
+    assert len(ending) == 1000
+    assert sum(p.over_http for p in ending) == 50
+    reasons = {"administrator", "idle", "absolute", "sign_out_everywhere", "password_change", "account_disabled"}
+    reasons |= {"replaced", "site_sign_out", "token_reuse"}
+    assert {p.reason for p in ending if not p.over_http} == reasons
+    assert {p.reason for p in plan.draw(7, 14)} >= reasons
+
+
+def test_there_are_twenty_sites_and_every_point_has_its_place() -> None:
+    assert len(SITES) == len({site.client_id for site in SITES}) == 20
+    found = plan.points(SITES)
+    assert len(found) == len(set(found)) == 27
