@@ -126,7 +126,7 @@ def check_client(client: Client) -> Client:
     if client.delivery not in DELIVERIES:
         raise InvalidRequest(f"delivery {client.delivery!r} is not one of {', '.join(DELIVERIES)}.")
     if client.delivery == "poll" and client.public:
-        # RFC 8936 section 4.1: whoever polls must be known, else anybody reads and acknowledges in its name.
+        # RFC 8936 section 3: whoever polls must be known, else anybody reads and acknowledges in its name.
         raise InvalidRequest("A public client can't poll: it has no secret to prove that it is the one who asks.")
     if not 5 <= client.lease_s <= 3600:
         raise InvalidRequest("A lease is 5 to 3600 seconds.")
