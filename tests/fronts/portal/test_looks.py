@@ -61,15 +61,18 @@ def test_nothing_on_any_page_offends_the_eye(
     assert eye.objections == []
 
 
-def test_the_report_fills_in_while_the_page_is_open(shown: Shown, chromium: Any) -> None:
-    page = chromium.new_page(locale="en")
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+def test_the_report_fills_in_while_the_page_is_open(shown: Shown, chromium: Any, script: bool) -> None:
+    page = chromium.new_context(locale="en", java_script_enabled=script).new_page()
     page.goto(shown.base + shown.report(finished=False))
     wiki = page.locator("[data-client=wiki]")
     assert wiki.get_attribute("data-standing") == "trying_no_bound"
+    page.locator("#again button").click()
+    page.locator(".note", has_text="told again now").wait_for()
     outbox = shown.centre.built.sql.outbox
     soon = shown.centre.services.clock.now() + 10_000
     results = [after_answer(row, Answer(200), soon, lambda: 0.5) for row in outbox.claim("test", soon, 100, 30_000)]
     outbox.record(results, soon)
     page.locator("[data-client=wiki][data-standing=signed_out]").wait_for(timeout=15_000)
     assert "Signed out" in wiki.inner_text()
-    page.close()
+    page.context.close()

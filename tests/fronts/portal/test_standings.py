@@ -92,3 +92,20 @@ def test_the_page_goes_on_asking_as_long_as_something_can_change() -> None:
     assert not shown(line(Standing.SIGNED_OUT), still_open=1).finished
     assert not shown(line(Standing.TRYING_NO_BOUND)).finished
     assert [shown(line(s, safe_in_s=9)).counting for s in (Standing.TRYING, Standing.SAFE)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("row", "offered"),
+    [
+        ({"next_attempt_at": NOW + 1, **FAILED}, True),
+        ({"next_attempt_at": NOW, **FAILED}, False),
+        ({"next_attempt_at": NOW + 1}, False),
+        ({"state": State.CLAIMED, "claimed_until": NOW + 1, **FAILED}, False),
+        ({"state": State.ABANDONED, "last_error": "http_404/3"}, True),
+        ({"state": State.ABANDONED, "last_error": "http_404/3", "logout_uri": ""}, False),
+        ({"state": State.ACKNOWLEDGED, "last_status": 200}, False),
+        ({"state": State.REFUSED, "local_until": NOW, **FAILED}, False),
+    ],
+)
+def test_another_try_is_offered_only_where_it_would_change_something(row: dict[str, Any], offered: bool) -> None:
+    assert shown(line(Standing.TRYING_NO_BOUND, **row)).can_retry is offered
