@@ -11,6 +11,7 @@ from sso_server.core.errors import Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.reports import SignOutReports
+from sso_server.core.restorations import Restoration
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.users import EndOrder
 from tests.support.builders import opened, registered, store_id
@@ -160,6 +161,35 @@ def test_both_stores_of_one_machine_went_back_together_and_everybody_is_signed_o
     found = deliveries.stores.sessions.find(ended.sid)
     assert found.end_reason == "store_restored"
     site.check_in(ended.sid)
+
+
+def first_seen(deliveries: Deliveries, incarnation: str) -> None:
+    now = deliveries.clock.now()
+    row = Restoration("res-first", "first_seen", now, 0, False, incarnation, finished_at=now)
+    assert deliveries.sql.restorations.begin(row, after="")
+
+
+@pytest.mark.parametrize("found_by", ["a site", "the delivery process"])
+def test_another_server_is_found_out(deliveries: Deliveries, site: Site, found_by: str) -> None:
+    session = signed_in(deliveries)
+    first_seen(deliveries, "postgresql:1:00000001")
+    if found_by == "a site":
+        with pytest.raises(Unavailable):
+            site.check_in()
+    put_right(deliveries)
+    # A database that failed over has lost its journal, too; beside a Redis it says that nobody has ended.
+    assert is_live(deliveries, session) is not one_store(deliveries)
+    site.check_in()
+
+
+def test_a_server_that_would_not_say_who_it_is_is_learnt_and_alarms_nobody(deliveries: Deliveries, site: Site) -> None:
+    session = signed_in(deliveries)
+    first_seen(deliveries, "")
+    before = site.check_in().epoch
+    assert deliveries.restoring().run_once(beat=True) is None
+    assert deliveries.sql.restorations.state().newest.incarnation == deliveries.stores.past.look().incarnation
+    assert site.check_in().epoch == before
+    assert is_live(deliveries, session)
 
 
 @pytest.mark.redis
