@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from tests.support.centre import clean_env, tree, wait_until
 from tests.support.ports import free_port
 
+LEASE_S = 5
 COMMAND = [sys.executable, "-m", "sso_server.cli", "demo"]
 
 
@@ -38,6 +40,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def short_lease(demo: Demo) -> None:
+    """As an operator would, beside the running centre. What is true of 60 seconds is true of five, and sooner seen."""
+    argv = [sys.executable, "-m", "sso_server.cli", "client", "update", "site-two", "--lease", str(LEASE_S)]
+    env = {**clean_env(), "SSO_ISSUER": demo.issuer, "SSO_DATA_DIR": str(demo.data / "centre")}
+    subprocess.run(argv, env=env, check=True, capture_output=True, timeout=60)
+    # Each web worker reads its clients once a second; which of them site two will ask, nobody knows.
+    time.sleep(1.2)
 
 
 class Demo:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.demo.conftest import Demo
+from tests.demo.conftest import Demo, short_lease
 from tests.support.chromium import chromium
 
 #: How many lines a pill on the map takes for these words; 99 if it leaves its card.
@@ -64,3 +64,25 @@ def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(start_demo
             with two.expect_response(lambda answer: "/sso/me" in answer.url and not answer.json()["signed_in"]):
                 pass
         assert two.url == demo.two + "/account"
+
+
+def test_a_switch_thrown_on_one_page_is_seen_on_another_and_an_open_page_of_site_two_says_what_it_knows(
+    start_demo, tmp_path: Path
+) -> None:
+    demo = start_demo().ready()
+    short_lease(demo)
+    with chromium(tmp_path / "profile", viewport={"width": 320, "height": 640}) as (context, _):
+        one, two, the_map, other = (context.new_page() for _ in range(4))
+        sign_in(demo, one)
+        two.goto(demo.two + "/account")
+        two.locator("[data-state=in]").wait_for()
+        for page in (the_map, other):
+            page.goto(demo.issuer + "/demo/map")
+        the_map.get_by_role("button", name="Cut it off").click()
+        other.locator("[data-switch=cable][data-on='1']").wait_for()
+        assert other.evaluate("document.documentElement.scrollWidth") <= 320
+        # The lease runs out under the open page, and nobody presses anything.
+        two.get_by_role("heading", name="We can't confirm that you are still signed in").wait_for(timeout=60_000)
+        other.get_by_role("button", name="Connect it again").click()
+        two.locator("[data-state=in]").wait_for()
+        the_map.locator("[data-switch=cable][data-on='0']").wait_for()

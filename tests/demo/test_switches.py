@@ -1,7 +1,5 @@
 """The demo's two switches: site two cut off, and the centre killed right after a sign-out. Each keeps its promise."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,13 +7,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.demo.conftest import Demo
+from tests.demo.conftest import LEASE_S, Demo, short_lease
 from tests.support.browser import Browser
-from tests.support.centre import clean_env, tree, wait_until
+from tests.support.centre import tree, wait_until
 
 pytestmark = pytest.mark.slow
-
-LEASE_S = 5
 
 
 def signed_in_at_both(demo: Demo) -> Browser:
@@ -24,13 +20,6 @@ def signed_in_at_both(demo: Demo) -> Browser:
     browser.open(demo.two + "/account")
     assert 'data-state="in"' in browser.text
     return browser
-
-
-def short_lease(demo: Demo) -> None:
-    """As an operator would, beside the running centre. What is true of 60 seconds is true of five, and sooner seen."""
-    argv = [sys.executable, "-m", "sso_server.cli", "client", "update", "site-two", "--lease", str(LEASE_S)]
-    env = {**clean_env(), "SSO_ISSUER": demo.issuer, "SSO_DATA_DIR": str(demo.data / "centre")}
-    subprocess.run(argv, env=env, check=True, capture_output=True, timeout=60)
 
 
 def throw(demo: Demo, browser: Browser, switch: str, on: bool) -> None:
@@ -52,7 +41,6 @@ def site_two(demo: Demo) -> dict[str, Any]:
 def test_a_site_that_is_cut_off_refuses_when_its_lease_runs_out_and_hears_when_it_is_back(start_demo) -> None:
     demo = start_demo().ready()
     short_lease(demo)
-    time.sleep(1.1)  # the centre's web workers read their clients once a second
     browser = signed_in_at_both(demo)
     throw(demo, browser, "cable", on=True)
     assert the_map(demo)["site_two_is_cut_off"]
