@@ -20,7 +20,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class TrialCalls:
-    """`doctor.TestCalls` for one client; made anew for each examination."""
+    """`doctor.Calls` for one client; made anew for each examination."""
 
     def __init__(self, centre: Centre, client: Client) -> None:
         self._services = centre.services

@@ -22,7 +22,7 @@ from sso_server.delivery.worker import OutgoingPost
 _ASK_AS_JSON = (400, 415, 422)
 
 
-class TestCalls(Protocol):
+class Calls(Protocol):
     """Logout calls for one throw-away session. Each method raises Refused (unreadable key), Unavailable."""
 
     def good(self) -> OutgoingPost:
@@ -47,7 +47,7 @@ class Doctor:
         self._allow_private = allow_private
         self._has_sdk = has_sdk
 
-    def examine(self, url: str, calls: TestCalls) -> tuple[Call, list[Finding]]:
+    def examine(self, url: str, calls: Calls) -> tuple[Call, list[Finding]]:
         """The first call, and what was found, in the order in which a call goes. Raises what `calls` raises."""
         first = self._call(calls.good())
         findings = [diagnosis.of_registration(url, first)]
