@@ -72,6 +72,7 @@ def receipt_json(receipt: Receipt, centre: Centre) -> dict[str, Any]:
         "ended_at": receipt.ended_at,
         "reason": receipt.reason,
         "actor": receipt.actor,
+        "ended_again": list(receipt.ended_again),
         "in_ledger": receipt.in_ledger,
         "sites": [
             {
@@ -135,6 +136,8 @@ def _history(receipt: Receipt, centre: Centre) -> list[tuple[str, str, str]]:
     if receipt.opened_at is not None:
         lines.append((receipt.opened_at, centre.username(receipt.user_id), "signed in"))
     lines.append((receipt.ended_at, receipt.actor, f"ended the session ({receipt.reason})"))
+    again = "ended it again: the store had gone back in time"
+    lines += [(at, "the centre", again) for at in receipt.ended_again]
     for site in receipt.sites:
         if site.registered_at is not None:
             lines.append((site.registered_at, site.client_id, "the person was signed in there"))

@@ -96,6 +96,8 @@ class Receipt:
     reason: str
     actor: str
     """Who ended it, as the audit has it; `unknown`: the line was lost and written later."""
+    ended_again: tuple[int, ...]
+    """A store that went back in time had forgotten the end, and it was made good then (core/restoring.py)."""
     in_ledger: bool
     """The ledger still has its rows; else all of this comes from the audit."""
     sites: tuple[SiteReceipt, ...]
@@ -133,7 +135,9 @@ class Receipts:
         session = self._sessions.find(sid)
         if session is not None and session.ended_at is None:
             return None
-        end = self._end(sid)
+        ends = self._lines(EventKind.SESSION_ENDED, sid)
+        # One of them may have been written because another seemed to be lost.
+        end = min(ends, key=lambda line: line.actor == _FOUND_LATER, default=None)
         if session is None and end is None:
             return None
         rows = self._ledger.of_session(sid)
@@ -149,9 +153,11 @@ class Receipts:
             opened_at=_number(kept.get("opened_at")),
             address=str(kept.get("address") or ""),
             user_agent=str(kept.get("user_agent") or ""),
-            ended_at=(session.ended_at if session is not None else end.at if end is not None else None) or 0,
-            reason=(session.end_reason if session is not None else str(kept.get("reason") or "")) or "",
+            # The first end counts: what the store has may be the one that made it good.
+            ended_at=(end.at if end is not None else session.ended_at if session is not None else None) or 0,
+            reason=str(kept.get("reason") or (session.end_reason if session is not None else "") or ""),
             actor=end.actor if end is not None else _FOUND_LATER,
+            ended_again=tuple(sorted({line.at for line in ends if end is not None and line.at > end.at})),
             in_ledger=session is not None,
             sites=sites,
             by_hand=self._by_hand(sid),
@@ -169,11 +175,6 @@ class Receipts:
             for line in self._lines(kind, sid)
         ]
         return tuple(sorted(acts, key=lambda act: act.at))
-
-    def _end(self, sid: str) -> Event | None:
-        """The session's line. There may be two, one of them written because the first seemed to be lost."""
-        lines = self._lines(EventKind.SESSION_ENDED, sid)
-        return min(lines, key=lambda line: line.actor == _FOUND_LATER, default=None)
 
 
 def final_event(row: Notification, safe_by: int | None, now: int) -> Event:

@@ -13,6 +13,7 @@ from sso_server.core.policy import DAY, MINUTE, SECOND
 from sso_server.core.receipts import Bound, Receipt, Receipts, SiteReceipt, ToldBy
 from sso_server.core.reports import SignOutReports
 from sso_server.core.sessions import EndReason, Session
+from sso_server.core.sign_out import ended_event
 from tests.support.builders import a_report, opened, registered, store_id
 from tests.support.deliveries import Deliveries
 from tests.support.sinks import Sink
@@ -190,3 +191,18 @@ def test_a_live_session_and_one_nobody_ever_had_have_no_receipt(deliveries: Deli
     receipts = Receipts(stores.sessions, stores.ledger, reports, sql.audit)
     assert receipts.find(signed_in(deliveries, "").sid) is None
     assert receipts.find("sid-01-" + "a" * 32) is None
+
+
+def test_an_end_that_had_to_be_made_good_counts_from_its_first_time(deliveries: Deliveries, receipt: Callable) -> None:
+    session = signed_in(deliveries, "")
+    first_at = deliveries.clock.now()
+    lines = [ended_event(replace(session, ended_at=first_at, end_reason="idle"), "sweeper")]
+    # As after a restoration: the store had forgotten that end, and knows only the second one.
+    deliveries.clock.pass_ms(MINUTE)
+    again_at = deliveries.clock.now()
+    deliveries.stores.sessions.end(session.sid, "idle", again_at)
+    lines.append(ended_event(replace(session, ended_at=again_at, end_reason="idle"), "restoration:x"))
+    deliveries.sql.audit.append(*lines)
+    found = receipt(session)
+    assert (found.ended_at, found.reason, found.actor) == (first_at, "idle", "sweeper")
+    assert found.ended_again == (again_at,)
