@@ -11,6 +11,8 @@ import pytest
 from sso_server.stores.sql import SqlStores, migrate
 from tests.support.deliveries import Deliveries
 from tests.support.engines import Place
+from tests.support.snapshots import Snapshot
+from tests.support.went_back import Site
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +70,13 @@ def deliveries_on(sql: SqlStores) -> Iterator[Callable[..., Deliveries]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def site(deliveries: Deliveries) -> Site:
+    return Site(deliveries)
+
+
+@pytest.fixture
+def snapshot(place: Place, tmp_path: Path) -> Callable[[], Snapshot]:
+    return lambda: Snapshot(place, tmp_path)
