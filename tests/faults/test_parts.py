@@ -8,15 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults import __main__ as command
 from tests.faults import plan
+from tests.faults.conductor import Outcome
 from tests.faults.forwarder import Forwarder, Wires
 from tests.faults.keeper import Keeper
 from tests.faults.points import Points
+from tests.faults.reckoning import Reckoning
 from tests.faults.sites import SITES
 from tests.support.centre import wait_until
 
@@ -130,3 +134,18 @@ def test_there_are_twenty_sites_and_every_point_has_its_place() -> None:
     assert len(SITES) == len({site.client_id for site in SITES}) == 20
     found = plan.points(SITES)
     assert len(found) == len(set(found)) == 27
+
+
+@pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"early": ["a session, which nobody ended, was ended"]}, 1)])
+def test_the_command_fails_when_a_number_is_not_what_it_must_be(
+    faults: dict[str, list[str]], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = Reckoning(sign_outs=20)
+    counted.faults.update(faults)
+    monkeypatch.setattr(command, "run", lambda *_, **__: Outcome(counted, 1.0, [], [], Counter(), 4))
+    monkeypatch.setattr(sys, "argv", ["faults", "--sqlite", "--seed", "11"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert command.main() == code
+    printed = capsys.readouterr().out
+    assert "seed 11" in printed
+    assert ("FAILED" in printed) == bool(code)

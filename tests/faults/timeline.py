@@ -28,8 +28,9 @@ def events(world: World, points: list[str]) -> list[Event]:
                 found.append(Event(end, lambda host=host: end_fault(world, host)))
         if host.kind.clock_off_ms and not host.kind.clock_slow:
             found.append(Event(host.kind.windows[-1][1], (host.directory / "clock-mended").touch))
+    # Processes die in the first half, sites hang in the second: else no call would live long enough to time out.
     for i, point in enumerate(points):
-        found.append(Event(0.03 + 0.9 * i / max(1, len(points)), lambda point=point: world.points.arm(point)))
+        found.append(Event(0.03 + 0.52 * i / max(1, len(points)), lambda point=point: world.points.arm(point)))
     if points:
         # All of the web side at once, in the middle of everything.
         found.append(Event(0.47, lambda: world.keeper.kill("web")))
