@@ -68,7 +68,7 @@ class Admission:
                 time.sleep(_WAIT_STEP_S)
                 turn = self._take_turn(session, rest_ms, early=True)
             if turn is Turn.MINE and not self._check_in.run(total_s=_ASK_S).confirmed:
-                self._journal.note_failure("unconfirmed", now(self._clock))  # others go on before it is tried again
+                self._journal.give_turn_back()  # a long list, or many ends: the next request goes on with it
         except SSOError as error:
             log.debug("renewal put off: %s", error)
             if overdue and error.code.startswith("store_"):

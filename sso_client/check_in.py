@@ -82,7 +82,7 @@ class CheckIn:
         is longer than that goes on where it stopped at the next call. `ends_only` stops as soon as the sign-outs that
         began here are told: a person waits for it.
         """
-        ended, confirmed, rounds = 0, False, 0
+        ended, confirmed, listing, rounds = 0, False, False, 0
         deadline = monotonic() + total_s
         # A process that has just started can't know whether the file was replaced by an older copy meanwhile: the
         # sessions that came back with it were acknowledged long ago, and only a full list finds them.
@@ -93,9 +93,9 @@ class CheckIn:
             try:
                 answer = self._post(told, deadline)
             except SSOError as error:
-                if confirmed:
-                    # Only the acknowledgements didn't get through: they stay in the store and are repeated.
-                    log.info("acknowledgements kept for the next check-in: %s", error)
+                if confirmed or (listing and error.transient):
+                    # What was answered stays in the store: the next call goes on with acknowledgements or list.
+                    log.info("the rest is kept for the next check-in: %s", error)
                     break
                 self._failed(error)
                 raise
@@ -107,7 +107,7 @@ class CheckIn:
             for sid in told.ended:
                 self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
             confirmed = confirmed or applied.confirmed
-            all_sids = False
+            all_sids, listing = False, bool(told.sids_end)
             self._listed = self._listed or (told.sids is not None and not told.sids_end)
             rounds += 0 if told.sids_end else 1  # the parts of a long list are bounded by the deadline alone
             whole = not told.sids_end and len(told.active) < MAX_LIST

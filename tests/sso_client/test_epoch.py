@@ -222,3 +222,21 @@ def test_the_answer_of_an_older_centre_has_the_empty_epoch(centre: FakeProvider)
     answer = centre.check_in({"store": "st", "acks": [], "ended": []})
     assert "epoch" not in json.dumps(answer)
     assert read_check_in(answer).epoch == ""
+
+
+def test_a_list_that_takes_longer_than_a_renewal_is_no_outage_and_goes_on_with_the_next_request(
+    served, client: SSOClient, centre: FakeProvider, store: LocalStore, clock: MovedClock
+) -> None:
+    crowd(store, centre, served[1].cookie_hash, 3 * MAX_LIST)
+    centre.epoch, centre.grace_s = "1", 600
+    centre.failing["/check-in"] = 0.7  # not all parts fit into a renewal
+    before = len(centre.check_ins)
+    clock.go(31)
+    while not is_confirmed(client, served[1].cookie_hash, clock):
+        assert client.find_session(served[0]) is not None
+        _, lease = store.sessions.find(served[1].cookie_hash, clock.wall_ms())
+        assert lease.failure == ""
+        assert len(centre.check_ins) < before + 15
+    sizes = [len(told.get("sids", ())) for told in centre.check_ins[before:]]
+    assert sizes.count(1) >= 1
+    assert len({sid for told in centre.check_ins[before:] for sid in told.get("sids", ())}) == 3 * MAX_LIST + 1
