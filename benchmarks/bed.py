@@ -69,6 +69,15 @@ class Bed:
             registered(self.stores, session, client_id, now, margin_ms=MARGIN_MS, local_max_ms=HOUR)
         return session
 
+    def seeding_ms(self, sessions: int, sites: int, client_id: str) -> int:
+        """How long it will take, with a good margin, to seed that many; a few sessions at this site tell how fast."""
+        begun = time.monotonic()
+        for _ in range(20):
+            self.session([client_id])
+        # One step opens the session, two more register a site.
+        step_ms = (time.monotonic() - begun) * 1000 / (20 * 3)
+        return 4 * SECOND + int(1.7 * step_ms * sessions * (1 + 2 * sites))
+
     def visit(self, client_id: str) -> Visit:
         """Alice in a browser of her own at one site."""
         services = self.built.services

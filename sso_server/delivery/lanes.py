@@ -92,9 +92,9 @@ class Lanes:
         return self._waiting[False] + self._waiting[True]
 
     def room(self, *, bulk: bool) -> int:
-        """How many more rows of the class may be claimed. Bulk rows get what the others leave, a quarter at least; the
-        others never find the house full of them."""
-        most = max(MOST_WAITING // 4, MOST_WAITING - self._waiting[False]) if bulk else MOST_WAITING * 3 // 4
+        """How many more rows of the class may be claimed. Bulk rows get what the others leave, which is a quarter at
+        least; the others never find the house full of them."""
+        most = MOST_WAITING - self._waiting[False] if bulk else MOST_WAITING * 3 // 4
         return max(0, most - self._waiting[bulk])
 
     def add(self, row: Notification, now: int) -> bool:

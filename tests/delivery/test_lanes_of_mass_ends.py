@@ -84,8 +84,12 @@ def test_a_site_s_lane_full_of_a_mass_end_takes_what_somebody_waits_for() -> Non
     lanes = answering("a")
     while lanes.add(row("a", bulk=True), NOW):
         pass
-    assert lanes.add(row("a"), NOW)
-    # Nothing is ahead of it, and much of the others.
+    empty = answering("a")
+    for taking in (lanes, empty):
+        while taking.add(row("a"), NOW):
+            pass
+    assert lanes._waiting[False] == empty._waiting[False]
+    # Only its own class is ahead of it, and both of the others.
     urgent = lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at
     bulk = lanes.postponed(row("a", bulk=True), NOW, lambda: 0.5).next_attempt_at
     assert urgent is not None

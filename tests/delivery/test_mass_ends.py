@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from sso_server.clock import SystemClock
+from sso_server.core.notifications import Notification
 from sso_server.core.sessions import EndReason, Session
 from sso_server.delivery.pace import in_batches
 from tests.house.sources import ROOT
@@ -120,6 +121,30 @@ def test_one_person_s_sign_out_is_told_while_thousands_of_rows_wait(deliveries) 
             eventually(lambda: set(deliveries.states(one).values()) == {"acknowledged"})
             assert busy.count < 500, "the mass end was over before"
             assert busy.most_at_once <= 4
+
+
+def test_a_worker_claims_what_somebody_waits_for_first_and_mass_ends_with_what_is_left(deliveries) -> None:
+    claims: list[tuple[bool, int]] = []
+
+    class Noting:
+        """`ports.Outbox` that notes what is asked for."""
+
+        def claim(self, worker: str, now: int, limit: int, claim_ms: int, *, bulk: bool) -> list[Notification]:
+            claims.append((bulk, limit))
+            rows: list[Notification] = deliveries.stores.outbox.claim(worker, now, limit, claim_ms, bulk=bulk)
+            return rows
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(deliveries.stores.outbox, name)
+
+    with Sink("ok") as sink:
+        deliveries.site("shop", sink.url)
+        worker = deliveries.worker(outbox=Noting())
+        worker.run_once()
+        for _ in range(90):
+            deliveries.ended("shop")
+        worker.run_once()
+    assert claims == [(False, 100), (True, 100), (False, 100), (True, 25)]
 
 
 @pytest.mark.parametrize("restarts", [3])

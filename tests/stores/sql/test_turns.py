@@ -53,7 +53,7 @@ def waits_beside_a_busy_process(busy, other):
 
 def test_a_process_that_never_stops_writing_lets_another_in_within_a_few_of_its_writes(databases):
     # Measured 0.6 s for all of them; without the gaps and the frequent asking, single ones gave up after five seconds.
-    assert waits_beside_a_busy_process(*databases) < 5
+    assert waits_beside_a_busy_process(*databases) < 3
 
 
 def test_gaps_are_only_made_by_who_writes_without_a_pause(databases, monkeypatch):
