@@ -28,6 +28,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_sid ON sessions (sid);
 CREATE INDEX sessions_by_sub ON sessions (sub);
 CREATE INDEX sessions_by_until ON sessions (until_ms);
+CREATE INDEX sessions_unreported ON sessions (reported_at_ms, sid) WHERE served_at_ms > reported_at_ms;
 CREATE TABLE tombstones (sid TEXT PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE watermarks (sub TEXT PRIMARY KEY, iat INTEGER NOT NULL, noted_at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE untold_ends (sid TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -59,6 +60,7 @@ UPDATE meta SET value = '2' WHERE name = 'schema';
 _FROM_2_TO_3 = """
 ALTER TABLE lease ADD COLUMN epoch TEXT;
 ALTER TABLE lease ADD COLUMN list_epoch TEXT;
+CREATE INDEX sessions_unreported ON sessions (reported_at_ms, sid) WHERE served_at_ms > reported_at_ms;
 UPDATE meta SET value = '3' WHERE name = 'schema';
 """
 _UPGRADES = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3}

@@ -158,6 +158,7 @@ def test_a_store_of_an_older_version_is_upgraded_and_its_sessions_stay_leased(ve
         file.executescript(
             "UPDATE lease SET lease_ms = 90000, report_ms = 90000;"
             "ALTER TABLE lease DROP COLUMN epoch; ALTER TABLE lease DROP COLUMN list_epoch;"
+            "DROP INDEX sessions_unreported;"
             f"{TO_1 if version == 1 else ''} UPDATE meta SET value = '{version}' WHERE name = 'schema'"
         )
     file.close()
