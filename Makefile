@@ -14,11 +14,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # make faults FAULTS='--redis --seed 8'
 DEMO ?=
 TESTS ?=
+BENCH ?=
 FAULTS ?=
 # Many tests wait for other processes: more of them at once than there are cores.
 JOBS ?= 3
 
-.PHONY: help setup demo test faults check format constraints clean
+.PHONY: help setup demo test faults bench check format constraints clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -35,6 +36,9 @@ test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Nod
 
 faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 people sign out, and count (docs/faults.md)
 	@exec $(BIN)/python -m tests.faults $(FAULTS)
+
+bench: .venv/.ready-to-work  ## Measure isolation, expiry and mass ends on this machine (docs/benchmarks.md)
+	@exec $(BIN)/python -m benchmarks $(BENCH)
 
 check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check

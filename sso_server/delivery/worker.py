@@ -40,7 +40,6 @@ from sso_server.delivery.outages import Outage
 
 POLL_S = 0.25
 _BATCH = 100
-_LEAST_ROOM = 25
 _MOST_BACKLOG = 5000
 _SLOW_S = 1.0
 _THREADS_PER_SLOT = 4
@@ -210,7 +209,7 @@ class Worker:
             wait_s = POLL_S
         else:
             # Bulk rows that have no room are due and stay so; who is waited for comes between them.
-            due = self._outbox.next_due(now, bulk=None if self._has_room(bulk=True) else False)
+            due = self._outbox.next_due(now, bulk=None if self._lanes.room(bulk=True) else False)
             wait_s = POLL_S if due is None else (due - self._clock.now()) / 1000
             # Never sooner than a few milliseconds: what is due and was not handed out belongs to somebody else.
             wait_s = min(POLL_S, max(0.005, wait_s))
@@ -228,16 +227,13 @@ class Worker:
         rows: list[Notification] = []
         # What somebody waits for first; mass ends get what is left of the batch, a quarter of it at least.
         for bulk, most in ((False, _BATCH), (True, _BATCH // 4)):
-            if self._has_room(bulk=bulk):
-                limit = min(max(most, _BATCH - len(rows)), self._lanes.room(bulk=bulk))
-                rows += self._outbox.claim(self.name, self._clock.now(), limit, CLAIM_MS, bulk=bulk)
-        for row in rows:
-            self._place(row, self._clock.now())
+            if room := self._lanes.room(bulk=bulk):
+                limit = min(max(most, _BATCH - len(rows)), room)
+                claimed = self._outbox.claim(self.name, self._clock.now(), limit, CLAIM_MS, bulk=bulk)
+                for row in claimed:
+                    self._place(row, self._clock.now())
+                rows += claimed
         return rows
-
-    def _has_room(self, *, bulk: bool) -> bool:
-        # A claim costs a transaction: not for a handful of rows.
-        return self._lanes.room(bulk=bulk) >= _LEAST_ROOM
 
     def _place(self, row: Notification, now: int) -> None:
         """Decide what becomes of a claimed row."""
