@@ -121,6 +121,8 @@ def test_all_other_devices_have_a_report_too_and_this_one_is_not_in_it(centre: C
     shown = laptop.get(report)
     assert "Your other devices are signed out" in shown.title
     assert "Back to your sessions" in shown.text
+    assert "This ended one session of yours." in shown.text
+    assert "more device" not in shown.text, "the one that was kept isn't awaited"
 
 
 def test_the_way_back_is_the_registered_start_page_of_that_moment(centre: Centre, laptop: Browser) -> None:
