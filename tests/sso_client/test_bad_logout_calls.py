@@ -145,7 +145,8 @@ TOKENS: dict[str, tuple[Make, str]] = {
     "events-a-text": (claims(events=EVENT), "event_missing"),
     "nonce-empty": (claims(nonce=""), "nonce_present"),
     # What is no such token at all.
-    "truncated": (lambda centre, sid: good(centre, sid)[:-20], "token_malformed"),
+    "truncated": (lambda centre, sid: good(centre, sid)[:-21], "token_malformed"),
+    "signature-cut-off": (lambda centre, sid: good(centre, sid)[:-86], "signature_invalid"),
     "two-parts": (lambda centre, sid: good(centre, sid).rpartition(".")[0], "token_malformed"),
     "four-parts": (lambda centre, sid: good(centre, sid) + ".x", "token_malformed"),
     "encrypted": (lambda centre, sid: part({"alg": "RSA-OAEP", "enc": "A256GCM"}) + ".a.b.c.d", "token_malformed"),
