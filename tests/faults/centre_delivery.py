@@ -7,6 +7,8 @@ many of its milliseconds; nothing else is changed for it.
 
 import dataclasses
 import os
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from sso_server.delivery.process import run_delivery
 from sso_server.logs import configure_logs
 from tests.faults import broken
 from tests.faults.centre_ports import replace_stores
+from tests.faults.keeper import die_with_parent
 from tests.faults.points import Points
 
 
@@ -63,7 +66,7 @@ class PointedSender:
         return answer
 
 
-def main() -> None:
+def deliver() -> None:
     """Settings as `sso deliver` has them, and `FAULTS_RUN`, `FAULTS_PART`, `FAULTS_FAST` (since:rate)."""
     run, part = Path(os.environ["FAULTS_RUN"]), os.environ.get("FAULTS_PART", "")
     replace_stores(run, "delivery", part)
@@ -91,6 +94,28 @@ def _sped_up(built: wiring.Built, clock: FastClock, rate: int) -> wiring.Built:
     stores._watched["health"] = FastHealth(stores.health, clock)
     # `sign_out` keeps the real time: an end is stamped with it, and no session ends before its real deadline.
     return dataclasses.replace(built, services=dataclasses.replace(built.services, clock=clock))
+
+
+def main() -> None:
+    """Forks a delivery process, and another whenever it is killed: at once, because everything is imported already. On a
+    busy machine a fresh interpreter would take longer to start than the next kill takes to come."""
+    children: list[int] = []
+
+    def pass_on(number: int, _: Any) -> None:
+        os.kill(children[-1], number)
+
+    while True:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        child = os.fork()
+        if child == 0:
+            die_with_parent()
+            deliver()
+            return
+        children.append(child)
+        signal.signal(signal.SIGTERM, pass_on)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            sys.exit(os.WEXITSTATUS(status))
 
 
 if __name__ == "__main__":

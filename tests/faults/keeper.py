@@ -70,9 +70,8 @@ class Keeper:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout_s)
-            if process.poll() is None:
-                _signal_group(process, signal.SIGKILL)
-                process.wait(10)
+            _signal_group(process, signal.SIGKILL)
+            process.wait(10)
 
     def signal(self, name: str, number: int) -> None:
         """To that process alone."""
@@ -121,11 +120,11 @@ class Keeper:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_us,  # noqa: PLW1509  (it allocates nothing and takes no lock)
+                preexec_fn=die_with_parent,  # noqa: PLW1509  (it allocates nothing and takes no lock)
             )
 
 
-def _die_with_us() -> None:
+def die_with_parent() -> None:
     """A suite that is killed with -9 leaves nothing running (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
