@@ -49,7 +49,6 @@ class EndOrderStore(Protocol):
     def progress(self, order_id: str, ended: int, finished_at: int | None) -> None:
         """Add to the count; set the end when given."""
 
-
     def list_since(self, since: int) -> list[EndOrder]:
         """Those that are not finished, or finished at `since` (ms) or later; oldest first."""
 
