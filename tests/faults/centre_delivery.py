@@ -97,8 +97,8 @@ def _sped_up(built: wiring.Built, clock: FastClock, rate: int) -> wiring.Built:
 
 
 def main() -> None:
-    """Forks a delivery process, and another whenever it is killed: at once, because everything is imported already. On a
-    busy machine a fresh interpreter would take longer to start than the next kill takes to come."""
+    """Forks a delivery process, and another whenever it is killed: at once, because everything is imported already.
+    On a busy machine a fresh interpreter would take longer to start than the next kill takes to come."""
     children: list[int] = []
 
     def pass_on(number: int, _: Any) -> None:

@@ -23,7 +23,8 @@ def carry_out(world: World, group: list[Planned]) -> None:
     """End it (or, by an order, all of a person's). Whoever asked is answered when this returns."""
     first = group[0]
     for planned in group:
-        planned.began_at = now_ms()
+        # The first time counts: an answer may get lost although the work was done.
+        planned.began_at = planned.began_at or now_ms()
     if first.reason in ORDERS:
         _order(world, first)
     else:
