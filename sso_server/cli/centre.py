@@ -14,6 +14,7 @@ from sso_server.core.ports import CheckInStore, ClientStore, PollStore, SessionS
 from sso_server.core.receipts import Receipts
 from sso_server.core.sessions import EndReason, Session
 from sso_server.crypto.signing_keys import SigningKeys
+from sso_server.delivery.pace import in_batches
 from sso_server.delivery.sender import GuardedSender
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
@@ -67,8 +68,7 @@ class Centre:
         count = self._count(client_id=client_id)
         order = self.services.sign_out.order(reason, client_id=client_id)
         # A pass that ends nothing is the last: whatever another process's worker took is over as well.
-        while self.services.sign_out.run_order(order):
-            pass
+        in_batches(lambda: self.services.sign_out.run_order(order))
         return count
 
     def end_person(self, username: str) -> int:
@@ -83,8 +83,7 @@ class Centre:
 
     def finish_orders(self) -> None:
         """Run what a change of an account has ordered to its end, with or without a running worker."""
-        while self.services.sign_out.run_pending_orders():
-            pass
+        in_batches(self.services.sign_out.run_pending_orders)
 
     def _count(self, *, user_id: str = "", client_id: str = "") -> int:
         now, count, after = self.services.clock.now(), 0, ""
