@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 
 from tests.faults import broken
 from tests.faults.conductor import Scale, run
@@ -29,8 +30,9 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("SSO_")]:
         del os.environ[name]
     # Ctrl-C and a polite end both clean up, also where a shell has us ignore the first.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: _stop(stop, number))
     scale = Scale(given.sign_outs, given.sites, given.seed, given.seconds, given.rate, given.kills)
     engines = [name for name, asked in (("SQLite", given.sqlite), ("Redis", given.redis)) if asked]
     if "Redis" in (engines or ["Redis"]) and find_redis_server() is None:
@@ -40,10 +42,16 @@ def main() -> int:
         engines = ["SQLite"]
     holds = True
     for engine in engines or ["SQLite", "Redis"]:
-        outcome = run(scale, redis=engine == "Redis", part=given.broken or "", keep=given.keep, say=_say)
+        outcome = run(scale, redis=engine == "Redis", part=given.broken or "", keep=given.keep, say=_say, stop=stop)
         print("\n" + render(engine, scale, outcome) + "\n", flush=True)
         holds = holds and outcome.reckoning.holds
     return 0 if holds else 1
+
+
+def _stop(stop: threading.Event, number: int) -> None:
+    """The run's threads end at their next wait, and the run's own thread here."""
+    stop.set()
+    sys.exit(128 + number)
 
 
 def _say(sentence: str) -> None:
@@ -51,7 +59,4 @@ def _say(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,10 @@ def run(
     part: str = "",
     keep: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    stop: threading.Event | None = None,
 ) -> Outcome:
     """One run on fresh stores. `part` names a faulty part (`broken`); `keep` leaves the run's files where they are.
-    Everything that it starts, it ends."""
+    Everything that it starts, it ends, early when `stop` is set; then it raises CancelledError."""
     began = time.monotonic()
     with ExitStack() as stack:
         if keep:
@@ -82,11 +83,12 @@ def run(
         kinds = chosen(scale.sites, scale.names)
         world = World(directory, redis_url, kinds, part)
         stack.callback(world.close)
-        return _Run(world, scale, say).play(began)
+        return _Run(world, scale, say, stop or threading.Event()).play(began)
 
 
 class _Run:
-    def __init__(self, world: World, scale: Scale, say: Callable[[str], None]) -> None:
+    def __init__(self, world: World, scale: Scale, say: Callable[[str], None], stop: threading.Event) -> None:
+        self._stop = stop
         self._world = world
         self._scale = scale
         self._say = say
@@ -148,19 +150,22 @@ class _Run:
         stop = threading.Event()
         seeding.open_renewed(self._world, self._sessions)
         threads = [
-            threading.Thread(target=self._guard, args=(lambda: timeline.play(events, self._zero, scale.part_one_s),)),
+            threading.Thread(target=self._guard, args=(lambda: self._play(events),)),
             threading.Thread(target=self._guard, args=(lambda: self._renew(stop),)),
         ]
         for thread in threads:
             thread.start()
-        with ThreadPoolExecutor(12) as persons, ThreadPoolExecutor(4) as enders:
-            for planned in sorted((p for p in self._sessions if p.over_http), key=lambda p: p.at):
-                persons.submit(self._guard, lambda planned=planned: self._person(planned))
-            self._end_all([p for p in self._sessions if p.at < 1], enders)
-        threads[0].join()
-        stop.set()
+        try:
+            with ThreadPoolExecutor(12) as persons, ThreadPoolExecutor(4) as enders:
+                for planned in sorted((p for p in self._sessions if p.over_http), key=lambda p: p.at):
+                    persons.submit(self._guard, lambda planned=planned: self._person(planned))
+                self._end_all([p for p in self._sessions if p.at < 1], enders)
+            threads[0].join()
+        finally:
+            # Also when the run is given up: a thread that goes on would keep this process alive.
+            stop.set()
         threads[1].join()
-        time.sleep(max(0.0, self._zero + scale.part_one_s - time.time()))
+        self._until(self._zero + scale.part_one_s)
 
     def _end_all(self, sessions: list[Planned], pool: ThreadPoolExecutor) -> None:
         """Each at its time, in the way of its reason. Deadlines come by themselves, persons by their own threads."""
@@ -169,7 +174,7 @@ class _Run:
             if p.ends and not p.over_http and p.reason not in DEADLINES:
                 groups.setdefault(p.user if p.reason in ORDERS else p.sid, []).append(p)
         for group in sorted(groups.values(), key=lambda group: group[0].at):
-            time.sleep(max(0.0, self._end_time(group[0]) - time.time()))
+            self._until(self._end_time(group[0]))
             pool.submit(self._guard, lambda group=group: self._end(group))
 
     def _end(self, group: list[Planned]) -> None:
@@ -186,10 +191,10 @@ class _Run:
     def _person(self, planned: Planned) -> None:
         at = self._zero + planned.at * self._scale.part_one_s
         # Twenty sites take a few seconds.
-        time.sleep(max(0.0, at - 8 - time.time()))
+        self._until(at - 8)
         person = Person(self._world, planned)
         person.sign_in()
-        time.sleep(max(0.0, at - time.time()))
+        self._until(at)
         person.sign_out()
 
     def _renew(self, stop: threading.Event) -> None:
@@ -226,7 +231,7 @@ class _Run:
         world.start_delivery(fast=f"{seeding.now_ms()}:{rate}")
         with ThreadPoolExecutor(4) as enders:
             self._end_all([p for p in self._sessions if p.at >= 1 and not p.renewed], enders)
-        time.sleep(max(0.0, self._part_two + _HOUR_S / rate - time.time()))
+        self._until(self._part_two + _HOUR_S / rate)
         for host in down:
             world.keeper.again(host.name)
 
@@ -239,15 +244,26 @@ class _Run:
         longest = self._scale.settle_s + (_HOUR_S / self._scale.rate if self._scale.rate else 0)
         deadline = time.monotonic() + longest
         while time.monotonic() < deadline and not (self._all_ended() and evidence.is_at_rest(self._world)):
-            time.sleep(0.5)
+            self._until(time.time() + 0.5)
 
     def _all_ended(self) -> bool:
         store = self._world.built.session_stores.sessions
         return all((s := store.find(p.sid)) and s.ended_at for p in self._sessions if p.ends)
 
+    def _play(self, events: list[timeline.Event]) -> None:
+        for event in events:
+            self._until(self._zero + event.at * self._scale.part_one_s)
+            event.do()
+
+    def _until(self, at: float) -> None:
+        """Wait (s, wall clock). Raises CancelledError when the run is to stop."""
+        if self._stop.wait(max(0.0, at - time.time())):
+            raise CancelledError
+
     def _guard(self, what: Callable[[], None]) -> None:
         """A thread's failure is the run's."""
         try:
-            what()
+            if not self._stop.is_set():
+                what()
         except BaseException as error:  # noqa: BLE001
             self._problems.append(error)

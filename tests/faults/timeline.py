@@ -1,7 +1,6 @@
 """What is done to the sites and to the processes, and when: windows of faults, and points at which somebody dies."""
 
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,13 +34,6 @@ def events(world: World, points: list[str]) -> list[Event]:
         # All of the web side at once, in the middle of everything.
         found.append(Event(0.47, lambda: world.keeper.kill("web")))
     return sorted(found, key=lambda event: event.at)
-
-
-def play(found: list[Event], zero: float, part_one_s: float) -> None:
-    """Until all of it has happened."""
-    for event in found:
-        time.sleep(max(0.0, zero + event.at * part_one_s - time.time()))
-        event.do()
 
 
 def begin_fault(world: World, host: Host) -> None:
