@@ -5,7 +5,7 @@ from collections import Counter
 from tests.faults.conductor import Outcome, Scale
 from tests.faults.reckoning import Reckoning
 
-_SHOWN = 5
+_SHOWN = 25
 
 
 def render(engine: str, scale: Scale, outcome: Outcome) -> str:

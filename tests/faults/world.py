@@ -43,10 +43,14 @@ class Host:
         return Path(self.config.directory)
 
     def ask(self, path: str, document: Any, timeout_s: float = 20) -> Any:
-        """What the suite, or a visitor, says to this host. Raises RequestException."""
+        """What the suite, or a visitor, says to this host. Raises RequestException, also where the site answers with an
+        error: nobody takes that for done."""
         answer = requests.post(f"http://127.0.0.1:{self.config.port}{path}", json=document, timeout=timeout_s)
         answer.raise_for_status()
-        return answer.json()
+        found = answer.json()
+        if isinstance(found, dict) and "error" in found:
+            raise requests.RequestException(f"{self.name}{path}: {found['error']}")
+        return found
 
 
 class World:
