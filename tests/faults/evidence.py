@@ -2,6 +2,7 @@
 an old cookie now.
 """
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -54,9 +55,11 @@ def count_attempts(world: World) -> Counter[str]:
     found: Counter[str] = Counter()
     with (world.directory / "delivery.log").open() as lines:
         for line in lines:
-            # The last line of a killed process may be half a line.
-            if '"event": "notification_sent"' in line and line.endswith("}\n"):
-                found[json.loads(line)["error"].partition("/")[0] or "ok"] += 1
+            # What a killed process wrote last may be half a line, with its successor's first behind it.
+            with contextlib.suppress(ValueError, KeyError):
+                entry = json.loads(line)
+                if entry["event"] == "notification_sent":
+                    found[entry["error"].partition("/")[0] or "ok"] += 1
     return found
 
 
