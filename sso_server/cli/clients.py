@@ -121,10 +121,7 @@ def list_clients(as_json: bool) -> None:
         if as_json:
             print_json([client_json(client, centre) for client in found])
             return
-        rows = [
-            (c.client_id, c.name, promise_word(c, centre), told_at(c), when(c.created_at))
-            for c in found
-        ]
+        rows = [(c.client_id, c.name, promise_word(c, centre), told_at(c), when(c.created_at)) for c in found]
     headings = ("CLIENT", "NAME", "PROMISE", "TOLD AT", "SINCE")
     print_table(headings, rows, "No site is registered yet. Register one: sso client add CLIENT_ID --site BASE_URL")
 
