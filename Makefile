@@ -32,7 +32,7 @@ demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to clic
 
 test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, Chromium and a Chinese font first if missing
 	@scripts/system-parts
-	@$(BIN)/pytest --numprocesses $(JOBS) $(TESTS)
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
 
 faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 people sign out, and count (docs/faults.md)
 	@exec $(BIN)/python -m tests.faults $(FAULTS)
