@@ -84,6 +84,15 @@ def test_the_person_has_each_site_tried_at_most_once_in_five_seconds(stores: Any
     assert desk.verbs.retry(session.sid, "", actor="cli") == 2, "an operator may ask as often as he likes"
 
 
+def test_a_retry_begins_the_count_of_answers_anew(stores: Any, desk: SimpleNamespace) -> None:
+    session = ended(stores)
+    (row,) = stores.outbox.claim("w", NOW, 1, MINUTE)
+    stores.outbox.record([a_result(row, State.ABANDONED, status=404, error="http_404/3")], NOW)
+    assert desk.verbs.retry(session.sid, "shop", actor="user") == 1
+    (row,) = stores.ledger.of_session(session.sid)
+    assert (row.state, row.last_status, row.last_error) == (State.PENDING, 404, "")
+
+
 def test_one_sites_rest_is_not_anothers(stores: Any, desk: SimpleNamespace) -> None:
     first, second = ended(stores), ended(stores)
     fail(stores, NOW)

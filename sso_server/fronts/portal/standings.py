@@ -112,19 +112,20 @@ def _shown(line: SiteLine, now: int) -> ShownLine:
     return ShownLine(line.client_id, line.name, line.base_url, line.standing, str(words), str(detail))
 
 
-def _has_failed(row: Notification) -> bool:
+def has_failed(row: Notification) -> bool:
+    """Whether the page says of it that it couldn't be reached."""
     # The first attempt is on its way for a moment; only one that failed is worth a warning.
     return bool(row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
 
 
 def _is_worth_a_retry(row: Notification, now: int) -> bool:
     is_due = row.next_attempt_at is not None and row.next_attempt_at <= now
-    return _has_failed(row) and not is_due and can_retry(row, now)
+    return has_failed(row) and not is_due and can_retry(row, now)
 
 
 def _words(line: SiteLine, now: int) -> tuple[object, object]:
     row = line.notification
-    failed = _has_failed(row)
+    failed = has_failed(row)
     match line.standing:
         case Standing.SIGNED_OUT:
             return gettext("Signed out"), ""

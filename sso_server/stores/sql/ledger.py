@@ -45,6 +45,8 @@ _RETRY = (
         to_archive_at=None,
         claimed_by="",
         claimed_until=0,
+        # The count of answers in a row begins anew: whoever presses a button must not use up the tries that a site has.
+        last_error="",
     )
 )
 _ABANDON = (

@@ -14,7 +14,8 @@ for _, name in ipairs(row_names(ARGV[2])) do
   local row = read(key('row', name))
   if row and (ARGV[3] == '' or row.client_id == ARGV[3]) and can_retry(row) then
     redis.call('ZREM', key('bulk'), name)
-    redis.call('HSET', key('row', name), 'bulk', '0')
+    -- The count of answers in a row begins anew: whoever presses a button must not use up the tries that a site has.
+    redis.call('HSET', key('row', name), 'bulk', '0', 'last_error', '')
     row.bulk = '0'
     set_state(name, row, 'pending', now, now)
     count = count + 1
