@@ -40,7 +40,8 @@ def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone
         for page in (one, two, the_map):
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
 
-        two.get_by_role("button", name="Sign out everywhere").click()
+        assert two.get_by_text("here and at every site in this browser", exact=True).is_visible()
+        two.get_by_role("button", name="Sign out", exact=True).click()
         two.wait_for_url(demo.issuer + "/signed-out**")
         one.locator("[data-state=out]").wait_for()
         assert one.locator("[data-just-ended]").is_visible()
@@ -58,8 +59,8 @@ def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(start_demo
         two.locator("[data-state=in]").wait_for()
         # The button is pressed, no answer comes; meanwhile the page's own watch hears that the session is over.
         two.evaluate("addEventListener('submit', event => event.preventDefault())")
-        two.get_by_role("button", name="Sign out everywhere").click()
-        one.get_by_role("button", name="Sign out everywhere").click()
+        two.get_by_role("button", name="Sign out").click()
+        one.get_by_role("button", name="Sign out").click()
         for _ in range(2):
             with two.expect_response(lambda answer: "/sso/me" in answer.url and not answer.json()["signed_in"]):
                 pass
