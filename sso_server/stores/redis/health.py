@@ -31,7 +31,8 @@ class RedisHealth:
         if settings.get("aof_enabled", "1") == "0":
             kept = "only now and then (RDB snapshots)" if settings.get("save", "") else "only as its snapshots say"
             problems.append(
-                f"Redis writes to disk {kept}: after a crash people who signed out are signed in again. "
+                f"Redis writes to disk {kept}: a restart loses what is in no snapshot. Check-ins then wait until the "
+                "ends are repeated from the audit, and people who signed in since must sign in again. "
                 "Set `appendonly yes`."
             )
         policy = settings.get("maxmemory_policy", "noeviction")
