@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
+from sso_server import wiring
 from sso_server.cli.centre import open_centre
 from sso_server.cli.output import Failed, json_option, print_json, print_table
+from sso_server.clock import SystemClock
 from sso_server.config import ConfigError, Settings, load, sources
 from sso_server.core.errors import LockstepError, Unavailable
 from sso_server.core.ports import Clock, StoreHealth
 from sso_server.secret_key import prepare_data_dir
-from sso_server.stores.sql import migrate
+from sso_server.stores.sql import SqlStores, migrate
 from sso_server.web.health import MAX_CLOCK_DIFFERENCE_MS, STORE_NAMES
 
 
@@ -52,9 +54,11 @@ def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
         if not migrate.has_schema(settings.sql_url):
             # Looking changes nothing: the first start or command makes it.
             good.append("There is no schema yet: sso serve makes it, as does the first command that needs it.")
+            _look_at_redis(settings, good, problems)
             return
         if not migrate.current_is_head(settings.sql_url):
             problems.append("The database's schema is of another version: run sso db upgrade.")
+            _look_at_redis(settings, good, problems)
             return
         with open_centre(settings) as centre:
             good.append("The database's schema is up to date.")
@@ -71,6 +75,21 @@ def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
             good.append(f"Sites registered: {len(centre.client_store.list_clients())}.")
     except LockstepError as error:
         problems.append(_words(error))
+
+
+def _look_at_redis(settings: Settings, good: list[str], problems: list[str]) -> None:
+    """Redis alone, if the settings name one: it needs no schema. Raises ConfigError."""
+    if not settings.redis_url.get_secret_value():
+        return
+    sql = SqlStores.open(settings.sql_url)
+    try:
+        stores = wiring.open_session_stores(settings, sql)
+        try:
+            _look_at_store(STORE_NAMES[1], stores.health, SystemClock(), good, problems)
+        finally:
+            stores.close()
+    finally:
+        sql.close()
 
 
 def _look_at_store(name: str, health: StoreHealth, clock: Clock, good: list[str], problems: list[str]) -> None:

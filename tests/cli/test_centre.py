@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import PASSWORD, Sso
+from tests.support.services import running_redis
 
 
 def test_a_rotated_key_is_shown_before_it_signs(sso: Sso) -> None:
@@ -77,6 +78,18 @@ def test_a_check_of_a_healthy_centre_is_good(sso: Sso) -> None:
 
 def test_a_check_changes_nothing(sso: Sso, tmp_path: Path) -> None:
     sso.run("check")
+    assert not (tmp_path / "data" / "lockstep.sqlite3").exists()
+
+
+@pytest.mark.redis
+def test_redis_is_looked_at_before_there_is_a_schema_and_none_is_made(sso: Sso, tmp_path: Path) -> None:
+    sso.env["SSO_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    (problem,) = json.loads(sso.run("check", "--json", code=1).stdout)["problems"]
+    assert problem.startswith("Redis: ")
+    with running_redis(tmp_path, "--appendonly", "yes") as url:
+        sso.env["SSO_REDIS_URL"] = url
+        good = sso.json("check")["good"]
+    assert [sentence.split(":")[0].split(" answers")[0] for sentence in good] == ["There is no schema yet", "Redis"]
     assert not (tmp_path / "data" / "lockstep.sqlite3").exists()
 
 
