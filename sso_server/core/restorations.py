@@ -62,6 +62,8 @@ class Restoration:
     incarnation: str
     finished_at: int | None = None
     ended: int = 0
+    answers: str = ""
+    """The epoch of the mark that proved it: other marks of that epoch prove it once more and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,11 @@ class RestorationState:
     """The id of the very first row: a mark of another installation proves nothing."""
     detected_at: int
     """Of the last real restoration, 0 before any."""
-    end_all_at: int
-    """The same of the last one that ended every session."""
     heartbeat: int
     journal_end: int
-    """The number of the audit's last line: it only grows, unless SQL itself went back."""
+    """The number of the audit's last line, 0 if it is empty."""
+    journal_line: str = ""
+    """A digest of that line: after SQL itself went back, other lines get the numbers of the lost ones."""
 
     @property
     def unfinished(self) -> Restoration | None:
@@ -87,10 +89,13 @@ class RestorationState:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a site's store can prove: the centre knew at `at` (ms) that it checked in, and how long the journal was."""
+    """What a site's store can prove: the centre knew at `at` (ms) that it checked in, under which epoch, and which line
+    was the journal's last."""
 
     at: int
+    epoch: str
     journal_end: int
+    journal_line: str
 
 
 class Restorations:
@@ -152,7 +157,8 @@ class Restorations:
     def seal_mark(self, state: RestorationState, client: Client, store_id: str, at: int) -> str:
         """`at` is what the store has written for this check-in, so that no clock's error enters a later comparison."""
         payload = {
-            "i": state.installation, "c": client.client_id, "s": store_id, "t": at, "j": state.journal_end
+            "i": state.installation, "c": client.client_id, "s": store_id, "t": at,
+            "e": state.newest.restoration_id, "j": state.journal_end, "l": state.journal_line,
         }  # fmt: skip
         return self._seals.seal(_PURPOSE, payload)
 
@@ -161,20 +167,32 @@ class Restorations:
         mark proves nothing, and whoever shows it is treated like a store that never had one."""
         payload = self._seals.open(_PURPOSE, text) or {}
         at, journal_end = payload.get("t"), payload.get("j")
+        epoch, line = payload.get("e"), payload.get("l")
         whose = (payload.get("i"), payload.get("c"), payload.get("s"))
         if whose != (state.installation, client.client_id, store_id) or type(at) is not int:
             return None
         # A client that was removed and registered again is not the one that the mark was given to.
         is_old = at <= client.created_at or self._clock.now() - at > _MARK_LIFE_MS
-        return None if is_old or type(journal_end) is not int else Mark(at, journal_end)
+        if is_old or type(journal_end) is not int or not isinstance(epoch, str) or not isinstance(line, str):
+            return None
+        return Mark(at, epoch, journal_end, line)
 
     def proves_from(self, state: RestorationState, mark: Mark | None) -> int:
         """The moment (ms) of which the store must know; 0: this mark can't prove anything."""
         if mark is None:
             return 0
-        answered_at = state.end_all_at if self._lost_journal(state, mark) else state.detected_at
-        # Given before the last restoration, it is answered by that one.
-        return mark.at if not answered_at or mark.at > answered_at + _SKEW_MS else 0
+        # No clock decides: one that was ahead for a while has given marks from the future, and they prove once, too.
+        return 0 if mark.epoch != state.newest.restoration_id and self._is_answered(mark) else mark.at
+
+    def _is_answered(self, mark: Mark) -> bool:
+        """A restoration since it was given has put right what it can prove."""
+        rows = self._store.rows()
+        epochs = [row.restoration_id for row in rows]
+        if mark.epoch in epochs:
+            since = rows[epochs.index(mark.epoch) + 1 :]
+            return any(row.end_all for row in since) or not self._lost_journal(mark, rows)
+        # SQL went back to before that epoch: only whoever ended everybody has answered this.
+        return any(row.end_all and (row.answers == mark.epoch or row.detected_at + _SKEW_MS >= mark.at) for row in rows)
 
     def confirm(self, state: RestorationState, past: Past, mark: Mark | None, *, went_back: bool) -> None:
         """After the store's step and before its answer is given: the server that took the step must remember what
@@ -182,21 +200,27 @@ class Restorations:
         cause = Cause.MARK if went_back else _proof(state, past)
         if cause is None:
             return
-        lost_journal = went_back and mark is not None and self._lost_journal(state, mark)
-        self._begin(state, past, cause, end_all=self._one_store or lost_journal)
+        shown = mark if went_back else None
+        lost_journal = shown is not None and self._lost_journal(shown, self._store.rows())
+        answers = shown.epoch if shown is not None else ""
+        self._begin(state, past, cause, end_all=self._one_store or lost_journal, answers=answers)
         raise repairing(f"the store of sessions went back in time ({cause.value})")
 
-    def _lost_journal(self, state: RestorationState, mark: Mark) -> bool:
-        """SQL went back, too (one machine's snapshot holds both): its journal can't say what ended since."""
-        return not self._one_store and mark.journal_end > state.journal_end
+    def _lost_journal(self, mark: Mark, rows: list[Restoration]) -> bool:
+        """SQL went back, too (one machine's snapshot holds both): its journal can't say what ended since. Its length
+        proves nothing: anybody who fails to sign in makes it longer."""
+        if self._one_store:
+            return False
+        is_known = any(row.restoration_id == mark.epoch for row in rows)
+        return not is_known or not self._store.holds_line(mark.journal_end, mark.journal_line)
 
-    def _begin(self, state: RestorationState, past: Past, cause: Cause, *, end_all: bool) -> None:
+    def _begin(self, state: RestorationState, past: Past, cause: Cause, *, end_all: bool, answers: str = "") -> None:
         now = self._clock.now()
         since = 0
         # A heartbeat from the future was written by a clock that was wrong.
         if not end_all and past.heartbeat and past.heartbeat <= now + _SKEW_MS:
             since = max(0, past.heartbeat - SINCE_MARGIN_MS)
-        restoration = self._new(cause, now, past.incarnation, since=since, end_all=end_all)
+        restoration = self._new(cause, now, past.incarnation, since=since, end_all=end_all, answers=answers)
         # False: somebody was faster, and theirs answers ours.
         self._store.begin(restoration, after=state.newest.restoration_id)
 
@@ -209,8 +233,10 @@ class Restorations:
         since: int = 0,
         end_all: bool = False,
         finished_at: int | None = None,
+        answers: str = "",
     ) -> Restoration:
-        return Restoration(self._random.token("res"), cause.value, now, since, end_all, incarnation, finished_at)
+        name = self._random.token("res")
+        return Restoration(name, cause.value, now, since, end_all, incarnation, finished_at, answers=answers)
 
 
 def repairing(detail: str) -> Unavailable:

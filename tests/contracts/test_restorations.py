@@ -16,7 +16,7 @@ def test_the_first_look_is_no_restoration(sql_stores):
     assert sql_stores.restorations.begin(FIRST, after="")
     state = sql_stores.restorations.state()
     assert (state.newest, state.installation, state.unfinished) == (FIRST, "res-1", None)
-    assert (state.detected_at, state.end_all_at, state.heartbeat, state.journal_end) == (0, 0, 0, 0)
+    assert (state.detected_at, state.heartbeat, state.journal_end, state.journal_line) == (0, 0, 0, "")
 
 
 def test_what_was_found_is_kept_as_it_was_written_until_it_is_finished(sql_stores):
@@ -24,7 +24,7 @@ def test_what_was_found_is_kept_as_it_was_written_until_it_is_finished(sql_store
     assert sql_stores.restorations.begin(FOUND, after="res-1")
     state = sql_stores.restorations.state()
     assert (state.newest, state.unfinished, state.installation) == (FOUND, FOUND, "res-1")
-    assert (state.detected_at, state.end_all_at) == (NOW + 10, 0)
+    assert state.detected_at == NOW + 10
     sql_stores.restorations.finish("res-2", "redis:e:f", 7, NOW + 20)
     done = sql_stores.restorations.state().newest
     assert done == replace(FOUND, incarnation="redis:e:f", ended=7, finished_at=NOW + 20)
@@ -45,8 +45,11 @@ def test_of_several_who_find_out_together_one_writes(sql_stores):
     assert not sql_stores.restorations.begin(replace(FOUND, restoration_id="res-4"), after="res-2"), "not finished yet"
     sql_stores.restorations.finish("res-2", "redis:c:d", 0, NOW + 20)
     assert not sql_stores.restorations.begin(replace(FOUND, restoration_id="res-5"), after="res-1"), "answered by res-2"
-    assert sql_stores.restorations.begin(replace(FOUND, restoration_id="res-6", end_all=True), after="res-2")
-    assert sql_stores.restorations.state().end_all_at == NOW + 10
+    assert sql_stores.restorations.begin(
+        replace(FOUND, restoration_id="res-6", end_all=True, answers="res-1"), after="res-2"
+    )
+    found = [(row.restoration_id, row.end_all, row.answers) for row in sql_stores.restorations.rows()]
+    assert found == [("res-1", False, ""), ("res-2", False, ""), ("res-6", True, "res-1")]
 
 
 def test_an_incarnation_is_learnt_once(sql_stores):
@@ -87,3 +90,19 @@ def test_the_journal_is_read_page_by_page_from_a_moment_on(sql_stores):
     assert (sid, reason) == ("sid-d", "idle")
     assert sql_stores.restorations.state().journal_end == number == sql_stores.journal.position_at(NOW + 61)
     assert sql_stores.journal.ends_after(number, 10) == []
+
+
+def test_a_line_of_the_journal_is_told_from_another_one_in_its_place(sql_stores):
+    sql_stores.restorations.begin(FIRST, after="")
+    assert sql_stores.restorations.holds_line(0, ""), "the journal was empty"
+    assert not sql_stores.restorations.holds_line(1, "lost")
+    sql_stores.audit.append(Event(NOW, EventKind.SIGNED_IN), ended("sid-a", NOW))
+    state = sql_stores.restorations.state()
+    first = state.journal_end - 1
+    assert sql_stores.restorations.holds_line(state.journal_end, state.journal_line)
+    assert not sql_stores.restorations.holds_line(first, state.journal_line)
+    assert not sql_stores.restorations.holds_line(state.journal_end + 1, state.journal_line)
+    sql_stores.audit.append(ended("sid-b", NOW + 20))
+    assert sql_stores.restorations.holds_line(state.journal_end, state.journal_line)
+    sql_stores.audit.purge_events(NOW + 10, 100)
+    assert sql_stores.restorations.holds_line(first, "purged since")

@@ -107,6 +107,12 @@ class RestorationStore(Protocol):
     def state(self) -> RestorationState | None:
         """What is known, in one read; None before the first row."""
 
+    def rows(self) -> list[Restoration]:
+        """All of them, in the order in which they were found."""
+
+    def holds_line(self, number: int, line: str) -> bool:
+        """The audit's line `number` is the one with this digest, or was so old that it was purged."""
+
     def begin(self, restoration: Restoration, *, after: str) -> bool:
         """Write it if the newest row still is `after` (empty: there is none) and finished. Else somebody was faster:
         False."""

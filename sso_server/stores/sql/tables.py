@@ -265,6 +265,7 @@ restorations = Table(
     _text("incarnation"),
     _ms("finished_at", optional=True),
     Column("ended", Integer, nullable=False),
+    _text("answers"),
     UniqueConstraint("restoration_id"),
 )
 

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("incarnation", sa.Text(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("ended", sa.Integer(), nullable=False),
+        sa.Column("answers", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_restorations")),
         sa.UniqueConstraint("restoration_id", name=op.f("uq_restorations_restoration_id")),
     )
