@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -30,11 +31,16 @@ def wait_words(seconds: int) -> str:
     """`40 seconds`, `3 minutes`: rounded up, so that nobody tries too early."""
     if seconds >= 120:
         seconds = -(-seconds // 60) * 60
-    return str(format_timedelta(timedelta(seconds=max(1, seconds)), threshold=2))
+    return _set(format_timedelta(timedelta(seconds=max(1, seconds)), threshold=2))
 
 
 def _ago(age: int) -> str:
     if age < MINUTE:
         return str(gettext("just now"))
     granularity = "minute" if age < DAY else "day"
-    return str(format_timedelta(timedelta(milliseconds=-age), granularity=granularity, add_direction=True))
+    return _set(format_timedelta(timedelta(milliseconds=-age), granularity=granularity, add_direction=True))
+
+
+def _set(words: str) -> str:
+    """Chinese as the rest of the pages set it: `55 秒`, where the locale's data has `55秒钟`."""
+    return re.sub(r"(\d)(?=[\u4e00-\u9fff])", r"\1 ", words.replace("秒钟", "秒"))

@@ -38,6 +38,10 @@ _BY_HAND = {
     EventKind.NOTIFICATION_RETRIED: lazy_gettext("%(who)s had %(site)s told again."),
     EventKind.NOTIFICATION_ABANDONED: lazy_gettext("%(who)s gave %(site)s up."),
 }
+_ALL_BY_HAND = {
+    EventKind.NOTIFICATION_RETRIED: lazy_gettext("%(who)s had every site told again."),
+    EventKind.NOTIFICATION_ABANDONED: lazy_gettext("%(who)s gave every site up."),
+}
 
 
 def end_in_words(reason: str | None) -> str:
@@ -78,8 +82,8 @@ def was_by_hand(event: Event) -> bool:
 
 def by_hand_in_words(event: Event, site: str) -> str:
     """What somebody did to a row; `site` empty: to every row."""
-    words = _BY_HAND[event.kind] % {"who": actor_in_words(event.actor), "site": site or gettext("every site")}
-    return str(words)
+    sentence = (_BY_HAND if site else _ALL_BY_HAND)[event.kind]
+    return str(sentence % {"who": actor_in_words(event.actor), "site": site})
 
 
 def standings_in_words(lines: list[SiteLine]) -> str:
