@@ -27,7 +27,7 @@ _PROVIDER = (
 )
 _LOGOUT = (
     "The sender must send a logout token as OpenID Connect Back-Channel Logout 1.0 section 2.4 describes it.",
-    "发送方必须按 OpenID Connect Back-Channel Logout 1.0 第 2.4 节发送登出令牌。",
+    "发送方必须按 OpenID Connect Back-Channel Logout 1.0 第 2.4 节发送退出令牌。",
 )
 
 TEXTS: dict[str, ErrorText] = {
@@ -139,15 +139,15 @@ TEXTS: dict[str, ErrorText] = {
     "event_missing": ErrorText(
         400,
         "The logout token carries no logout event.",
-        "登出令牌中没有登出事件。",
+        "退出令牌中没有退出事件。",
         *_LOGOUT,
     ),
-    "nonce_present": ErrorText(400, "The logout token carries a nonce.", "登出令牌中含有 nonce。", *_LOGOUT),
-    "jti_missing": ErrorText(400, "The logout token carries no jti.", "登出令牌中没有 jti。", *_LOGOUT),
+    "nonce_present": ErrorText(400, "The logout token carries a nonce.", "退出令牌中含有 nonce。", *_LOGOUT),
+    "jti_missing": ErrorText(400, "The logout token carries no jti.", "退出令牌中没有 jti。", *_LOGOUT),
     "form_invalid": ErrorText(
         400,
         "The logout call isn't one form field `logout_token`.",
-        "登出请求不是单个表单字段 logout_token。",
+        "退出请求不是单个表单字段 logout_token。",
         *_LOGOUT,
     ),
     "key_unknown": ErrorText(
@@ -249,8 +249,8 @@ TEXTS: dict[str, ErrorText] = {
         503,
         "We can't confirm that you are still signed in.",
         "暂时无法确认您是否仍处于登录状态。",
-        "Bring the centre back, or the network to it; nobody was signed out, all goes on by itself.",
-        "请恢复认证中心或到它的网络；没有人被登出，恢复后一切自动继续。",
+        "Bring the centre back, or the network to it; this site ended nobody's session, all goes on by itself.",
+        "请恢复认证中心或到它的网络；本站没有结束任何人的会话，恢复后一切自动继续。",
     ),
     "check_in_refused": ErrorText(
         502,
