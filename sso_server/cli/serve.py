@@ -104,7 +104,6 @@ def deliver(settings: Settings) -> int:
             threading.Event(),
             restorer=built.restorer(),
             wake_path=built.wake_path,
-            ledger=built.session_stores.ledger,
         )
     finally:
         built.close()

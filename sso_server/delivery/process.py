@@ -11,7 +11,6 @@ from pathlib import Path
 import structlog
 
 from sso_server.core.errors import Unavailable
-from sso_server.core.ports import Ledger
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.wake import WakeListener, socket_name, take_dead
@@ -27,15 +26,15 @@ def run_delivery(
     *,
     restorer: Restorer | None = None,
     wake_path: Path | None = None,
-    ledger: Ledger | None = None,
 ) -> None:
     """Run all until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
 
-    With `wake_path` the worker is woken by `wake.DatagramWake`; with `ledger` too, it takes over at once what killed
-    workers of this machine had claimed.
+    With `wake_path` the worker is woken by `wake.DatagramWake`, and it takes over at once what killed workers of this
+    machine had claimed: beside everything else, so that nothing waits for it.
     """
     with _signals(stop), contextlib.ExitStack() as closing:
         listener = None
+        beside = [threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")]
         if wake_path is not None:
             dead = take_dead(wake_path)
             try:
@@ -43,13 +42,8 @@ def run_delivery(
                 closing.callback(listener.close)
             except OSError as error:
                 _log.warning("nobody_can_wake_us", error=str(error))
-            if dead and ledger is not None:
-                try:
-                    worker.take_over(ledger, lambda name: socket_name(name) in dead)
-                except Unavailable as error:
-                    # Their claims run out by themselves half a minute after they were made.
-                    _log.warning("claims_not_taken_over", workers=len(dead), cause=error.detail)
-        beside = [threading.Thread(target=sweeper.run, args=(stop,), name="sweeper")]
+            if dead:
+                beside.append(threading.Thread(target=_take_over, args=(worker, dead), name="take-over"))
         if restorer is not None:
             beside.append(threading.Thread(target=restorer.run, args=(stop,), name="restorer"))
         for thread in beside:
@@ -62,6 +56,15 @@ def run_delivery(
             for thread in beside:
                 thread.join()
         _log.info("delivery_stopped", worker=worker.name)
+
+
+def _take_over(worker: Worker, dead: set[str]) -> None:
+    """Bounded: a few hundred short calls at the most."""
+    try:
+        worker.take_over(lambda name: socket_name(name) in dead)
+    except Unavailable as error:
+        # Their claims run out by themselves half a minute after they were made.
+        _log.warning("claims_not_taken_over", workers=len(dead), cause=error.detail)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from sso_server.core.notifications import (
     without_address,
 )
 from sso_server.core.policy import SECOND
-from sso_server.core.ports import Archive, AuditStore, Clock, Ledger, Outbox
+from sso_server.core.ports import Archive, AuditStore, Clock, Outbox
 from sso_server.delivery.clerk import Clerk, SafeBy
 from sso_server.delivery.lanes import Lanes
 from sso_server.delivery.outages import Outage
@@ -45,7 +45,7 @@ _SLOW_S = 1.0
 _THREADS_PER_SLOT = 4
 _DRAIN_S = 8.0
 _PAUSES_S = (0.25, 0.5, 1.0, 2.0, 5.0)
-_TAKE_OVER_SESSIONS = 1000
+_MOST_TAKEN_OVER = 5000
 _OUR_FAULT = "centre_failed"
 
 _log = structlog.get_logger("sso_server.delivery")
@@ -112,6 +112,7 @@ class Worker:
         self._builders = builders
         self._sender = sender
         self._clock = clock
+        self._made_at = clock.now()
         self._guard = clock_guard
         self._trusts_clock = True
         self._jitter = jitter
@@ -171,7 +172,7 @@ class Worker:
         except Unavailable:
             _log.warning("results_lost_to_claims", count=self._clerk.backlog)
 
-    def take_over(self, ledger: Ledger, is_dead: Callable[[str], bool]) -> int:
+    def take_over(self, is_dead: Callable[[str], bool]) -> int:
         """Release what dead workers had claimed, so that it needn't wait for the claims to run out; how many rows.
 
         Safe even if one of them lives: its attempt no longer matches, only a success of it still counts.
@@ -182,9 +183,8 @@ class Worker:
         now = self._clock.now()
         results = [
             released(row, now)
-            for session in ledger.list_ended(_TAKE_OVER_SESSIONS, unfinished_only=True)
-            for row in ledger.of_session(session.sid)
-            if row.state is State.CLAIMED and is_dead(row.claimed_by)
+            for row in self._outbox.list_claimed(now, _MOST_TAKEN_OVER, CLAIM_MS)
+            if is_dead(row.claimed_by) and (row.claimed_by != self.name or row.claimed_until < self._made_at + CLAIM_MS)
         ]
         if results:
             self._outbox.record(results, now)

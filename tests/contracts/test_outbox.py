@@ -139,3 +139,23 @@ def test_next_due_says_when_to_look_again(stores):
     assert stores.outbox.next_due(NOW) == NOW + CLAIM
     stores.outbox.record([a_result(row, State.PENDING, next_attempt_at=NOW + HOUR)], NOW + 1)
     assert stores.outbox.next_due(NOW) == NOW + HOUR
+
+
+def test_claims_are_listed_while_they_last_whoever_has_them(stores):
+    sessions = [ended(stores, NOW - n) for n in range(4)]
+    assert len(stores.outbox.claim("two", NOW, 3, CLAIM)) == 3
+    (row,) = stores.outbox.claim("one", NOW, 1, CLAIM)
+    stores.outbox.record([a_result(row, State.PENDING, next_attempt_at=NOW + SECOND)], NOW)
+    sids = {session.sid for session in sessions} - {row.sid}
+    found = stores.outbox.list_claimed(NOW + 1, 10, CLAIM)
+    assert {(claimed.sid, claimed.claimed_by) for claimed in found} == {(sid, "two") for sid in sids}
+    assert len(stores.outbox.list_claimed(NOW + 1, 2, CLAIM)) == 2
+    assert stores.outbox.list_claimed(NOW + CLAIM, 10, CLAIM) == []
+
+
+def test_claims_of_a_mass_end_are_listed_too(stores):
+    session = opened(stores)
+    registered(stores, session)
+    stores.sessions.end(session.sid, "admin", NOW, bulk=True)
+    stores.outbox.claim("one", NOW, 1, CLAIM, bulk=True)
+    assert [row.sid for row in stores.outbox.list_claimed(NOW + 1, 10, CLAIM)] == [session.sid]

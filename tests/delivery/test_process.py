@@ -1,15 +1,18 @@
 """The delivery process as a process: killed with -9 in the middle of a send, and stopped in good order."""
 
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sso_server.clock import SystemClock
 from sso_server.delivery.process import run_delivery
+from sso_server.delivery.wake import socket_name
 from tests.house.sources import ROOT
 from tests.support.deliveries import Deliveries, eventually
 from tests.support.engines import Place
@@ -25,7 +28,7 @@ from tests.support.engines import Place
 
 sessions, sql, wake, name = sys.argv[1:]
 one = Deliveries(Place.load(sessions).open(), Place.load(sql).open(), clock=SystemClock())
-run_delivery(one.worker(name), one.sweeper(), threading.Event(), wake_path=Path(wake), ledger=one.stores.ledger)
+run_delivery(one.worker(name), one.sweeper(), threading.Event(), wake_path=Path(wake))
 """
 
 
@@ -104,6 +107,36 @@ def test_sessions_end_by_time_and_their_sites_are_told(living, short: Path) -> N
             sink.wait_for(1)
             eventually(lambda: living.states(session) == {"shop": "acknowledged"})
             assert living.stores.sessions.find(session.sid).end_reason == "absolute"
+        finally:
+            stop.set()
+            thread.join(15)
+        assert not thread.is_alive()
+
+
+def test_nothing_waits_for_what_dead_workers_left(living, short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for it may take long, with a slow store or very many sessions."""
+    looking, stop = threading.Event(), threading.Event()
+    worker = living.worker()
+
+    def look(is_dead: Callable[[str], bool]) -> int:
+        assert is_dead("dead")
+        looking.set()
+        return int(stop.wait(30))
+
+    monkeypatch.setattr(worker, "take_over", look)
+    bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    bell.bind(str(short / socket_name("dead")))
+    bell.close()
+    with Sink("ok") as sink:
+        living.site("shop", sink.url)
+        session = living.ended("shop")
+        thread = threading.Thread(
+            target=run_delivery, args=(worker, living.sweeper(), stop), kwargs={"wake_path": short}
+        )
+        thread.start()
+        try:
+            assert looking.wait(10)
+            eventually(lambda: living.states(session) == {"shop": "acknowledged"})
         finally:
             stop.set()
             thread.join(15)

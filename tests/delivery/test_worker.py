@@ -144,10 +144,24 @@ def test_what_a_dead_worker_had_claimed_can_be_taken_over_at_once(deliveries: De
         alive = outbox.claim("alive", now, 2, 30_000)
         assert (len(dead), len(alive)) == (2, 2)
         worker = deliveries.worker()
-        assert worker.take_over(deliveries.stores.ledger, lambda name: name == "dead") == 2
+        assert worker.take_over(lambda name: name == "dead") == 2
         assert worker.run_once() == 2
         told = {session.sid for session in sessions if deliveries.states(session) == {"shop": "acknowledged"}}
         assert told == {row.sid for row in dead}
+
+
+def test_a_successor_with_the_same_name_releases_only_what_it_has_not_claimed_itself(deliveries: Deliveries) -> None:
+    deliveries.site("shop", "http://127.0.0.1:9/")
+    sessions = [deliveries.ended("shop") for _ in range(2)]
+    outbox = deliveries.stores.outbox
+    (before,) = outbox.claim("host-7", deliveries.clock.now(), 1, 30_000)
+    deliveries.clock.pass_ms(1)
+    worker = deliveries.worker("host-7")
+    outbox.claim("host-7", deliveries.clock.now(), 1, 30_000)
+    assert worker.take_over(lambda name: name == "host-7") == 1
+    states = {session.sid: deliveries.states(session)["shop"] for session in sessions}
+    assert states.pop(before.sid) == "pending"
+    assert list(states.values()) == ["claimed"]
 
 
 def test_a_claim_that_is_nearly_over_is_not_sent(deliveries: Deliveries) -> None:
@@ -201,7 +215,7 @@ def test_a_worker_whose_clock_is_wrong_decides_nothing_and_leaves_it_to_another(
         guard = ClockGuard(StoreClock(deliveries.clock), wrong)
         worker = deliveries.worker(clock=wrong, clock_guard=guard)
         assert worker.run_once() == 0
-        assert worker.take_over(deliveries.stores.ledger, lambda _: True) == 0
+        assert worker.take_over(lambda _: True) == 0
         assert deliveries.rows(session) == before
         assert sink.count == 0
         deliveries.worker("another").run_once()

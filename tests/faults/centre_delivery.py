@@ -81,9 +81,7 @@ def deliver() -> None:
     # Tokens are for sites, and those live in real time.
     worker._builders = dict.fromkeys(worker._builders, logout_post)
     worker._sender = PointedSender(broken.sender(part, worker._sender), Points(run / "points"))
-    run_delivery(
-        worker, built.sweeper(), threading.Event(), wake_path=built.wake_path, ledger=built.session_stores.ledger
-    )
+    run_delivery(worker, built.sweeper(), threading.Event(), wake_path=built.wake_path)
     built.close()
 
 

@@ -178,6 +178,10 @@ class Outbox(Protocol):
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
         """Write outcomes. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match."""
 
+    def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
+        """Rows of either class whose claim (of at most `claim_ms`) is not over; found at once, however many sessions
+        have ended. A store may leave out some of very many: claims run out by themselves."""
+
     def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
         """When the next row of this class (None: of either) is due (ms), if any."""
 

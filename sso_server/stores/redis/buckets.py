@@ -40,9 +40,9 @@ def share_out(counts: Sequence[int], limit: int, first: int = 0) -> list[tuple[i
     return shares
 
 
-def count_all(link: Link, keys: Keys, kind: str, most: int | str = "+inf") -> list[int]:
-    """For each bucket, how many members of its sorted set have a score of at most `most`. One round trip."""
-    replies = link.send_all([command("ZCOUNT", keys.in_bucket(b, kind), "-inf", most) for b in ALL_BUCKETS])
+def count_all(link: Link, keys: Keys, kind: str, most: int | str = "+inf", *, least: str = "-inf") -> list[int]:
+    """For each bucket, how many members of its sorted set have a score from `least` to `most`. One round trip."""
+    replies = link.send_all([command("ZCOUNT", keys.in_bucket(b, kind), least, most) for b in ALL_BUCKETS])
     return [int(reply) for reply in replies]
 
 

@@ -15,6 +15,8 @@ from sso_server.stores.redis.link import Link, step
 
 # The keys' kinds by `bulk`; scripts/_rows.lua says which row stands in which.
 _KINDS = ("outbox", "bulk")
+_PAGE = 200
+_MOST_LOOKED_AT = 1000
 
 
 class RedisOutbox:
@@ -47,4 +49,19 @@ class RedisOutbox:
 
     def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
         """See ports.Outbox. In the past: a row is due already."""
+    def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
+        """See ports.Outbox. At most `_MOST_LOOKED_AT` entries of each set, in steps short enough for others to go
+        between them."""
+        claimed: list[Notification] = []
+        for kind in _KINDS:
+            counts = count_all(self._link, self._keys, kind, now + claim_ms, least=f"({now}")
+            for bucket, count in enumerate(counts):
+                for offset in range(0, min(count, _MOST_LOOKED_AT), _PAGE):
+                    words = (now, now + claim_ms, offset, _PAGE, kind)
+                    reply = self._link.send(step("list_claimed", self._keys.bucket(bucket), *words))
+                    claimed += records.notifications(reply)
+                    if len(claimed) >= limit:
+                        return claimed[:limit]
+        return claimed
+
         return lowest_score(self._link, self._keys, *(_KINDS if bulk is None else (_KINDS[bulk],)))

@@ -40,6 +40,18 @@ _CLAIM = (
     )
     .returning(*notifications.c)
 )
+# By the index of what is due, not by the state: the claims of now stand among the rows of the next half minute.
+_CLAIMED = (
+    sa.select(notifications)
+    .where(
+        notifications.c.bulk == bindparam("_bulk"),
+        notifications.c.due_at > bindparam("_now"),
+        notifications.c.due_at <= bindparam("_until"),
+        notifications.c.state == State.CLAIMED.value,
+    )
+    .order_by(notifications.c.due_at, notifications.c.number)
+    .limit(bindparam("_limit"))
+)
 _RECORD = (
     sa.update(notifications)
     .where(
@@ -101,6 +113,13 @@ class SqlOutbox:
                 connection.execute(_RECORD_SUCCESS, successes)
 
     def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
+    def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
+        """Rows whose claim is not over; see ports.Outbox. Raises Unavailable."""
+        values = {"_now": now, "_until": now + claim_ms, "_limit": limit}
+        with self._database.read() as connection:
+            rows = [row for bulk in (False, True) for row in connection.execute(_CLAIMED, {**values, "_bulk": bulk})]
+        return [notification_of(row) for row in rows[:limit]]
+
         """When the next row of the class (None: of either) is due (ms), in the past if it is overdue; None when there
         is none. Raises Unavailable."""
         del now  # the moment stands in the row

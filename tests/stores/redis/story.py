@@ -166,6 +166,8 @@ class Story:
         rows = s.outbox.claim("worker-1", NOW, 10, 30 * SECOND)
         assert len(rows) == 2
         yield "claim"
+        assert len(s.outbox.list_claimed(NOW + 1, 10, 30 * SECOND)) == 2
+        yield "list_claimed"
         assert [event.sid for event in s.polls.poll(PollReport("blog"), NOW, 10).events] == [session.sid]
         yield "poll"
         done = [
