@@ -24,6 +24,7 @@ from sso_server.core.ports import (
 from sso_server.core.restorations import SINCE_MARGIN_MS, Restoration, Restorations, RestorationState
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
+from sso_server.core.users import EndOrder
 
 _PAGE = 200
 #: A process may have ended a session just before, and write its line into the journal only after we read that.
@@ -119,12 +120,22 @@ class Restoring:
         for order in self._orders.list_since(since):
             # As `SignOut.run_order`, from the beginning and to the end, whatever the order's own count says.
             for page in self._live(order.user_id, order.client_id, order.user_version, order.created_at):
-                doomed = [(session.sid, order.reason) for session in page if session.sid != order.keep_sid]
+                doomed = [(session.sid, order.reason) for session in page if self._is_meant(order, session.sid)]
                 ended += self._end(doomed, restoration)
             if order.revoke_grants:
                 # What the person was granted after the order had done its work was granted rightly.
                 self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=order.finished_at or 0)
         return ended
+
+    def _is_meant(self, order: EndOrder, sid: str) -> bool:
+        """A client that was removed and registered again is another one: sessions that were opened before the order and
+        came to it afterwards are not those that the order was about."""
+        if sid == order.keep_sid:
+            return False
+        return not order.client_id or any(
+            one.client_id == order.client_id and one.registered_at < order.created_at
+            for one in self._lists.participants(sid)
+        )
 
     def _end_late_lines(self, state: RestorationState) -> None:
         """Lines that were written while, or soon after, we read the journal: at most a minute's."""

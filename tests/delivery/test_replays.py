@@ -8,7 +8,9 @@ from sso_server.core.clients import ClientDirectory
 from sso_server.core.errors import Unavailable
 from sso_server.core.policy import MINUTE
 from sso_server.core.reports import SignOutReports
+from sso_server.core.sessions import EndReason
 from sso_server.core.users import EndOrder
+from tests.support.builders import registered
 from tests.support.deliveries import Deliveries
 from tests.support.snapshots import Snapshot
 from tests.support.went_back import Site, end, is_live, put_right, signed_in
@@ -75,6 +77,25 @@ def test_end_orders_are_carried_out_again_and_spare_what_came_after_them(
     put_right(deliveries)
     assert [is_live(deliveries, s) for s in (kept, other, bobs, new)] == [True, False, True, True]
     assert deliveries.stores.tokens.revoke_grants_of("usr-alice", 1) == 1, "the one granted after the order"
+
+
+def test_the_order_about_a_removed_client_spares_who_came_to_the_one_that_was_registered_after_it(
+    deliveries: Deliveries, snapshot: Callable[[], Snapshot]
+) -> None:
+    there_before, there_after = signed_in(deliveries), signed_in(deliveries)
+    registered(deliveries.stores, there_before, "wiki", deliveries.clock.now())
+    restoring = deliveries.restoring()
+    restoring.run_once(beat=True)
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    deliveries.sign_out().order(EndReason.CLIENT_REMOVED, client_id="wiki")
+    deliveries.sweeper().run_once()
+    deliveries.clock.pass_ms(10_000)
+    restoring.run_once(beat=True)
+    taken.restore()
+    registered(deliveries.stores, there_after, "wiki", deliveries.clock.now())
+    put_right(deliveries)
+    assert [is_live(deliveries, s) for s in (there_before, there_after)] == [False, True]
 
 
 def test_a_line_that_is_written_late_ends_its_session_too(
