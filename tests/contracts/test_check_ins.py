@@ -107,6 +107,20 @@ def test_more_says_that_the_answer_is_not_whole(stores):
     assert not check_in(stores, store, NOW + 9, limit=2).more
 
 
+def test_more_ends_in_one_bucket_than_an_answer_holds_leave_no_hole(stores):
+    store = store_id()
+    sessions = [opened(stores, bucket=7) for _ in range(5)]
+    for n, session in enumerate(sessions):
+        registered(stores, session, **of_store(store))
+        stores.sessions.end(session.sid, "sign_out", NOW + n)
+    heard = []
+    for left in (5, 2, 0):
+        answer = check_in(stores, store, NOW + 9, limit=3, acks=tuple(heard))
+        assert (len(answer.ends), answer.more) == (min(left, 3), left > 3)
+        heard += [notice.sid for notice in answer.ends]
+    assert heard == [session.sid for session in sessions]
+
+
 def test_activity_at_a_site_keeps_the_session_alive(stores):
     store = store_id()
     session = opened(stores)
@@ -252,3 +266,33 @@ def test_a_check_in_says_which_server_took_it(stores):
     store = store_id()
     ended(stores, **of_store(store))
     assert check_in(stores, store).past == stores.past.look()
+
+
+def test_a_client_with_too_many_stores_gets_no_more_and_those_that_it_has_go_on(stores):
+    first, second, third = store_id(), store_id(), store_id()
+    for store in (first, second):
+        assert not check_in(stores, store, most_stores=2).is_full
+    assert check_in(stores, third, NOW + 1, most_stores=2).is_full
+    assert not check_in(stores, first, NOW + 2, most_stores=2).is_full
+    assert not stores.check_ins.check_in(a_report(third, client_id="wiki", most_stores=2), NOW + 2, LIMIT).is_full
+    assert {found.store_id for found in stores.check_ins.find_site_stores("shop")} == {first, second}
+
+
+def test_stores_that_were_silent_for_400_days_make_room(stores):
+    old, new = store_id(), store_id()
+    check_in(stores, old, NOW, most_stores=1)
+    later = NOW + 400 * DAY
+    assert check_in(stores, new, later - 1, most_stores=1).is_full
+    stores.sweeps.purge(later + 1, 10)
+    assert not check_in(stores, new, later + 1, most_stores=1).is_full
+    assert [found.store_id for found in stores.check_ins.find_site_stores("shop")] == [new]
+
+
+def test_of_very_many_stores_those_that_are_asked_for_are_found(stores):
+    asked = [store_id() for _ in range(2)]
+    for store in (*asked, store_id()):
+        check_in(stores, store)
+    found = stores.check_ins.find_site_stores("shop", {*asked, store_id()})
+    assert {one.store_id for one in found} == set(asked)
+    assert stores.check_ins.find_site_stores("shop", ()) == []
+    assert stores.check_ins.find_site_stores("wiki", asked) == []
