@@ -73,7 +73,7 @@ class CheckIn:
         self._journal = journal
         self._events = events
         self._clock = clock
-        self._listed = False
+        self._begun = False
 
     def run(self, *, all_sids: bool = False, total_s: float = 5.0, ends_only: bool = False) -> CheckInReport:
         """Ask until nothing is left (a few rounds at most). Raises SSOError; then the failure is in the store.
@@ -84,12 +84,12 @@ class CheckIn:
         """
         ended, confirmed, listing, rounds = 0, False, False, 0
         deadline = monotonic() + total_s
-        # A process that has just started can't know whether the file was replaced by an older copy meanwhile: the
-        # sessions that came back with it were acknowledged long ago, and only a full list finds them.
-        all_sids = all_sids or not (self._listed or ends_only)
         while rounds < _ROUNDS:
             sent = now(self._clock)
-            told = self._journal.gather(sent.wall_ms, all_sids)
+            # A process that has just started can't know whether the file was replaced by an older copy meanwhile: the
+            # sessions that came back with it were acknowledged long ago, and only a list from its beginning finds them.
+            told = self._journal.gather(sent.wall_ms, all_sids, anew=not self._begun)
+            self._begun = True  # the file says from now on that the list is due
             try:
                 answer = self._post(told, deadline)
             except SSOError as error:
@@ -108,7 +108,6 @@ class CheckIn:
                 self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
             confirmed = confirmed or applied.confirmed
             all_sids, listing = False, bool(told.sids_end)
-            self._listed = self._listed or (told.sids is not None and not told.sids_end)
             rounds += 0 if told.sids_end else 1  # the parts of a long list are bounded by the deadline alone
             whole = not told.sids_end and len(told.active) < MAX_LIST
             if (whole and not answer.ends and applied.confirmed) or (ends_only and len(told.ended) < MAX_LIST):

@@ -84,8 +84,12 @@ class CheckInJournal(Protocol):
     def give_turn_back(self) -> None:
         """Nothing needs to be asked after all."""
 
-    def gather(self, now_ms: int, all_sids: bool) -> Outgoing:
-        """Everything that a check-in should say now. `all_sids`: earlier lists don't count, as after a gap."""
+    def gather(self, now_ms: int, all_sids: bool, anew: bool = False) -> Outgoing:
+        """Everything that a check-in should say now. `all_sids`: earlier lists don't count, as after a gap.
+
+        `anew`: neither does one that is under way, of which this file may hold an older copy. No lease is stamped then
+        before the whole list was answered.
+        """
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
         """Apply ends and, if nothing is left out, the lease; forget what was confirmed. A stamp gives the turn back.

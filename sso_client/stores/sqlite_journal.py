@@ -36,12 +36,13 @@ class SqliteJournal:
         with self._file.write() as connection:
             connection.execute("UPDATE lease SET turn_until_boot_ms = 0")
 
-    def gather(self, now_ms: int, all_sids: bool) -> Outgoing:
+    def gather(self, now_ms: int, all_sids: bool, anew: bool = False) -> Outgoing:
         with self._file.write() as connection:
-            if all_sids:
+            if all_sids or anew:
                 # After a gap no earlier list counts. One that was begun since the gap goes on where it stopped.
                 connection.execute(
-                    "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE epoch IS NOT NULL"
+                    "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE ? OR epoch IS NOT NULL",
+                    (anew,),
                 )
             lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor, epoch FROM lease").fetchone()
             sids, sids_end = None, ""

@@ -240,3 +240,21 @@ def test_a_list_that_takes_longer_than_a_renewal_is_no_outage_and_goes_on_with_t
     sizes = [len(told.get("sids", ())) for told in centre.check_ins[before:]]
     assert sizes.count(1) >= 1
     assert len({sid for told in centre.check_ins[before:] for sid in told.get("sids", ())}) == 3 * MAX_LIST + 1
+
+
+def test_a_part_that_does_not_begin_where_the_last_one_ended_makes_no_whole_list(
+    served, client: SSOClient, centre: FakeProvider, store: LocalStore, clock: MovedClock
+) -> None:
+    crowd(store, centre, served[1].cookie_hash, 2 * MAX_LIST)
+    journal, sent = store.journal, now(clock)
+    answer = read_check_in(centre.check_in({"store": store.store_id, "acks": [], "ended": []}))
+    first = journal.gather(sent.wall_ms, True)
+    journal.apply(answer, first, sent)
+    second = journal.gather(sent.wall_ms, False)
+    journal.apply(answer, second, sent)
+    last = journal.gather(sent.wall_ms, False)
+    assert (first.sids_from, second.sids_from, last.sids_from) == ("", first.sids_end, second.sids_end)
+    journal.apply(answer, first, sent)  # another worker's list, begun again: its second part isn't answered yet
+    assert not journal.apply(answer, last, sent).confirmed
+    journal.apply(answer, second, sent)
+    assert journal.apply(answer, last, sent).confirmed

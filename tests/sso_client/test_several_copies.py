@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,69 @@ def test_a_clone_hears_at_its_start(host: Host, centre: FakeProvider, tmp_path: 
     clone = host(tmp_path / "two.sqlite3")
     clock.go(31)
     assert clone.find_session(cookie) is None
+
+
+def test_somebody_who_signs_out_at_a_restored_store_confirms_nobody_before_it_was_listed(
+    host: Host, centre: FakeProvider, tmp_path: Path, clock: MovedClock
+) -> None:
+    centre.session_expires_in = 86_400
+    path = tmp_path / "sso.sqlite3"
+    before = host(path)
+    cookie, session = Person(before, centre).sign_in()
+    leaving = [Person(before, centre).sign_in()[0] for _ in range(4)]
+    assert before.find_session(cookie) is not None
+    copy(path, tmp_path / "backup")
+    centre.end(session.sid)
+    before.check_in()
+    before.close()
+    put_back(tmp_path / "backup", path)
+    restarted = host(path)
+    for other in leaving:
+        clock.go(20)
+        restarted.sign_out(other)  # the only check-ins of the new process
+    assert restarted.find_session(cookie) is None
+
+
+def test_a_list_that_was_under_way_in_the_copy_is_begun_again(
+    host: Host, centre: FakeProvider, tmp_path: Path, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("check_in", "stores.sqlite_journal"):
+        monkeypatch.setattr(f"sso_client.{module}.MAX_LIST", 3)
+    centre.session_expires_in, centre.epoch = 86_400, "0"
+    path = tmp_path / "sso.sqlite3"
+    first = host(path)
+    people = sorted((Person(first, centre).sign_in() for _ in range(8)), key=lambda person: person[1].sid)
+    (gone, ended), (stays, _) = people[0], people[-1]
+    assert first.find_session(gone) is not None
+    first.close()
+    second, answer = host(path), centre.check_in
+
+    def cut_after_one_part(told):
+        centre.failing["/check-in"] = 503
+        return answer(told)
+
+    centre.check_in = cut_after_one_part
+    clock.go(31)
+    assert second.find_session(stays) is not None
+    copy(path, tmp_path / "backup")
+    centre.check_in = answer
+    centre.failing.clear()
+    centre.end(ended.sid)
+    second.check_in()
+    second.check_in()
+    assert centre.rows[second.store.store_id] == {}
+    second.close()
+    put_back(tmp_path / "backup", path)
+    restarted = host(path)
+    clock.go(30)
+    with suppress(LeaseExpired):
+        restarted.find_session(stays)
+    assert restarted.find_session(gone) is None
+
+
+def test_a_sign_out_waits_for_one_answer_only(person: Person, client: SSOClient, centre: FakeProvider) -> None:
+    cookie, session = person.sign_in()
+    centre.more_rounds = 3
+    before = len(centre.check_ins)
+    assert client.sign_out(cookie).told
+    assert [told["ended"] for told in centre.check_ins[before:]] == [[session.sid]], "the person waits for it"
