@@ -7,11 +7,14 @@ from typing import Any
 from sso_server.cli.centre import Centre
 from sso_server.cli.output import length, when
 from sso_server.core.clients import Client
+from sso_server.core.policy import SECOND
 
 _SENTENCES = {
     "bounded": "bounded: serves nobody more than {bound} after the end of a session",
     "told": "told; no bound known (it becomes bounded when the SDK checks in)",
     "asks": "told when it asks; no bound known",
+    "asks unregistered": "told when it asks; no bound known (no logout address is registered, but it asks: register "
+    "that with --delivery poll)",
     "not told": "not told: it has no logout address",
 }
 
@@ -20,7 +23,18 @@ def promise_word(client: Client, centre: Centre) -> str:
     """`bounded` once a store of it has checked in, `told` if it is called or asks, else `not told`."""
     if centre.check_in_store.find_site_stores(client.client_id):
         return "bounded"
-    return "told" if client.backchannel_logout_uri or client.delivery == "poll" else "not told"
+    return "told" if client.backchannel_logout_uri or _asks(client, centre) else "not told"
+
+
+def _asks(client: Client, centre: Centre) -> bool:
+    """Whether it asks for its sign-outs: registered so, or without an address and heard within its sessions' life.
+
+    Whoever asks is answered, however it is registered."""
+    if client.delivery == "poll":
+        return True
+    asked_at = centre.poll_store.last_poll_at(client.client_id)
+    life = client.local_session_max_s * SECOND if client.local_session_max_s else centre.settings.policy().absolute_ms
+    return asked_at is not None and centre.services.clock.now() - asked_at < life
 
 
 def told_at(client: Client) -> str:
@@ -62,7 +76,7 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
     """A client as people read it."""
     bound = length((client.lease_s + client.grace_s) * 1000)
     promise = promise_word(client, centre)
-    sentence = _SENTENCES["asks" if promise == "told" and client.delivery == "poll" else promise]
+    sentence = _SENTENCES[_which(client, promise)]
     asked_at = centre.poll_store.last_poll_at(client.client_id)
     fields = [
         ("client", client.client_id),
@@ -82,6 +96,14 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
     ]
     stores = centre.check_in_store.find_site_stores(client.client_id)
     return fields + [("store", f"{s.store_id}, last check-in {when(s.last_check_in_at)}") for s in stores]
+
+
+def _which(client: Client, promise: str) -> str:
+    if promise != "told":
+        return promise
+    if client.delivery == "poll":
+        return "asks"
+    return "told" if client.backchannel_logout_uri else "asks unregistered"
 
 
 def _secrets(client: Client) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sso_server.core.polls import Poll
+from sso_server.core.polls import Poll, PollReport
 from tests.cli.conftest import PASSWORD, SignedIn, Sso
 
 CALLBACK = "https://wiki.example.com/cb"
@@ -47,6 +47,23 @@ def test_when_it_last_asked_is_shown_of_every_site_that_ever_did(sso: Sso) -> No
         text = sso.run("client", "show", client_id).stdout
         assert "last asked" in text
         assert "never" not in text
+
+
+def test_a_site_that_asks_without_being_registered_so_is_told_as_long_as_it_does(sso: Sso) -> None:
+    sso.run("client", "add", "wiki", "--redirect-uri", CALLBACK)
+    assert "not told: it has no logout address" in sso.run("client", "show", "wiki").stdout
+    ask(sso, "wiki")
+    assert sso.json("client", "show", "wiki")["promise"] == "told"
+    text = sso.run("client", "show", "wiki").stdout
+    assert "told when it asks" in text
+    assert "--delivery poll" in text
+    # Its sessions are over by now, and it has not asked since.
+    sso.run("client", "update", "wiki", "--local-session-max", "60")
+    asked_at = sso.json("client", "show", "wiki")["last_poll_at"]
+    built = sso.built()
+    built.session_stores.polls.poll(PollReport("wiki"), asked_at - 61_000, 1)
+    built.close()
+    assert sso.json("client", "show", "wiki")["promise"] == "not_told"
 
 
 def test_the_way_can_be_changed_and_the_change_is_said(sso: Sso) -> None:
