@@ -17,6 +17,7 @@ class CookieNames:
     secure: bool
     session: str
     turn: str  # counts sign-ins that didn't stick, so that a loop is cut
+    left: str  # which sign-out of this site only was this browser's
     _attempt: str
 
     def attempt(self, state: str) -> str:
@@ -41,4 +42,4 @@ def cookie_names(client_id: str, origin: str) -> CookieNames:
     if slug != client_id:  # two ids must not fall together
         slug += "-" + hashlib.sha256(client_id.encode()).hexdigest()[:8]
     prefix = ("__Host-" if secure else "") + f"sso-{slug}"
-    return CookieNames(secure, prefix, f"{prefix}-turn", f"{prefix}-try-")
+    return CookieNames(secure, prefix, f"{prefix}-turn", f"{prefix}-left", f"{prefix}-try-")

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
 from sso_client import flask_pages, pages
-from sso_client.addresses import is_loopback, origin_of, page_address
+from sso_client.addresses import is_loopback, origin_of, page_address, safe_next
 from sso_client.client import SSOClient
 from sso_client.clock import Clock
 from sso_client.cookies import CookieNames, cookie_names
@@ -164,7 +164,8 @@ class SSO:
         """The page of this site that sent the request, else the start page."""
         referrer = request.referrer or ""
         own = origin_of(request.host_url)
-        return "/" + referrer.split("/", 3)[-1] if origin_of(referrer) == own and referrer.count("/") > 2 else "/"
+        is_ours = origin_of(referrer) == own and referrer.count("/") > 2
+        return safe_next("/" + referrer.split("/", 3)[-1]) if is_ours else "/"
 
     def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last at this site, newest first."""

@@ -144,6 +144,10 @@ class _Views:
         if scope != "everywhere":  # there the centre asks first: who says no stays signed in
             self._forget(response, names.session)
             self._forget(response, names.turn)
+        if done.left is not None:
+            self._set(response, names.left, hashed(done.left))
+        elif names.left in request.cookies and scope == "browser":
+            self._forget(response, names.left)
         return response
 
     def _logout_form(self, left: str = "") -> logout_pages.LogoutForm:
@@ -212,13 +216,16 @@ class _Views:
             opened = self._sso.client.seal.unseal("logout form", sent)
             if isinstance(opened, str) and hmac.compare_digest(opened, hashed(cookie)):
                 return True
-        if self._sso.client.is_left(request.form.get("left")):  # its cookie is gone, so `logout_form` proves nothing
-            return True
         site = request.headers.get("Sec-Fetch-Site")
         if site is not None:
             return site == "same-origin"
-        origin = request.headers.get("Origin")
-        return origin is not None and origin_of(origin) == self._sso.own_origin
+        origin = request.headers.get("Origin", "null")
+        if origin != "null":
+            return origin_of(origin) == self._sso.own_origin
+        # A browser that says nothing, after a sign-out of this site only: the session's cookie is gone, so `logout_form`
+        # proves nothing. Anybody can have a `left` of their own, so it must be the one that this browser was given.
+        left = request.form.get("left")
+        return self._sso.client.is_left(left) and request.cookies.get(self._sso.cookie_names.left) == hashed(left or "")
 
     def _turns(self) -> int:
         """How many sign-ins in a row, within seconds, did not leave a session behind."""

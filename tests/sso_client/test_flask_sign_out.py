@@ -127,3 +127,39 @@ def test_the_same_person_comes_back_without_being_asked(alice: Browser, centre: 
     alice.http.post("/sso/logout", data={"scope": "site"}, headers=SAME)
     assert alice.sign_in(sid=SID).status_code == 302
     assert alice.get("/").status_code == 200
+
+
+FOREIGN = [
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://evil.localhost"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_what_somebody_else_left_is_no_proof(
+    headers: dict[str, str], alice: Browser, site: Flask, centre: FakeProvider
+) -> None:
+    mallory = browser(site, centre)
+    mallory.sign_in(sub="usr-mallory")
+    left = fields(mallory.http.post("/sso/logout", data={"scope": "site"}, headers=SAME).text)["left"]
+    answer = alice.http.post("/sso/logout", data={"scope": "browser", "left": left}, headers=headers)
+    assert (answer.status_code, answer.headers.getlist("Set-Cookie")) == (403, [])
+    assert alice.get("/").status_code == 200
+    assert centre.ended == {}
+
+
+@pytest.mark.parametrize("headers", FOREIGN[:3])
+def test_what_was_left_is_no_proof_against_the_browsers_own_word(headers, alice: Browser, centre: FakeProvider) -> None:
+    left = fields(alice.http.post("/sso/logout", data={"scope": "site"}, headers=SAME).text)["left"]
+    assert alice.http.post("/sso/logout", data={"left": left}, headers=headers).status_code == 403
+    assert centre.ended == {}
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "//evil.example", "/\\evil.example", "/%2Fevil.example"])
+def test_a_page_that_looks_like_another_host_is_no_way_back(path: str, alice: Browser) -> None:
+    page = alice.get("/sso/logout", Referer=f"http://localhost{path}").text
+    assert '<a href="/">Stay signed in</a>' in page
+    assert fields(page)["next"] == "/"
