@@ -21,6 +21,9 @@ from sso_server.core.tickets import local_life_ms
 
 MAX_ENDS = 1000
 MAX_LIST = 5000
+#: Each is remembered for 400 days, because so long its mark proves something: 250 new ones a day are honest containers
+#: that lose their files, and more would let one client's credentials fill the memory.
+MAX_STORES = 100_000
 _SWEEP_AT_CHECK_IN = 5
 
 
@@ -51,6 +54,8 @@ class StoreReport:
     lease_s: int
     grace_s: int
     kind: str = "oidc"
+    most_stores: int = MAX_STORES
+    """So many stores of a client are known at once."""
     proves_from: int = 0
     """The store must know of a check-in at this moment (ms) or later; 0: nothing is proved."""
 
@@ -75,6 +80,8 @@ class StoreAnswer:
     past: Past
     went_back: bool = False
     """It doesn't know of a check-in that is proved; `at` is what it knows instead."""
+    is_full: bool = False
+    """The client has too many stores for this one to be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,11 @@ class CheckIns:
             MAX_ENDS,
         )
         self._restorations.confirm(state, answer.past, mark, went_back=answer.went_back)
+        if answer.is_full:
+            raise InvalidRequest(
+                f"This client has {MAX_STORES} stores already, which is how many are known for 400 days: "
+                "a site must keep its store's file, or Redis, from one start to the next."
+            )
         return CheckInAnswer(
             ends=answer.ends,
             more=answer.more,

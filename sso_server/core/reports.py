@@ -77,9 +77,13 @@ class SignOutReports:
         """For each row of a store of ours, from when on (ms) it admits nobody in that session even if it never hears,
         as far as is known now: later looks may find a later moment, never an earlier one that was true. None: not a
         store of ours. Raises Unavailable."""
-        # A site may have very many stores (a new one with each container): each site's are read once.
-        bounded = {row.client_id for row in rows if row.store_id}
-        stores = {(s.client_id, s.store_id): s for c in bounded for s in self._check_ins.find_site_stores(c)}
+        # A site may have very many stores (a new one with each container): only those that are named here are read.
+        bounded: dict[str, set[str]] = {}
+        for row in rows:
+            if row.store_id:
+                bounded.setdefault(row.client_id, set()).add(row.store_id)
+        found = [s for client_id, ids in bounded.items() for s in self._check_ins.find_site_stores(client_id, ids)]
+        stores = {(store.client_id, store.store_id): store for store in found}
         state = self._restorations.state() if bounded else None
         restored_at = state.detected_at if state is not None else 0
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -143,12 +143,14 @@ class CheckInStore(Protocol):
         client takes part, with whatever store, gets (client, store) registered if it isn't; any other sid is
         answered as an end `unknown_session`; the store's
         last_check_in_at (never earlier than it was), lease and grace are written (always a write), unless
-        `report.proves_from` is later than what is written: then the store went back in time, and what proves it stays.
+        `report.proves_from` is later than what is written: then the store went back in time, and what proves it stays;
+        or unless it is new and the client has `report.most_stores` already (`is_full`).
         Answers every row of (client, store) that isn't acknowledged, whatever else its state (moot rows older than
         local_until excepted), and the past of the very server that took the step."""
 
-    def find_site_stores(self, client_id: str) -> list[SiteStore]:
-        """The stores of a client that ever checked in."""
+    def find_site_stores(self, client_id: str, store_ids: Collection[str] | None = None) -> list[SiteStore]:
+        """The stores of a client that ever checked in; with `store_ids` only those of these names, at a cost that the
+        number of others doesn't raise."""
 
 
 class PollStore(Protocol):

@@ -6,7 +6,7 @@ Every row written before the look is in the answer, or the call fails: one bucke
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
 from sso_server.core.errors import Unavailable
@@ -19,6 +19,7 @@ from sso_server.stores.redis.past import past_call, past_of
 from sso_server.stores.redis.records import pairs
 
 STORES_KEPT_MS = 400 * DAY
+_PAGE = 1000
 
 
 class RedisCheckIns:
@@ -41,7 +42,7 @@ class RedisCheckIns:
         looks = [command("ZCARD", self._keys.unacked(b, report.client_id, report.store_id)) for b in quiet]
         # The store's own record comes first: it is a write, and a Redis that refuses it must not renew a lease.
         first = [past_call(self._keys), self._record(report, now), *told.values(), *looks]
-        past, (is_known, at), *replies = self._link.send_all(first)
+        past, (outcome, at), *replies = self._link.send_all(first)
         answers = replies[: len(told)]
         waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
         if waiting:
@@ -62,12 +63,12 @@ class RedisCheckIns:
         ]
         more = len(rows) > limit or any(more for _, _, more in answers)
         ends = (*rows[:limit], *unknown)
-        return StoreAnswer(ends, more, at=int(at), past=past_of(past), went_back=not is_known)
+        return StoreAnswer(ends, more, at=int(at), past=past_of(past), went_back=outcome == 0, is_full=outcome == 2)
 
-    def find_site_stores(self, client_id: str) -> list[SiteStore]:
+    def find_site_stores(self, client_id: str, store_ids: Collection[str] | None = None) -> list[SiteStore]:
         """See ports.CheckInStore."""
         found = []
-        for store_id, text in pairs(self._link.send(command("HGETALL", self._keys.stores_of(client_id)))).items():
+        for store_id, text in self._texts(client_id, store_ids).items():
             if not store_id:
                 # When the client itself last polled (polls.py).
                 continue
@@ -80,9 +81,25 @@ class RedisCheckIns:
             found.append(SiteStore(client_id, store_id, at, lease_s, grace_s, lapsed_from, lapsed_to))
         return sorted(found, key=lambda store: store.store_id)
 
+    def _texts(self, client_id: str, store_ids: Collection[str] | None) -> dict[str, str]:
+        """The values of the client's stores: of these, or page by page (others go between the pages) of all."""
+        key, texts = self._keys.stores_of(client_id), dict[str, str]()
+        if store_ids is not None:
+            names = list(store_ids)
+            values = self._link.send(command("HMGET", key, *names)) if names else []
+            return {name: text for name, text in zip(names, values, strict=True) if text is not None}
+        cursor = "0"
+        while True:
+            cursor, flat = self._link.send(command("HSCAN", key, cursor, "COUNT", _PAGE))
+            texts |= pairs(flat)
+            if str(cursor) == "0":
+                return texts
+
     def _record(self, report: StoreReport, now: int) -> Call:
         key, lease = self._keys.stores_of(report.client_id), (report.lease_s, report.grace_s)
-        return step("checked_in", key, report.store_id, now, *lease, STORES_KEPT_MS, report.proves_from)
+        return step(
+            "checked_in", key, report.store_id, now, *lease, STORES_KEPT_MS, report.proves_from, report.most_stores
+        )
 
     def _script(
         self, report: StoreReport, bucket: int, now: int, limit: int, lists: tuple[list[str], list[str], list[str]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 import sqlalchemy as sa
@@ -114,6 +114,10 @@ _ENDS = (
 _SITE_STORES = sa.select(site_stores).where(
     site_stores.c.client_id == bindparam("_client"), site_stores.c.store_id != ""
 )
+_NAMED_STORES = _SITE_STORES.where(site_stores.c.store_id.in_(bindparam("_stores", expanding=True)))
+_COUNT_STORES = (
+    sa.select(sa.func.count()).select_from(site_stores).where(site_stores.c.client_id == bindparam("_client"))
+)
 
 
 class SqlCheckIns:
@@ -144,18 +148,24 @@ class SqlCheckIns:
             for chunk in _chunks([sid for sid in report.active if sid in live]):
                 connection.execute(_TOUCH, {**store, "_sids": chunk})
             unknown = _register(connection, report, live, now)
-            at, went_back = _note(connection, report, now)
+            at, problem = _note(connection, report, now)
             past = read_past(connection, is_sqlite=self._database.is_sqlite)
             rows = connection.execute(_ENDS, {**store, "_limit": limit + 1}).all()
         ends = [EndNotice(row.sid, row.reason, row.ended_at) for row in rows[:limit]]
         listed = {row.sid for row in rows}
         ends += [EndNotice(sid, EndReason.UNKNOWN_SESSION.value, now) for sid in unknown if sid not in listed]
-        return StoreAnswer(tuple(ends), more=len(rows) > limit, at=at, past=past, went_back=went_back)
+        more = len(rows) > limit
+        return StoreAnswer(tuple(ends), more, at, past, went_back=problem == "went_back", is_full=problem == "is_full")
 
-    def find_site_stores(self, client_id: str) -> list[SiteStore]:
-        """The stores of a client that ever checked in. Raises Unavailable."""
+    def find_site_stores(self, client_id: str, store_ids: Collection[str] | None = None) -> list[SiteStore]:
+        """The stores of a client that ever checked in, all or those of these names. Raises Unavailable."""
+        of_client = {"_client": client_id}
         with self._database.read() as connection:
-            rows = connection.execute(_SITE_STORES, {"_client": client_id}).all()
+            if store_ids is None:
+                rows = list(connection.execute(_SITE_STORES, of_client))
+            else:
+                chunks = [{**of_client, "_stores": chunk} for chunk in _chunks(list(store_ids))]
+                rows = [row for chunk in chunks for row in connection.execute(_NAMED_STORES, chunk)]
         return [
             SiteStore(
                 client_id=row.client_id,
@@ -170,14 +180,16 @@ class SqlCheckIns:
         ]
 
 
-def _note(connection: Connection, report: StoreReport, now: int) -> tuple[int, bool]:
-    """When the store has checked in at the latest, and whether it should have been known to have done so later."""
+def _note(connection: Connection, report: StoreReport, now: int) -> tuple[int, str]:
+    """When the store has checked in at the latest, and what kept it from being written down, if anything did: it should
+    have been known to have checked in later (`went_back`), or there are too many (`is_full`)."""
     of_store = {"_client": report.client_id, "_store": report.store_id}
-    if report.proves_from:
-        known_at: int = connection.execute(_KNOWN_AT, of_store).scalar_one_or_none() or 0
-        if known_at < report.proves_from:
-            # Nothing is written: the proof must last until somebody has noted it.
-            return known_at, True
+    known_at: int | None = connection.execute(_KNOWN_AT, of_store).scalar_one_or_none()
+    if (known_at or 0) < report.proves_from:
+        # Nothing is written: the proof must last until somebody has noted it.
+        return known_at or 0, "went_back"
+    if known_at is None and connection.execute(_COUNT_STORES, of_store).scalar_one() >= report.most_stores:
+        return 0, "is_full"
     values = {
         "client_id": report.client_id,
         "store_id": report.store_id,
@@ -186,7 +198,7 @@ def _note(connection: Connection, report: StoreReport, now: int) -> tuple[int, b
         "grace_s": report.grace_s,
     }
     at: int = connection.execute(_STORE, values).scalar_one()
-    return at, False
+    return at, ""
 
 
 def _lock_live(connection: Connection, sids: set[str], now: int) -> dict[str, int]:
