@@ -1,20 +1,24 @@
-"""README.md and README.zh.md say the same: the same outline, the same commands and code."""
+"""README.md and README.zh.md say the same: the same outline, the same commands and code, the demo in their language."""
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
+from sso_server.cli.demo_words import STEPS
 from tests.house.sources import ROOT
 
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh.md"
 
 
 def split(text: str) -> tuple[list[int], list[str]]:
-    """The levels of the headings, and the code blocks without their comments (those are translated)."""
-    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    """The levels of the headings, and the code blocks without what is translated: comments, what a program prints."""
+    blocks = re.findall(r"^```([^\n]*)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     prose = re.sub(r"^```[^\n]*\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return [len(marks) for marks in re.findall(r"^(#+) ", prose, flags=re.MULTILINE)], [code(block) for block in blocks]
+    return [len(marks) for marks in re.findall(r"^(#+) ", prose, flags=re.MULTILINE)], [
+        code(block) for kind, block in blocks if kind != "text"
+    ]
 
 
 def code(block: str) -> str:
@@ -37,6 +41,22 @@ def test_both_have_the_same_outline(readmes: tuple[tuple[list[int], list[str]], 
 def test_both_have_the_same_code_blocks(readmes: tuple[tuple[list[int], list[str]], ...]) -> None:
     (_, english), (_, chinese) = readmes
     assert chinese == english
+
+
+@pytest.mark.parametrize(("readme", "language"), [(ENGLISH, "en"), (CHINESE, "zh")])
+def test_what_the_demo_prints_is_shown_in_the_readers_language(readme: Path, language: str) -> None:
+    (shown,) = re.findall(r"^```text\n(.*?)^```", readme.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    printed = STEPS[language].format(
+        alice="....-....-....",
+        bob="....-....-....",
+        one="http://site-one.localhost:9001",
+        two="http://site-two.localhost:9002",
+        issuer="http://127.0.0.1:9000",
+        data="",
+    )
+    steps, _, last = printed.strip("\n").rpartition("\n\n")
+    assert shown.rstrip("\n") == steps
+    assert "Ctrl-C" in last
 
 
 def test_each_names_the_other() -> None:
