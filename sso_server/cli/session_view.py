@@ -79,8 +79,8 @@ def told_words(line: SiteLine, now: int) -> str:
     if row.state not in (State.PENDING, State.CLAIMED, State.ACKNOWLEDGED):
         words += f", {row.state.value.replace('_', ' ')}"
     notes = []
-    if row.attempt:
-        notes.append("1 try" if row.attempt == 1 else f"{row.attempt} tries")
+    if row.sends:
+        notes.append("1 try" if row.sends == 1 else f"{row.sends} tries")
     if row.last_error:
         notes.append(row.last_error)
     if notes:
@@ -123,7 +123,7 @@ def _line(line: SiteLine) -> dict[str, Any]:
         "state": row.state.value,
         "standing": line.standing.value,
         "safe_at": line.safe_at,
-        "attempt": row.attempt,
+        "attempt": row.sends,
         "next_attempt_at": row.next_attempt_at,
         "final_at": row.final_at,
         "last_status": row.last_status,

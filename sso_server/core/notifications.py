@@ -5,14 +5,14 @@
     refused | abandoned -> acknowledged (at a check-in or poll), pending (an administrator's retry)
     no_address -> acknowledged, refused (by a poll);  pending | claimed | abandoned -> refused (by a poll)
 
-Stores keep rows and compare `attempt`; every decision about a state is a function here (drawn in
-docs/notification-states.md).
+Stores keep rows, compare `attempt` (how often a row was claimed) and count `sends` (how often its site was called);
+every decision about a state is a function here (drawn in docs/notification-states.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sso_server.core.policy import MINUTE, SECOND
@@ -83,6 +83,8 @@ class Notification:
     """A short stable code such as `timeout`, `http_500`, `http_404/2` (the second in a row), `by:USERNAME`."""
     bulk: bool = False
     """Born with many others (a mass end, a deadline): it is sent when nothing that a person waits for is due."""
+    sends: int = 0
+    """How many calls were made. A claim that came to no call (the site was away, or busy with others) is none."""
     registered_at: int = 0
     """When the client first redeemed a ticket in this session from this store; 0: not known."""
 
@@ -110,6 +112,8 @@ class AttemptResult:
     next_attempt_at: int | None
     status: int | None
     error: str
+    sent: bool = False
+    """Whether its site was called; the store counts these in `sends`."""
 
 
 def state_at_birth(
@@ -151,14 +155,13 @@ def after_answer(row: Notification, answer: Answer, now: int, jitter: Callable[[
         next_at = row.local_until
     # Who answered for another store said nothing for this one: a status stands for a word of the site itself.
     status = None if error == OTHER_STORE else answer.status
-    return AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, state, next_at, status, error)
+    return AttemptResult(row.sid, row.client_id, row.store_id, row.attempt, state, next_at, status, error, sent=True)
 
 
-def put_back(row: Notification, now: int, not_before: int, jitter: Callable[[], float]) -> AttemptResult:
-    """The result for a claimed row that was not sent: its site is away or busy. It waits as after a failure; what the
-    last real answer was stays."""
-    next_at = min(max(now + _wait(_FIRST_WAITS_S, row.attempt, jitter), not_before), row.local_until)
-    return _kept(row, State.PENDING, next_at)
+def put_back(row: Notification, due_at: int, error: str) -> AttemptResult:
+    """The result for a claimed row that was not sent because its site is away, which `error` tells of: the code with
+    which the site's last call failed. What this row's own last call brought says more and stays."""
+    return replace(released(row, due_at), error=row.last_error or error)
 
 
 def released(row: Notification, due_at: int) -> AttemptResult:
@@ -184,14 +187,14 @@ def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], fl
         if row.store_id and answer.store_id != row.store_id:
             # Another host of the same site answered, or something in front of it that knows no stores (a maintenance
             # page, a proxy that strips headers): nothing of this store's was ended. The store hears at its check-in.
-            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.attempt + 4, jitter), OTHER_STORE
+            return State.PENDING, now + _wait(_FIRST_WAITS_S, row.sends + 5, jitter), OTHER_STORE
         return State.ACKNOWLEDGED, None, ""
     name = answer.error or f"http_{status}"
     if _is_doubtful(name):
         return _insist(row, name, _DOUBTFUL_WAITS_S, State.ABANDONED, now)
     if status is None or status in _RETRIED_STATUS or status >= 500:
         # OpenID Connect Back-Channel Logout 1.0 section 2.5: retransmit only what may recover.
-        wait = _wait(_FIRST_WAITS_S, row.attempt, jitter)
+        wait = _wait(_FIRST_WAITS_S, row.sends + 1, jitter)
         if answer.retry_after_ms is not None:
             wait = max(SECOND, min(answer.retry_after_ms, _RETRY_AFTER_CAP_MS))
         return State.PENDING, now + wait, name
@@ -217,6 +220,9 @@ def _insist(
 
 def _answers_in_a_row(row: Notification, name: str) -> int:
     """How many answers of the class of `name` came last, one after the other; the ledger keeps it in `last_error`."""
+    if not row.sends:
+        # It was never called: `last_error` tells of another row's call.
+        return 0
     before, _, count = row.last_error.partition("/")
     same = before == name or (_is_doubtful(before) and _is_doubtful(name))
     return (int(count) if count.isdecimal() else 1) if same else 0
@@ -241,7 +247,7 @@ def _kept(row: Notification, state: State, next_at: int | None) -> AttemptResult
     )
 
 
-def _wait(waits_s: tuple[int, ...], attempt: int, jitter: Callable[[], float]) -> int:
-    """Milliseconds before the next try: the table's value give or take a fifth."""
-    base = waits_s[min(attempt, len(waits_s)) - 1] * SECOND
+def _wait(waits_s: tuple[int, ...], sends: int, jitter: Callable[[], float]) -> int:
+    """Milliseconds before the next try after so many: the table's value give or take a fifth."""
+    base = waits_s[min(sends, len(waits_s)) - 1] * SECOND
     return int(base * (0.8 + 0.4 * jitter()))

@@ -188,7 +188,7 @@ def final_event(row: Notification, safe_by: int | None, now: int) -> Event:
         actor="delivery",
         data={
             "state": row.state.value,
-            "attempts": row.attempt,
+            "attempts": row.sends,
             "status": row.last_status,
             "error": row.last_error,
             "store": row.store_id,
@@ -206,7 +206,7 @@ def _kept_of(opened_at: int, address: str, user_agent: str) -> dict[str, str | i
 
 
 def _of_row(row: Notification, safe_by: int | None) -> _Line:
-    word = _word(row.final_at, row.state, row.attempt, row.last_status, row.last_error, row.store_id)
+    word = _word(row.final_at, row.state, row.sends, row.last_status, row.last_error, row.store_id)
     return _Line(row.client_id, row.store_id, row.registered_at, row.local_until, safe_by, word)
 
 

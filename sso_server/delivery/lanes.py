@@ -23,6 +23,8 @@ _MOST_WAITING_ON_PROBATION = 8
 _URGENT_IN_A_ROW = 3
 _LONGEST_WAIT_MS = 5 * SECOND
 _LONGEST_POSTPONEMENT_MS = 5 * MINUTE
+#: A row that waits for an absent site is claimed and put back once a round: fifty in a second are no burden.
+_STEP_OF_AN_ABSENT_MS = 20
 _PATIENCE = 3
 _PAUSES_S = (2, 5, 15, 30, 60)
 
@@ -46,6 +48,8 @@ class _Lane:
     failures: int = 0
     """In a row."""
     not_before: int = 0
+    last_error: str = ""
+    """The code with which its last call failed; empty if it was answered."""
     took_ms: float = 50.0
     """How long it takes to answer, smoothed."""
 
@@ -121,16 +125,21 @@ class Lanes:
             self._urgent_in_a_row = 0 if row.bulk else self._urgent_in_a_row + 1
         return row
 
-    def postponed(self, row: Notification, now: int, jitter: Callable[[], float]) -> AttemptResult:
+    def postponed(self, row: Notification, now: int) -> AttemptResult:
         """What becomes of a claimed row that isn't to be sent now.
 
-        A site that is away: the row waits as after a failure. One that is only busy: each row gets the moment when its
-        turn will have come, so that thousands of them are neither sent too late nor claimed over and over.
+        A site that is only busy: each row gets the moment when its turn will have come, so that thousands of them are
+        neither sent too late nor claimed over and over. One that is away: the row is due when the site may be called
+        again, one after the other, so that all are told soon after it is back. How often *it* was called decides
+        nothing here: it wasn't.
         """
         lane = self._lanes[row.client_id]
+        queue = lane.queue(bulk=row.bulk)
         if not lane.answered or now < lane.not_before:
-            return put_back(row, now, lane.not_before, jitter)
-        queue, step_ms = lane.queue(bulk=row.bulk), lane.step_ms(bulk=row.bulk)
+            queue.next_slot = max(queue.next_slot, lane.not_before, now + SECOND) + _STEP_OF_AN_ABSENT_MS
+            queue.next_slot = min(queue.next_slot, now + _LONGEST_POSTPONEMENT_MS)
+            return put_back(row, int(queue.next_slot), lane.last_error)
+        step_ms = lane.step_ms(bulk=row.bulk)
         queue.next_slot = max(queue.next_slot, now + lane.ahead(bulk=row.bulk) * step_ms) + step_ms
         return released(row, min(int(queue.next_slot) + 1, now + _LONGEST_POSTPONEMENT_MS))
 
@@ -142,11 +151,15 @@ class Lanes:
         if answer is None:
             return
         if answer.status is not None and answer.status < 500 and answer.status not in (408, 425, 429):
-            lane.answered, lane.failures, lane.not_before = True, 0, 0
+            if not lane.answered:
+                # What slots were given to while it was away says nothing about how busy it is.
+                lane.urgent.next_slot = lane.bulk.next_slot = 0.0
+            lane.answered, lane.failures, lane.not_before, lane.last_error = True, 0, 0, ""
             lane.took_ms += (max(1, took_ms) - lane.took_ms) / 8
             return
         lane.answered = False
         lane.failures += 1
+        lane.last_error = answer.error or f"http_{answer.status}"
         if lane.failures >= _PATIENCE:
             # Short on purpose: it spares the site and our slots, each row's own schedule decides the long waits.
             pause_s = _PAUSES_S[min(lane.failures - _PATIENCE, len(_PAUSES_S) - 1)]

@@ -175,8 +175,9 @@ class Worker:
     def take_over(self, is_dead: Callable[[str], bool]) -> int:
         """Release what dead workers had claimed, so that it needn't wait for the claims to run out; how many rows.
 
-        Safe even if one of them lives: its attempt no longer matches, only a success of it still counts.
-        Raises Unavailable.
+        Safe even if one of them lives: its attempt no longer matches, only a success of it still counts. Runs beside
+        this worker, which may have a dead one's name (a container's processes are numbered alike): under it only what
+        was claimed before this one was made. Raises Unavailable.
         """
         if not self._guard.is_right():
             return 0
@@ -241,13 +242,13 @@ class Worker:
         if settled is not None:
             self._clerk.put(settled)
         elif not self._lanes.add(row, now):
-            self._clerk.put(self._lanes.postponed(row, now, self._jitter))
+            self._clerk.put(self._lanes.postponed(row, now))
 
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         """Start what may be started. A send that hangs for a second no longer takes a slot from the others."""
         now = self._clock.now()
         for row in self._lanes.take_surplus(now):
-            self._clerk.put(self._lanes.postponed(row, now, self._jitter))
+            self._clerk.put(self._lanes.postponed(row, now))
         while len(self._begun) < self._concurrency * _THREADS_PER_SLOT:
             late = monotonic() - _SLOW_S
             if sum(begun > late for begun in self._begun.values()) >= self._concurrency:
@@ -321,7 +322,7 @@ class Worker:
             "notification_sent",
             client_id=row.client_id,
             sid=row.sid,
-            attempt=row.attempt,
+            attempt=row.sends + 1,
             state=result.state.value,
             status=result.status,
             error=result.error,

@@ -88,6 +88,16 @@ def test_a_failure_is_tried_again_when_its_time_comes(stores):
     assert claim(stores, now=NOW + MINUTE)[0].attempt == 2
 
 
+def test_only_what_was_sent_counts_as_a_try(stores):
+    session = ended(stores)
+    for number, sent in enumerate((False, True, False, True)):
+        now = NOW + number * MINUTE
+        (row,) = claim(stores, now=now)
+        stores.outbox.record([a_result(row, State.PENDING, next_attempt_at=now + MINUTE, sent=sent)], now + 1)
+    found = row_of(stores, session)
+    assert (found.attempt, found.sends) == (4, 2)
+
+
 def test_success_from_any_attempt_wins(stores):
     session = ended(stores)
     (first,) = claim(stores, "slow")

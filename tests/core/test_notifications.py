@@ -1,5 +1,7 @@
 """What each answer means for a row, as a table (design: sign-out, retry), and what a row is born as."""
 
+from dataclasses import replace
+
 import pytest
 
 from sso_server.core.notifications import (
@@ -40,6 +42,7 @@ def row(
         local_until=local_until,
         state=State.CLAIMED,
         attempt=attempt,
+        sends=attempt - 1,
         last_error=last_error,
         last_status=last_status,
     )
@@ -161,17 +164,27 @@ def test_any_other_4xx_is_final(status: int) -> None:
 def test_a_try_that_would_come_too_late_becomes_the_moment_when_the_row_is_moot() -> None:
     soon = row(12, local_until=NOW + 60_000)
     assert after_answer(soon, Answer(500), NOW, middle).next_attempt_at == NOW + 60_000
-    assert put_back(soon, NOW, 0, middle).next_attempt_at == NOW + 60_000
+    assert put_back(soon, NOW + 61_000, "timeout").next_attempt_at == NOW + 60_000
 
 
 def test_a_row_that_was_not_sent_keeps_what_its_site_said_last() -> None:
     kept = row(3, last_error="http_404/2", last_status=404)
-    for result in (put_back(kept, NOW, 0, middle), released(kept, NOW), moot(kept)):
+    for result in (put_back(kept, NOW, "timeout"), released(kept, NOW), moot(kept)):
         assert (result.status, result.error, result.attempt) == (404, "http_404/2", 3)
-    assert put_back(kept, NOW, 0, middle).next_attempt_at == NOW + 15_000
-    assert put_back(kept, NOW, NOW + 40_000, middle).next_attempt_at == NOW + 40_000
+        assert not result.sent
+    assert put_back(kept, NOW + 40_000, "timeout").next_attempt_at == NOW + 40_000
     assert released(kept, NOW).next_attempt_at == NOW
     assert moot(kept).state is State.MOOT
+
+
+def test_a_row_that_was_never_called_tells_of_its_absent_site_and_keeps_all_of_its_tries() -> None:
+    result = put_back(row(9), NOW + 1000, "url_forbidden")
+    assert (result.status, result.error, result.sent) == (None, "url_forbidden", False)
+    given = replace(row(9), sends=0, last_error=result.error)
+    answered = after_answer(given, Answer(404), NOW, middle)
+    assert (answered.error, answered.sent) == ("http_404", True), "the first answer that it got itself"
+    failed = after_answer(given, Answer(503), NOW, middle)
+    assert failed.next_attempt_at == NOW + 1000, "and the first wait, however often it was claimed"
 
 
 def test_a_client_without_an_address_is_abandoned_by_name() -> None:

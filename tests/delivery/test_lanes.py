@@ -117,7 +117,7 @@ def test_a_busy_site_s_surplus_is_due_when_its_turn_will_have_come() -> None:
     while lanes.add(row("a"), NOW):
         accepted += 1
     assert 450 <= accepted <= 500
-    due = [lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at for _ in range(1000)]
+    due = [lanes.postponed(row("a"), NOW).next_attempt_at for _ in range(1000)]
     # Four at once and 40 ms each: a hundred a second, behind those that wait here already.
     assert due == sorted(due)
     assert 4_500 <= due[0] - NOW <= 5_100
@@ -131,13 +131,37 @@ def test_a_slow_site_has_few_waiting_because_claims_run_out() -> None:
         lanes.take()
         lanes.finish(row("a"), OK, NOW, took_ms=2000)
     assert sum(lanes.add(row("a"), NOW) for _ in range(100)) <= 12
-    far = [lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at for _ in range(5000)]
+    far = [lanes.postponed(row("a"), NOW).next_attempt_at for _ in range(5000)]
     assert far[-1] == NOW + 300_000
 
 
-def test_what_a_failing_site_can_t_take_waits_as_after_a_failure() -> None:
-    lanes = filled(Lanes(), *["a"] * 8)
-    assert lanes.postponed(replace(row("a"), attempt=3), NOW, lambda: 0.5).next_attempt_at == NOW + 15_000
+def test_what_an_absent_site_can_t_take_is_due_when_it_may_be_called_again_one_after_the_other() -> None:
+    lanes = Lanes()
+    for _ in range(3):
+        filled(lanes, "a")
+        lanes.take()
+        lanes.finish(row("a"), AWAY, NOW)
+    due = [lanes.postponed(replace(row("a"), attempt=9), NOW) for _ in range(30_000)]
+    assert {one.error for one in due} == {"timeout"}
+    assert [one.next_attempt_at for one in due[:3]] == [NOW + 2020, NOW + 2040, NOW + 2060]
+    assert due[-1].next_attempt_at == NOW + 300_000, "never so late that nobody would notice that it is back"
+
+
+def test_slots_given_while_a_site_was_away_delay_nobody_once_it_is_back() -> None:
+    lanes = Lanes()
+    for _ in range(3):
+        filled(lanes, "a")
+        lanes.take()
+        lanes.finish(row("a"), AWAY, NOW)
+    for _ in range(10_000):
+        lanes.postponed(row("a"), NOW)
+    back = lanes.not_before("a")
+    assert lanes.add(row("a"), back)
+    lanes.take()
+    lanes.finish(row("a"), OK, back, took_ms=40)
+    due = lanes.postponed(row("a"), back).next_attempt_at
+    assert due is not None
+    assert due < back + 1000
 
 
 def test_an_attempt_that_failed_at_the_centre_says_nothing_about_the_site() -> None:

@@ -90,8 +90,8 @@ def test_a_site_s_lane_full_of_a_mass_end_takes_what_somebody_waits_for() -> Non
             pass
     assert lanes._waiting[False] == empty._waiting[False]
     # Only its own class is ahead of it, and both of the others.
-    urgent = lanes.postponed(row("a"), NOW, lambda: 0.5).next_attempt_at
-    bulk = lanes.postponed(row("a", bulk=True), NOW, lambda: 0.5).next_attempt_at
+    urgent = lanes.postponed(row("a"), NOW).next_attempt_at
+    bulk = lanes.postponed(row("a", bulk=True), NOW).next_attempt_at
     assert urgent is not None
     assert bulk is not None
     assert urgent < bulk

@@ -190,5 +190,6 @@ def a_result(row: Notification, state: State, **changes: Any) -> AttemptResult:
         next_attempt_at=None,
         status=200 if state is State.ACKNOWLEDGED else 500,
         error="" if state is State.ACKNOWLEDGED else "http_500",
+        sent=True,
     )
     return replace(result, **changes)

@@ -178,7 +178,8 @@ class Outbox(Protocol):
         workers. The classes stand in two queues: however long that of mass ends is, the other is found at once."""
 
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
-        """Write outcomes. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match."""
+        """Write outcomes. Acknowledged always wins; anything else only if `attempt` and state `claimed` still match.
+        What was `sent` counts `sends` up by one."""
 
     def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
         """Rows of either class whose claim (of at most `claim_ms`) is not over; found at once, however many sessions

@@ -92,7 +92,7 @@ def _told(line: SiteLine) -> SiteOnMap:
         state=row.state.value,
         standing=line.standing.value,
         after_ms=max(0, row.final_at - row.ended_at) if row.final_at is not None else None,
-        attempt=row.attempt,
+        attempt=row.sends,
         error=row.last_error,
         safe_at=line.safe_at,
     )

@@ -115,7 +115,7 @@ def _shown(line: SiteLine, now: int) -> ShownLine:
 def has_failed(row: Notification) -> bool:
     """Whether the page says of it that it couldn't be reached."""
     # The first attempt is on its way for a moment; only one that failed is worth a warning.
-    return bool(row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
+    return bool(row.sends or row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
 
 
 def _is_worth_a_retry(row: Notification, now: int) -> bool:

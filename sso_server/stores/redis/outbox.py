@@ -44,11 +44,11 @@ class RedisOutbox:
             name = records.row_name(r.sid, r.client_id, r.store_id)
             next_at = "" if r.next_attempt_at is None else r.next_attempt_at
             status = "" if r.status is None else r.status
-            batches.setdefault(bucket, []).extend((name, r.attempt, r.state.value, next_at, status, r.error))
+            batches.setdefault(bucket, []).extend(
+                (name, r.attempt, r.state.value, next_at, status, r.error, int(r.sent))
+            )
         self._link.send_all([step("record", self._keys.bucket(b), now, *words) for b, words in batches.items()])
 
-    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
-        """See ports.Outbox. In the past: a row is due already."""
     def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
         """See ports.Outbox. At most `_MOST_LOOKED_AT` entries of each set, in steps short enough for others to go
         between them."""
@@ -64,4 +64,6 @@ class RedisOutbox:
                         return claimed[:limit]
         return claimed
 
+    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
+        """See ports.Outbox. In the past: a row is due already."""
         return lowest_score(self._link, self._keys, *(_KINDS if bulk is None else (_KINDS[bulk],)))

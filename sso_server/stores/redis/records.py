@@ -132,6 +132,8 @@ def notification(flat: Any) -> Notification | None:
             last_status=_optional(f, "last_status"),
             last_error=f.get("last_error", ""),
             bulk=f.get("bulk") == "1",
+            # A row of before calls were counted: every claim was taken for one.
+            sends=int(f.get("sends", f["attempt"])),
             registered_at=int(f.get("registered_at", "0")),
         )
     except _BROKEN:

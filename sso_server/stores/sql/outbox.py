@@ -67,6 +67,7 @@ _RECORD = (
         to_archive_at=bindparam("_final"),
         last_status=bindparam("_status"),
         last_error=bindparam("_error"),
+        sends=notifications.c.sends + bindparam("_sent"),
         claimed_by="",
         claimed_until=0,
     )
@@ -112,7 +113,6 @@ class SqlOutbox:
             if successes:
                 connection.execute(_RECORD_SUCCESS, successes)
 
-    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
     def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
         """Rows whose claim is not over; see ports.Outbox. Raises Unavailable."""
         values = {"_now": now, "_until": now + claim_ms, "_limit": limit}
@@ -120,6 +120,7 @@ class SqlOutbox:
             rows = [row for bulk in (False, True) for row in connection.execute(_CLAIMED, {**values, "_bulk": bulk})]
         return [notification_of(row) for row in rows[:limit]]
 
+    def next_due(self, now: int, *, bulk: bool | None = None) -> int | None:
         """When the next row of the class (None: of either) is due (ms), in the past if it is overdue; None when there
         is none. Raises Unavailable."""
         del now  # the moment stands in the row
@@ -141,4 +142,5 @@ def _values(result: AttemptResult, now: int) -> dict[str, object]:
         "_final": now if result.state.is_final else None,
         "_status": result.status,
         "_error": result.error,
+        "_sent": int(result.sent),
     }

@@ -125,6 +125,7 @@ def notification_of(row: Row[Any]) -> Notification:
         last_status=row.last_status,
         last_error=row.last_error,
         bulk=row.bulk,
+        sends=row.sends,
         registered_at=row.registered_at,
     )
 
@@ -150,6 +151,7 @@ def notification_values(row: Notification) -> dict[str, object]:
         "last_status": row.last_status,
         "last_error": row.last_error,
         "bulk": row.bulk,
+        "sends": row.sends,
         "registered_at": row.registered_at,
         "due_at": row.next_attempt_at,
         "to_archive_at": row.final_at,

@@ -130,6 +130,7 @@ notifications = Table(
     _text("last_error"),
     Column("bulk", Boolean, nullable=False, server_default=sa_false()),
     Column("registered_at", BigInteger, nullable=False, server_default="0"),
+    Column("sends", Integer, nullable=False, server_default="0"),
     # Two columns that only the indexes need: when a worker may take the row (the next attempt, or the end of a claim),
     # and since when a final row waits for the audit.
     _ms("due_at", optional=True),

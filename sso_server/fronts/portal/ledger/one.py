@@ -188,7 +188,7 @@ def _row(line: SiteLine, now: int) -> Row:
     return Row(
         line=line,
         state=str(words.STATES[row.state]),
-        attempts=row.attempt,
+        attempts=row.sends,
         answer=answer,
         cure=cure,
         next_try=_next_try(row, now),

@@ -52,7 +52,7 @@ local function end_session(sid, s, reason, now, bulk)
     local row = {
       sid = sid, client_id = site.client_id, store_id = site.store_id, kind = site.kind, logout_uri = site.logout_uri,
       user_id = s.user_id or '', reason = reason, ended_at = s.ended_at, local_until = int(site.local_until),
-      state = state, attempt = '0', bulk = bulk and '1' or '0',
+      state = state, attempt = '0', sends = '0', bulk = bulk and '1' or '0',
       registered_at = int(site.registered_at),
     }
     if first_at then row.next_attempt_at = int(first_at) end

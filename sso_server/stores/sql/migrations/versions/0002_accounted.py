@@ -16,6 +16,9 @@ def upgrade() -> None:
     op.add_column("clients", sa.Column("delivery", sa.Text(), server_default="push", nullable=False))
     op.add_column("notifications", sa.Column("bulk", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("notifications", sa.Column("registered_at", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("notifications", sa.Column("sends", sa.Integer(), server_default="0", nullable=False))
+    # Until now every claim was taken for a call; for rows of before nothing better is known.
+    op.execute("UPDATE notifications SET sends = attempt")
     op.add_column("site_stores", sa.Column("lapsed_from", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("site_stores", sa.Column("lapsed_to", sa.BigInteger(), server_default="0", nullable=False))
     op.drop_index("ix_notifications_due_at", table_name="notifications")
@@ -57,6 +60,7 @@ def downgrade() -> None:
     )
     op.drop_column("site_stores", "lapsed_to")
     op.drop_column("site_stores", "lapsed_from")
+    op.drop_column("notifications", "sends")
     op.drop_column("notifications", "registered_at")
     op.drop_column("notifications", "bulk")
     op.drop_column("clients", "delivery")
