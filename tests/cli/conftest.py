@@ -51,10 +51,15 @@ class Sso:
         return wiring.build(config.load(self.env))
 
 
+def settings_at(data: Path) -> dict[str, str]:
+    """With cheap password hashes."""
+    return {"SSO_DATA_DIR": str(data), "SSO_HASH_MEMORY_KIB": "8192", "SSO_LOG_FORMAT": "json"}
+
+
 @pytest.fixture
 def sso(tmp_path: Path) -> Sso:
     """On an empty data directory that doesn't exist yet."""
-    return Sso({"SSO_DATA_DIR": str(tmp_path / "data"), "SSO_HASH_MEMORY_KIB": "8192", "SSO_LOG_FORMAT": "json"})
+    return Sso(settings_at(tmp_path / "data"))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The logout doctor: for each class of fault one small real site that has it, found under its code; no false alarm."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from sso_server.core.check_in import CheckIn
 from sso_server.core.polls import PollReport
 from sso_server.crypto.key_pairs import make_private_key, public_jwk
-from tests.cli.conftest import STORE, Sso
+from tests.cli.conftest import STORE, Sso, settings_at
 from tests.support.certificates import Authority, make_authority
 from tests.support.ports import free_port
 from tests.support.receivers import Posted, Receiver, Reply
@@ -22,12 +23,29 @@ HTML = "<!DOCTYPE html><title>Shop</title>"
 Doctor = Callable[..., dict[str, Any]]
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A centre's data with the tables, the keys and one site, to be copied: making them takes long."""
+    data = tmp_path_factory.mktemp("prepared") / "data"
+    sso = Sso(settings_at(data))
+    sso.run("client", "add", "shop", "--redirect-uri", "http://127.0.0.1:5000/cb")
+    built = sso.built()
+    built.signing_keys.ensure_keys()
+    built.close()
+    return data
+
+
+@pytest.fixture
+def sso(prepared: Path, tmp_path: Path) -> Sso:
+    """With one site, `shop`."""
+    shutil.copytree(prepared, tmp_path / "data")
+    return Sso(settings_at(tmp_path / "data"))
+
+
 @pytest.fixture
 def jwks(sso: Sso) -> list[dict[str, str]]:
     """The centre's public keys."""
-    sso.run("client", "list")  # makes the tables
     built = sso.built()
-    built.signing_keys.ensure_keys()
     keys = built.services.signer.jwks()
     built.close()
     return keys
@@ -41,8 +59,6 @@ def receiver(jwks: list[dict[str, str]]) -> Callable[..., Receiver]:
 @pytest.fixture
 def doctor(sso: Sso) -> Doctor:
     """Registers the address and examines it: the report, by `checks` a finding for each check."""
-
-    sso.run("client", "add", "shop", "--redirect-uri", "http://127.0.0.1:5000/cb")
 
     def examine(url: str, *, code: int = 1, update: tuple[str, ...] = ()) -> dict[str, Any]:
         sso.run("client", "update", "shop", "--backchannel-logout-uri", url, *update)
@@ -285,7 +301,7 @@ def test_a_port_that_speaks_plain_http(doctor: Doctor, receiver: Callable[..., R
 
 
 def test_a_site_that_asks_by_itself_is_not_called(sso: Sso) -> None:
-    sso.run("client", "add", "shop", "--redirect-uri", "http://127.0.0.1:5000/cb", "--delivery", "poll")
+    sso.run("client", "update", "shop", "--delivery", "poll")
 
     def report() -> dict[str, Any]:
         told: dict[str, Any] = json.loads(sso.run("client", "test", "shop", "--json").stdout)
