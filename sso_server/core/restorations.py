@@ -37,6 +37,8 @@ class Cause(StrEnum):
     """Another server answers, or another life of the same one."""
     HEARTBEAT = "heartbeat"
     """The store has lost a heartbeat that was noted in SQL after it had been written there."""
+    SIDE_FILE = "side_file"
+    """The SQLite file has lost a heartbeat that was noted beside it after it had been written there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Past:
     incarnation: str = ""
     """Changes when another server, or another life of it, answers. Empty: it won't say."""
     heartbeat: int | None = None
+    is_behind: bool = False
+    """It has lost a heartbeat that it had once, as is noted outside of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,4 +254,4 @@ def _proof(state: RestorationState, past: Past) -> Cause | None:
         return Cause.INCARNATION
     if past.heartbeat is not None and past.heartbeat < state.heartbeat:
         return Cause.HEARTBEAT
-    return None
+    return Cause.SIDE_FILE if past.is_behind else None

@@ -79,7 +79,7 @@ class Restoring:
         is_same = before.incarnation == restoration.incarnation
         since = restoration.since if is_same and (before.heartbeat or 0) >= restoration.since + SINCE_MARGIN_MS else 0
         # From here on ordinary looks compare with this: a store that goes back while we work is found out by them.
-        now = self._past.beat(max(self._clock.now(), state.heartbeat), 0)
+        now = self._past.beat(max(self._clock.now(), state.heartbeat), -1)
         if now.heartbeat is not None:
             self._store.note_heartbeat(now.heartbeat)
         self._late = state.journal_end

@@ -238,7 +238,8 @@ class PastStore(Protocol):
 
     def beat(self, now: int, floor: int) -> Past:
         """heartbeat = max(it, now), unless it is smaller than `floor` (ms): then it was lost, and nothing is written.
-        The past as it is afterwards. A store that keeps no heartbeat only looks."""
+        The past as it is afterwards. -1: in any case, so that it is the one to compare with from here on. A store that
+        keeps no heartbeat only looks."""
 
 
 class StoreHealth(Protocol):

@@ -149,7 +149,7 @@ class SqlCheckIns:
                 connection.execute(_TOUCH, {**store, "_sids": chunk})
             unknown = _register(connection, report, live, now)
             at, problem = _note(connection, report, now)
-            past = read_past(connection, is_sqlite=self._database.is_sqlite)
+            past = read_past(connection, self._database)
             rows = connection.execute(_ENDS, {**store, "_limit": limit + 1}).all()
         ends = [EndNotice(row.sid, row.reason, row.ended_at) for row in rows[:limit]]
         listed = {row.sid for row in rows}
