@@ -19,6 +19,9 @@ _WAIT_STEP_S = 0.05
 _WAIT_STEPS = 60  # 3 s
 _REST_EXPIRED_MS = 1000
 _REST_RENEWING_MS = 5000
+_TELL_RESTING_S = (
+    1.0  # an attempt has failed a moment ago: a click that must be told tries its luck no longer than this
+)
 # Where no lease is known to set the pace (other providers): activity is noted once a minute.
 _COARSE_MS = 60_000
 
@@ -31,6 +34,7 @@ class Admission:
         self._journal = journal
         self._check_in = check_in
         self._clock = clock
+        self._silent_until_ms = 0
 
     def admit(self, cookie_hash: str, *, activity: bool) -> LocalSession | None:
         """The live session of a cookie, or None. Raises LeaseExpired when nobody can confirm it.
@@ -67,19 +71,37 @@ class Admission:
                 # Whoever is asking may have read the store before this click was in it, and nobody may come after.
                 time.sleep(_WAIT_STEP_S)
                 turn = self._take_turn(session, rest_ms, early=True)
-            if turn is Turn.MINE and not self._check_in.run(total_s=_ASK_S).confirmed:
-                self._journal.give_turn_back()  # a long list, or many ends: the next request goes on with it
+            if turn is Turn.MINE:
+                if not self._check_in.run(total_s=_ASK_S).confirmed:
+                    self._journal.give_turn_back()  # a long list, or many ends: the next request goes on with it
+            elif overdue and turn is Turn.BUSY:
+                self._tell_past_the_store(session)
+            elif overdue and turn is Turn.RESTING:
+                self._tell_while_resting(session)
         except SSOError as error:
             log.debug("renewal put off: %s", error)
             if overdue and error.code.startswith("store_"):
                 self._tell_past_the_store(session)
 
-    def _tell_past_the_store(self, session: LocalSession) -> None:
-        """The centre must hear of this click, and the store can't keep it until a later one comes to tell it."""
+    def _tell_past_the_store(self, session: LocalSession, total_s: float = _ASK_S) -> bool:
+        """The centre must hear of this click at once: nobody may come after to tell it. True if it did."""
         try:
-            self._check_in.tell_active(session.sid or "", _ASK_S)
+            self._check_in.tell_active(session.sid or "", total_s)
         except SSOError as error:
-            log.warning("activity neither noted nor told: %s", error)
+            log.warning("activity not told: %s", error)
+            return False
+        return True
+
+    def _tell_while_resting(self, session: LocalSession) -> None:
+        """Another's attempt failed, yet the centre may be back. While it isn't, one request in two seconds tries."""
+        moment_ms, until_ms = self._clock.boot_ms(), self._silent_until_ms
+        pause_ms = int(2000 * _TELL_RESTING_S)
+        if moment_ms < until_ms <= moment_ms + pause_ms:
+            return
+        if 0 <= moment_ms - until_ms < _REST_RENEWING_MS:
+            self._silent_until_ms = moment_ms + pause_ms  # the last one failed, so the others don't wait for this one
+        told = self._tell_past_the_store(session, _TELL_RESTING_S)
+        self._silent_until_ms = 0 if told else self._clock.boot_ms() + pause_ms
 
     def _take_turn(self, session: LocalSession, rest_ms: int, *, early: bool) -> Turn | None:
         """The right to ask; None if asking has become needless: another's answer came between judging and taking."""

@@ -222,8 +222,8 @@ class _Views:
         origin = request.headers.get("Origin", "null")
         if origin != "null":
             return origin_of(origin) == self._sso.own_origin
-        # A browser that says nothing, after a sign-out of this site only: the session's cookie is gone, so `logout_form`
-        # proves nothing. Anybody can have a `left` of their own, so it must be the one that this browser was given.
+        # A browser that says nothing, after a sign-out of this site only: the cookie that `logout_form` is tied to is
+        # gone. Anybody can have a `left` of their own, so it must be the one that this browser was given.
         left = request.form.get("left")
         return self._sso.client.is_left(left) and request.cookies.get(self._sso.cookie_names.left) == hashed(left or "")
 

@@ -123,6 +123,48 @@ def test_a_click_while_another_asks_is_told_when_that_one_is_done(
     assert [quiet[1].sid in told["active"] for told in centre.check_ins[before:]] == [False, True]
 
 
+def test_a_click_while_another_asks_for_long_is_told_past_it(
+    quiet, person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    busy, _ = person.sign_in()
+    client.find_session(busy)
+    clock.go(91)
+    answer, asked, clicked = centre.check_in, threading.Event(), threading.Event()
+
+    def slow(told):
+        if not asked.is_set():
+            asked.set()
+            clicked.wait(2.5)
+        return answer(told)
+
+    centre.check_in = slow
+    before = len(centre.check_ins)
+    other = threading.Thread(target=client.find_session, args=(busy,))
+    other.start()
+    assert asked.wait(5)
+    assert client.find_session(quiet[0]) is not None
+    assert reported(centre, quiet[1], before) == 1, "nobody may come after to tell it"
+    clicked.set()
+    other.join()
+
+
+def test_a_click_soon_after_anothers_attempt_failed_is_told_all_the_same(
+    quiet, person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    busy, _ = person.sign_in()
+    clock.go(91)
+    centre.failing["/check-in"] = 503
+    client.find_session(busy)
+    asked, before = centre.calls("/check-in"), len(centre.check_ins)
+    for _ in range(5):
+        assert client.find_session(quiet[0]) is not None
+    assert centre.calls("/check-in") == asked + 1, "a centre that is down isn't asked with each click"
+    centre.failing.clear()
+    clock.go(2.1)
+    assert client.find_session(quiet[0]) is not None
+    assert reported(centre, quiet[1], before) == 1
+
+
 def served_at(client: SSOClient, session: LocalSession, clock: MovedClock) -> int:
     return client.store.sessions.find(session.cookie_hash, clock.wall_ms())[0].served_at_ms
 
