@@ -133,7 +133,8 @@ class _Views:
         if done.logout_url is not None:
             response = go(done.logout_url, 303)
         elif scope == "everywhere":
-            return sso.render(logout_pages.not_everywhere_page(sso.language, self._logout_form()), 503)
+            form, signed_in = self._logout_form(), done.was_signed_in
+            return sso.render(logout_pages.not_everywhere_page(sso.language, form, signed_in=signed_in), 503)
         elif scope == "site" and not done.was_signed_in:
             response = sso.render(logout_pages.nobody_page(sso.language))
         elif scope == "site":

@@ -17,13 +17,17 @@ _WORDS = {
         "everywhere_hint": "The sign-in service asks once more, then ends all your sessions, on every device.",
         "stay": "Stay signed in",
         "left_title": "Signed out of this site only",
-        "left_text": "You are still signed in at the sign-in service, and at the other sites that you opened in this "
-        "browser. If you open this site again, it signs you in without asking.",
+        "left_text": "Nobody else was told. Unless you were signed out there meanwhile, you are still signed in at the "
+        "sign-in service, and at the other sites that you opened in this browser; if you then open this site again, it "
+        "signs you in without asking.",
         "left_browser": "Sign out everywhere in this browser",
         "back": "Back to this site",
         "not_everywhere_title": "Nothing was signed out",
         "not_everywhere_text": "The sign-in service can't be reached just now, so your other devices can't be signed "
         "out. You are still signed in here. You can sign out in this browser now, and on all devices later.",
+        "not_anywhere_title": "Nothing was signed out",
+        "not_anywhere_text": "The sign-in service can't be reached just now, so your devices can't be signed out. "
+        "You aren't signed in at this site.",
         "again": "Try again",
         "nobody_title": "You aren't signed in here",
         "nobody_text": "There is nothing to sign out of at this site.",
@@ -43,12 +47,15 @@ _WORDS = {
         "everywhere_hint": "认证中心会再次确认，然后结束您在所有设备上的全部会话。",
         "stay": "保持登录",
         "left_title": "仅退出了本站",
-        "left_text": "您在认证中心以及在此浏览器中打开过的其他站点仍处于登录状态。再次打开本站时，将不经询问直接登录。",
+        "left_text": "没有通知其他任何地方。除非您在此期间已在那里退出，否则您在认证中心以及在此浏览器中打开过的其他"
+        "站点仍处于登录状态；此时再次打开本站，将不经询问直接登录。",
         "left_browser": "退出此浏览器中的所有站点",
         "back": "返回本站",
         "not_everywhere_title": "没有退出任何登录",
         "not_everywhere_text": "暂时无法连接认证中心，因此无法退出您的其他设备。您在本站仍处于登录状态。"
         "您可以现在退出此浏览器，稍后再退出所有设备。",
+        "not_anywhere_title": "没有退出任何登录",
+        "not_anywhere_text": "暂时无法连接认证中心，因此无法退出您的设备。您没有在本站登录。",
         "again": "重试",
         "nobody_title": "您没有在本站登录",
         "nobody_text": "本站没有需要退出的登录。",
@@ -82,12 +89,12 @@ def left_page(lang: str, form: LogoutForm) -> str:
     return page(lang, *_pair(lang, "left"), [], _form(form, f'<div class="row">{buttons}</div>'))
 
 
-def not_everywhere_page(lang: str, form: LogoutForm) -> str:
-    """The centre's page for all devices can't be had: nothing has ended."""
-    buttons = (
-        _button(lang, "everywhere", "again") + _button(lang, "browser", "left_browser") + _way(lang, "back", form.back)
-    )
-    return page(lang, *_pair(lang, "not_everywhere"), [], _form(form, f'<div class="row">{buttons}</div>'))
+def not_everywhere_page(lang: str, form: LogoutForm, *, signed_in: bool) -> str:
+    """The centre's page for all devices can't be had: nothing has ended. `signed_in` if there is a session here."""
+    here = _button(lang, "browser", "left_browser") if signed_in else ""
+    buttons = _button(lang, "everywhere", "again") + here + _way(lang, "back", form.back)
+    words = _pair(lang, "not_everywhere" if signed_in else "not_anywhere")
+    return page(lang, *words, [], _form(form, f'<div class="row">{buttons}</div>'))
 
 
 def nobody_page(lang: str) -> str:

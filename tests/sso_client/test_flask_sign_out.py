@@ -84,6 +84,32 @@ def test_everywhere_while_the_centre_is_down_says_that_nothing_ended(alice: Brow
     assert alice.get("/").status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "You aren&#x27;t signed in at this site"), ("zh", "您没有在本站登录")]
+)
+def test_everywhere_while_the_centre_is_down_does_not_claim_a_session_that_is_not_there(
+    language: str, words: str, site: Flask, centre: FakeProvider
+) -> None:
+    centre.down()
+    headers = SAME | {"Accept-Language": language}
+    page = site.test_client().post("/sso/logout", data={"scope": "everywhere"}, headers=headers)
+    assert page.status_code == 503
+    assert words in page.text
+    assert re.findall(r'name="scope" value="(\w+)"', page.text) == ["everywhere"]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Unless you were signed out there meanwhile"), ("zh", "除非您在此期间")]
+)
+def test_this_site_only_claims_nothing_about_a_centre_that_was_not_asked(
+    language: str, words: str, alice: Browser, centre: FakeProvider
+) -> None:
+    centre.end(SID)
+    centre.down()
+    headers = SAME | {"Accept-Language": language}
+    assert words in alice.http.post("/sso/logout", data={"scope": "site"}, headers=headers).text
+
+
 def test_a_scope_that_does_not_exist_is_an_error_page_and_ends_nothing(alice: Browser) -> None:
     page = alice.http.post("/sso/logout", data={"scope": "planet"}, headers=SAME)
     assert page.status_code == 400

@@ -123,7 +123,7 @@ def test_grace_never_covers_a_refusal(fault: int, served, client, centre: FakePr
         client.find_session(served[0])
 
 
-@pytest.mark.parametrize("fault", [500, 502, 503, 504, "hang up", "drip body"])
+@pytest.mark.parametrize("fault", [500, 502, 503, 504, 408, 425, 429, "hang up", "drip body"])
 def test_grace_covers_an_outage_for_as_long_as_the_site_chose_and_no_longer(
     fault, served, client: SSOClient, centre: FakeProvider, clock: MovedClock
 ) -> None:
