@@ -19,6 +19,8 @@ class Forwarder:
         self._target = target
         self._loop = wires.loop
         self._mode = "open"
+        self.swallowed = 0
+        """Connections that came to nothing, and pieces that got lost, because the wire was cut."""
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter | None]] = set()
         self._mended = asyncio.Event()
         wires.all.append(self)
@@ -50,12 +52,14 @@ class Forwarder:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._mode == "refuse":
+            self.swallowed += 1
             writer.transport.abort()
             return
         far: asyncio.StreamWriter | None = None
         pair = (writer, far)
         try:
             if self._mode == "hole":
+                self.swallowed += 1
                 self._pairs.add(pair)
                 while await reader.read(65536):
                     pass
@@ -79,7 +83,8 @@ class Forwarder:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 if self._mode == "hole":
-                    continue  # swallowed
+                    self.swallowed += 1
+                    continue
                 writer.write(data)
                 await writer.drain()
             writer.close()

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from sso_server.core.notifications import POLLED, State
 from tests.faults.evidence import Evidence, SiteRecord
-from tests.faults.plan import DEADLINES, Planned
+from tests.faults.plan import DEADLINES, ORDERS, Planned, hosts_of
 from tests.faults.sites import LEASE_S, SiteKind, stated_skew_ms
 
 #: A request that was let through just before an end was committed may be written down just after it.
 MEASURED_MS = 500
-ROWS = ("unaccounted", "acted on twice", "brought back", "overhang", "early")
+ROWS = ("unaccounted", "acted on twice", "brought back", "overhang", "early", "not seen")
 
 
 @dataclass
@@ -27,8 +27,12 @@ class Reckoning:
     states: Counter[str] = field(default_factory=Counter)
     worst_overhang_ms: int = 0
     allowed_overhang_ms: int = 0
+    latest_end_ms: int = 0
+    """From a deadline, or from an answered order, until the end was committed."""
     watched: int = 0
-    """How many ends were seen from a site's side by a request that was let through after them, or refused."""
+    """How many local sessions of people who signed out were let through at least once, at sites with the SDK."""
+    visits_over_http: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Sites `with` and `without the` SDK: how often a person signed in there over HTTP, and was to."""
     faults: dict[str, list[str]] = field(default_factory=lambda: {row: [] for row in ROWS})
 
     @property
@@ -64,7 +68,17 @@ def reckon(sessions: list[Planned], hosts: list[HostFacts], evidence: Evidence) 
         for name, cookie in planned.cookies.items():
             _at_host(planned, by_name[name], cookie, evidence, found)
     _rows(sessions, by_name, evidence, found)
+    for sdk_too in (True, False):
+        names = {host.name for host in hosts if host.kind.sdk is sdk_too}
+        planned_visits = sum(len(names & set(hosts_named(hosts, p.number))) for p in sessions if p.over_http)
+        done = sum(len(names & p.cookies.keys()) for p in sessions if p.over_http)
+        found.visits_over_http["with the" if sdk_too else "without the"] = (done, planned_visits)
     return found
+
+
+def hosts_named(hosts: list[HostFacts], number: int) -> set[str]:
+    """Where the person with this number goes."""
+    return {name for kind in {host.kind for host in hosts} for name in hosts_of(kind, number)}
 
 
 def _end(planned: Planned, evidence: Evidence, found: Reckoning) -> None:
@@ -75,6 +89,12 @@ def _end(planned: Planned, evidence: Evidence, found: Reckoning) -> None:
     due = planned.deadline if planned.reason in DEADLINES else planned.began_at
     if ended_at < due:
         found.faults["early"].append(f"{planned.sid} ({planned.reason}) ended {due - ended_at} ms before its time")
+    late = evidence.committed_at.get(planned.sid, ended_at) - max(planned.deadline, planned.answered_at)
+    if planned.reason in DEADLINES or planned.reason in ORDERS:
+        found.latest_end_ms = max(found.latest_end_ms, late)
+    elif late > MEASURED_MS and planned.reason != "site_sign_out":
+        # A site that is cut off says so to its person, and tells the centre later.
+        found.faults["unaccounted"].append(f"{planned.sid} ({planned.reason}): answered {late} ms before it ended")
     if evidence.accepted.get(planned.sid):
         found.faults["brought back"].append(f"{planned.sid} ({planned.reason}): the centre takes the old cookie")
 
@@ -142,7 +162,11 @@ def _rows(sessions: list[Planned], by_name: dict[str, HostFacts], evidence: Evid
         waits = not row.state.is_final
         found.states["waiting" if waits else row.state.value] += 1
         name = f"{sid} ({planned.reason}) at {client_id}"
-        if row.state is State.PENDING and row.next_attempt_at is None and not row.store_id and row.kind != POLLED:
+        if waits and row.store_id and (host := by_store.get((client_id, store_id))):
+            # Everything is mended, and this store has been asked about its people: it checked in, and was told.
+            if evidence.says.get((host.name, sid)) in (200, 401):
+                found.faults["unaccounted"].append(f"{name}: waiting, although its store hears and answers")
+        elif row.state is State.PENDING and row.next_attempt_at is None and not row.store_id and row.kind != POLLED:
             # A store hears at its check-in, whoever polls hears when they ask; nobody else ever would.
             found.faults["unaccounted"].append(f"{name}: waiting, and nothing is planned")
         host = by_store.get((client_id, store_id))

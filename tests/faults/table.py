@@ -13,7 +13,7 @@ def render(engine: str, scale: Scale, outcome: Outcome) -> str:
     found = outcome.reckoning
     lines = [
         f"{engine}: seed {scale.seed}, {scale.sites} sites with {outcome.hosts} hosts, {outcome.took_s:.0f} s",
-        _line("sign-outs", str(found.sign_outs), f"{found.over_http} over HTTP; {_reasons(found)}"),
+        _line("sign-outs", str(found.sign_outs), f"{found.over_http} over HTTP{_visits(found)}; {_reasons(found)}"),
         _line("notifications", str(sum(found.states.values())), _counts(found.states)),
         _line("calls", str(sum(outcome.attempts.values())), _counts(outcome.attempts)),
         _line("kill -9", str(len(outcome.killed_at)), _kills(outcome)),
@@ -21,7 +21,9 @@ def render(engine: str, scale: Scale, outcome: Outcome) -> str:
         _row(found, "acted on twice"),
         _row(found, "brought back", "sessions brought back"),
         _overhang(found),
+        _line("latest end", f"{found.latest_end_ms / 1000:.2f} s", "after a deadline, or after an answered order"),
         _row(found, "early", "early sign-outs"),
+        _row(found, "not seen", "faults not seen"),
     ]
     for row, faults in found.faults.items():
         if faults:
@@ -45,6 +47,11 @@ def _overhang(found: Reckoning) -> str:
     allowed = f"at most {found.allowed_overhang_ms / 1000:.2f} s; {found.watched} local sessions watched"
     failed = "   FAILED" if found.faults["overhang"] else ""
     return _line("worst overhang", f"{found.worst_overhang_ms / 1000:.2f} s", allowed + failed)
+
+
+def _visits(found: Reckoning) -> str:
+    done, planned = (sum(pair[i] for pair in found.visits_over_http.values()) for i in (0, 1))
+    return f", {done} of {planned} visits of sites" if planned else ""
 
 
 def _counts(counted: Counter[str]) -> str:

@@ -1,6 +1,7 @@
 """The suite's own tools do what its table relies on: points kill, wires are cut, what died is started again."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,17 +12,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.faults import __main__ as command
-from tests.faults import plan
+from tests.faults import plan, seen
 from tests.faults.conductor import Outcome
 from tests.faults.forwarder import Forwarder, Wires
 from tests.faults.keeper import Keeper
 from tests.faults.points import Points
 from tests.faults.reckoning import Reckoning
-from tests.faults.sites import SITES
+from tests.faults.sites import SITES, SiteKind
+from tests.faults.world import Host
 from tests.support.centre import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -87,11 +91,14 @@ def test_a_wire_is_cut_silently_or_loudly_and_mended(wire: Forwarder) -> None:
         wire.cut("hole")
         assert says(wire.port, kept) == "silence"
         assert says(wire.port) == "silence"
+        assert wire.swallowed == 2
         wire.cut("refuse")
         assert says(wire.port, kept) == "broken"
         assert says(wire.port) == "broken"
+    assert wire.swallowed == 3
     wire.mend()
     assert says(wire.port) == "word"
+    assert wire.swallowed == 3
 
 
 def test_what_dies_is_started_again_until_it_is_not_wanted_and_nothing_outlives_the_keeper(tmp_path: Path) -> None:
@@ -136,7 +143,58 @@ def test_there_are_twenty_sites_and_every_point_has_its_place() -> None:
     assert len(found) == len(set(found)) == 27
 
 
-@pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"early": ["a session, which nobody ended, was ended"]}, 1)])
+def a_host(name: str, fault: str, wire: Any = None, **more: Any) -> Host:
+    return Host(SiteKind(name, fault, fault=fault, **more), name, None, way_in=wire)
+
+
+def test_a_fault_that_no_call_met_did_not_happen(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    hosts = [a_host("busy", "429"), a_host("slow", "hang"), a_host("cut", "wire:in", SimpleNamespace(swallowed=0))]
+    hosts.append(a_host("away", "", down=True))
+    world: Any = SimpleNamespace(hosts={host.name: host for host in hosts})
+    calls = seen.Calls(log)
+
+    def missing() -> list[str]:
+        return [sentence.partition(":")[0] for sentence in seen.never_happened(world, calls, faults=True, hour=True)]
+
+    def called(client_id: str, error: str) -> str:
+        return json.dumps({"event": "notification_sent", "client_id": client_id, "error": error}) + "\n"
+
+    assert missing() == ["busy", "slow", "cut", "away"]
+    with log.open("a") as file:
+        # Another site's answer, another answer of this site, and half a line that a killed process left.
+        file.write(called("other", "http_429/x") + called("slow", "reset") + '{"event": "noti' + called("busy", ""))
+        file.write(called("busy", "http_429/x")[:20])
+        file.flush()
+        assert missing() == ["busy", "slow", "cut", "away"]
+        file.write(called("busy", "http_429/x")[20:] + called("slow", "timeout") + called("away", "connect/refused"))
+        file.flush()
+        assert missing() == ["cut"]
+    world.hosts["cut"].way_in.swallowed = 1
+    assert missing() == []
+    assert [seen.spoiled(host, calls) for host in hosts[:3]] == [1, 1, 1]
+
+
+def test_what_was_planned_and_never_done_is_named() -> None:
+    assert seen.never_died(["a", "b", "a", "c"], ["a"]) == [
+        "kill -9 at b: nobody came by",
+        "kill -9 at c: nobody came by",
+    ]
+    world: Any = SimpleNamespace(hosts={"shop": a_host("shop", "", sdk=True)})
+    looked_at = Reckoning(watched=1, visits_over_http={"with the": (10, 20), "without the": (0, 0)})
+    assert seen.never_watched(world, looked_at) == []
+    nothing = Reckoning(watched=0, visits_over_http={"with the": (9, 20), "without the": (0, 3)})
+    assert len(seen.never_watched(world, nothing)) == 3
+
+
+@pytest.mark.parametrize(
+    ("faults", "code"),
+    [
+        ({}, 0),
+        ({"early": ["a session, which nobody ended, was ended"]}, 1),
+        ({"not seen": ["p-500: no call met it"]}, 1),
+    ],
+)
 def test_the_command_fails_when_a_number_is_not_what_it_must_be(
     faults: dict[str, list[str]], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

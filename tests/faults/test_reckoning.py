@@ -117,8 +117,25 @@ def test_a_row_that_waits_for_nothing_is_unaccounted_unless_its_site_will_ask() 
     found.rows["sid", "blog", ""] = a_row(BLOG, State.PENDING)
     assert failed(count(found)) == {"unaccounted": 1}
     found.rows["sid", "blog", ""] = a_row(BLOG, State.PENDING, kind="poll")
-    found.rows["sid", "shop", "st-shop"] = a_row(SHOP, State.PENDING)
     assert failed(count(found)) == {}
+
+
+def test_a_stores_row_that_waits_although_the_store_answers_is_unaccounted() -> None:
+    found = evidence()
+    found.rows["sid", "shop", "st-shop"] = a_row(SHOP, State.PENDING, next_attempt_at=END * 3)
+    assert failed(count(found)) == {"unaccounted": 1}
+    # A store that answers nobody has not heard yet, and lets nobody through.
+    found.says["shop", "sid"] = 503
+    assert failed(count(found)) == {}
+
+
+def test_an_end_that_is_answered_before_it_is_there_is_unaccounted_and_an_orders_is_measured() -> None:
+    found = evidence()
+    found.committed_at["sid"] = END + 511
+    assert failed(count(found)) == {"unaccounted": 1}
+    assert failed(count(found, a_session(reason="password_change"))) == {}
+    assert count(found, a_session(reason="password_change")).latest_end_ms == 501
+    assert count(found, a_session(reason="idle", deadline=END, answered_at=0, began_at=0)).latest_end_ms == 511
 
 
 def test_two_ends_of_one_local_session_are_one_too_many() -> None:

@@ -18,9 +18,9 @@ def test_every_sign_out_is_accounted_for_whatever_dies_hangs_or_is_cut_off(engin
     # That it was a run worth counting: everybody signed out, some of those who worked were killed, sites were watched.
     assert found.sign_outs == 42, table
     assert found.over_http == 2, table
-    assert len(outcome.killed_at) >= 6, table
+    assert len(outcome.killed_at) == 10, table
     assert found.states["acknowledged"] > 300, table
     assert found.states["refused"] + found.states["abandoned"] > 20, table
-    # Of the answers those that no slow machine can miss; that sites misbehave as they are told is test_sites' business.
-    assert {"ok", "http_400", "http_302", "connect"} <= set(outcome.attempts), table
-    assert found.watched > 100, table
+    # That each fault was met is a row of the table; on a slow machine it lasts until it was.
+    assert {"ok", "http_400", "http_302", "http_500", "timeout", "connect"} <= set(outcome.attempts), table
+    assert found.watched > 30, table

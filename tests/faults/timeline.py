@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults import plan
+from tests.faults.seen import ENOUGH, Calls, spoiled
 from tests.faults.site_server import behave
 from tests.faults.world import Host, World
 
@@ -15,21 +16,30 @@ class Event:
 
     at: float
     do: Callable[[], object]
+    ready: Callable[[], bool] = lambda: True
+    """It waits for this, too: a fault that nobody has met yet goes on."""
 
 
-def events(world: World, points: list[str]) -> list[Event]:
+def events(world: World, points: list[str], calls: Calls) -> list[Event]:
     """In order. Points are armed one after the other."""
     found: list[Event] = []
     for host in world.hosts.values():
+
+        def was_met(host: Host = host) -> bool:
+            return spoiled(host, calls) >= ENOUGH
+
         for begin, end in host.kind.windows if host.kind.fault else ():
             found.append(Event(begin, lambda host=host: begin_fault(world, host)))
             if not host.kind.refuses:
-                found.append(Event(end, lambda host=host: end_fault(world, host)))
+                found.append(Event(end, lambda host=host: end_fault(world, host), was_met))
         if host.kind.clock_off_ms and not host.kind.clock_slow:
-            found.append(Event(host.kind.windows[-1][1], (host.directory / "clock-mended").touch))
+            found.append(Event(host.kind.windows[-1][1], (host.directory / "clock-mended").touch, was_met))
     # Processes die in the first half, sites hang in the second: else no call would live long enough to time out.
     for i, point in enumerate(points):
-        found.append(Event(0.03 + 0.52 * i / max(1, len(points)), lambda point=point: world.points.arm(point)))
+        # In a short run everybody signs in at its beginning.
+        first = point.startswith(("web.open", "web.redeem")) and point not in points[:i]
+        at = 0.0 if first else 0.03 + 0.52 * i / max(1, len(points))
+        found.append(Event(at, lambda point=point: world.points.arm(point)))
     if points:
         # All of the web side at once, in the middle of everything.
         found.append(Event(0.47, lambda: world.keeper.kill("web")))
