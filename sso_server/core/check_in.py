@@ -17,7 +17,7 @@ from sso_server.core.ports import CheckInStore, Clock
 from sso_server.core.restorations import Past, Restorations, repairing
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
-from sso_server.core.tickets import local_life_ms
+from sso_server.core.tickets import MAX_STORES_IN_SESSION, local_life_ms
 
 MAX_ENDS = 1000
 MAX_LIST = 5000
@@ -56,6 +56,8 @@ class StoreReport:
     kind: str = "oidc"
     most_stores: int = MAX_STORES
     """So many stores of a client are known at once."""
+    most_in_session: int = MAX_STORES_IN_SESSION
+    """So many of them take part in one session."""
     proves_from: int = 0
     """The store must know of a check-in at this moment (ms) or later; 0: nothing is proved."""
 

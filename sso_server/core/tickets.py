@@ -19,6 +19,9 @@ from sso_server.core.policy import SECOND, Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore
 from sso_server.core.sessions import Session
 
+#: So many stores of one client take part in a session at once: each is told of its end, in one step.
+MAX_STORES_IN_SESSION = 100
+
 
 class Refusal(StrEnum):
     """Why a ticket or refresh token was refused: told to the authenticated client and to both logs (UNKNOWN to one)."""
@@ -30,6 +33,7 @@ class Refusal(StrEnum):
     REDIRECT_URI = "redirect_uri_mismatch"
     PKCE = "pkce_mismatch"
     SESSION_ENDED = "session_ended"
+    TOO_MANY_STORES = "too_many_stores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Redemption:
     access: NewToken
     refresh: NewToken | None
     """Written only if the ticket is refreshable; its end is cut to the session's unless the grant is offline."""
+    most_stores: int = MAX_STORES_IN_SESSION
 
 
 @dataclass(frozen=True, slots=True)

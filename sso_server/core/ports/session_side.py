@@ -97,7 +97,8 @@ class TicketStore(Protocol):
     def redeem(self, redemption: Redemption, now: int) -> Redeemed:
         """One step, in this order: unknown -> UNKNOWN; spent -> USED, and the grant that came from it is revoked;
         expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is burnt (spent, no
-        grant); session not live -> SESSION_ENDED, burnt. Otherwise: the ticket is spent (a tombstone naming its grant),
+        grant); session not live -> SESSION_ENDED, burnt; a new store where the session has `most_stores` of
+        this client whose local sessions may live -> TOO_MANY_STORES, burnt. Otherwise: the ticket is spent (a tombstone naming its grant),
         the participant (sid, client, store) is registered or renewed (`sessions.local_until` but never
         earlier than it was, because an older local session may still live there; logout_uri), idle_off is set if asked,
         last_active_at = now, the grant and its tokens are written. Exactly one of any number of simultaneous calls
@@ -140,7 +141,8 @@ class CheckInStore(Protocol):
     def check_in(self, report: StoreReport, now: int, limit: int) -> StoreAnswer:
         """One step (or one per bucket): acks -> rows of (sid, client, store) become acknowledged from any state; active
         -> touch the live sessions in which (client, store) is a participant; live -> a live session in which this
-        client takes part, with whatever store, gets (client, store) registered if it isn't; any other sid is
+        client takes part, with whatever store, gets (client, store) registered if it isn't, unless
+        the session has `most_in_session` stores of this client whose local sessions may live; any other sid is
         answered as an end `unknown_session`; the store's
         last_check_in_at (never earlier than it was), lease and grace are written (always a write), unless
         `report.proves_from` is later than what is written: then the store went back in time, and what proves it stays;

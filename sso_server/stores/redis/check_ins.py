@@ -114,6 +114,7 @@ class RedisCheckIns:
             r.logout_uri,
             r.local_max_ms,
             r.margin_ms,
+            r.most_in_session,
         ]
         for sids in lists:
             words += [len(sids), *sids]

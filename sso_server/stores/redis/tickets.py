@@ -57,6 +57,7 @@ class RedisTickets:
                 r.refresh.expires_at if r.refresh else 0,
                 indexed_until,
                 r.margin_ms,
+                r.most_stores,
             )
 
         why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)

@@ -15,6 +15,7 @@ from sso_server.core.sessions import EndReason, local_until
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.past import read_past
 from sso_server.stores.sql.records import due_at_of, later
+from sso_server.stores.sql.room import without_room
 from sso_server.stores.sql.tables import notifications, participants, sessions, site_stores
 
 # A list may have 5000 sids; a statement with that many parameters is slow to compile and near SQLite's limit.
@@ -221,6 +222,8 @@ def _register(connection: Connection, report: StoreReport, live: dict[str, int],
         for chunk in _chunks([sid for sid in said if sid in live])
         for sid in connection.execute(_OWN, {"_sids": chunk, "_client": report.client_id}).scalars()
     }
+    for chunk in _chunks(sorted(own)):
+        own -= without_room(connection, chunk, report.client_id, report.store_id, report.most_in_session, now)
     rows = [
         {
             "sid": sid,

@@ -14,6 +14,7 @@ from sso_server.core.sessions import Session, local_until
 from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, session_of, ticket_of
+from sso_server.stores.sql.room import without_room
 from sso_server.stores.sql.sweeps import KEEP_TICKET_MS
 from sso_server.stores.sql.tables import grants, sessions, tickets, tokens
 
@@ -131,6 +132,10 @@ def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeeme
     refusal = _wrong_binding(ticket, redemption)
     if refusal is None and (session is None or not session.is_live(now)):
         refusal = Refusal.SESSION_ENDED
+    if refusal is None and redemption.store_id:
+        store = (redemption.client_id, redemption.store_id)
+        if without_room(connection, [ticket.sid], *store, redemption.most_stores, now):
+            refusal = Refusal.TOO_MANY_STORES
     if refusal is not None or session is None:
         return Redeemed(refusal, ticket)
     return Redeemed(None, ticket, _admit(connection, ticket, row, session, redemption, now))

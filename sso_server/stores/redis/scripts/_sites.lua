@@ -23,3 +23,25 @@ local function register(sid, client, store, kind, logout_uri, local_until, repor
   -- The encoder writes every slash as \/; people read these addresses, so they get plain ones.
   redis.call('HSET', k, field, (string.gsub(cjson.encode(site), '\\/', '/')))
 end
+
+-- Shared: whether one more store of the client has room in the session, or is there: an end must stay one short step.
+-- Before the answer is no, stores whose local sessions must be over by now are forgotten: those alone need not be told any
+-- more, however long the others have been silent.
+local function has_room(sid, client, store, most, now)
+  local k, prefix, stores = key('sites', sid), client .. '/', {}
+  for _, field in ipairs(redis.call('HKEYS', k)) do
+    if field == prefix .. store then return true end
+    if field ~= prefix and string.sub(field, 1, #prefix) == prefix then stores[#stores + 1] = field end
+  end
+  if #stores < most then return true end
+  local count = #stores
+  for _, field in ipairs(stores) do
+    local good, site = pcall(cjson.decode, redis.call('HGET', k, field))
+    local ends_at = good and type(site) == 'table' and tonumber(site.local_until)
+    if ends_at and ends_at <= now then
+      redis.call('HDEL', k, field)
+      count = count - 1
+    end
+  end
+  return count < most
+end

@@ -1,9 +1,9 @@
 -- uses: session rows sites
 -- CheckInStore.check_in in one bucket: acknowledgements and activity in, ends out.
--- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, then three lists of sids (acks, active, live),
--- each led by its length. Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more.
+-- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, most_in_session, then three lists of sids
+-- (acks, active, live), each led by its length. Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more.
 local now, limit, client, store = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local field, at = client .. '/' .. store, 9
+local field, at = client .. '/' .. store, 10
 local function each(act)
   local length = tonumber(ARGV[at])
   for i = at + 1, at + length do act(ARGV[i]) end
@@ -34,7 +34,7 @@ end
 local unknown = {}
 each(function(sid)
   local s = glance(sid)
-  if not is_live(s, now) or not is_own(sid) then
+  if not is_live(s, now) or not is_own(sid) or not has_room(sid, client, store, tonumber(ARGV[9]), now) then
     unknown[#unknown + 1] = { sid, s and instant(s.ended_at) or ARGV[1] }
   elseif redis.call('HEXISTS', key('sites', sid), field) == 0 then
     local until_ms = local_until(s, now, tonumber(ARGV[7]), tonumber(ARGV[8]), true)
