@@ -34,7 +34,8 @@ def test_sessions_end_when_their_time_is_over(deliveries: Deliveries, make: Call
     sweeper = make()
     assert sweeper.run_once() == 0
     deliveries.clock.pass_ms(DAY)
-    assert sweeper.run_once() == 210
+    # One round takes a second of work at most: a busy machine needs more than one.
+    assert sum(sweeper.run_once() for _ in range(20)) == 210
     assert sweeper.run_once() == 0
     found = deliveries.stores.sessions.find(sessions[0].sid)
     assert found.end_reason in ("idle", "absolute")
@@ -55,7 +56,8 @@ def test_end_orders_are_carried_out_whatever_the_clock_says(
     sessions = [opened(deliveries.stores, deliveries.clock.now() - 1000) for _ in range(210)]
     sign_out.order(EndReason.ADMINISTRATOR)
     sweeper = make(StoreClock(deliveries.clock, 60_000))
-    sweeper.run_once()
+    for _ in range(20):  # one round takes a second of work at most
+        sweeper.run_once()
     assert deliveries.stores.lists.count_live(deliveries.clock.now()) == 0
     assert deliveries.stores.sessions.find(sessions[0].sid).end_reason == "administrator"
     assert deliveries.sql.end_orders.list_unfinished() == []

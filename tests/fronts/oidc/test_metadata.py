@@ -46,7 +46,7 @@ def test_what_a_conforming_client_looks_for_is_there(app: Flask) -> None:
 def test_on_https_every_address_is_https(make_app: Callable[..., Flask]) -> None:
     document = make_app(issuer="https://sso.example.com").test_client().get(PUBLIC[0]).get_json()
     urls = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri")) or name == "issuer"]
-    assert len(urls) == 9
+    assert len(urls) == 10
     assert all(url.startswith("https://sso.example.com") for url in urls)
 
 
