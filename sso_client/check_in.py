@@ -15,6 +15,7 @@ from sso_client.events import Events, log, since
 from sso_client.http import Http, basic
 from sso_client.records import CheckInAnswer, CheckInReport, End, Outgoing
 from sso_client.settings import Settings
+from sso_client.signed_token import is_writable
 from sso_client.stores import MAX_LIST, CheckInJournal
 
 _ROUNDS = 6
@@ -25,6 +26,8 @@ _NOT_NOW = frozenset({408, 425, 429})
 
 def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
     """The centre's answer, checked. Raises SSOError `check_in_malformed`: a half-read one must confirm nobody."""
+    if not is_writable(document):
+        raise SSOError("check_in_malformed", "text that is no Unicode, or a number that is too large")
     match document:
         case {
             "ends": list(listed),
@@ -37,7 +40,7 @@ def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
             ends = []
             for item in listed:
                 match item:
-                    case {"sid": str(sid), "reason": str(reason), "ended_at": int(ended_at)}:
+                    case {"sid": str(sid), "reason": str(reason), "ended_at": int(ended_at)} if ended_at >= 0:
                         ends.append(End(sid, reason, ended_at))
                     case _:
                         raise SSOError("check_in_malformed", "ends")

@@ -55,10 +55,29 @@ def read_claims(token: str, header: Header, keys: Sequence[jwt.PyJWK]) -> dict[s
             continue
         except (jwt.PyJWTError, binascii.Error, ValueError, RecursionError) as error:
             raise SSOError("token_malformed", type(error).__name__) from error
-        if not isinstance(claims, dict):
-            raise SSOError("token_malformed", "the payload is no object")
+        if not isinstance(claims, dict) or not is_writable(claims):
+            raise SSOError("token_malformed", "the payload is no object that can be kept")
         return claims
     raise SSOError("signature_invalid")
+
+
+def is_writable(value: object) -> bool:
+    """False if parsed JSON holds what no store can keep: half of a surrogate pair, or an integer beyond 64 bits.
+
+    RFC 8259 allows both; RFC 7493 sections 2.1 and 2.2 say why nobody should send them.
+    """
+    waiting = [value]  # no recursion: it may be nested as deep as the parser went
+    while waiting:
+        match waiting.pop():
+            case str(text) if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+                return False
+            case int(whole) if not -(2**63) <= whole < 2**63:
+                return False
+            case dict(members):
+                waiting += [*members.keys(), *members.values()]
+            case list(members):
+                waiting += members
+    return True
 
 
 def check_origin(claims: dict[str, Any], issuer: str, client_id: str) -> None:

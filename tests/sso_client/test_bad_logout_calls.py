@@ -144,6 +144,11 @@ TOKENS: dict[str, tuple[Make, str]] = {
     "events-a-list": (claims(events=[EVENT]), "event_missing"),
     "events-a-text": (claims(events=EVENT), "event_missing"),
     "nonce-empty": (claims(nonce=""), "nonce_present"),
+    "sid-half-a-character": (claims(sid="\ud800"), "token_malformed"),
+    "jti-half-a-character": (claims(jti="x\udfff"), "token_malformed"),
+    "sub-half-a-character": (claims(sub="\ud800", sid=None), "token_malformed"),
+    "ended-at-without-end": (claims(ended_at=10**400), "token_malformed"),
+    "iat-without-end": (claims(iat=10**400), "token_malformed"),
     # What is no such token at all.
     "truncated": (lambda centre, sid: good(centre, sid)[:-21], "token_malformed"),
     "signature-cut-off": (lambda centre, sid: good(centre, sid)[:-86], "signature_invalid"),
@@ -230,17 +235,31 @@ def test_a_key_that_may_just_not_be_known_yet_is_503_so_that_it_is_sent_again(
     assert alice.get("/").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/jwks.json", "/.well-known/openid-configuration"])
-def test_a_centre_that_cannot_be_asked_is_503_and_nothing_ends(
-    path: str, alice: Browser, site: Flask, sid: str, centre: FakeProvider, clock: MovedClock
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_centre_whose_keys_cannot_be_asked_for_is_503_and_nothing_ends(
+    status: int, alice: Browser, site: Flask, sid: str, centre: FakeProvider, clock: MovedClock
 ) -> None:
-    centre.failing[path] = 503
-    clock.go(700)  # neither the document nor the keys are fresh any more
-    token = good_with(centre, sid, iat=clock.wall_ms() // 1000, exp=clock.wall_ms() // 1000 + 120)
-    answer = site.test_client().post(ADDRESS, data={"logout_token": token})
-    assert answer.status_code in (200, 503), "an old key may serve, a failure of ours is never the token's"
-    alive = alice.get("/sso/me").json.get("signed_in") is True
-    assert alive is (answer.status_code == 503)
+    centre.failing["/jwks.json"] = status
+    call = {"logout_token": much_later(centre, sid, clock)}
+    assert site.test_client().post(ADDRESS, data=call).status_code == 503
+    assert alice.get("/sso/me").json.get("signed_in") is True
+    del centre.failing["/jwks.json"]
+    assert site.test_client().post(ADDRESS, data=call).status_code == 200, "and sent again it ends the session"
+
+
+def test_an_old_document_of_the_centre_serves_while_a_new_one_cannot_be_had(
+    alice: Browser, site: Flask, sid: str, centre: FakeProvider, clock: MovedClock
+) -> None:
+    centre.failing["/.well-known/openid-configuration"] = 503
+    call = {"logout_token": much_later(centre, sid, clock)}
+    assert site.test_client().post(ADDRESS, data=call).status_code == 200
+    assert alice.get("/sso/me").json.get("signed_in") is not True
+
+
+def much_later(centre: FakeProvider, sid: str, clock: MovedClock) -> str:
+    """A good token of a time when neither the centre's document nor its keys are fresh any more."""
+    clock.go(700)
+    return good_with(centre, sid, iat=clock.wall_ms() // 1000, exp=clock.wall_ms() // 1000 + 120)
 
 
 def test_a_token_sent_again_is_200_and_ends_nothing_more(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sso_client import SSOClient, SSOError
+from sso_client import LeaseExpired, SSOClient, SSOError
 from sso_client.stores import MAX_LIST
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, Person, new_sid
@@ -136,6 +136,31 @@ def test_whoever_has_waited_longest_to_be_reported_comes_first(person: Person, s
 @pytest.mark.parametrize("report_s", [0, -1, "90", True, 90_000])
 def test_a_waiting_time_that_cannot_be_is_refused(report_s, client: SSOClient, centre: FakeProvider) -> None:
     centre.report_s = report_s
+    with pytest.raises(SSOError, match="check_in_malformed"):
+        client.check_in()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lag_ms": 10**30},
+        {"mark": "\ud800"},
+        {"epoch": "\udfff"},
+        {"ends": [{"sid": "\ud800", "reason": "sign_out", "ended_at": 1}]},
+        {"ends": [{"sid": "sid", "reason": "\ud800", "ended_at": 1}]},
+        {"ends": [{"sid": "sid", "reason": "sign_out", "ended_at": 10**30}]},
+        {"ends": [{"sid": "sid", "reason": "sign_out", "ended_at": -(2**63)}]},
+    ],
+)
+def test_an_answer_that_no_store_can_keep_confirms_nobody(
+    changes, person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, _ = person.sign_in()
+    assert client.find_session(cookie) is not None
+    centre.check_in_changes = changes
+    clock.go(61)
+    with pytest.raises(LeaseExpired):
+        client.find_session(cookie)
     with pytest.raises(SSOError, match="check_in_malformed"):
         client.check_in()
 
