@@ -1,5 +1,6 @@
 """The check-in side of the SQLite store: what is still to be told, what was answered, and the lease."""
 
+import json
 import sqlite3
 
 from sso_client.clock import Instant
@@ -100,7 +101,7 @@ class SqliteJournal:
                     "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
                 )
             connection.execute("UPDATE lease SET failure = ''")
-            connection.execute("UPDATE lease SET mark = ?", (answer.mark,))
+            _note_mark(connection, answer.mark, sent)
             confirmed = known and not answer.more
             if confirmed:
                 # Answers may overtake each other: an older stamp only shortens the lease, so no order is needed.
@@ -129,6 +130,17 @@ class SqliteJournal:
     def has_untold_ends(self) -> bool:
         with self._file.read() as connection:
             return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None
+
+
+def _note_mark(connection: sqlite3.Connection, mark: str, sent: Instant) -> None:
+    """Keep the mark of the check-in that was sent last: an older one proves less of what the centre must still know."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'mark_sent'").fetchone()
+    boot_id, boot_ms = json.loads(row["value"]) if row else ("", 0)
+    if boot_id == sent.boot_id and sent.boot_ms < boot_ms <= sent.boot_ms + _AHEAD_MS:
+        return
+    value = json.dumps([sent.boot_id, sent.boot_ms])
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('mark_sent', ?)", (value,))
+    connection.execute("UPDATE lease SET mark = ?", (mark,))
 
 
 def _note_list(connection: sqlite3.Connection, epoch: str, told: Outgoing) -> bool:

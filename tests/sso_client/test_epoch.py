@@ -179,6 +179,22 @@ def test_a_late_answer_of_the_old_epoch_does_not_undo_or_confirm_anything(
     assert client.check_in().confirmed
 
 
+def test_an_answer_that_was_overtaken_does_not_put_back_an_older_mark(
+    served, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    journal, sent = client.store.journal, now(clock)
+    told = journal.gather(sent.wall_ms, False)
+    late = read_check_in(centre.check_in({"store": client.store.store_id, "acks": [], "ended": []}))
+    clock.go(2)
+    client.check_in()
+    newest = journal.gather(sent.wall_ms, False).mark
+    journal.apply(late, told, sent)
+    assert journal.gather(sent.wall_ms, False).mark == newest != late.mark
+    clock.boot, clock.boot_shift_ms = "boot-two", clock.boot_shift_ms - 5000
+    client.check_in()
+    assert journal.gather(sent.wall_ms, False).mark == f"mark-{len(centre.check_ins)}", "another boot counts anew"
+
+
 def test_two_workers_that_list_at_once_both_end_with_a_whole_list(
     served, settings, client: SSOClient, centre: FakeProvider, store: LocalStore, clock: MovedClock
 ) -> None:
