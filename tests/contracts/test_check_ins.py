@@ -1,3 +1,5 @@
+import pytest
+
 from sso_server.core.check_in import EndNotice, SiteStore
 from sso_server.core.notifications import State
 from sso_server.core.policy import DAY, HOUR, MINUTE
@@ -49,17 +51,28 @@ def test_an_end_is_answered_whatever_became_of_its_row(stores):
     assert {notice.sid for notice in check_in(stores, store).ends} == {pending, refused, abandoned, claimed}
 
 
-def test_an_acknowledgement_counts_from_any_state(stores):
+@pytest.mark.parametrize("state", [state for state in State if state is not State.ACKNOWLEDGED])
+def test_an_acknowledgement_counts_from_any_state(stores, state):
     store = store_id()
-    abandoned, claimed = ended(stores, **of_store(store)), ended(stores, **of_store(store))
-    stores.ledger.abandon(abandoned.sid, "", "admin", NOW)
+    session = ended(stores, **of_store(store))
     (row,) = stores.outbox.claim("w", NOW, 10, MINUTE)
-    check_in(stores, store, NOW + 5, acks=(abandoned.sid, claimed.sid))
-    for sid in (abandoned.sid, claimed.sid):
-        (found,) = stores.ledger.of_session(sid)
-        assert (found.state, found.final_at, found.next_attempt_at) == (State.ACKNOWLEDGED, NOW + 5, None)
+    if state is not State.CLAIMED:
+        next_at = NOW + HOUR if state is State.PENDING else None
+        stores.outbox.record([a_result(row, state, next_attempt_at=next_at)], NOW)
+    assert stores.ledger.of_session(session.sid)[0].state is state
+    check_in(stores, store, NOW + 5, acks=(session.sid,))
+    (found,) = stores.ledger.of_session(session.sid)
+    assert (found.state, found.final_at, found.next_attempt_at) == (State.ACKNOWLEDGED, NOW + 5, None)
+    assert stores.outbox.next_due(NOW + DAY) is None
+
+
+def test_a_worker_that_comes_back_late_does_not_undo_an_acknowledgement(stores):
+    store = store_id()
+    session = ended(stores, **of_store(store))
+    (row,) = stores.outbox.claim("w", NOW, 10, MINUTE)
+    check_in(stores, store, NOW + 5, acks=(session.sid,))
     stores.outbox.record([a_result(row, State.REFUSED)], NOW + 6)
-    assert stores.ledger.of_session(claimed.sid)[0].state is State.ACKNOWLEDGED
+    assert stores.ledger.of_session(session.sid)[0].state is State.ACKNOWLEDGED
     assert stores.outbox.next_due(NOW + DAY) is None
 
 
