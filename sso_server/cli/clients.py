@@ -238,6 +238,11 @@ def _write(centre: Centre, client: Client, was: Client) -> None:
     if not centre.client_store.update(client, was):
         centre.get_client(was.client_id)
         raise Refused(f"{was.client_id} was changed at the same time: nothing was written. Try again.", code="conflict")
+    is_called = client.delivery == "push" and client.backchannel_logout_uri
+    if is_called and (was.delivery == "poll" or not was.backchannel_logout_uri):
+        # What waited to be asked for would wait for ever.
+        now = centre.services.clock.now()
+        centre.services.ledger.call_from_now(client.client_id, client.kind, client.backchannel_logout_uri, now)
     _note(centre, client.client_id, "changed")
 
 

@@ -49,6 +49,25 @@ def test_when_it_last_asked_is_shown_of_every_site_that_ever_did(sso: Sso) -> No
         assert "never" not in text
 
 
+def test_what_waits_to_be_asked_for_is_due_when_the_site_is_called_again(
+    sso: Sso, sign_in: Callable[..., SignedIn]
+) -> None:
+    sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
+    sso.run("client", "add", "wiki", "--redirect-uri", CALLBACK, "--delivery", "poll")
+    session = sign_in("alice", "wiki")
+    sso.run("session", "end", session.sid)
+
+    def row() -> tuple[str, bool]:
+        (found,) = sso.json("signout", "show", session.sid)["notifications"]
+        return found["state"], found["next_attempt_at"] is not None
+
+    assert row() == ("pending", False)
+    sso.run("client", "update", "wiki", "--delivery", "push")
+    assert row() == ("pending", False), "nobody could be called"
+    sso.run("client", "update", "wiki", "--backchannel-logout-uri", "https://wiki.example.com/out")
+    assert row() == ("pending", True)
+
+
 def test_a_site_that_asks_without_being_registered_so_is_told_as_long_as_it_does(sso: Sso) -> None:
     sso.run("client", "add", "wiki", "--redirect-uri", CALLBACK)
     assert "not told: it has no logout address" in sso.run("client", "show", "wiki").stdout

@@ -207,6 +207,11 @@ class Ledger(Protocol):
         """Make the rows of that client (empty: of every client) due now for which `interventions.can_retry` holds; how
         many. They are no longer `bulk`: somebody waits for them."""
 
+    def call_from_now(self, client_id: str, kind: str, logout_uri: str, now: int) -> int:
+        """The client asked for its ends until now and is to be called from here on: what its live sessions have
+        registered without a store says so, and what waits to be asked for is due now, as `bulk`; how many rows. In
+        steps short enough for others to go between them."""
+
     def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
         """Give up rows that are pending or claimed, by name; how many."""
 

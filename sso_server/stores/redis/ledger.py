@@ -8,7 +8,7 @@ from sso_server.core.notifications import Notification
 from sso_server.core.sessions import Session
 from sso_server.stores.redis import records
 from sso_server.stores.redis.buckets import NewestFirst, by_bucket, count_all, find_bucket, share_out
-from sso_server.stores.redis.keys import Keys
+from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Link, command, step
 
 _PAGE = 200
@@ -60,6 +60,18 @@ class RedisLedger:
         return (
             0 if bucket is None else int(self._link.send(step("retry", self._keys.bucket(bucket), now, sid, client_id)))
         )
+
+    def call_from_now(self, client_id: str, kind: str, logout_uri: str, now: int) -> int:
+        """See ports.Ledger."""
+        count = 0
+        for bucket in ALL_BUCKETS:
+            sets = (self._keys.in_bucket(bucket, "live"), self._keys.unacked(bucket, client_id, ""))
+            named = self._link.send_all([command("ZRANGE", key, 0, -1) for key in sets])
+            sids = list(dict.fromkeys(str(sid) for members in named for sid in members))
+            for at in range(0, len(sids), _PAGE):
+                words: tuple[str | int, ...] = (now, client_id, kind, logout_uri, *sids[at : at + _PAGE])
+                count += int(self._link.send(step("call_from_now", self._keys.bucket(bucket), *words)))
+        return count
 
     def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
         """See ports.Ledger."""

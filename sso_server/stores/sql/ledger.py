@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam, exists
+from sqlalchemy import bindparam, exists, text
 
 from sso_server.core.notifications import POLLED, Notification, State
 from sso_server.core.sessions import Session
 from sso_server.stores.sql import ending
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import notification_of, session_of
-from sso_server.stores.sql.tables import notifications, sessions
+from sso_server.stores.sql.tables import notifications, participants, sessions
 
+_PAGE = 500
 _ENDED = (
     sa.select(sessions)
     .where(sessions.c.ended_at.is_not(None))
@@ -47,6 +49,50 @@ _RETRY = (
         claimed_until=0,
         # The count of answers in a row begins anew: whoever presses a button must not use up the tries that a site has.
         last_error="",
+    )
+)
+# A page at a time, each after the last: as long as a write takes, nobody else writes.
+_ASKING = (
+    sa.select(participants.c.number)
+    .where(
+        participants.c.client_id == bindparam("_client"),
+        participants.c.store_id == "",
+        participants.c.kind == POLLED,
+        participants.c.number > bindparam("_after"),
+    )
+    .order_by(participants.c.number)
+    .limit(_PAGE)
+)
+_REGISTER_CALLED = (
+    sa.update(participants)
+    .where(participants.c.number.in_(bindparam("_numbers", expanding=True)))
+    .values(kind=bindparam("_kind"), logout_uri=bindparam("_uri"))
+)
+_IS_UNASKED = sa.and_(
+    notifications.c.state == State.PENDING.value,
+    text("state <> 'acknowledged'"),  # what the condition of an index says
+    notifications.c.due_at.is_(None),
+)
+_UNASKED = (
+    sa.select(notifications.c.number)
+    .where(
+        notifications.c.client_id == bindparam("_client"),
+        notifications.c.store_id == "",
+        notifications.c.number > bindparam("_after"),
+        _IS_UNASKED,
+    )
+    .order_by(notifications.c.number)
+    .limit(_PAGE)
+)
+_CALL = (
+    sa.update(notifications)
+    .where(notifications.c.number.in_(bindparam("_numbers", expanding=True)), _IS_UNASKED)
+    .values(
+        kind=bindparam("_kind"),
+        logout_uri=bindparam("_uri"),
+        bulk=True,
+        next_attempt_at=bindparam("_now"),
+        due_at=bindparam("_now"),
     )
 )
 _ABANDON = (
@@ -114,6 +160,24 @@ class SqlLedger:
     def retry(self, sid: str, client_id: str, now: int) -> int:
         """Make due now what `interventions.can_retry`; how many rows. Raises Unavailable."""
         return self._update(_RETRY, client_id, {"_sid": sid, "_now": now})
+
+    def call_from_now(self, client_id: str, kind: str, logout_uri: str, now: int) -> int:
+        """See ports.Ledger. First the registrations: a session that ends in between is told rightly. Raises
+        Unavailable."""
+        values = {"_kind": kind, "_uri": logout_uri}
+        self._in_pages(_ASKING, client_id, _REGISTER_CALLED, values)
+        return self._in_pages(_UNASKED, client_id, _CALL, {**values, "_now": now})
+
+    def _in_pages(self, look: sa.Select[Any], client_id: str, change: sa.Update, values: Mapping[str, object]) -> int:
+        count, after = 0, 0
+        while True:
+            with self._database.read() as connection:
+                numbers = list(connection.execute(look, {"_client": client_id, "_after": after}).scalars())
+            if not numbers:
+                return count
+            with self._database.write() as connection:
+                count += connection.execute(change, {**values, "_numbers": numbers}).rowcount
+            after = numbers[-1]
 
     def abandon(self, sid: str, client_id: str, by: str, now: int) -> int:
         """Give up rows that are pending or claimed (an empty client: of every client); how many. Raises Unavailable."""
