@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sso_client.addresses import safe_next
 from sso_client.admission import Admission
@@ -110,13 +111,14 @@ class SSOClient:
     def validate_ticket(self, ticket: str, attempt: Attempt) -> SignIn:
         """Take the ticket to the centre: who signed in, verified. Raises SSOError (`ticket_used` and others)."""
         try:
+            epoch = self.store.sessions.heard_epoch()
             sign_in = self._exchange.redeem(ticket, attempt, self.store.store_id, now(self._clock))
         except SSOError as error:
             # The person is mostly sent on to a new sign-in at once: this line is all that remains of the refusal.
             self._events.tell("ticket_refused", f"ticket refused: {error.code}", level=logging.WARNING)
             raise
         self._events.tell("ticket_validated", "ticket validated with the centre", sign_in.sid)
-        return sign_in
+        return replace(sign_in, epoch=epoch)
 
     def open_session(self, sign_in: SignIn, replaces: str | None = None) -> tuple[str, LocalSession]:
         """Open the local session: the value for a new cookie, always a fresh one, and the record.
@@ -145,7 +147,7 @@ class SSOClient:
             reported_at_ms=now_ms,
             leased=sign_in.leased,
         )
-        if not self.store.sessions.open(session, hashed(replaces) if replaces else None):
+        if not self.store.sessions.open(session, hashed(replaces) if replaces else None, sign_in.epoch):
             self._events.tell("session_refused", "signed out meanwhile: no local session opened", sign_in.sid)
             raise SSOError("session_ended")
         how = "password typed" if sign_in.asked else "no question asked"

@@ -20,6 +20,7 @@ class SignIn:
     asked: bool  # the person typed something for this very sign-in
     leased: bool  # the provider takes check-ins
     redeemed: Instant  # just before the ticket went to the centre
+    epoch: str | None = None  # the last one that the store had heard by then
 
 
 @dataclass(frozen=True, slots=True)

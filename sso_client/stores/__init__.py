@@ -40,8 +40,15 @@ class Ended:
 class LocalSessions(Protocol):
     """The local sessions of one store."""
 
-    def open(self, session: LocalSession, replaces: str | None) -> bool:
-        """Insert, unless the sid or sub was ended meanwhile: then False. `replaces` is an older cookie's hash."""
+    def heard_epoch(self) -> str | None:
+        """The epoch that the centre named last; None before its first answer."""
+
+    def open(self, session: LocalSession, replaces: str | None, epoch: str | None = None) -> bool:
+        """Insert, unless the sid or sub was ended meanwhile: then False. `replaces` is an older cookie's hash.
+
+        `epoch` is what `heard_epoch` gave before the ticket was redeemed. If the centre has named another one since, it
+        may have forgotten this session, and the list that would have shown it is over: it is begun again.
+        """
 
     def find(self, cookie_hash: str, now_ms: int) -> tuple[LocalSession | None, Lease]:
         """The live session of a cookie, and the lease, as of one moment."""

@@ -33,7 +33,12 @@ class SqliteSessions:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def open(self, session: LocalSession, replaces: str | None) -> bool:
+    def heard_epoch(self) -> str | None:
+        with self._file.read() as connection:
+            epoch: str | None = connection.execute("SELECT list_epoch FROM lease").fetchone()[0]
+        return epoch
+
+    def open(self, session: LocalSession, replaces: str | None, epoch: str | None = None) -> bool:
         now_ms = session.opened_at_ms
         with self._file.write() as connection:
             connection.execute("DELETE FROM sessions WHERE until_ms <= ?", (now_ms,))
@@ -65,6 +70,10 @@ class SqliteSessions:
                     session.reported_at_ms,
                     session.leased,
                 ),
+            )
+            connection.execute(
+                "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE list_epoch IS NOT ?",
+                (epoch,),
             )
         return True
 

@@ -195,6 +195,42 @@ def test_an_answer_that_was_overtaken_does_not_put_back_an_older_mark(
     assert journal.gather(sent.wall_ms, False).mark == f"mark-{len(centre.check_ins)}", "another boot counts anew"
 
 
+@pytest.mark.parametrize("epoch", ["0", None])
+def test_a_session_from_before_the_centre_went_back_is_listed_though_it_was_opened_after_the_list(
+    epoch: str | None, person: Person, served, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    if epoch is None:  # a store that has not heard of any yet
+        with client.store.sessions._file.write() as file:
+            file.execute("UPDATE lease SET epoch = NULL, list_epoch = NULL")
+    url, attempt = client.login_url("/")
+    sign_in = client.validate_ticket(centre.issue_ticket(url, sid=new_sid()), attempt)
+    del centre.stores[sign_in.sid]  # the centre goes back to before this sign-in ...
+    centre.epoch = "1"
+    assert client.check_in().confirmed
+    cookie, _ = client.open_session(sign_in)  # ... and the list was shown without it
+    clock.go(31)
+    client.find_session(served[0])
+    assert client.find_session(cookie) is None
+
+
+def test_a_sign_in_under_the_epoch_that_was_heard_last_begins_no_list(
+    person: Person, served, client: SSOClient, centre: FakeProvider, store: LocalStore, clock: MovedClock
+) -> None:
+    before = len(centre.check_ins)
+    cookie, _ = person.sign_in()
+    clock.go(31)
+    assert client.find_session(cookie) is not None
+    crowd(store, centre, served[1].cookie_hash, MAX_LIST)
+    centre.epoch = "1"
+    journal, sent = store.journal, now(clock)
+    answer = read_check_in(centre.check_in({"store": store.store_id, "acks": [], "ended": []}))
+    first = journal.gather(sent.wall_ms, True)
+    journal.apply(answer, first, sent)
+    person.sign_in()  # while the list is under way
+    assert journal.gather(sent.wall_ms, False).sids_from == first.sids_end
+    assert [told for told in centre.check_ins[before:] if "sids" in told] == []
+
+
 def test_two_workers_that_list_at_once_both_end_with_a_whole_list(
     served, settings, client: SSOClient, centre: FakeProvider, store: LocalStore, clock: MovedClock
 ) -> None:
