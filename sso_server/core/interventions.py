@@ -17,6 +17,8 @@ from sso_server.core.sessions import Session
 
 #: Whoever has the address of a report may press its button: a site must not be hammered through it.
 REST_MS = 5 * SECOND
+#: And a web thread must not be held up: a sign-out everywhere can have ended hundreds of sessions.
+MOST_AT_ONCE = 100
 
 
 def can_retry(row: Notification, now: int) -> bool:
@@ -67,14 +69,23 @@ class Interventions:
         count = self._ledger.retry(sid, client_id, now)
         if count:
             self._wake.ring()
-            self._note(EventKind.NOTIFICATION_RETRIED, sid, client_id, actor, now, count)
+            self._audit.append(_retried(sid, client_id, actor, now, count))
         return count
 
     def retry_rested(self, rows: Iterable[Notification], *, actor: str) -> int:
-        """The same for the sites of these rows, each at most once in REST_MS for one session; how many rows."""
+        """The same for the sites of these rows, each at most once in REST_MS for one person, however many sessions of
+        theirs ended there; how many rows. At most MOST_AT_ONCE sessions' sites: whoever presses once more, later, has
+        the next ones told, and those that are due already come no sooner. Raises Unavailable."""
         now = self._clock.now()
-        sites = dict.fromkeys((row.sid, row.client_id) for row in rows if can_retry(row, now))
-        return sum(self.retry(sid, client, actor=actor) for sid, client in sites if self._has_rested(sid, client, now))
+        late = [row for row in rows if can_retry(row, now) and not _is_due(row, now)]
+        sites = {(row.user_id, row.client_id) for row in late}
+        rested = {site for site in sites if self._has_rested(*site, now)}
+        pairs = list(dict.fromkeys((row.sid, row.client_id) for row in late if (row.user_id, row.client_id) in rested))
+        done = self._ledger.retry_all(pairs[:MOST_AT_ONCE], now)
+        if done:
+            self._wake.ring()
+            self._audit.append(*(_retried(sid, client, actor, now, count) for (sid, client), count in done.items()))
+        return sum(done.values())
 
     def abandon(self, sid: str, client_id: str, *, actor: str) -> int:
         """Give up what is still being tried for that client; how many rows. A store of ours goes on hearing of it at
@@ -83,12 +94,21 @@ class Interventions:
         now = self._clock.now()
         count = self._ledger.abandon(sid, client_id, actor.removeprefix("admin:"), now)
         if count:
-            self._note(EventKind.NOTIFICATION_ABANDONED, sid, client_id, actor, now, count)
+            self._audit.append(_event(EventKind.NOTIFICATION_ABANDONED, sid, client_id, actor, now, count))
         return count
 
-    def _has_rested(self, sid: str, client_id: str, now: int) -> bool:
-        limit = Limit(f"retry:{sid}:{client_id}", free=1, base_ms=REST_MS, cap_ms=REST_MS, forget_ms=MINUTE)
+    def _has_rested(self, user_id: str, client_id: str, now: int) -> bool:
+        limit = Limit(f"retry:{user_id}:{client_id}", free=1, base_ms=REST_MS, cap_ms=REST_MS, forget_ms=MINUTE)
         return self._limits.begin((limit,), now) == 0
 
-    def _note(self, kind: EventKind, sid: str, client_id: str, actor: str, now: int, count: int) -> None:
-        self._audit.append(Event(now, kind, sid=sid, client_id=client_id, actor=actor, data={"count": count}))
+
+def _is_due(row: Notification, now: int) -> bool:
+    return row.next_attempt_at is not None and row.next_attempt_at <= now
+
+
+def _retried(sid: str, client_id: str, actor: str, now: int, count: int) -> Event:
+    return _event(EventKind.NOTIFICATION_RETRIED, sid, client_id, actor, now, count)
+
+
+def _event(kind: EventKind, sid: str, client_id: str, actor: str, now: int, count: int) -> Event:
+    return Event(now, kind, sid=sid, client_id=client_id, actor=actor, data={"count": count})

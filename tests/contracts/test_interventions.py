@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sso_server.core.events import EventKind
-from sso_server.core.interventions import REST_MS, Interventions
+from sso_server.core.interventions import MOST_AT_ONCE, REST_MS, Interventions
 from sso_server.core.notifications import State
 from sso_server.core.policy import MINUTE
 from tests.support.builders import NOW, a_result, ended, opened, registered
@@ -93,11 +93,31 @@ def test_a_retry_begins_the_count_of_answers_anew(stores: Any, desk: SimpleNames
     assert (row.state, row.last_status, row.last_error) == (State.PENDING, 404, "")
 
 
-def test_one_sites_rest_is_not_anothers(stores: Any, desk: SimpleNamespace) -> None:
-    first, second = ended(stores), ended(stores)
+def test_a_site_rests_whichever_of_a_person_s_sessions_it_was(stores: Any, desk: SimpleNamespace) -> None:
+    bob = "usr-" + "b" * 32
+    first, second, of_bob = ended(stores), ended(stores), opened(stores, NOW - 1000, user_id=bob)
+    registered(stores, of_bob, now=NOW - 1000)
+    stores.sessions.end(of_bob.sid, "sign_out", NOW)
     fail(stores, NOW)
-    assert desk.verbs.retry_rested(stores.ledger.of_session(first.sid), actor="user") == 1
-    assert desk.verbs.retry_rested(stores.ledger.of_session(second.sid), actor="user") == 1
+    pressed = [desk.verbs.retry_rested(stores.ledger.of_session(one.sid), actor="user") for one in (first, second)]
+    assert pressed == [1, 0]
+    assert desk.verbs.retry_rested(stores.ledger.of_session(of_bob.sid), actor="user") == 1, "another person's"
+
+
+def test_one_press_after_a_sign_out_everywhere_is_one_batch_of_bounded_size(stores: Any, desk: SimpleNamespace) -> None:
+    sessions = [ended(stores) for _ in range(MOST_AT_ONCE + 20)]
+    for _ in range(2):
+        fail(stores, NOW)
+
+    def press(at: int) -> int:
+        desk.clock.at = at
+        rows = [row for session in sessions for row in stores.ledger.of_session(session.sid)]
+        count: int = desk.verbs.retry_rested(rows, actor="user")
+        return count
+
+    assert press(NOW) == MOST_AT_ONCE
+    assert (desk.bell.rung, len(desk.journal)) == (1, MOST_AT_ONCE)
+    assert press(NOW + REST_MS) == 20, "those that are due already take no place of the others"
 
 
 def test_what_cannot_be_tried_again_uses_no_turn_up(stores: Any, desk: SimpleNamespace) -> None:

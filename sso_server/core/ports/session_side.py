@@ -207,6 +207,9 @@ class Ledger(Protocol):
         """Make the rows of that client (empty: of every client) due now for which `interventions.can_retry` holds; how
         many. They are no longer `bulk`: somebody waits for them."""
 
+    def retry_all(self, pairs: Sequence[tuple[str, str]], now: int) -> dict[tuple[str, str], int]:
+        """The same for each (sid, client_id), in one batch; how many rows of those pairs that had any."""
+
     def call_from_now(self, client_id: str, kind: str, logout_uri: str, now: int) -> int:
         """The client asked for its ends until now and is to be called from here on: what its live sessions have
         registered without a store says so, and what waits to be asked for is due now, as `bulk`; how many rows. In

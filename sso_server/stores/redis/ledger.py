@@ -61,6 +61,12 @@ class RedisLedger:
             0 if bucket is None else int(self._link.send(step("retry", self._keys.bucket(bucket), now, sid, client_id)))
         )
 
+    def retry_all(self, pairs: Sequence[tuple[str, str]], now: int) -> dict[tuple[str, str], int]:
+        """See ports.Ledger. One round trip."""
+        placed = [(pair, bucket) for pair in pairs if (bucket := find_bucket(pair[0])) is not None]
+        replies = self._link.send_all([step("retry", self._keys.bucket(bucket), now, *pair) for pair, bucket in placed])
+        return {pair: int(reply) for (pair, _), reply in zip(placed, replies, strict=True) if int(reply)}
+
     def call_from_now(self, client_id: str, kind: str, logout_uri: str, now: int) -> int:
         """See ports.Ledger."""
         count = 0

@@ -161,6 +161,18 @@ class SqlLedger:
         """Make due now what `interventions.can_retry`; how many rows. Raises Unavailable."""
         return self._update(_RETRY, client_id, {"_sid": sid, "_now": now})
 
+    def retry_all(self, pairs: Sequence[tuple[str, str]], now: int) -> dict[tuple[str, str], int]:
+        """See ports.Ledger. One transaction. Raises Unavailable."""
+        if not pairs:
+            return {}
+        statement = _RETRY.where(notifications.c.client_id == bindparam("_client"))
+        with self._database.write() as connection:
+            counts = {
+                pair: connection.execute(statement, {"_sid": pair[0], "_client": pair[1], "_now": now}).rowcount
+                for pair in pairs
+            }
+        return {pair: count for pair, count in counts.items() if count}
+
     def call_from_now(self, client_id: str, kind: str, logout_uri: str, now: int) -> int:
         """See ports.Ledger. First the registrations: a session that ends in between is told rightly. Raises
         Unavailable."""
