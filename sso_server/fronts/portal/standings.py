@@ -118,6 +118,11 @@ def has_failed(row: Notification) -> bool:
     return bool(row.sends or row.last_error or row.last_status) or row.state in (State.REFUSED, State.ABANDONED)
 
 
+def _has_answered(row: Notification) -> bool:
+    """Whether the last call brought an answer, though no yes."""
+    return row.last_status is not None or row.last_error.removeprefix("http_")[:1].isdecimal()
+
+
 def _is_worth_a_retry(row: Notification, now: int) -> bool:
     is_due = row.next_attempt_at is not None and row.next_attempt_at <= now
     return has_failed(row) and not is_due and can_retry(row, now)
@@ -151,6 +156,10 @@ def _words_without_bound(row: Notification, failed: bool) -> tuple[object, objec
     if row.kind == POLLED:
         return gettext("Hasn't asked yet"), gettext(
             "This site asks for its sign-outs by itself. Nobody can say when it will."
+        )
+    if failed and _has_answered(row):
+        return gettext("Still trying"), gettext(
+            "The site answers, but hasn't accepted the sign-out. We go on trying, but can't say how long it takes."
         )
     if failed:
         return gettext("Still trying"), gettext(

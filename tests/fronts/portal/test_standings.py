@@ -40,6 +40,15 @@ WORDS = {
     "not told yet, no lease": (line(Standing.SAFE, safe_in_s=0), "Safe", "It lets nobody in"),
     "on its way, no bound": (line(Standing.TRYING_NO_BOUND), "Being told", "How long this site takes isn't known."),
     "fails, no bound": (line(Standing.TRYING_NO_BOUND, **FAILED), "Still trying", "The site doesn't answer."),
+    "answers 404, no bound": (
+        line(Standing.TRYING_NO_BOUND, last_error="http_404", last_status=404), "Still trying", "The site answers, but",
+    ),
+    "its site answered others 503": (
+        line(Standing.TRYING_NO_BOUND, last_error="http_503"), "Still trying", "The site answers, but",
+    ),
+    "may not be called": (
+        line(Standing.TRYING_NO_BOUND, last_error="http_forbidden", sends=1), "Still trying", "The site doesn't answer",
+    ),
     "asks by itself": (line(Standing.TRYING_NO_BOUND, kind="poll"), "Hasn't asked yet", "Nobody can say when"),
     "no address": (line(Standing.NOT_TOLD, state=State.NO_ADDRESS), "Can't be told", "Please sign out there yourself."),
     "refused": (line(Standing.NOT_TOLD, state=State.REFUSED), "Couldn't be told", "didn't accept"),
