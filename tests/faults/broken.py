@@ -19,6 +19,8 @@ PARTS = {
     "endless-lease": ("a site's lease never runs out", "overhang"),
     "eager-sweeper": ("the sweeper ends a session that has hours to live", "early"),
 }
+#: A run may name several parts, joined by this.
+AND = "+"
 #: The site that has the faulty part, where it is a site's.
 VICTIMS = {"acts-twice": "p-ok", "comes-back-at-site": "s-crash", "endless-lease": "s-cut"}
 _FORGOTTEN = "p-ok"
@@ -26,7 +28,8 @@ _FORGOTTEN = "p-ok"
 
 def sessions(part: str, stores: Any) -> dict[str, Any]:
     """Methods of the session store to be replaced."""
-    if part == "site-forgotten":
+    found: dict[str, Any] = {}
+    if "site-forgotten" in part.split(AND):
 
         def end(real: Any, sid: str, *args: Any, **kwargs: Any) -> Any:
             # Made for SQL; the table is the same in every process.
@@ -36,22 +39,22 @@ def sessions(part: str, stores: Any) -> dict[str, Any]:
                 )
             return real(sid, *args, **kwargs)
 
-        return {"end": end}
-    if part == "comes-back-at-centre":
+        found["end"] = end
+    if "comes-back-at-centre" in part.split(AND):
 
         def find_by_cookie(real: Any, *args: Any, **kwargs: Any) -> Any:
             import dataclasses
 
-            found = real(*args, **kwargs)
-            return found and dataclasses.replace(found, ended_at=None, end_reason=None)
+            session = real(*args, **kwargs)
+            return session and dataclasses.replace(session, ended_at=None, end_reason=None)
 
-        return {"find_by_cookie": find_by_cookie}
-    return {}
+        found["find_by_cookie"] = find_by_cookie
+    return found
 
 
 def sweeps(part: str, stores: Any) -> dict[str, Any]:
     """Methods of the sweeps to be replaced."""
-    if part != "eager-sweeper":
+    if "eager-sweeper" not in part.split(AND):
         return {}
 
     def end_due(real: Any, now: int, limit: int) -> Any:
@@ -66,7 +69,7 @@ def sweeps(part: str, stores: Any) -> dict[str, Any]:
 
 def outbox(part: str) -> dict[str, Any]:
     """Methods of the outbox to be replaced."""
-    if part != "row-left-behind":
+    if "row-left-behind" not in part.split(AND):
         return {}
 
     def record(real: Any, results: Any, now: int) -> Any:
@@ -85,20 +88,24 @@ def outbox(part: str) -> dict[str, Any]:
 
 def sender(part: str, real: Any) -> Any:
     """The sender, or a faulty one."""
-    if part not in ("told-without-telling", "acts-twice"):
-        return real
-    return _Faulty(part, real)
+    found = {"told-without-telling", "acts-twice"}.intersection(part.split(AND))
+    return _Faulty(found, real) if found else real
+
+
+def at_site(part: str, client_id: str) -> str:
+    """The faulty part of this site, if it has one."""
+    return next((name for name in part.split(AND) if VICTIMS.get(name) == client_id), "")
 
 
 class _Faulty:
-    def __init__(self, part: str, real: Any) -> None:
-        self._part = part
+    def __init__(self, parts: set[str], real: Any) -> None:
+        self._parts = parts
         self._real = real
 
     def send(self, url: str, body: bytes, headers: Any, **kwargs: Any) -> Answer:
-        if self._part == "told-without-telling" and "Lockstep-Store" not in headers:
+        if "told-without-telling" in self._parts and "Lockstep-Store" not in headers:
             return Answer(200)
-        if self._part == "acts-twice":
+        if "acts-twice" in self._parts:
             self._real.send(url, body, headers, **kwargs)
         answer: Answer = self._real.send(url, body, headers, **kwargs)
         return answer

@@ -145,7 +145,6 @@ class World:
         port = free_port()
         way_in = Forwarder(self.wires, port) if kind.fault in ("wire:in", "wire:both") else None
         way_out = Forwarder(self.wires, self.port) if kind.fault in ("wire:out", "wire:both") else None
-        faulty = broken.VICTIMS.get(self.part) == kind.client_id
         site = SiteConfig(
             name=name,
             client_id=kind.client_id,
@@ -159,7 +158,7 @@ class World:
             clock_off_ms=kind.clock_off_ms,
             clock_slow=kind.clock_slow,
             polls=kind.polls,
-            part=self.part if faulty else "",
+            part=broken.at_site(self.part, kind.client_id),
         )
         host = Host(kind, name, site, way_in, way_out)
         self.hosts[name] = host
