@@ -51,6 +51,7 @@ class Bed:
     def __init__(self, centre: Centre, built: Built, shop: Sink) -> None:
         self.centre, self.built, self.shop = centre, built, shop
         self.stores: Any = built.session_stores
+        self._checked: dict[str, dict[str, Any]] = {}
         for client_id, uri, secret in (("shop", shop.url, ""), ("desk", "", SECRET)):
             client = site_client(client_id, client_id, f"https://{client_id}.example", self.now())
             centre.add_client(replace(client, backchannel_logout_uri=uri), secret)
@@ -85,12 +86,14 @@ class Bed:
         return self.at_sites(Person(self, "", Browser(), session.sid))
 
     def pushed(self, sid: str) -> list[str]:
-        """The reasons in the tokens that the shop got for this session, each checked as a site would."""
+        """The reasons in the tokens that the shop got for this session, each checked as a site would, once."""
         tokens = [parse_qs(request.body.decode())["logout_token"][0] for request in list(self.shop.inbox)]
-        claims = [
-            jwt.decode(t, self._key(t), ["RS256", "ES256"], audience="shop", issuer=self.centre.issuer) for t in tokens
-        ]
-        return [one["reason"] for one in claims if one["sid"] == sid]
+        for token in tokens:
+            if token not in self._checked:
+                self._checked[token] = jwt.decode(
+                    token, self._key(token), ["RS256", "ES256"], audience="shop", issuer=self.centre.issuer
+                )
+        return [claims["reason"] for claims in map(self._checked.__getitem__, tokens) if claims["sid"] == sid]
 
     def _key(self, token: str) -> jwt.PyJWK:
         keys = requests.get(f"{self.centre.issuer}/jwks.json", timeout=15).json()["keys"]
