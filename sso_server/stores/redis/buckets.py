@@ -55,12 +55,14 @@ def lowest_score(link: Link, keys: Keys, *kinds: str) -> int | None:
 
 
 class NewestFirst:
-    """The sids of ended sessions across all buckets, newest end first (of one end the greatest), read page by page."""
+    """The sids of ended sessions (or, with another kind, the names of their rows) across all buckets, newest end first
+    (of one end the greatest), read page by page."""
 
     _AT_ONCE = 20
 
-    def __init__(self, link: Link, keys: Keys, before: int) -> None:
+    def __init__(self, link: Link, keys: Keys, before: int, kind: str = "ended") -> None:
         """With `before` (ms; 0: none) only those that ended earlier."""
+        self._kind = kind
         self._link = link
         self._keys = keys
         self._most = f"({before}" if before else "+inf"
@@ -86,7 +88,7 @@ class NewestFirst:
     def _load(self, hungry: Sequence[int]) -> None:
         looks = [
             command("ZREVRANGEBYSCORE", key, self._most, "-inf", "WITHSCORES", "LIMIT", self._read[b], self._AT_ONCE)
-            for b, key in ((b, self._keys.in_bucket(b, "ended")) for b in hungry)
+            for b, key in ((b, self._keys.in_bucket(b, self._kind)) for b in hungry)
         ]
         for bucket, reply in zip(hungry, self._link.send_all(looks), strict=True):
             found = list(zip(reply[::2], reply[1::2], strict=True))

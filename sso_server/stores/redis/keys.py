@@ -64,6 +64,10 @@ class Keys:
         """The tiny write that proves that this Redis takes writes."""
         return f"{self.prefix}:{{health}}:written"
 
+    def unfinished_known(self) -> str:
+        """That the sets of unfinished rows are whole: data of before they were kept has been gone through."""
+        return f"{self.prefix}:{{health}}:unfinished"
+
     def heartbeat(self) -> str:
         """The last heartbeat of the delivery processes: a Redis that has lost it went back in time."""
         return f"{self.prefix}:{{health}}:heartbeat"

@@ -42,11 +42,28 @@ class RedisLedger:
         if user_id:
             named = self._link.send(command("ZRANGE", self._keys.sessions_of(user_id), 0, -1))
             return _beyond(cursor, self._matching([str(sid) for sid in named], conditions))[:limit]
-        newest = NewestFirst(self._link, self._keys, before)
+        if unfinished_only:
+            self._know_unfinished()
+        newest = NewestFirst(self._link, self._keys, before, "unfinished" if unfinished_only else "ended")
         listed: list[Session] = []
-        while len(listed) < limit and (sids := newest.next_sids(_PAGE)):
+        last = ""
+        while len(listed) < limit and (names := newest.next_sids(_PAGE)):
+            # A session's unfinished rows stand beside each other, perhaps across two pages.
+            sids = [sid for sid in dict.fromkeys(name.partition("/")[0] for name in names) if sid != last]
+            last = names[-1].partition("/")[0]
             listed += _beyond(cursor, self._matching(sids, conditions))
         return listed[:limit]
+
+    def _know_unfinished(self) -> None:
+        """Once for data of before the sets were kept: whatever changes meanwhile writes itself down."""
+        if self._link.send(command("EXISTS", self._keys.unfinished_known())):
+            return
+        for bucket in ALL_BUCKETS:
+            sids = self._link.send(command("ZRANGE", self._keys.in_bucket(bucket, "ended"), 0, -1))
+            for first in range(0, len(sids), _PAGE):
+                page = map(str, sids[first : first + _PAGE])
+                self._link.send(step("index_unfinished", self._keys.bucket(bucket), *page))
+        self._link.send(command("SET", self._keys.unfinished_known(), 1))
 
     def _matching(self, sids: Sequence[str], conditions: tuple[str | int, ...]) -> list[Session]:
         """Those of the sids that are ended sessions under these conditions, newest end first."""

@@ -197,6 +197,8 @@ class Story:
         yield "list_live"
         assert s.check_ins.registered("shop", [other.sid, self.session.sid]) == [other.sid]
         yield "registered"
+        assert s.ledger.call_from_now("blog", "oidc", "https://blog.example/logout", NOW) == 0
+        yield "call_from_now"
         assert s.tokens.revoke_grants_of(other.user_id, NOW) == 2 + 1
         yield "revoke_grants_of"
         assert [ended.session.sid for ended in s.sweeps.end_due(NOW + 9 * HOUR, 10)] == [other.sid]
@@ -209,6 +211,8 @@ class Story:
         yield "of_session"
         assert len(s.ledger.list_ended(10)) == 2
         yield "list_ended"
+        assert s.ledger.list_ended(10, unfinished_only=True) == []
+        yield "unfinished"
         s.archive.mark_archived(s.archive.list_archivable(10))
         yield "archive"
         limits = [Limit("u:alice", 20, SECOND, MINUTE, HOUR), Limit("a:office", 2, SECOND, MINUTE, HOUR)]

@@ -33,8 +33,8 @@ local function outbox_key(row)
   return key(row.bulk == '1' and 'bulk' or 'outbox')
 end
 
--- Indexes: `outbox` or `bulk` (when somebody must act), `archive` (final, not yet in the audit), `unacked` (what a store
--- must hear, and what a site without one is offered when it polls).
+-- Indexes: `outbox` or `bulk` (when somebody must act), `archive` (final, not yet in the audit), `unfinished` (not final, for
+-- people's lists), `unacked` (what a store must hear, and what a site without one is offered when it polls).
 local function index_row(name, row, next_at, now)
   if next_at then
     redis.call('ZADD', outbox_key(row), int(next_at), name)
@@ -43,8 +43,10 @@ local function index_row(name, row, next_at, now)
   end
   if is_final(row.state) then
     redis.call('ZADD', key('archive'), int(now), name)
+    redis.call('ZREM', key('unfinished'), name)
   else
     redis.call('ZREM', key('archive'), name)
+    redis.call('ZADD', key('unfinished'), row.ended_at, name)
   end
   if row.state == 'acknowledged' or row.store_id == '' and not is_offered(row) then
     redis.call('ZREM', unacked_key(row), row.sid)

@@ -44,6 +44,7 @@ for _, sid in ipairs(sids) do
       redis.call('ZREM', key('outbox'), name)
       redis.call('ZREM', key('bulk'), name)
       redis.call('ZREM', key('archive'), name)
+      redis.call('ZREM', key('unfinished'), name)
       redis.call('DEL', key('row', name))
     end
     for _, field in ipairs({ 'cookie_hash', 'previous_cookie_hash' }) do
