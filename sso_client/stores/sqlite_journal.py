@@ -136,6 +136,7 @@ def _note_mark(connection: sqlite3.Connection, mark: str, sent: Instant) -> None
     """Keep the mark of the check-in that was sent last: an older one proves less of what the centre must still know."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'mark_sent'").fetchone()
     boot_id, boot_ms = json.loads(row["value"]) if row else ("", 0)
+    # No check-in is overtaken by more than it takes: further ahead is another boot, on a system that doesn't name them.
     if boot_id == sent.boot_id and sent.boot_ms < boot_ms <= sent.boot_ms + _AHEAD_MS:
         return
     value = json.dumps([sent.boot_id, sent.boot_ms])

@@ -193,6 +193,9 @@ def test_an_answer_that_was_overtaken_does_not_put_back_an_older_mark(
     clock.boot, clock.boot_shift_ms = "boot-two", clock.boot_shift_ms - 5000
     client.check_in()
     assert journal.gather(sent.wall_ms, False).mark == f"mark-{len(centre.check_ins)}", "another boot counts anew"
+    clock.boot_shift_ms -= 60_000
+    client.check_in()
+    assert journal.gather(sent.wall_ms, False).mark == f"mark-{len(centre.check_ins)}", "also one without a name"
 
 
 @pytest.mark.parametrize("epoch", ["0", None])
