@@ -11,6 +11,7 @@ from sso_server.core.notifications import Answer, after_answer
 from sso_server.core.sessions import EndReason
 from tests.fronts.portal.pages import PASSWORD, SAFARI
 from tests.fronts.portal.shown import LOOKS, Eye, Shown
+from tests.support.centre import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -48,8 +49,7 @@ def test_nothing_on_any_page_offends_the_eye(
     page.wait_for_url("**/sessions?done=device*")
     look("sessions-done")
     look("signed-out-trying", shown.report(finished=False))
-    page.locator("#again button").click()
-    page.wait_for_url("**again=told*")
+    tell_again(page)
     look("signed-out-again")
     look("signed-out-everywhere", shown.report(finished=False, scope="everywhere"))
     look("signed-out", shown.report(finished=True))
@@ -61,13 +61,24 @@ def test_nothing_on_any_page_offends_the_eye(
     assert eye.objections == []
 
 
+def tell_again(page: Any) -> None:
+    """Press until it counts: the tests before may have told the same person's sites a moment ago."""
+
+    def pressed() -> bool:
+        with page.expect_navigation():
+            page.locator("#again button").click()
+        return "again=told" in page.url
+
+    wait_until(pressed, seconds=30, why="the sites are told again")
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 def test_the_report_fills_in_while_the_page_is_open(shown: Shown, chromium: Any, script: bool) -> None:
     page = chromium.new_context(locale="en", java_script_enabled=script).new_page()
     page.goto(shown.base + shown.report(finished=False))
     wiki = page.locator("[data-client=wiki]")
     assert wiki.get_attribute("data-standing") == "trying_no_bound"
-    page.locator("#again button").click()
+    tell_again(page)
     page.locator(".note", has_text="told again now").wait_for()
     outbox = shown.centre.built.sql.outbox
     soon = shown.centre.services.clock.now() + 10_000

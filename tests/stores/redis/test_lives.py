@@ -92,6 +92,6 @@ def test_nothing_of_a_session_or_the_ledger_expires_by_itself(stores, raw, prefi
     stores.tickets.redeem(new_redemption(ticket), NOW)
     stores.check_ins.check_in(new_report(), NOW, 10)
     stores.sessions.end(session.sid, "sign_out", NOW)
-    kinds = {"session", "sites", "cookie", "ended", "purge", "rows", "row", "outbox", "unacked"}
+    kinds = {"session", "sites", "cookie", "ended", "purge", "rows", "row", "outbox", "unacked", "unfinished"}
     kept = {key.split("}:")[1].split(":")[0] for key in raw.keys(f"{prefix}:*") if raw.pttl(key) == -1}
     assert kept == kinds
