@@ -111,8 +111,8 @@ def _open_at(host: Host, sessions: list[Planned]) -> None:
         repeat(lambda part=wanted[i : i + 200]: host.ask("/seed", part, timeout_s=60))
 
 
-def repeat(what, seconds: float = 30.0):
-    """As a person who presses again: until it is answered."""
+def repeat(what, seconds: float = 180.0):
+    """As a person who presses again: until it is answered. A site may be stopped for a minute, and one call waits 20 s."""
     until = time.monotonic() + seconds
     while True:
         try:
