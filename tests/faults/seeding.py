@@ -112,7 +112,7 @@ def _open_at(host: Host, sessions: list[Planned]) -> None:
 
 
 def repeat(what, seconds: float = 180.0):
-    """As a person who presses again: until it is answered. A site may be stopped for a minute, and one call waits 20 s."""
+    """As a person who presses again: until it is answered. A site may be stopped for a minute; one call waits 20 s."""
     until = time.monotonic() + seconds
     while True:
         try:
