@@ -33,11 +33,12 @@ from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
+from sso_server.delivery.outgoing import OutgoingPost
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.wake import DatagramWake
-from sso_server.delivery.worker import OutgoingPost, Worker
+from sso_server.delivery.worker import Worker
 from sso_server.fronts.oidc import logout_token
 from sso_server.secret_key import prepare_data_dir, secret_keys
 from sso_server.stores.sql import SqlStores

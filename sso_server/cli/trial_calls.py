@@ -13,7 +13,7 @@ from sso_server.core import identifiers
 from sso_server.core.clients import Client
 from sso_server.core.notifications import Notification, State
 from sso_server.core.policy import HOUR, MINUTE
-from sso_server.delivery.worker import OutgoingPost
+from sso_server.delivery.outgoing import OutgoingPost
 from sso_server.fronts.oidc import logout_token
 
 _FORM = "application/x-www-form-urlencoded"

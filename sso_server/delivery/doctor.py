@@ -15,8 +15,8 @@ from sso_server.delivery import diagnosis
 from sso_server.delivery.connection import ms_since
 from sso_server.delivery.diagnosis import Call, Finding
 from sso_server.delivery.observation import Observation, Stage
+from sso_server.delivery.outgoing import OutgoingPost
 from sso_server.delivery.sender import GuardedSender
-from sso_server.delivery.worker import OutgoingPost
 
 #: Answers after which the same token is sent as JSON, to learn whether the form was what the site couldn't read.
 _ASK_AS_JSON = (400, 415, 422)

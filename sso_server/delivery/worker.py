@@ -37,6 +37,7 @@ from sso_server.core.ports import Archive, AuditStore, Clock, Outbox
 from sso_server.delivery.clerk import Clerk, SafeBy
 from sso_server.delivery.lanes import Lanes
 from sso_server.delivery.outages import Outage
+from sso_server.delivery.outgoing import Builder, Sender
 
 POLL_S = 0.25
 _BATCH = 100
@@ -49,26 +50,6 @@ _MOST_TAKEN_OVER = 5000
 _OUR_FAULT = "centre_failed"
 
 _log = structlog.get_logger("sso_server.delivery")
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingPost:
-    """One request, ready to be sent."""
-
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
-
-
-#: Makes the request for one attempt: a fresh token each time. `row.logout_uri` is the client's present address.
-Builder = Callable[[Notification, Client], OutgoingPost]
-
-
-class Sender(Protocol):
-    """`sender.GuardedSender`."""
-
-    def send(self, url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool = False) -> Answer:
-        """One POST; never raises for what a site or a network does."""
 
 
 class Listener(Protocol):

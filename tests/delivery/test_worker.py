@@ -5,7 +5,7 @@ from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.notifications import Notification
-from sso_server.delivery.worker import OutgoingPost
+from sso_server.delivery.outgoing import OutgoingPost
 from tests.support.clocks import SetClock, StoreClock
 from tests.support.deliveries import Deliveries, build_post
 from tests.support.ports import free_port

@@ -20,9 +20,10 @@ from sso_server.core.sessions import Session
 from sso_server.core.sign_out import SignOut
 from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.seals import ItsdangerousSeals
+from sso_server.delivery.outgoing import OutgoingPost
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
-from sso_server.delivery.worker import OutgoingPost, Worker
+from sso_server.delivery.worker import Worker
 from sso_server.stores.sql import SqlStores
 from tests.support.builders import opened, registered
 from tests.support.clocks import SetClock, StoreClock
