@@ -113,7 +113,6 @@ class Built:
             sql.restorations,
             stores.past,
             sql.journal,
-            stores.sessions,
             services.sign_out,
             stores.lists,
             sql.end_orders,

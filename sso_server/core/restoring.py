@@ -18,7 +18,6 @@ from sso_server.core.ports import (
     PastStore,
     RestorationStore,
     SessionLists,
-    SessionStore,
     TokenStore,
 )
 from sso_server.core.restorations import SINCE_MARGIN_MS, Restoration, Restorations, RestorationState
@@ -42,7 +41,6 @@ class Restoring:
         store: RestorationStore,
         past: PastStore,
         journal: Journal,
-        sessions: SessionStore,
         sign_out: SignOut,
         lists: SessionLists,
         orders: EndOrderStore,
@@ -54,7 +52,6 @@ class Restoring:
         self._store = store
         self._past = past
         self._journal = journal
-        self._sessions = sessions
         self._sign_out = sign_out
         self._lists = lists
         self._orders = orders
@@ -150,14 +147,8 @@ class Restoring:
 
     def _end(self, ends: Iterable[tuple[str, str]], restoration: Restoration) -> int:
         """A page of sids, each with its reason; how many this call ended."""
-        ended = [
-            result
-            for sid, reason in ends
-            if (result := self._sessions.end(sid, _known(reason), self._clock.now(), bulk=True)) is not None
-        ]
-        # Once for the page: a write of its own for every line would take longer than the ends themselves.
-        self._sign_out.record(*ended, actor=f"restoration:{restoration.restoration_id}")
-        return sum(one.first for one in ended)
+        actor = f"restoration:{restoration.restoration_id}"
+        return self._sign_out.end_page(((sid, _known(reason)) for sid, reason in ends), actor=actor)
 
     def _lines(self, number: int) -> Iterator[list[tuple[int, str, str]]]:
         while lines := self._journal.ends_after(number, _PAGE):

@@ -8,6 +8,7 @@ latency; losing the line in the audit, nothing: `delivery.auditor` writes what i
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sso_server.core import identifiers
@@ -98,6 +99,17 @@ class SignOut:
             self.record(ended, actor=actor)
         return ended
 
+    def end_page(self, ends: Iterable[tuple[str, str]], *, actor: str, bulk: bool = True) -> int:
+        """End each (sid, reason) as `end` does; how many this call ended."""
+        ended = [
+            result
+            for sid, reason in ends
+            if (result := self._sessions.end(sid, reason, self._clock.now(), bulk=bulk)) is not None
+        ]
+        # Once for all of them: a write of its own for every line would take as long as the ends themselves.
+        self.record(*ended, actor=actor)
+        return sum(one.first for one in ended)
+
     def record(self, *all_ended: Ended, actor: str) -> None:
         """Tell the audit and the delivery worker of sessions that a store has ended. Never raises: they are over."""
         first = [ended.session for ended in all_ended if ended.first]
@@ -172,16 +184,9 @@ class SignOut:
         found = self._list_ordered(order, after_sid=reached)
         if not found and reached:
             reached, found = "", self._list_ordered(order)
+        doomed = [(session.sid, order.reason) for session in found if session.sid != order.keep_sid]
         # One person's few sessions are as urgent as a single one; everybody's are not.
-        bulk = not order.user_id
-        ended = [
-            result
-            for session in found
-            if session.sid != order.keep_sid
-            and (result := self._sessions.end(session.sid, order.reason, self._clock.now(), bulk=bulk)) is not None
-        ]
-        # Once for all of them: a write of its own for every line would take as long as the ends themselves.
-        self.record(*ended, actor=f"order:{order.order_id}")
+        count = self.end_page(doomed, actor=f"order:{order.order_id}", bulk=not order.user_id)
         if order.revoke_grants:
             # After the sessions: no ticket of theirs can be redeemed any more, so no grant slips in behind this.
             # Those of the kept session, too: who had a copy of its cookie has what it fetched. Its sites stay signed in
@@ -189,7 +194,6 @@ class SignOut:
             self._tokens.revoke_grants_of(order.user_id, self._clock.now())
         # The kept session may be the only one found; a full batch means that there is more.
         finished = not reached and len(found) < _ORDER_BATCH
-        count = sum(one.first for one in ended)
         self._orders.progress(order.order_id, count, self._clock.now() if finished else None)
         if finished:
             self._reached.pop(order.order_id, None)

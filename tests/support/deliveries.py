@@ -131,7 +131,6 @@ class Deliveries:
             sql.restorations,
             stores.past,
             sql.journal,
-            stores.sessions,
             self.sign_out(),
             stores.lists,
             sql.end_orders,
