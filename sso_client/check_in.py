@@ -13,7 +13,7 @@ from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log, since
 from sso_client.http import Http, basic
-from sso_client.records import CheckInAnswer, CheckInReport, End, Outgoing
+from sso_client.records import CheckInAnswer, CheckInReport, Denied, End, Outgoing
 from sso_client.settings import Settings
 from sso_client.signed_token import is_writable
 from sso_client.stores import MAX_LIST, CheckInJournal
@@ -50,10 +50,37 @@ def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
             epoch = document.get("epoch", "")  # an older centre has none, and none is as good as any other
             if not isinstance(epoch, str) or len(epoch) > _MAX_EPOCH:
                 raise SSOError("check_in_malformed", "epoch")
+            denied, denied_to = _read_denied(document)
             return CheckInAnswer(
-                tuple(ends), more, mark, lag_ms, lease_s * 1000, grace_s * 1000, report_s * 1000, epoch
+                tuple(ends),
+                more,
+                mark,
+                lag_ms,
+                lease_s * 1000,
+                grace_s * 1000,
+                report_s * 1000,
+                epoch,
+                denied,
+                denied_to,
             )
     raise SSOError("check_in_malformed", f"members {sorted(document)!r:.200}")
+
+
+def _read_denied(document: dict[str, Any]) -> tuple[tuple[Denied, ...], int | None]:
+    """What is refused from now on, and where the next list begins; an older centre has neither. Raises SSOError."""
+    listed, denied_to = document.get("denied", []), document.get("denied_to")
+    if not isinstance(listed, list) or not (denied_to is None or (type(denied_to) is int and denied_to >= 0)):
+        raise SSOError("check_in_malformed", "denied")
+    denied = []
+    for item in listed:
+        match item:
+            case {"sid": str(sid), "until": int(until)}:
+                denied.append(Denied(sid, None, until))
+            case {"jti": str(jti), "until": int(until)}:
+                denied.append(Denied(None, jti, until))
+            case _:
+                raise SSOError("check_in_malformed", "denied")
+    return tuple(denied), denied_to
 
 
 class CheckIn:
@@ -104,7 +131,7 @@ class CheckIn:
                 raise
             applied = self._journal.apply(answer, told, sent)
             for end, sessions in applied.ends:
-                ended += sessions
+                ended += len(sessions)
                 if sessions:
                     self._tell_end(end)
             for sid in told.ended:
@@ -132,6 +159,7 @@ class CheckIn:
             "acks": told.acks,
             "ended": told.ended,
             "active": told.active,
+            "denied_from": told.denied_from,
         }
         if told.sids is not None:
             body["sids"] = told.sids

@@ -195,7 +195,7 @@ class SSOClient:
         except SSOError as error:
             return self._not_ended(error, 400 if error.code == "key_unknown" else status)
         words, gap = since(notice.ended_at_ms, now_ms)
-        what = "local session ended" if done.sessions == 1 else f"{done.sessions} local sessions ended"
+        what = "local session ended" if len(done.sessions) == 1 else f"{len(done.sessions)} local sessions ended"
         if done.sessions:
             self._events.tell("logout_received", f"logout call received, {what}{words}", notice.sid, gap)
         elif not done.repeated:

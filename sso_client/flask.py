@@ -3,7 +3,6 @@
 >>> sso = SSO(app)                      # SSO_* from the environment; mounts /sso/*   # doctest: +SKIP
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -26,7 +25,7 @@ from sso_client.identifiers import hashed
 from sso_client.records import Event, LocalSession, Scope
 from sso_client.settings import Settings, load_settings
 from sso_client.stores import LocalStore
-from sso_client.stores.sqlite import open_sqlite_store
+from sso_client.stores.opening import open_store
 from sso_client.user import AnonymousUser, User
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -70,9 +69,7 @@ class SSO:
     def init_app(self, app: Flask) -> None:
         """Mount the routes and open the store. The centre itself is not asked: it may be down."""
         settings = load_settings(self._options, app.config)
-        store = self._local_store or open_sqlite_store(
-            _store_path(settings, app), issuer=settings.issuer, client_id=settings.client_id
-        )
+        store = self._local_store or open_store(settings, Path(app.instance_path), self._clock)
         client = SSOClient(settings, store, clock=self._clock, callback_path=f"{self.prefix}/callback")
         app.extensions[_EXTENSION] = _Mounted(self, client)
         app.register_blueprint(flask_pages.build_blueprint(self), url_prefix=self.prefix)
@@ -251,13 +248,6 @@ def _mounted() -> _Mounted:
         return cast(_Mounted, current_app.extensions[_EXTENSION])
     except KeyError:
         raise RuntimeError("this application has no SSO: call SSO(app) or sso.init_app(app)") from None
-
-
-def _store_path(settings: Settings, app: Flask) -> Path:
-    if settings.store is not None:
-        return Path(settings.store.removeprefix("sqlite:///"))
-    slug = re.sub(r"[^A-Za-z0-9_.-]", "_", settings.client_id)
-    return Path(app.instance_path) / f"sso-{slug}.sqlite3"
 
 
 def _this_page() -> str:

@@ -9,6 +9,15 @@ from sso_client.user import User, user_from_claims
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """What calls to APIs need: an access token good until `access_until_ms`, and what renews it, if anything does."""
+
+    access_token: str = field(repr=False)
+    access_until_ms: int
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
     """A validated ticket: who signed in, and what the centre said about the session."""
 
@@ -20,6 +29,7 @@ class SignIn:
     asked: bool  # the person typed something for this very sign-in
     leased: bool  # the provider takes check-ins
     redeemed: Instant  # just before the ticket went to the centre
+    tokens: Tokens | None = field(default=None, repr=False)
     epoch: str | None = None  # the last one that the store had heard by then
 
 
@@ -40,6 +50,7 @@ class LocalSession:
     served_at_ms: int
     reported_at_ms: int
     leased: bool  # served only while the centre confirms it
+    site_user: str | None = None  # the site's own name for the person: what its `on_login` returned
 
     @property
     def user(self) -> User:
@@ -67,6 +78,15 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """A session (`sid`) or one token (`jti`) whose JWT access tokens are refused until the last of them has expired."""
+
+    sid: str | None
+    jti: str | None
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckInAnswer:
     """What the centre answered to one check-in."""
 
@@ -78,6 +98,8 @@ class CheckInAnswer:
     grace_ms: int
     report_ms: int
     epoch: str  # another one than before: the centre went back in time and must be shown every session
+    denied: tuple[Denied, ...] = ()
+    denied_to: int | None = None  # where the next list begins; None: an older centre, which keeps none
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +117,14 @@ class Outgoing:
     sids: tuple[str, ...] | None
     sids_from: str
     sids_end: str
+    denied_from: int | None = None  # the last `denied_to`; None: everything that still matters
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What an answer did in the store: each end with the local sessions it ended; whether the lease was stamped."""
 
-    ends: tuple[tuple[End, int], ...]
+    ends: tuple[tuple[End, tuple[LocalSession, ...]], ...]
     confirmed: bool
 
 

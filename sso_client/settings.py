@@ -33,7 +33,7 @@ class Settings:
     base_url: str | None = None
     """The address that people type, e.g. https://shop.example.com; needed behind a proxy."""
     store: str | None = None
-    """Where local sessions are kept: sqlite:///relative or sqlite:////absolute. Flask: the instance folder."""
+    """Local sessions: sqlite:///relative, sqlite:////absolute, redis://host/0 for several hosts. Else a file here."""
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
     """What to ask the centre for; always with openid."""
     session_max_age: int = 86400
@@ -126,10 +126,10 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
         elif not is_trustworthy(url):
             problems.append(f"SSO_{name.upper()} {url!r} is plain http: use https (http works on loopback only)")
     store = found.get("store")
-    if store is not None and not (
-        isinstance(store, str) and store.startswith("sqlite:///") and store[10:] not in ("", ":memory:")
-    ):
-        problems.append(f"SSO_STORE {store!r} is not known: use sqlite:///path (four slashes for an absolute path)")
+    if store is not None and not _is_store(store):
+        problems.append(
+            f"SSO_STORE {store!r} is not known: use sqlite:///path (four slashes for an absolute path) or redis://host/0"
+        )
     if found.get("after_logout", "page") not in ("page", "redirect"):
         problems.append(f"SSO_AFTER_LOGOUT {found['after_logout']!r} is not known: use page or redirect")
     elif found.get("after_logout") == "redirect" and not found.get("base_url"):
@@ -150,3 +150,11 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
     if ca_file is not None and not Path(ca_file).is_file():
         problems.append(f"SSO_CA_FILE {ca_file!r} is no file: correct the path")
     return problems
+
+
+def _is_store(store: Any) -> bool:
+    if not isinstance(store, str):
+        return False
+    if store.startswith(("redis://", "rediss://")):
+        return bool(urlsplit(store).hostname)
+    return store.startswith("sqlite:///") and store[10:] not in ("", ":memory:")

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sso_client.clock import Instant
 from sso_client.lease import Lease
-from sso_client.records import Applied, CheckInAnswer, Event, LocalSession, Outgoing
+from sso_client.records import Applied, CheckInAnswer, Event, LocalSession, Outgoing, Tokens
 
 # A ticket's life and ten minutes: how long an ended sid must keep a late local session from being opened.
 TOMBSTONE_MS = 11 * 60_000
@@ -19,6 +19,11 @@ TURN_MS = 3000
 # How often a store lists all its sessions to the centre.
 SIDS_EVERY_MS = 10 * 60_000
 MAX_LIST = 5000
+# Well below the minute in which the centre still gives a sibling for a refresh token whose answer was lost.
+RENEWAL_MS = 10_000
+MAX_PAGE = 16_384
+MAX_PAGES = 1000
+PAGE_MS = 60 * 60_000
 
 
 class Turn(Enum):
@@ -31,9 +36,9 @@ class Turn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a logout call did: how many local sessions ended, and whether its `jti` had been seen before."""
+    """What a logout call did: the local sessions that ended, and whether its `jti` had been seen before."""
 
-    sessions: int
+    sessions: tuple[LocalSession, ...]
     repeated: bool
 
 
@@ -43,7 +48,9 @@ class LocalSessions(Protocol):
     def heard_epoch(self) -> str | None:
         """The epoch that the centre named last; None before its first answer."""
 
-    def open(self, session: LocalSession, replaces: str | None, epoch: str | None = None) -> bool:
+    def open(
+        self, session: LocalSession, replaces: str | None, epoch: str | None = None, tokens: Tokens | None = None
+    ) -> bool:
         """Insert, unless the sid or sub was ended meanwhile: then False. `replaces` is an older cookie's hash.
 
         `epoch` is what `heard_epoch` gave before the ticket was redeemed. If the centre has named another one since, it
@@ -67,6 +74,50 @@ class LocalSessions(Protocol):
 
     def tell_end(self, sid: str, now_ms: int) -> None:
         """End what is left of a sid here, and tell the centre at check-in: the person has left it before."""
+
+    def drop_lapsed(self, now_ms: int, limit: int = 100) -> tuple[LocalSession, ...]:
+        """Remove sessions whose time is over, so that somebody hears of each of them once; at most `limit`."""
+
+
+class LocalTokens(Protocol):
+    """The tokens of local sessions. They go when their session goes, whatever ends it."""
+
+    def find(self, cookie_hash: str) -> Tokens | None:
+        """The tokens of a session that stands; None if it has none or is gone."""
+
+    def take_renewal(self, cookie_hash: str, now: Instant) -> bool:
+        """Take the single right to renew these tokens, for RENEWAL_MS, among all workers and hosts of the store.
+
+        The right is the boot clock's on one host; where hosts share a store, the store's own clock decides.
+        """
+
+    def keep_renewed(self, cookie_hash: str, spent: str, tokens: Tokens) -> bool:
+        """Write renewed tokens and give the right back, only if the session stands and `spent` is still its refresh
+        token; else False, and nothing is written: an ended session gets no tokens.
+        """
+
+    def give_renewal_back(self, cookie_hash: str) -> None:
+        """It failed and may be tried again at once by anybody."""
+
+
+class DeniedTokens(Protocol):
+    """JWT access tokens that are refused before they expire: what check-in handed out, kept until it is moot."""
+
+    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool]:
+        """As of one moment: whether the token is denied; the lease; and whether the centre keeps such a list at all."""
+
+
+class KeptPages(Protocol):
+    """Pages to go back to after signing in that are too long for a cookie. Anybody can have one kept, so few are."""
+
+    def keep(self, page: str, now_ms: int) -> str:
+        """Keep a page of at most MAX_PAGE characters for PAGE_MS, under a new random name.
+
+        Beyond MAX_PAGES the oldest go. Raises ValueError for a longer page.
+        """
+
+    def find(self, name: str, now_ms: int) -> str | None:
+        """The page of that name, None if it is unknown or too old."""
 
 
 class LogoutInbox(Protocol):
@@ -102,7 +153,7 @@ class CheckInJournal(Protocol):
         """Apply ends and, if nothing is left out, the lease; forget what was confirmed. A stamp gives the turn back.
 
         Under an epoch that the whole list of sessions was not yet answered under, the lease stays as it is and the list
-        is due.
+        is due. What is denied is noted in the same step, and only a later `denied_to` replaces an earlier one.
         """
 
     def note_failure(self, kind: str, now: Instant) -> None:
@@ -131,4 +182,7 @@ class LocalStore:
     inbox: LogoutInbox
     journal: CheckInJournal
     events: EventLog
+    tokens: LocalTokens
+    denied: DeniedTokens
+    pages: KeptPages
     close: Callable[[], None]

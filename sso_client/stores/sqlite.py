@@ -6,6 +6,7 @@ from sso_client.stores import LocalStore
 from sso_client.stores.sqlite_file import SqliteFile
 from sso_client.stores.sqlite_journal import SqliteJournal
 from sso_client.stores.sqlite_sessions import SqliteEvents, SqliteInbox, SqliteSessions
+from sso_client.stores.sqlite_tokens import SqliteDenied, SqlitePages, SqliteTokens
 
 
 def open_sqlite_store(path: str | Path, *, issuer: str, client_id: str, busy_s: float = 2.0) -> LocalStore:
@@ -18,5 +19,8 @@ def open_sqlite_store(path: str | Path, *, issuer: str, client_id: str, busy_s: 
         inbox=SqliteInbox(file),
         journal=SqliteJournal(file),
         events=SqliteEvents(file),
+        tokens=SqliteTokens(file),
+        denied=SqliteDenied(file),
+        pages=SqlitePages(file),
         close=file.close,
     )

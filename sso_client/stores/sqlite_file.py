@@ -14,7 +14,7 @@ from pathlib import Path
 from sso_client.errors import SSOError
 from sso_client.identifiers import new_store_id
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_S = 2.0
 
 _SCHEMA = """
@@ -23,7 +23,7 @@ CREATE TABLE sessions (
     cookie_hash TEXT PRIMARY KEY, sid TEXT, sub TEXT NOT NULL, id_token TEXT NOT NULL, id_token_iat INTEGER NOT NULL,
     claims TEXT NOT NULL, asked INTEGER NOT NULL, generation INTEGER NOT NULL, opened_at_ms INTEGER NOT NULL,
     until_ms INTEGER NOT NULL, served_at_ms INTEGER NOT NULL, reported_at_ms INTEGER NOT NULL,
-    leased INTEGER NOT NULL
+    leased INTEGER NOT NULL, site_user TEXT
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_sid ON sessions (sid);
 CREATE INDEX sessions_by_sub ON sessions (sub);
@@ -40,12 +40,26 @@ CREATE TABLE lease (
     failure TEXT NOT NULL DEFAULT '', attempted_boot_ms INTEGER NOT NULL DEFAULT 0,
     turn_until_boot_ms INTEGER NOT NULL DEFAULT 0, sids_sent_at_ms INTEGER NOT NULL DEFAULT 0,
     sids_cursor TEXT NOT NULL DEFAULT '', report_ms INTEGER NOT NULL DEFAULT 60000,
-    epoch TEXT, list_epoch TEXT
+    epoch TEXT, list_epoch TEXT, denied_to INTEGER
 );
 INSERT INTO lease (id) VALUES (1);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
     sid TEXT, after_ms INTEGER
+);
+"""
+_SINCE_4 = """
+CREATE TABLE tokens (
+    cookie_hash TEXT PRIMARY KEY REFERENCES sessions ON DELETE CASCADE, access_token TEXT NOT NULL,
+    access_until_ms INTEGER NOT NULL, refresh_token TEXT,
+    boot_id TEXT NOT NULL DEFAULT '', renewing_until_boot_ms INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE denied (
+    kind TEXT NOT NULL, name TEXT NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+CREATE INDEX denied_by_until ON denied (until_ms);
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, page TEXT NOT NULL, until_ms INTEGER NOT NULL
 );
 """
 
@@ -63,7 +77,15 @@ ALTER TABLE lease ADD COLUMN list_epoch TEXT;
 CREATE INDEX sessions_unreported ON sessions (reported_at_ms, sid) WHERE served_at_ms > reported_at_ms;
 UPDATE meta SET value = '3' WHERE name = 'schema';
 """
-_UPGRADES = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3}
+_FROM_3_TO_4 = (
+    """
+ALTER TABLE sessions ADD COLUMN site_user TEXT;
+ALTER TABLE lease ADD COLUMN denied_to INTEGER;
+UPDATE meta SET value = '4' WHERE name = 'schema';
+"""
+    + _SINCE_4
+)
+_UPGRADES = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3, 3: _FROM_3_TO_4}
 
 
 class SqliteFile:
@@ -109,7 +131,7 @@ class SqliteFile:
         with self.write() as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "meta" not in names:
-                for statement in _SCHEMA.split(";"):
+                for statement in (_SCHEMA + _SINCE_4).split(";"):
                     connection.execute(statement)
                 made = {"schema": str(SCHEMA_VERSION), "store_id": new_store_id()}
                 made |= {"issuer": issuer, "client_id": client_id}
@@ -160,6 +182,7 @@ class SqliteFile:
         connection.row_factory = sqlite3.Row
         self._use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")  # an answered logout must survive a power cut
+        connection.execute("PRAGMA foreign_keys = ON")  # tokens go with their session, whatever ends it
         return connection
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:

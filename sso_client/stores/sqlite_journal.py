@@ -45,7 +45,9 @@ class SqliteJournal:
                     "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE ? OR epoch IS NOT NULL",
                     (anew,),
                 )
-            lease = connection.execute("SELECT mark, sids_sent_at_ms, sids_cursor, epoch FROM lease").fetchone()
+            lease = connection.execute(
+                "SELECT mark, sids_sent_at_ms, sids_cursor, epoch, denied_to FROM lease"
+            ).fetchone()
             sids, sids_end = None, ""
             sent_ago = now_ms - lease["sids_sent_at_ms"]
             if lease["epoch"] is None or lease["sids_cursor"] or not 0 <= sent_ago < SIDS_EVERY_MS:
@@ -76,6 +78,7 @@ class SqliteJournal:
             sids=sids,
             sids_from=lease["sids_cursor"],
             sids_end=sids_end,
+            denied_from=lease["denied_to"],
         )
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
@@ -100,6 +103,7 @@ class SqliteJournal:
                 connection.executemany(
                     "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
                 )
+            _note_denied(connection, answer, sent.wall_ms)
             connection.execute("UPDATE lease SET failure = ''")
             _note_mark(connection, answer.mark, sent)
             confirmed = known and not answer.more
@@ -130,6 +134,26 @@ class SqliteJournal:
     def has_untold_ends(self) -> bool:
         with self._file.read() as connection:
             return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None
+
+
+def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, now_ms: int) -> None:
+    """Keep what is refused until it is moot, with the lease or before it: never a lease that covers more than we know.
+
+    Room for a clock behind the centre's: a token is taken for as long after its `exp` (`signed_token.LEEWAY_S`).
+    """
+    connection.execute("DELETE FROM denied WHERE until_ms <= ?", (now_ms - 5 * 60_000,))
+    connection.executemany(
+        "INSERT INTO denied VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
+        [
+            (kind, name, item.until_ms + 5 * 60_000)
+            for item in answer.denied
+            for kind, name in (("sid", item.sid), ("jti", item.jti))
+            if name is not None
+        ],
+    )
+    if answer.denied_to is not None:
+        # Answers may overtake each other: asking again for what is known costs little, a gap would let somebody in.
+        connection.execute("UPDATE lease SET denied_to = max(coalesce(denied_to, :to), :to)", {"to": answer.denied_to})
 
 
 def _note_mark(connection: sqlite3.Connection, mark: str, sent: Instant) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sso_client.clock import Instant
 from sso_client.lease import Lease
-from sso_client.records import Event, LocalSession
+from sso_client.records import Event, LocalSession, Tokens
 from sso_client.stores import TOMBSTONE_MS, Ended
 from sso_client.stores.sqlite_file import SqliteFile
 
@@ -16,15 +16,21 @@ _KEPT_EVENTS = 500
 _WATERMARK_MS = 31 * 86_400_000
 
 
-def end_sid(connection: sqlite3.Connection, sid: str, now_ms: int) -> int:
-    """End every local session of a sid, and keep late ones from being opened. Returns how many ended."""
-    ended = connection.execute("DELETE FROM sessions WHERE sid = ?", (sid,)).rowcount
+def end_sid(connection: sqlite3.Connection, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
+    """End every local session of a sid, and keep late ones from being opened. Returns those that ended."""
+    ended = _delete(connection, "sid = ?", (sid,))
     # Also for a known sid: another tab's ticket may have been redeemed a moment before the end.
     connection.execute(
         "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
         (sid, now_ms + TOMBSTONE_MS),
     )
     return ended
+
+
+def lease_in(row: Mapping[str, Any]) -> Lease:
+    """The lease in a row that has its columns."""
+    stamp = None if row["boot_id"] is None else Instant(row["wall_ms"], row["boot_ms"], row["boot_id"])
+    return Lease(stamp, row["lease_ms"], row["grace_ms"], row["report_ms"], row["failure"])
 
 
 class SqliteSessions:
@@ -38,10 +44,11 @@ class SqliteSessions:
             epoch: str | None = connection.execute("SELECT list_epoch FROM lease").fetchone()[0]
         return epoch
 
-    def open(self, session: LocalSession, replaces: str | None, epoch: str | None = None) -> bool:
+    def open(
+        self, session: LocalSession, replaces: str | None, epoch: str | None = None, tokens: Tokens | None = None
+    ) -> bool:
         now_ms = session.opened_at_ms
         with self._file.write() as connection:
-            connection.execute("DELETE FROM sessions WHERE until_ms <= ?", (now_ms,))
             connection.execute("DELETE FROM tombstones WHERE until_ms <= ?", (now_ms,))
             connection.execute("DELETE FROM watermarks WHERE noted_at_ms <= ?", (now_ms - _WATERMARK_MS,))
             ended = connection.execute(
@@ -54,7 +61,7 @@ class SqliteSessions:
             if replaces is not None:
                 connection.execute("DELETE FROM sessions WHERE cookie_hash = ?", (replaces,))
             connection.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     session.cookie_hash,
                     session.sid,
@@ -69,8 +76,15 @@ class SqliteSessions:
                     session.served_at_ms,
                     session.reported_at_ms,
                     session.leased,
+                    session.site_user,
                 ),
             )
+            if tokens is not None:
+                connection.execute(
+                    "INSERT INTO tokens (cookie_hash, access_token, access_until_ms, refresh_token)"
+                    " VALUES (?, ?, ?, ?)",
+                    (session.cookie_hash, tokens.access_token, tokens.access_until_ms, tokens.refresh_token),
+                )
             connection.execute(
                 "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE list_epoch IS NOT ?",
                 (epoch,),
@@ -84,9 +98,7 @@ class SqliteSessions:
                 " FROM lease l LEFT JOIN sessions s ON s.cookie_hash = ? AND s.until_ms > ?",
                 (cookie_hash, now_ms),
             ).fetchone()
-        stamp = None if row["boot_id"] is None else Instant(row["wall_ms"], row["boot_ms"], row["boot_id"])
-        lease = Lease(stamp, row["lease_ms"], row["grace_ms"], row["report_ms"], row["failure"])
-        return (None if row["cookie_hash"] is None else _session(row)), lease
+        return (None if row["cookie_hash"] is None else _session(row)), lease_in(row)
 
     def mark_served(self, session: LocalSession, now_ms: int) -> bool:
         with self._file.write() as connection:
@@ -129,6 +141,11 @@ class SqliteSessions:
             end_sid(connection, sid, now_ms)
             connection.execute("INSERT OR IGNORE INTO untold_ends VALUES (?, ?)", (sid, now_ms))
 
+    def drop_lapsed(self, now_ms: int, limit: int = 100) -> tuple[LocalSession, ...]:
+        with self._file.write() as connection:
+            lapsed = "cookie_hash IN (SELECT cookie_hash FROM sessions WHERE until_ms <= ? LIMIT ?)"
+            return _delete(connection, lapsed, (now_ms, limit))
+
 
 class SqliteInbox:
     """`LogoutInbox` in SQLite."""
@@ -143,7 +160,7 @@ class SqliteInbox:
 
     def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
         with self._file.write() as connection:
-            ended = connection.execute("DELETE FROM sessions WHERE sub = ? AND id_token_iat <= ?", (sub, iat)).rowcount
+            ended = _delete(connection, "sub = ? AND id_token_iat <= ?", (sub, iat))
             # A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good.
             connection.execute(
                 "INSERT INTO watermarks VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
@@ -175,6 +192,11 @@ class SqliteEvents:
         return [Event(*row) for row in rows]
 
 
+def _delete(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> tuple[LocalSession, ...]:
+    """Delete local sessions by a condition of ours; returns them as they were."""
+    return tuple(map(_session, connection.execute(f"DELETE FROM sessions WHERE {where} RETURNING *", values)))  # noqa: S608
+
+
 def _note_jti(connection: sqlite3.Connection, jti: str, now_ms: int) -> bool:
     """Remember a logout token after its work is done; True if it was here before (its work is done all the same)."""
     connection.execute("DELETE FROM seen_jti WHERE until_ms <= ?", (now_ms,))
@@ -197,4 +219,5 @@ def _session(row: Mapping[str, Any]) -> LocalSession:
         served_at_ms=row["served_at_ms"],
         reported_at_ms=row["reported_at_ms"],
         leased=bool(row["leased"]),
+        site_user=row["site_user"],
     )

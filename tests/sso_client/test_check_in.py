@@ -103,7 +103,7 @@ def test_more_busy_sessions_than_one_list_holds_are_all_reported(
     with store.sessions._file.write() as file:
         file.executemany(
             "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
-            " served_at_ms + 99, served_at_ms + 9, leased FROM sessions WHERE cookie_hash = ?",
+            " served_at_ms + 99, served_at_ms + 9, leased, site_user FROM sessions WHERE cookie_hash = ?",
             [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
         )
         centre.stores |= dict.fromkeys((row[0] for row in file.execute("SELECT sid FROM sessions")), store.store_id)
@@ -125,7 +125,7 @@ def test_whoever_has_waited_longest_to_be_reported_comes_first(person: Person, s
         file.execute("UPDATE sessions SET served_at_ms = 200, reported_at_ms = 100")
         file.executemany(
             "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
-            " 300, 109, leased FROM sessions WHERE cookie_hash = ?",
+            " 300, 109, leased, site_user FROM sessions WHERE cookie_hash = ?",
             [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
         )
     told = store.journal.gather(session.opened_at_ms, False)
@@ -229,7 +229,7 @@ def test_more_sessions_than_one_list_holds_are_listed_in_parts(
     with store.sessions._file.write() as file:
         file.executemany(
             "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
-            " served_at_ms, reported_at_ms, leased FROM sessions WHERE cookie_hash = ?",
+            " served_at_ms, reported_at_ms, leased, site_user FROM sessions WHERE cookie_hash = ?",
             [(f"hash{number}", new_sid(), session.cookie_hash) for number in range(MAX_LIST)],
         )
         centre.stores |= dict.fromkeys((row[0] for row in file.execute("SELECT sid FROM sessions")), store.store_id)

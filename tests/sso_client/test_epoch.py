@@ -29,7 +29,7 @@ def crowd(store: LocalStore, centre: FakeProvider, cookie_hash: str, size: int) 
     with store.sessions._file.write() as file:
         file.executemany(
             "INSERT INTO sessions SELECT ?, ?, sub, '', id_token_iat, claims, asked, 1, opened_at_ms, until_ms,"
-            " served_at_ms, reported_at_ms, leased FROM sessions WHERE cookie_hash = ?",
+            " served_at_ms, reported_at_ms, leased, site_user FROM sessions WHERE cookie_hash = ?",
             [(f"hash{number}", new_sid(), cookie_hash) for number in range(size)],
         )
         centre.stores |= dict.fromkeys((row[0] for row in file.execute("SELECT sid FROM sessions")), store.store_id)
