@@ -4,6 +4,8 @@ nobody's.
 
 from __future__ import annotations
 
+import gc
+import importlib
 from typing import Any
 
 from sso_server.web import services
@@ -26,6 +28,14 @@ umask = 0o077
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+
+
+def on_starting(server: Any) -> None:
+    """The program is read once, before the workers are forked: they share its memory, and one that has died is back in
+    a few milliseconds. Only modules: stores, keys and connections each worker opens for itself."""
+    importlib.import_module(server.app.app_uri.partition(":")[0])
+    # Else the first collection in each worker would touch, and so copy, every page of it.
+    gc.freeze()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,26 @@ class Failed(click.ClickException):
 
 
 class Commands(click.Group):
-    """The command group that turns the product's errors into one line and exit code 1."""
+    """The command group that turns the product's errors into one line and exit code 1.
+
+    `elsewhere`: a command's word -> `module:name`, imported once somebody asks for it.
+    """
+
+    def __init__(self, *args: Any, elsewhere: Mapping[str, str], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._elsewhere = elsewhere
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's word, in order."""
+        return sorted(self._elsewhere)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; None for a word that isn't one."""
+        if cmd_name not in self._elsewhere:
+            return None
+        module, _, name = self._elsewhere[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises Failed."""

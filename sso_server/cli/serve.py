@@ -23,14 +23,12 @@ import click
 import structlog
 
 from sso_server import wiring
-from sso_server.cli.centre import redis_trouble
 from sso_server.clock import SystemClock
 from sso_server.config import Settings
 from sso_server.core import setup
 from sso_server.delivery.process import run_delivery
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
-from sso_server.stores.sql import migrate
 
 _log = structlog.get_logger("sso_server.serve")
 _STOP_S = 10
@@ -73,6 +71,10 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
 
 def prepare(settings: Settings) -> None:
     """What one process does alone before any other starts: schema, keys, and the way in for the first administrator."""
+    # Here and not above: `sso deliver` shares this file, and Alembic is the slowest import of all.
+    from sso_server.cli.centre import redis_trouble
+    from sso_server.stores.sql import migrate
+
     prepare_data_dir(settings)
     migrate.upgrade(settings.sql_url)
     built = wiring.build(settings)

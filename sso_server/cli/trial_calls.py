@@ -9,10 +9,9 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlencode
 
 from sso_server.cli.centre import Centre
-from sso_server.core import identifiers
 from sso_server.core.clients import Client
-from sso_server.core.notifications import Notification, State
-from sso_server.core.policy import HOUR, MINUTE
+from sso_server.core.policy import HOUR
+from sso_server.core.trials import trial_row
 from sso_server.delivery.outgoing import OutgoingPost
 from sso_server.fronts.oidc import logout_token
 
@@ -26,22 +25,7 @@ class TrialCalls:
         self._services = centre.services
         self._issuer = centre.settings.issuer
         self._client = client
-        randomness = centre.services.randomness
-        now = centre.services.clock.now()
-        self._row = Notification(
-            # Nobody has these: a receiver that looks for the session or for the person finds nobody to sign out.
-            sid=randomness.identifier(identifiers.SESSION, randomness.bucket()),
-            user_id=randomness.token(identifiers.USER),
-            client_id=client.client_id,
-            store_id="",
-            kind=client.kind,
-            logout_uri=client.backchannel_logout_uri,
-            reason="test",
-            ended_at=now,
-            local_until=now + MINUTE,
-            state=State.CLAIMED,
-            attempt=1,
-        )
+        self._row = trial_row(client, centre.services.randomness, centre.services.clock.now())
 
     def good(self) -> OutgoingPost:
         """As the delivery worker calls."""
