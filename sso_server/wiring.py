@@ -22,6 +22,7 @@ from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
+from sso_server.core.ports import Clock, Randomness, Signer
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.restoring import Restoring
@@ -29,14 +30,16 @@ from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
+from sso_server.core.trials import Trials
 from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
-from sso_server.delivery.outgoing import OutgoingPost
+from sso_server.delivery.outgoing import Builder, OutgoingPost
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
+from sso_server.delivery.trial import TrialCaller
 from sso_server.delivery.wake import DatagramWake
 from sso_server.delivery.worker import Worker
 from sso_server.fronts.oidc import logout_token
@@ -88,10 +91,7 @@ class Built:
     def logout_post(self, row: Notification, client: Client) -> OutgoingPost:
         """The call of one attempt, signed now. Raises Refused (unreadable key), Unavailable."""
         services = self.services
-        jti = services.randomness.token("jti")
-        issuer = services.policy.issuer
-        body, headers = logout_token.build(row, client, services.signer, issuer, services.clock.now(), jti)
-        return OutgoingPost(client.backchannel_logout_uri, body, headers)
+        return _logout_posts(services.signer, services.policy.issuer, services.clock, services.randomness)(row, client)
 
     def sweeper(self) -> Sweeper:
         """Ends what is due, runs end orders, drops what nobody needs."""
@@ -127,6 +127,14 @@ class Built:
         if self.session_stores is not self.sql:
             self.session_stores.close()
         self.sql.close()
+
+
+def _logout_posts(signer: Signer, issuer: str, clock: Clock, randomness: Randomness) -> Builder:
+    def build_post(row: Notification, client: Client) -> OutgoingPost:
+        body, headers = logout_token.build(row, client, signer, issuer, clock.now(), randomness.token("jti"))
+        return OutgoingPost(client.backchannel_logout_uri, body, headers)
+
+    return build_post
 
 
 def open_session_stores(settings: Settings, sql: SqlStores) -> SqlStores | RedisStores:
@@ -170,6 +178,10 @@ def build(settings: Settings) -> Built:
     )
     restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
+    trial_caller = TrialCaller(
+        _logout_posts(signing_keys, policy.issuer, clock, randomness),
+        lambda: GuardedSender(allow_loopback=is_loopback),
+    )
     services = Services(
         policy=policy,
         site=Site(
@@ -194,6 +206,7 @@ def build(settings: Settings) -> Built:
         tokens=Tokens(stores.tokens, sign_out, sql.audit, clock, randomness, policy),
         check_ins=CheckIns(stores.check_ins, sign_out, restorations, ClockGuard(stores.health, clock), clock, policy),
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
+        trials=Trials(trial_caller, stores.guesses, sql.audit, clock, randomness, policy),
         waiting=WaitingRoom(),
         lists=stores.lists,
         ledger=stores.ledger,

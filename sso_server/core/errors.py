@@ -59,6 +59,16 @@ class TooManyGuesses(LockstepError):
         self.retry_after_ms = retry_after_ms
 
 
+class TooManyTrials(LockstepError):
+    """A site has itself called too often, or another one is being called. `retry_after_ms` says for how long."""
+
+    code = "slow_down"
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__("Too many tests; wait for as long as Retry-After says.")
+        self.retry_after_ms = retry_after_ms
+
+
 class WrongCredentials(LockstepError):
     """User name and password do not match; never says which of the two."""
 

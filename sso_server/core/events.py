@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     USER_ADDED = "user_added"
     USER_CHANGED = "user_changed"
     CLIENT_CHANGED = "client_changed"
+    CLIENT_TESTED = "client_tested"
     KEY_ROTATED = "key_rotated"
     SETUP_LINK = "setup_link"
     STORE_RESTORED = "store_restored"

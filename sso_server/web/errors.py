@@ -17,6 +17,7 @@ from sso_server.core.errors import (
     InvalidToken,
     LockstepError,
     TooManyGuesses,
+    TooManyTrials,
     Unavailable,
     WrongCredentials,
 )
@@ -46,7 +47,7 @@ def install_errors(app: Flask) -> None:
 
 def status_of(error: LockstepError) -> int:
     """The HTTP status of a core error on a page."""
-    if isinstance(error, TooManyGuesses):
+    if isinstance(error, (TooManyGuesses, TooManyTrials)):
         return 429
     if isinstance(error, Unavailable):
         return 503
@@ -78,7 +79,7 @@ def retry_after_of(error: LockstepError) -> dict[str, str]:
 def _retry_after_s(error: LockstepError) -> int:
     if isinstance(error, Unavailable):
         return error.retry_after_s
-    return -(-error.retry_after_ms // 1000) if isinstance(error, TooManyGuesses) else 0
+    return -(-error.retry_after_ms // 1000) if isinstance(error, (TooManyGuesses, TooManyTrials)) else 0
 
 
 def page_of(error: LockstepError | HTTPException) -> Response:

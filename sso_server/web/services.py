@@ -33,6 +33,7 @@ from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
+from sso_server.core.trials import Trials
 from sso_server.web.waiting import WaitingRoom
 
 _KEY = "lockstep"
@@ -68,6 +69,7 @@ class Services:
     tokens: Tokens
     check_ins: CheckIns
     polls: Polls
+    trials: Trials
     waiting: WaitingRoom
     lists: SessionLists
     ledger: Ledger

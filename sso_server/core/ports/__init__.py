@@ -30,7 +30,7 @@ from sso_server.core.ports.session_side import (
     TicketStore,
     TokenStore,
 )
-from sso_server.core.ports.tools import Clock, PasswordHasher, Randomness, Seals, Signer, Wake
+from sso_server.core.ports.tools import Clock, LogoutCaller, PasswordHasher, Randomness, Seals, Signer, Wake
 
 __all__ = [
     "Archive",
@@ -43,6 +43,7 @@ __all__ = [
     "Journal",
     "KeyStore",
     "Ledger",
+    "LogoutCaller",
     "OneTimeStore",
     "Outbox",
     "PasswordHasher",

@@ -231,7 +231,7 @@ class Archive(Protocol):
 
 
 class GuessStore(Protocol):
-    """Counters of password guesses, and of the retries that people ask for at the report."""
+    """Counters of password guesses, of the retries that people ask for at the report, of calls that sites ask for."""
 
     def begin(self, limits: Sequence[Limit], now: int) -> int:
         """One step: if a counter still makes wait (`Limit.spare`: which one does not), the longest wait (ms), nothing

@@ -1,9 +1,13 @@
-"""Ports that are tools: time, randomness, hashes, seals, signatures, the bell of the delivery worker."""
+"""Ports that are tools: time, randomness, hashes, seals, signatures, the worker's bell, a single logout call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sso_server.core.clients import Client
+    from sso_server.core.notifications import Answer, Notification
 
 
 class Clock(Protocol):
@@ -67,3 +71,11 @@ class Wake(Protocol):
 
     def ring(self) -> None:
         """Never raises, never blocks."""
+
+
+class LogoutCaller(Protocol):
+    """Calls a site's registered logout address while somebody waits for it: 5 s at most."""
+
+    def call(self, row: Notification, client: Client) -> tuple[Answer, int]:
+        """One call for this row's session, and how long it took (ms). Never raises for what a site or a network does;
+        raises Refused (unreadable key), Unavailable."""

@@ -42,6 +42,8 @@ def document(issuer: str) -> dict[str, object]:
         "check_in_endpoint": f"{issuer}/check-in",
         # Ours, too: where a site without the SDK asks for its sign-outs (RFC 8936, whose metadata belong to SSF).
         "poll_endpoint": f"{issuer}/poll",
+        # Ours: where the SDK's doctor compares a site's settings with its registration, and has the site called.
+        "client_test_endpoint": f"{issuer}/client-test",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
