@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from sso_server.core.ports import ClientStore, Clock
 
 ALGORITHMS = ("RS256", "ES256")
 DELIVERIES = ("push", "poll")
+ACCESS_TOKENS = ("opaque", "jwt")
+MAX_AUDIENCE = 20
 _LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 
 
@@ -54,6 +57,10 @@ class Client:
     """Its logout address may lie in a private range (an intranet)."""
     delivery: str = "push"
     """How a site without our SDK hears of ends: it is called (`push`), or it asks (`poll`, RFC 8936)."""
+    access_token: str = "opaque"
+    """Its access tokens are asked about at the centre (`opaque`), or APIs check them by themselves (`jwt`, RFC 9068)."""
+    audience: tuple[str, ...] = ()
+    """Ids of the clients whose APIs its access tokens are for; the centre's own userinfo always is."""
 
     @property
     def participant_kind(self) -> str:
@@ -105,14 +112,7 @@ def check_uri(uri: str, what: str, *, allow_query: bool = True) -> str:
 
 def check_client(client: Client) -> Client:
     """The client if it may be registered as it is. Raises InvalidRequest."""
-    if (
-        not client.client_id
-        or len(client.client_id) > 64
-        or not all(c.isalnum() or c in "._-" for c in client.client_id)
-    ):
-        raise InvalidRequest("A client id has 1 to 64 letters, digits, dots, dashes or underscores.")
-    if not client.client_id.isascii():
-        raise InvalidRequest("A client id is plain ASCII.")
+    _check_id(client.client_id)
     if not client.redirect_uris:
         raise InvalidRequest("A client needs at least one redirect_uri.")
     for uri in client.redirect_uris:
@@ -128,6 +128,12 @@ def check_client(client: Client) -> Client:
     if client.delivery == "poll" and client.public:
         # RFC 8936 section 3: whoever polls must be known, else anybody reads and acknowledges in its name.
         raise InvalidRequest("A public client can't poll: it has no secret to prove that it is the one who asks.")
+    if client.access_token not in ACCESS_TOKENS:
+        raise InvalidRequest(f"access_token {client.access_token!r} is not one of {', '.join(ACCESS_TOKENS)}.")
+    if len(client.audience) > MAX_AUDIENCE or len(set(client.audience)) != len(client.audience):
+        raise InvalidRequest(f"An audience is at most {MAX_AUDIENCE} clients, each named once.")
+    for name in client.audience:
+        _check_id(name)
     if not 5 <= client.lease_s <= 3600:
         raise InvalidRequest("A lease is 5 to 3600 seconds.")
     if not 0 <= client.grace_s <= 86_400:
@@ -135,6 +141,24 @@ def check_client(client: Client) -> Client:
     if client.local_session_max_s is not None and not 60 <= client.local_session_max_s <= 90 * 86_400:
         raise InvalidRequest("A local session lives 60 seconds to 90 days.")
     return client
+
+
+def check_audience(client: Client, known: Mapping[str, Client]) -> None:
+    """Each client of its audience is there and can be told what to refuse. Raises InvalidRequest."""
+    for name in client.audience:
+        named = client if name == client.client_id else known.get(name)
+        if named is None:
+            raise InvalidRequest(f"The audience of {client.client_id!r} names {name!r}, and there is no such client.")
+        if named.public:
+            # It could neither ask about a token nor hear which ones to refuse.
+            raise InvalidRequest(f"The audience of {client.client_id!r} names {name!r}, which is a public client.")
+
+
+def _check_id(client_id: str) -> None:
+    if not client_id or len(client_id) > 64 or not all(c.isalnum() or c in "._-" for c in client_id):
+        raise InvalidRequest("A client id has 1 to 64 letters, digits, dots, dashes or underscores.")
+    if not client_id.isascii():
+        raise InvalidRequest("A client id is plain ASCII.")
 
 
 def site_client(client_id: str, name: str, base_url: str, created_at: int, *, logout_base: str = "") -> Client:
@@ -166,6 +190,15 @@ class ClientDirectory:
     def find(self, client_id: str) -> Client | None:
         """The client, or None."""
         return self._current().get(client_id)
+
+    def find_surely(self, client_id: str) -> Client | None:
+        """As `find`, but who isn't in the cache is looked for in the store: for those who take None for "removed" and
+        act on it for good. A site may have been registered a moment ago, by another process.
+        """
+        if (found := self.find(client_id)) is None:
+            self._checked_at = -SECOND
+            found = self.find(client_id)
+        return found
 
     def all(self) -> list[Client]:
         """All clients by id."""
