@@ -1,7 +1,8 @@
 """Lockstep's SDK: sign in once, sign out everywhere, for any Python site. `sso_client.flask` is the Flask adapter."""
 
 from sso_client.attempt import Attempt
-from sso_client.client import SSOClient
+from sso_client.blocking_client import SSOClient
+from sso_client.client import AsyncSSOClient
 from sso_client.clock import Clock
 from sso_client.errors import LeaseExpired, SettingsError, SSOError
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
@@ -12,6 +13,7 @@ from sso_client.user import AnonymousUser, User
 
 __all__ = [
     "AnonymousUser",
+    "AsyncSSOClient",
     "Attempt",
     "CheckInReport",
     "Clock",

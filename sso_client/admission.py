@@ -3,7 +3,6 @@
 No background thread: requests drive it. `lease` decides, `check_in` asks, the store keeps the turn.
 """
 
-import time
 from dataclasses import replace
 
 from sso_client.check_in import CheckIn
@@ -12,7 +11,8 @@ from sso_client.errors import LeaseExpired, SSOError
 from sso_client.events import log
 from sso_client.lease import Lease, Standing, grace_holds, judge
 from sso_client.records import LocalSession
-from sso_client.stores import CheckInJournal, LocalSessions, Turn
+from sso_client.stores import LocalStore, Turn
+from sso_client.waiting import Waiting
 
 _ASK_S = 3.0  # a renewal holds up one person's request, and the turn, no longer than this
 _WAIT_STEP_S = 0.05
@@ -29,70 +29,72 @@ _COARSE_MS = 60_000
 class Admission:
     """Decides for each request whether its local session may be served."""
 
-    def __init__(self, sessions: LocalSessions, journal: CheckInJournal, check_in: CheckIn, clock: Clock) -> None:
-        self._sessions = sessions
-        self._journal = journal
+    def __init__(self, store: LocalStore, check_in: CheckIn, clock: Clock, waiting: Waiting) -> None:
+        self._sessions = store.sessions
+        self._journal = store.journal
         self._check_in = check_in
         self._clock = clock
+        self._waiting = waiting
         self._silent_until_ms = 0
 
-    def admit(self, cookie_hash: str, *, activity: bool) -> LocalSession | None:
+    async def admit(self, cookie_hash: str, *, activity: bool) -> LocalSession | None:
         """The live session of a cookie, or None. Raises LeaseExpired when nobody can confirm it.
 
         `activity=False` (a page that polls) neither counts as use nor makes the session live longer.
         """
         moment = now(self._clock)
-        session, lease = self._sessions.find(cookie_hash, moment.wall_ms)
+        session, lease = await self._waiting.step(self._sessions.find, cookie_hash, moment.wall_ms)
         if session is not None and activity:
-            session = self._mark(session, lease, moment)
+            session = await self._mark(session, lease, moment)
         if session is None or not session.leased:
             return session
         standing = judge(lease, now(self._clock))
         if standing is Standing.EXPIRED:
-            session, lease = self._await_confirmation(session)
+            session, lease = await self._await_confirmation(session)
         if session is not None and (standing is Standing.RENEW or _overdue(session, lease, now(self._clock))):
-            self._renew(session, lease)
+            await self._renew(session, lease)
             # Whether that went well or not, seconds may have passed, and a logout may have come meanwhile.
             moment = now(self._clock)
-            session, lease = self._sessions.find(cookie_hash, moment.wall_ms)
+            session, lease = await self._waiting.step(self._sessions.find, cookie_hash, moment.wall_ms)
             if session is not None and judge(lease, moment) is Standing.EXPIRED:
-                session, _ = self._await_confirmation(session)
+                session, _ = await self._await_confirmation(session)
         return session
 
-    def _renew(self, session: LocalSession, lease: Lease) -> None:
+    async def _renew(self, session: LocalSession, lease: Lease) -> None:
         """Ask the centre if nobody else does; a failure is no reason to stop anybody yet."""
         overdue = _overdue(session, lease, now(self._clock))
         rest_ms = min(_REST_RENEWING_MS, max(100, lease.lease_ms // 10))
         try:
-            turn = self._take_turn(session, rest_ms, early=True)
+            turn = await self._take_turn(session, rest_ms, early=True)
             for _ in range(_WAIT_STEPS // 3 if overdue else 0):
                 if turn is not Turn.BUSY:
                     break
                 # Whoever is asking may have read the store before this click was in it, and nobody may come after.
-                time.sleep(_WAIT_STEP_S)
-                turn = self._take_turn(session, rest_ms, early=True)
+                await self._waiting.pause(_WAIT_STEP_S)
+                turn = await self._take_turn(session, rest_ms, early=True)
             if turn is Turn.MINE:
-                if not self._check_in.run(total_s=_ASK_S).confirmed:
-                    self._journal.give_turn_back()  # a long list, or many ends: the next request goes on with it
+                report = await self._check_in.run(total_s=_ASK_S)
+                if not report.confirmed:  # a long list, or many ends: the next request goes on with it
+                    await self._waiting.step(self._journal.give_turn_back)
             elif overdue and turn is Turn.BUSY:
-                self._tell_past_the_store(session)
+                await self._tell_past_the_store(session)
             elif overdue and turn is Turn.RESTING:
-                self._tell_while_resting(session)
+                await self._tell_while_resting(session)
         except SSOError as error:
             log.debug("renewal put off: %s", error)
             if overdue and error.code.startswith("store_"):
-                self._tell_past_the_store(session)
+                await self._tell_past_the_store(session)
 
-    def _tell_past_the_store(self, session: LocalSession, total_s: float = _ASK_S) -> bool:
+    async def _tell_past_the_store(self, session: LocalSession, total_s: float = _ASK_S) -> bool:
         """The centre must hear of this click at once: nobody may come after to tell it. True if it did."""
         try:
-            self._check_in.tell_active(session.sid or "", total_s)
+            await self._check_in.tell_active(session.sid or "", total_s)
         except SSOError as error:
             log.warning("activity not told: %s", error)
             return False
         return True
 
-    def _tell_while_resting(self, session: LocalSession) -> None:
+    async def _tell_while_resting(self, session: LocalSession) -> None:
         """Another's attempt failed, yet the centre may be back. While it isn't, one request in two seconds tries."""
         moment_ms, until_ms = self._clock.boot_ms(), self._silent_until_ms
         pause_ms = int(2000 * _TELL_RESTING_S)
@@ -100,60 +102,60 @@ class Admission:
             return
         if 0 <= moment_ms - until_ms < _REST_RENEWING_MS:
             self._silent_until_ms = moment_ms + pause_ms  # the last one failed, so the others don't wait for this one
-        told = self._tell_past_the_store(session, _TELL_RESTING_S)
+        told = await self._tell_past_the_store(session, _TELL_RESTING_S)
         self._silent_until_ms = 0 if told else self._clock.boot_ms() + pause_ms
 
-    def _take_turn(self, session: LocalSession, rest_ms: int, *, early: bool) -> Turn | None:
+    async def _take_turn(self, session: LocalSession, rest_ms: int, *, early: bool) -> Turn | None:
         """The right to ask; None if asking has become needless: another's answer came between judging and taking."""
-        turn = self._journal.take_turn(now(self._clock), rest_ms)
+        turn = await self._waiting.step(self._journal.take_turn, now(self._clock), rest_ms)
         if turn is not Turn.MINE:
             return turn
         moment = now(self._clock)
-        found, lease = self._sessions.find(session.cookie_hash, moment.wall_ms)
+        found, lease = await self._waiting.step(self._sessions.find, session.cookie_hash, moment.wall_ms)
         if found is not None:
             standing = judge(lease, moment)
             due = early and (standing is Standing.RENEW or _overdue(found, lease, moment))
             if due or standing is Standing.EXPIRED:
                 return turn
-        self._journal.give_turn_back()
+        await self._waiting.step(self._journal.give_turn_back)
         return None
 
-    def _await_confirmation(self, session: LocalSession) -> tuple[LocalSession | None, Lease]:
+    async def _await_confirmation(self, session: LocalSession) -> tuple[LocalSession | None, Lease]:
         """Beyond N: ask, or wait for whoever asks. Returns session and lease as they stand after a confirmation."""
         for _ in range(_WAIT_STEPS):
-            turn = self._take_turn(session, _REST_EXPIRED_MS, early=False)
+            turn = await self._take_turn(session, _REST_EXPIRED_MS, early=False)
             failed = turn is Turn.RESTING
             if turn is Turn.MINE:
                 try:
                     # After a gap everything is listed: this file may be an older copy of itself.
-                    self._check_in.run(all_sids=True, total_s=_ASK_S)
+                    await self._check_in.run(all_sids=True, total_s=_ASK_S)
                 except SSOError as error:
                     if error.code.startswith("store_"):
                         raise
                     failed = True
             elif turn is Turn.BUSY:
-                time.sleep(_WAIT_STEP_S)
+                await self._waiting.pause(_WAIT_STEP_S)
             moment = now(self._clock)
-            found, lease = self._sessions.find(session.cookie_hash, moment.wall_ms)
+            found, lease = await self._waiting.step(self._sessions.find, session.cookie_hash, moment.wall_ms)
             if found is None:
                 return None, lease
             if judge(lease, moment) is not Standing.EXPIRED or (failed and grace_holds(lease, moment)):
                 return found, lease
             if turn is Turn.MINE and not failed:
                 # Answered, but more is to come, or the centre itself lags by more than N: ask again in a while.
-                self._journal.note_failure("unconfirmed", moment)
+                await self._waiting.step(self._journal.note_failure, "unconfirmed", moment)
                 failed = True
             if failed:
                 raise LeaseExpired(f"the last attempt was {lease.failure or 'not finished'}")
         raise LeaseExpired("another request has been asking for 3 s")
 
-    def _mark(self, session: LocalSession, lease: Lease, moment: Instant) -> LocalSession | None:
+    async def _mark(self, session: LocalSession, lease: Lease, moment: Instant) -> LocalSession | None:
         """Note activity, now and then only: a write for each request would be the site's slowest part."""
         coarse_ms = min(lease.lease_ms // 2, lease.report_ms // 4) if session.leased else _COARSE_MS
         if 0 <= moment.wall_ms - session.served_at_ms < coarse_ms:
             return session
         try:
-            if self._sessions.mark_served(session, moment.wall_ms):
+            if await self._waiting.step(self._sessions.mark_served, session, moment.wall_ms):
                 return replace(session, served_at_ms=moment.wall_ms, generation=session.generation + 1)
         except SSOError as error:
             # No reason to stop a person under a lease that holds. The next request notes it; only a click after which
@@ -161,9 +163,9 @@ class Admission:
             log.warning("activity not noted: %s", error)
             clicked = replace(session, served_at_ms=moment.wall_ms)
             if session.leased and judge(lease, moment) is not Standing.EXPIRED and _overdue(clicked, lease, moment):
-                self._tell_past_the_store(session)
+                await self._tell_past_the_store(session)
         # Another request marked it, or it has just been ended: the row decides.
-        found, _ = self._sessions.find(session.cookie_hash, moment.wall_ms)
+        found, _ = await self._waiting.step(self._sessions.find, session.cookie_hash, moment.wall_ms)
         return found
 
 

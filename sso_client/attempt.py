@@ -27,6 +27,8 @@ class Attempt:
     next: str
     redirect_uri: str
     started_at_ms: int
+    max_age_s: int | None = None  # the person must have typed something at most so long before
+    acr: tuple[str, ...] = ()  # the ID token must name one of these
 
     @property
     def restarted(self) -> bool:
@@ -67,15 +69,18 @@ class Seal:
                 attempt.next,
                 attempt.redirect_uri,
                 attempt.started_at_ms,
+                attempt.max_age_s,
+                list(attempt.acr),
             ],
         )
 
     def unseal_attempt(self, value: str, now_ms: int) -> Attempt | None:
         """The attempt in a cookie, or None if it was changed or is older than an hour."""
         match self.unseal("attempt", value):
-            case [str(state), str(nonce), str(verifier), str(next_page), str(redirect_uri), int(started)]:
+            case [str(state), str(nonce), str(verifier), str(page), str(uri), int(started), max_age, list(acr)]:
+                age_s = max_age if isinstance(max_age, int) else None
                 if 0 <= now_ms - started + 60_000 <= LIFE_MS:
-                    return Attempt(state, nonce, verifier, next_page, redirect_uri, started)
+                    return Attempt(state, nonce, verifier, page, uri, started, age_s, tuple(map(str, acr)))
         return None
 
     def _serializer(self, purpose: str) -> URLSafeSerializer:

@@ -12,11 +12,13 @@ from sso_client.clock import Clock, now
 from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log, since
-from sso_client.http import Http, basic
+from sso_client.hooks import Hooks
+from sso_client.http import HttpClient, basic
 from sso_client.records import CheckInAnswer, CheckInReport, Denied, End, Outgoing
 from sso_client.settings import Settings
 from sso_client.signed_token import is_writable
-from sso_client.stores import MAX_LIST, CheckInJournal
+from sso_client.stores import MAX_LIST, LocalStore
+from sso_client.waiting import Waiting
 
 _ROUNDS = 6
 _MAX_EPOCH = 64
@@ -89,23 +91,27 @@ class CheckIn:
     def __init__(
         self,
         settings: Settings,
-        http: Http,
+        http: HttpClient,
         discovery: Discovery,
-        store_id: str,
-        journal: CheckInJournal,
+        store: LocalStore,
         events: Events,
+        hooks: Hooks,
         clock: Clock,
+        waiting: Waiting,
     ) -> None:
         self._settings = settings
         self._http = http
         self._discovery = discovery
-        self._store_id = store_id
-        self._journal = journal
+        self._store_id = store.store_id
+        self._journal = store.journal
+        self._sessions = store.sessions
         self._events = events
+        self._hooks = hooks
         self._clock = clock
+        self._waiting = waiting
         self._begun = False
 
-    def run(self, *, all_sids: bool = False, total_s: float = 5.0, ends_only: bool = False) -> CheckInReport:
+    async def run(self, *, all_sids: bool = False, total_s: float = 5.0, ends_only: bool = False) -> CheckInReport:
         """Ask until nothing is left (a few rounds at most). Raises SSOError; then the failure is in the store.
 
         `all_sids` lists every session, as after a gap. `total_s` bounds discovery and all rounds together: a list that
@@ -118,39 +124,50 @@ class CheckIn:
             sent = now(self._clock)
             # A process that has just started can't know whether the file was replaced by an older copy meanwhile: the
             # sessions that came back with it were acknowledged long ago, and only a list from its beginning finds them.
-            told = self._journal.gather(sent.wall_ms, all_sids, anew=not self._begun)
+            told = await self._waiting.step(self._journal.gather, sent.wall_ms, all_sids, anew=not self._begun)
             self._begun = True  # the file says from now on that the list is due
             try:
-                answer = self._post(told, deadline)
+                answer = await self._post(told, deadline)
             except SSOError as error:
                 if confirmed or (listing and error.transient):
                     # What was answered stays in the store: the next call goes on with acknowledgements or list.
                     log.info("the rest is kept for the next check-in: %s", error)
                     break
-                self._failed(error)
+                await self._failed(error)
                 raise
-            applied = self._journal.apply(answer, told, sent)
+            applied = await self._waiting.step(self._journal.apply, answer, told, sent)
             for end, sessions in applied.ends:
                 ended += len(sessions)
                 if sessions:
-                    self._tell_end(end)
+                    await self._tell_end(end)
+                    await self._hooks.signed_out(sessions, end.reason)
             for sid in told.ended:
-                self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
+                await self._events.tell("sign_out_confirmed", "the centre confirmed the sign-out that began here", sid)
             confirmed = confirmed or applied.confirmed
             all_sids, listing = False, bool(told.sids_end)
             rounds += 0 if told.sids_end else 1  # the parts of a long list are bounded by the deadline alone
             whole = not told.sids_end and len(told.active) < MAX_LIST
             if (whole and not answer.ends and applied.confirmed) or (ends_only and len(told.ended) < MAX_LIST):
                 break
+        await self._drop_lapsed()
         return CheckInReport(ended, confirmed)
 
-    def tell_active(self, sid: str, total_s: float) -> None:
+    async def tell_active(self, sid: str, total_s: float) -> None:
         """Report one session as used, past the store, which can't be written: this confirms nobody. Raises SSOError."""
-        self._post(Outgoing(0, None, (), (), (sid,), None, "", ""), monotonic() + total_s)
+        await self._post(Outgoing(0, None, (), (), (sid,), None, "", ""), monotonic() + total_s)
 
-    def _post(self, told: Outgoing, deadline: float) -> CheckInAnswer:
+    async def _drop_lapsed(self) -> None:
+        """Forget local sessions whose time is over, and let the site hear of it. Nobody was kept by them meanwhile."""
+        try:
+            lapsed = await self._waiting.step(self._sessions.drop_lapsed, self._clock.wall_ms())
+        except SSOError as error:
+            log.warning("lapsed sessions stay until the next check-in: %s", error)
+            return
+        await self._hooks.signed_out(lapsed, "expired")
+
+    async def _post(self, told: Outgoing, deadline: float) -> CheckInAnswer:
         # Half of the time at most, so that a document that can't be had again doesn't cost the check-in itself.
-        url = self._discovery.get_provider(_left(deadline) / 2).check_in_endpoint
+        url = (await self._discovery.get_provider(_left(deadline) / 2)).check_in_endpoint
         if url is None:
             raise SSOError("check_in_refused", "the discovery document names no check_in_endpoint")
         body: dict[str, Any] = {
@@ -167,26 +184,27 @@ class CheckIn:
             "Authorization": basic(self._settings.client_id, self._settings.client_secret),
             "Content-Type": "application/json",
         }
-        answer = self._http.post(url, headers, json.dumps(body).encode(), _left(deadline))
+        answer = await self._http.post(url, headers, json.dumps(body).encode(), _left(deadline))
         if answer.status >= 500 or answer.status in _NOT_NOW:
             raise SSOError("provider_unavailable", f"{url}: status {answer.status}")
         if answer.status != 200:
             raise SSOError("check_in_refused", f"{url}: status {answer.status}, {answer.body[:200]!r}")
         return read_check_in(answer.json())
 
-    def _failed(self, error: SSOError) -> None:
-        self._journal.note_failure("unreachable" if error.transient else "refused", now(self._clock))
+    async def _failed(self, error: SSOError) -> None:
+        kind = "unreachable" if error.transient else "refused"
+        await self._waiting.step(self._journal.note_failure, kind, now(self._clock))
         if error.transient:
             log.warning("check-in failed: %s", error)
         else:
             # A wrong secret or a removed client: nobody is confirmed any more, and waiting won't mend it.
-            self._events.tell(error.code, f"check-in refused: {error.cause}", level=logging.ERROR)
+            await self._events.tell(error.code, f"check-in refused: {error.cause}", level=logging.ERROR)
             log.error("check-in refused, local sessions stop within the lease: %s", error)
 
-    def _tell_end(self, end: End) -> None:
+    async def _tell_end(self, end: End) -> None:
         words, gap = since(end.ended_at_ms, self._clock.wall_ms())
         text = f"check-in heard of the sign-out ({end.reason}), local session ended{words}"
-        self._events.tell("ended_at_check_in", text, end.sid, gap)
+        await self._events.tell("ended_at_check_in", text, end.sid, gap)
 
 
 def _left(deadline: float) -> float:

@@ -1,4 +1,7 @@
-"""SSOClient: the SDK's verbs, for any framework or none. It joins the parts; each part's rules are in its own file."""
+"""AsyncSSOClient: the SDK's verbs, for any framework or none. It joins the parts; each has its rules in its own file.
+
+`blocking_client.SSOClient` runs the same verbs for sites without an event loop.
+"""
 
 import json
 import logging
@@ -14,7 +17,8 @@ from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log, since
 from sso_client.exchange import Exchange, read_answer
-from sso_client.http import Http
+from sso_client.hooks import Hooks
+from sso_client.http import HttpClient
 from sso_client.identifiers import hashed, new_secret, pkce_challenge
 from sso_client.keys import Keys
 from sso_client.lease import age_ms
@@ -24,66 +28,84 @@ from sso_client.settings import Settings
 from sso_client.sign_out import Leaving, with_query
 from sso_client.signed_token import read_header
 from sso_client.stores import LocalStore
+from sso_client.waiting import Waiting
 
 # A tombstone outlives every ticket that was redeemed before it by more than this.
 _OPEN_WITHIN_MS = 5 * 60_000
 
 
-class SSOClient:
+class AsyncSSOClient:
     """One site at one centre, with one local store. Safe for threads; make one for each process."""
 
     def __init__(
-        self, settings: Settings, store: LocalStore, *, clock: Clock | None = None, callback_path: str = "/sso/callback"
+        self,
+        settings: Settings,
+        store: LocalStore,
+        *,
+        clock: Clock | None = None,
+        callback_path: str = "/sso/callback",
+        waiting: Waiting | None = None,
+        http: HttpClient | None = None,
     ) -> None:
+        """`waiting` and `http` default to those for event loops, which the extra `async` brings."""
         self.settings = settings
         self.store = store
         self.seal = Seal(settings.client_id, settings.client_secret)
         self._clock = clock or SystemClock()
         self._callback_path = callback_path
-        self._http = Http(settings.ca_file)
-        self._discovery = Discovery(settings, self._http, self._clock)
-        self._keys = Keys(self._http, self._clock)
+        self._waiting = waiting or _for_event_loops()
+        self._http = http or _http_for_event_loops(settings.ca_file)
+        self.hooks = Hooks(self._waiting)
+        self._discovery = Discovery(settings, self._http, self._clock, self._waiting)
+        self._keys = Keys(self._http, self._clock, self._waiting)
         self._exchange = Exchange(settings, self._http, self._discovery, self._keys)
-        self._events = Events(store.events, self._clock)
+        self._events = Events(store.events, self._clock, self._waiting)
         self._check_in = CheckIn(
-            settings, self._http, self._discovery, store.store_id, store.journal, self._events, self._clock
+            settings, self._http, self._discovery, store, self._events, self.hooks, self._clock, self._waiting
         )
-        self._admission = Admission(store.sessions, store.journal, self._check_in, self._clock)
+        self._admission = Admission(store, self._check_in, self._clock, self._waiting)
         self._leaving = Leaving(
             settings,
-            store.sessions,
-            store.journal,
+            store,
             self._discovery,
             self._check_in,
             self.seal,
             self._events,
+            self.hooks,
             self._clock,
+            self._waiting,
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close connections to the centre and to the store."""
-        self._http.close()
-        self.store.close()
+        await self._http.close()
+        await self._waiting.step(self.store.close)
 
     def now_ms(self) -> int:
         """The client's wall clock, milliseconds UTC."""
         return self._clock.wall_ms()
 
-    def login_url(
+    async def login_url(
         self,
         next_page: str = "/",
         *,
         redirect_uri: str | None = None,
         restarted: bool = False,
         prompt: str | None = None,
+        max_age_s: int | None = None,
+        acr: Sequence[str] = (),
     ) -> tuple[str, Attempt]:
-        """Where to send the browser to sign in, and the attempt to keep in its cookie. Raises SSOError."""
+        """Where to send the browser to sign in, and the attempt to keep in its cookie. Raises SSOError.
+
+        `max_age_s` and `acr` (any one of them) are asked for, and `validate_ticket` demands them (OpenID Connect Core
+        1.0 sections 3.1.2.1 and 3.1.3.7).
+        """
         if redirect_uri is None:
             if self.settings.base_url is None:
                 raise SSOError("base_url_missing")
             redirect_uri = self.settings.base_url + self._callback_path
-        provider = self._discovery.get_provider()
-        self._leaving.tell_before_sign_in()
+        provider = await self._discovery.get_provider()
+        await self._leaving.tell_before_sign_in()
         attempt = Attempt(
             state=(RESTARTED if restarted else "") + new_secret(),
             nonce=new_secret(),
@@ -91,6 +113,8 @@ class SSOClient:
             next=safe_next(next_page),
             redirect_uri=redirect_uri,
             started_at_ms=self._clock.wall_ms(),
+            max_age_s=max_age_s,
+            acr=tuple(acr),
         )
         query = {
             "response_type": "code",
@@ -101,26 +125,32 @@ class SSOClient:
             "nonce": attempt.nonce,
             "code_challenge": pkce_challenge(attempt.verifier),
             "code_challenge_method": "S256",
-        } | ({"prompt": prompt} if prompt else {})
+        }
+        if prompt:
+            query["prompt"] = prompt
+        if max_age_s is not None:
+            query["max_age"] = str(max_age_s)
+        if acr:
+            query["acr_values"] = " ".join(acr)
         return with_query(provider.authorization_endpoint, query), attempt
 
-    def read_answer(self, parameters: Mapping[str, Sequence[str]], attempt: Attempt) -> str:
+    async def read_answer(self, parameters: Mapping[str, Sequence[str]], attempt: Attempt) -> str:
         """The ticket in the callback's query (name -> all its values). Raises SSOError."""
-        return read_answer(parameters, attempt, self._discovery.get_provider())
+        return read_answer(parameters, attempt, await self._discovery.get_provider())
 
-    def validate_ticket(self, ticket: str, attempt: Attempt) -> SignIn:
+    async def validate_ticket(self, ticket: str, attempt: Attempt) -> SignIn:
         """Take the ticket to the centre: who signed in, verified. Raises SSOError (`ticket_used` and others)."""
         try:
-            epoch = self.store.sessions.heard_epoch()
-            sign_in = self._exchange.redeem(ticket, attempt, self.store.store_id, now(self._clock))
+            epoch = await self._waiting.step(self.store.sessions.heard_epoch)
+            sign_in = await self._exchange.redeem(ticket, attempt, self.store.store_id, now(self._clock))
         except SSOError as error:
             # The person is mostly sent on to a new sign-in at once: this line is all that remains of the refusal.
-            self._events.tell("ticket_refused", f"ticket refused: {error.code}", level=logging.WARNING)
+            await self._events.tell("ticket_refused", f"ticket refused: {error.code}", level=logging.WARNING)
             raise
-        self._events.tell("ticket_validated", "ticket validated with the centre", sign_in.sid)
+        await self._events.tell("ticket_validated", "ticket validated with the centre", sign_in.sid)
         return replace(sign_in, epoch=epoch)
 
-    def open_session(self, sign_in: SignIn, replaces: str | None = None) -> tuple[str, LocalSession]:
+    async def open_session(self, sign_in: SignIn, replaces: str | None = None) -> tuple[str, LocalSession]:
         """Open the local session: the value for a new cookie, always a fresh one, and the record.
 
         `replaces` is the cookie that the browser had before. Raises SSOError `session_ended` if a logout came first, or
@@ -129,8 +159,9 @@ class SSOClient:
         moment = now(self._clock)
         waited_ms = age_ms(sign_in.redeemed, moment)
         if waited_ms is None or waited_ms > _OPEN_WITHIN_MS:
-            self._events.tell("session_refused", "the ticket was redeemed too long ago", sign_in.sid)
+            await self._events.tell("session_refused", "the ticket was redeemed too long ago", sign_in.sid)
             raise SSOError("session_ended", f"redeemed {waited_ms} ms ago")
+        site_user = await self.hooks.signed_in(sign_in.user)
         cookie, now_ms = new_secret(), moment.wall_ms
         session = LocalSession(
             cookie_hash=hashed(cookie),
@@ -146,36 +177,48 @@ class SSOClient:
             served_at_ms=now_ms,
             reported_at_ms=now_ms,
             leased=sign_in.leased,
+            site_user=site_user,
         )
-        if not self.store.sessions.open(session, hashed(replaces) if replaces else None, sign_in.epoch):
-            self._events.tell("session_refused", "signed out meanwhile: no local session opened", sign_in.sid)
+        opened = await self._waiting.step(
+            self.store.sessions.open, session, hashed(replaces) if replaces else None, sign_in.epoch, sign_in.tokens
+        )
+        if not opened:
+            await self._events.tell("session_refused", "signed out meanwhile: no local session opened", sign_in.sid)
             raise SSOError("session_ended")
         how = "password typed" if sign_in.asked else "no question asked"
-        self._events.tell("session_opened", f"local session opened ({how})", sign_in.sid)
+        await self._events.tell("session_opened", f"local session opened ({how})", sign_in.sid)
         return cookie, session
 
-    def find_session(self, cookie: str | None, *, activity: bool = True) -> LocalSession | None:
+    async def find_session(self, cookie: str | None, *, activity: bool = True) -> LocalSession | None:
         """The live local session of a cookie, or None; the lease is looked after. Raises LeaseExpired, `store_...`.
 
         `activity=False` for a request that nobody made by hand, such as a page asking whether it is still signed in.
         """
         if not cookie or len(cookie) > 100 or not cookie.isascii():
             return None
-        return self._admission.admit(hashed(cookie), activity=activity)
+        return await self._admission.admit(hashed(cookie), activity=activity)
 
-    def check_in(self) -> CheckInReport:
+    async def still_signed_in(self, cookie: str | None) -> bool:
+        """For streams: whether the session of a cookie may still be served. Asking is no activity, doubt is no."""
+        try:
+            return await self.find_session(cookie, activity=False) is not None
+        except SSOError as error:
+            log.info("a stream is stopped: %s", error)
+            return False
+
+    async def check_in(self) -> CheckInReport:
         """Tell and hear everything now. Raises SSOError. Requests do this by themselves; cron may do it too."""
-        return self._check_in.run(all_sids=True)
+        return await self._check_in.run(all_sids=True)
 
-    def receive_logout(self, body: bytes, content_type: str) -> LogoutAnswer:
+    async def receive_logout(self, body: bytes, content_type: str) -> LogoutAnswer:
         """Answer a back-channel logout call: 200 done, 400 a bad token, 503 this site's own failure (send it again)."""
         status = 400  # until the centre or the store is needed, a failure is the token's own
         try:
             token = token_from_form(body, content_type)
             header = read_header(token, self.settings.id_token_algs)
             status = 503
-            provider = self._discovery.get_provider()
-            keys = self._keys.get_keys(provider.jwks_uri, header)
+            provider = await self._discovery.get_provider()
+            keys = await self._keys.get_keys(provider.jwks_uri, header)
             status = 400
             notice = verify_logout_token(
                 token,
@@ -187,48 +230,51 @@ class SSOClient:
                 older=provider.check_in_endpoint is None,
             )
             status = 503
-            now_ms = self._clock.wall_ms()
+            now_ms, inbox = self._clock.wall_ms(), self.store.inbox
             if notice.sid is not None:  # that session only, even if `sub` is there too: no over-logout
-                done = self.store.inbox.end_by_sid(notice.sid, notice.jti, now_ms)
+                done = await self._waiting.step(inbox.end_by_sid, notice.sid, notice.jti, now_ms)
             else:
-                done = self.store.inbox.end_by_sub(notice.sub or "", notice.iat, notice.jti, now_ms)
+                done = await self._waiting.step(inbox.end_by_sub, notice.sub or "", notice.iat, notice.jti, now_ms)
         except SSOError as error:
             return self._not_ended(error, 400 if error.code == "key_unknown" else status)
         words, gap = since(notice.ended_at_ms, now_ms)
         what = "local session ended" if len(done.sessions) == 1 else f"{len(done.sessions)} local sessions ended"
         if done.sessions:
-            self._events.tell("logout_received", f"logout call received, {what}{words}", notice.sid, gap)
+            await self._events.tell("logout_received", f"logout call received, {what}{words}", notice.sid, gap)
+            await self.hooks.signed_out(done.sessions, notice.reason or "logout_received")
         elif not done.repeated:
-            self._events.tell("logout_received_early", "logout call received, no local session here", notice.sid, gap)
+            await self._events.tell(
+                "logout_received_early", "logout call received, no local session here", notice.sid, gap
+            )
         return LogoutAnswer(200, self._logout_headers(), "{}")
 
-    def sign_out(self, cookie: str | None, *, scope: Scope = "browser", left: str | None = None) -> SignOut:
+    async def sign_out(self, cookie: str | None, *, scope: Scope = "browser", left: str | None = None) -> SignOut:
         """The person signs out here; says where the browser goes next. Raises SSOError `scope_unknown`, `store_...`.
 
         `browser` ends the session here and tells the centre, which ends it at every site. `site` ends it here alone:
         the centre isn't told, and this site opened again signs in without asking; the answer's `left`, given back with
         `browser`, makes it whole. `everywhere` ends nothing by itself: the centre's page asks, for all devices.
         """
-        return self._leaving.sign_out(cookie, scope, left)
+        return await self._leaving.sign_out(cookie, scope, left)
 
     def is_left(self, left: str | None) -> bool:
         """True if this is the `left` of a sign-out of this site only: proof that a page of this site carries it."""
         return self._leaving.is_left(left)
 
-    def tell_untold(self) -> bool:
+    async def tell_untold(self) -> bool:
         """Repeat the sign-outs that began here and weren't confirmed, if it's time to; True if nothing is left to tell.
 
         For requests without a session, which ask the centre nothing else: the last visitor may have been the one to go.
         """
-        return self._leaving.tell_untold()
+        return await self._leaving.tell_untold()
 
-    def logout_url(self, id_token: str | None = None, *, state: str | None = None) -> str | None:
+    async def logout_url(self, id_token: str | None = None, *, state: str | None = None) -> str | None:
         """The centre's sign-out page for the browser, None if the provider has none. Raises SSOError."""
-        return self._leaving.logout_url(id_token, state)
+        return await self._leaving.logout_url(id_token, state)
 
-    def recent_events(self, limit: int = 50) -> list[Event]:
+    async def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last, newest first."""
-        return self._events.recent(limit)
+        return await self._events.recent(limit)
 
     def _not_ended(self, error: SSOError, status: int) -> LogoutAnswer:
         log.warning("logout call not accepted: %s", error)
@@ -245,3 +291,15 @@ class SSOClient:
             "Content-Type": "application/json",
             "Lockstep-Store": self.store.store_id,
         }
+
+
+def _for_event_loops() -> Waiting:
+    from sso_client.async_waiting import AnyioWaiting  # the extra `async`, which blocking sites do without
+
+    return AnyioWaiting()
+
+
+def _http_for_event_loops(ca_file: str | None) -> HttpClient:
+    from sso_client.async_http import AsyncHttp
+
+    return AsyncHttp(ca_file)

@@ -3,7 +3,6 @@
 A centre that is down at the site's start is fine: nothing is fetched before somebody signs in or a lease is due.
 """
 
-import threading
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 from sso_client.addresses import is_trustworthy, origin_of
 from sso_client.clock import Clock
 from sso_client.errors import SSOError
-from sso_client.http import Answer, Http
+from sso_client.http import Answer, HttpClient
 from sso_client.settings import Settings
+from sso_client.waiting import Waiting
 
 _FRESH_MS = 10 * 60_000
 _BACK_OFF_MS = (500, 1000, 2000, 5000, 10_000)
@@ -29,6 +29,7 @@ class Provider:
     userinfo_endpoint: str | None
     end_session_endpoint: str | None
     check_in_endpoint: str | None  # ours: its presence means that leases hold
+    client_test_endpoint: str | None  # ours: where the doctor asks how this site is registered
     iss_in_answer: bool  # RFC 9207
 
 
@@ -57,6 +58,7 @@ def read_provider(document: dict[str, Any], settings: Settings) -> Provider:
         userinfo_endpoint=endpoint("userinfo_endpoint"),
         end_session_endpoint=endpoint("end_session_endpoint"),
         check_in_endpoint=endpoint("check_in_endpoint"),
+        client_test_endpoint=endpoint("client_test_endpoint"),
         iss_in_answer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
@@ -64,20 +66,20 @@ def read_provider(document: dict[str, Any], settings: Settings) -> Provider:
 class Discovery:
     """The cached document of one process."""
 
-    def __init__(self, settings: Settings, http: Http, clock: Clock) -> None:
+    def __init__(self, settings: Settings, http: HttpClient, clock: Clock, waiting: Waiting) -> None:
         self._settings = settings
         self._http = http
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = waiting.lock()
         self._provider: Provider | None = None
         self._asked_ms = 0
         self._failures = 0
         self._error: SSOError | None = None
 
-    def get_provider(self, total_s: float = 5.0) -> Provider:
+    async def get_provider(self, total_s: float = 5.0) -> Provider:
         """The centre's endpoints; an old answer serves while a new one can't be had. Raises SSOError."""
         deadline = monotonic() + total_s
-        if not self._lock.acquire(timeout=max(0.0, total_s)):
+        if not await self._lock.acquire(total_s):
             return self._or_old(SSOError("discovery_unreachable", "another request is still asking"))
         try:
             age = self._clock.boot_ms() - self._asked_ms
@@ -86,7 +88,8 @@ class Discovery:
             if self._error is not None and 0 <= age < _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS)) - 1]:
                 return self._or_old(self._error)
             try:
-                self._provider = read_provider(self._fetch(max(0.05, deadline - monotonic())).json(), self._settings)
+                answer = await self._fetch(max(0.05, deadline - monotonic()))
+                self._provider = read_provider(answer.json(), self._settings)
                 self._error, self._failures = None, 0
                 return self._provider
             except SSOError as error:
@@ -106,10 +109,10 @@ class Discovery:
             raise SSOError(error.code, error.detail) from error
         return self._provider
 
-    def _fetch(self, total_s: float) -> Answer:
+    async def _fetch(self, total_s: float) -> Answer:
         url = self._settings.issuer.rstrip("/") + "/.well-known/openid-configuration"
         try:
-            answer = self._http.get(url, total_s=total_s)
+            answer = await self._http.get(url, total_s=total_s)
         except SSOError as error:
             raise SSOError("discovery_unreachable", error.detail) from error
         if answer.status >= 500:

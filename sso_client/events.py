@@ -9,6 +9,7 @@ from sso_client.clock import Clock
 from sso_client.errors import SSOError
 from sso_client.records import Event
 from sso_client.stores import EventLog
+from sso_client.waiting import Waiting
 
 log = logging.getLogger("sso_client")
 
@@ -16,23 +17,24 @@ log = logging.getLogger("sso_client")
 class Events:
     """Writes each event to the store's log and to the logger `sso_client`."""
 
-    def __init__(self, kept: EventLog, clock: Clock) -> None:
+    def __init__(self, kept: EventLog, clock: Clock, waiting: Waiting) -> None:
         self._kept = kept
         self._clock = clock
+        self._waiting = waiting
 
-    def tell(
+    async def tell(
         self, kind: str, text: str, sid: str | None = None, after_ms: int | None = None, level: int = logging.INFO
     ) -> None:
         """One event, now. `after_ms` is the time since the click that caused it."""
         log.log(level, "%s [%s]%s", text, kind, f" sid={sid}" if sid else "")
         try:
-            self._kept.record(Event(self._clock.wall_ms(), kind, text, sid, after_ms))
+            await self._waiting.step(self._kept.record, Event(self._clock.wall_ms(), kind, text, sid, after_ms))
         except SSOError as error:
             log.warning("event not kept: %s", error)
 
-    def recent(self, limit: int = 50) -> list[Event]:
+    async def recent(self, limit: int = 50) -> list[Event]:
         """The last events, newest first."""
-        return self._kept.recent(limit)
+        return await self._waiting.step(self._kept.recent, limit)
 
 
 def since(ended_at_ms: int | None, now_ms: int) -> tuple[str, int | None]:

@@ -8,12 +8,12 @@ from sso_client.attempt import Attempt
 from sso_client.clock import Instant
 from sso_client.discovery import Discovery, Provider
 from sso_client.errors import SSOError
-from sso_client.http import Answer, Http, basic
+from sso_client.http import Answer, HttpClient, basic
 from sso_client.id_token import IdToken, verify_id_token
 from sso_client.keys import Keys
-from sso_client.records import SignIn
+from sso_client.records import SignIn, Tokens
 from sso_client.settings import Settings
-from sso_client.signed_token import read_header
+from sso_client.signed_token import LEEWAY_S, read_header
 from sso_client.user import user_from_claims
 
 # Why our centre refuses a ticket, in `error_description`; other providers say only `invalid_grant`.
@@ -54,17 +54,17 @@ def read_answer(parameters: Mapping[str, Sequence[str]], attempt: Attempt, provi
 class Exchange:
     """Redeems tickets at one centre."""
 
-    def __init__(self, settings: Settings, http: Http, discovery: Discovery, keys: Keys) -> None:
+    def __init__(self, settings: Settings, http: HttpClient, discovery: Discovery, keys: Keys) -> None:
         self._settings = settings
         self._http = http
         self._discovery = discovery
         self._keys = keys
 
-    def redeem(self, ticket: str, attempt: Attempt, store_id: str, moment: Instant) -> SignIn:
+    async def redeem(self, ticket: str, attempt: Attempt, store_id: str, moment: Instant) -> SignIn:
         """Take the ticket, verify the ID token, fetch the profile. `moment` is now. Raises SSOError."""
         now_ms = moment.wall_ms
-        provider = self._discovery.get_provider()
-        answer = self._take(provider, ticket, attempt, store_id).json()
+        provider = await self._discovery.get_provider()
+        answer = (await self._take(provider, ticket, attempt, store_id)).json()
         token = answer.get("id_token")
         if not isinstance(token, str) or not isinstance(answer.get("access_token"), str):
             raise SSOError("token_malformed", "the token answer lacks id_token or access_token")
@@ -72,7 +72,7 @@ class Exchange:
         verified = verify_id_token(
             token,
             header,
-            self._keys.get_keys(provider.jwks_uri, header),
+            await self._keys.get_keys(provider.jwks_uri, header),
             issuer=provider.issuer,
             client_id=self._settings.client_id,
             nonce=attempt.nonce,
@@ -81,7 +81,8 @@ class Exchange:
         if provider.check_in_endpoint is not None and verified.sid is None:
             # Without a sid the centre could never name this session: it would be outside every promise.
             raise SSOError("token_malformed", "the ID token lacks sid")
-        profile = self._profile(provider, answer["access_token"], verified)
+        _check_strength(verified, attempt, now_ms // 1000)
+        profile = await self._profile(provider, answer["access_token"], verified)
         life_s = self._settings.session_max_age
         session_expires_in = answer.get("session_expires_in")
         if type(session_expires_in) is int:
@@ -97,9 +98,10 @@ class Exchange:
             asked=_was_asked(answer.get("auth_time_ms"), verified.auth_time, attempt.started_at_ms, now_ms),
             leased=provider.check_in_endpoint is not None,
             redeemed=moment,
+            tokens=read_tokens(answer, now_ms),
         )
 
-    def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:
+    async def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:
         form = {
             "grant_type": "authorization_code",
             "code": ticket,
@@ -112,7 +114,7 @@ class Exchange:
             "Authorization": basic(self._settings.client_id, self._settings.client_secret),
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        answer = self._http.post(provider.token_endpoint, headers, urlencode(form).encode())
+        answer = await self._http.post(provider.token_endpoint, headers, urlencode(form).encode())
         if answer.status == 200:
             return answer
         if answer.status >= 500:
@@ -125,10 +127,10 @@ class Exchange:
             raise SSOError(why, detail)
         raise SSOError("ticket_refused", detail)
 
-    def _profile(self, provider: Provider, access_token: str, verified: IdToken) -> dict[str, Any]:
+    async def _profile(self, provider: Provider, access_token: str, verified: IdToken) -> dict[str, Any]:
         if provider.userinfo_endpoint is None:
             return {}
-        answer = self._http.get(provider.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
+        answer = await self._http.get(provider.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
         if answer.status >= 500:
             raise SSOError("provider_unavailable", f"userinfo: status {answer.status}")
         profile = answer.json()
@@ -137,6 +139,26 @@ class Exchange:
         if profile.get("sub") != verified.sub:  # OpenID Connect Core 1.0 section 5.3.2
             raise SSOError("subject_mismatch")
         return profile
+
+
+def read_tokens(answer: Mapping[str, Any], now_ms: int) -> Tokens:
+    """The tokens in a token answer that has an access token (RFC 6749 section 5.1)."""
+    life_s, refresh = answer.get("expires_in"), answer.get("refresh_token")
+    # Without `expires_in` nobody knows: good for this moment only, as long as it can be renewed.
+    life_ms = life_s * 1000 if type(life_s) is int and 0 < life_s <= 366 * 86_400 else 0
+    return Tokens(answer["access_token"], now_ms + life_ms, refresh if isinstance(refresh, str) and refresh else None)
+
+
+def _check_strength(verified: IdToken, attempt: Attempt, now_s: int) -> None:
+    """What was asked for with `max_age` and `acr_values` must be there (OpenID Connect Core 1.0 section 3.1.3.7)."""
+    if attempt.max_age_s is not None:
+        age_s = None if verified.auth_time is None else now_s - verified.auth_time
+        if age_s is None or age_s > attempt.max_age_s + LEEWAY_S:
+            raise SSOError("auth_too_old", f"auth_time is {age_s} s ago, at most {attempt.max_age_s} s were asked for")
+    if attempt.acr and verified.claims.get("acr") not in attempt.acr:
+        raise SSOError(
+            "acr_unmet", f"acr {verified.claims.get('acr')!r:.100}, one of {list(attempt.acr)} was asked for"
+        )
 
 
 def _was_asked(auth_time_ms: Any, auth_time: int | None, started_at_ms: int, now_ms: int) -> bool:

@@ -16,7 +16,7 @@ from werkzeug.local import LocalProxy
 
 from sso_client import flask_pages, pages
 from sso_client.addresses import is_loopback, origin_of, page_address, safe_next
-from sso_client.client import SSOClient
+from sso_client.blocking_client import SSOClient
 from sso_client.clock import Clock
 from sso_client.cookies import CookieNames, cookie_names
 from sso_client.errors import LeaseExpired, SSOError

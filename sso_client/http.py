@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 import requests
@@ -26,15 +26,21 @@ from sso_client.errors import SSOError
 CONNECT_S = 2.0
 TOTAL_S = 5.0
 MAX_BODY = 1024 * 1024
+HEADERS = {"Accept": "application/json", "User-Agent": "lockstep-sso-client"}
 _DEADLINE: ContextVar[float] = ContextVar("deadline of the call under way")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a whole body."""
+    """A status and a whole body; the headers as they came, a name may be there several times."""
 
     status: int
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header."""
+        return [value for known, value in self.headers if known.lower() == name.lower()]
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; anything else is an empty one, which no reader accepts."""
@@ -43,6 +49,19 @@ class Answer:
         except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
+
+
+class HttpClient(Protocol):
+    """How the SDK calls the centre: `Http` here, `async_http.AsyncHttp` under an event loop."""
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None, total_s: float = TOTAL_S) -> Answer:
+        """GET. Raises SSOError `provider_unreachable` when there is no whole answer in time."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, total_s: float = TOTAL_S) -> Answer:
+        """POST. Raises SSOError `provider_unreachable` when there is no whole answer in time."""
+
+    async def close(self) -> None:
+        """Close pooled connections."""
 
 
 class _TimedReader(io.RawIOBase):
@@ -91,9 +110,9 @@ def _timed(pool: Any) -> Any:
 
 
 class Http:
-    """Calls to the centre. Safe for threads and for forking servers.
+    """Blocking calls to the centre. Safe for threads and for forking servers.
 
-    >>> Http().get("https://sso.example.com/.well-known/openid-configuration")  # doctest: +SKIP
+    >>> await Http().get("https://sso.example.com/.well-known/openid-configuration")  # doctest: +SKIP
     """
 
     def __init__(self, ca_file: str | None = None) -> None:
@@ -102,15 +121,15 @@ class Http:
         self._session: requests.Session | None = None
         self._pid = 0
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, total_s: float = TOTAL_S) -> Answer:
+    async def get(self, url: str, headers: Mapping[str, str] | None = None, total_s: float = TOTAL_S) -> Answer:
         """GET. Raises SSOError `provider_unreachable` when there is no whole answer in time."""
         return self._call("GET", url, headers or {}, None, total_s)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes, total_s: float = TOTAL_S) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, total_s: float = TOTAL_S) -> Answer:
         """POST. Raises SSOError `provider_unreachable` when there is no whole answer in time."""
         return self._call("POST", url, headers, body, total_s)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close pooled connections."""
         with self._lock:
             if self._session is not None:
@@ -140,7 +159,7 @@ class Http:
                         raise SSOError("provider_unreachable", f"{url}: the answer is larger than {MAX_BODY} bytes")
                     if monotonic() > deadline:
                         raise SSOError("provider_unreachable", f"{url}: the answer took longer than {total_s} s")
-                return Answer(response.status_code, b"".join(parts))
+                return Answer(response.status_code, b"".join(parts), tuple(response.raw.headers.items()))
         except requests.RequestException as error:
             raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
 
@@ -153,8 +172,7 @@ class Http:
                     session.mount(scheme, _TimedAdapter())
                 session.trust_env = False  # a proxy or a .netrc from the environment must not see the client's secret
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                session.headers["Accept"] = "application/json"
-                session.headers["User-Agent"] = "lockstep-sso-client"
+                session.headers.update(HEADERS)
                 self._session, self._pid = session, os.getpid()
             return self._session
 

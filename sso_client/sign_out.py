@@ -11,10 +11,12 @@ from sso_client.clock import Clock, now
 from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log
+from sso_client.hooks import Hooks
 from sso_client.identifiers import hashed
 from sso_client.records import Scope, SignOut
 from sso_client.settings import Settings
-from sso_client.stores import CheckInJournal, LocalSessions, Turn
+from sso_client.stores import LocalStore, Turn
+from sso_client.waiting import Waiting
 
 _UNTOLD_REST_MS = 2000
 _REFUSED_REST_MS = 60_000  # a refusal needs a person to mend it; visitors must not ask all the while
@@ -26,55 +28,58 @@ class Leaving:
     def __init__(
         self,
         settings: Settings,
-        sessions: LocalSessions,
-        journal: CheckInJournal,
+        store: LocalStore,
         discovery: Discovery,
         check_in: CheckIn,
         seal: Seal,
         events: Events,
+        hooks: Hooks,
         clock: Clock,
+        waiting: Waiting,
     ) -> None:
         self._settings = settings
-        self._sessions = sessions
-        self._journal = journal
+        self._sessions = store.sessions
+        self._journal = store.journal
         self._discovery = discovery
         self._check_in = check_in
         self._seal = seal
         self._events = events
+        self._hooks = hooks
         self._clock = clock
+        self._waiting = waiting
 
-    def sign_out(self, cookie: str | None, scope: Scope, left: str | None) -> SignOut:
+    async def sign_out(self, cookie: str | None, scope: Scope, left: str | None) -> SignOut:
         """As `SSOClient.sign_out`."""
         match scope:
             case "browser":
-                return self._leave_browser(cookie, self._read_left(left))
+                return await self._leave_browser(cookie, self._read_left(left))
             case "site":
-                return self._leave_site(cookie)
+                return await self._leave_site(cookie)
             case "everywhere":
-                return self._leave_everywhere(cookie)
+                return await self._leave_everywhere(cookie)
         raise SSOError("scope_unknown", f"scope {scope!r:.40}: one of {', '.join(get_args(Scope))}")
 
     def is_left(self, left: str | None) -> bool:
         """True if this is what `sign_out` gave for a sign-out of this site only."""
         return self._read_left(left) is not None
 
-    def tell_untold(self) -> bool:
+    async def tell_untold(self) -> bool:
         """As `SSOClient.tell_untold`."""
-        if not self._journal.has_untold_ends():
+        if not await self._waiting.step(self._journal.has_untold_ends):
             return True
-        if self._journal.take_turn(now(self._clock), _UNTOLD_REST_MS, _REFUSED_REST_MS) is Turn.MINE:
-            self._tell_at_once()
-        return not self._journal.has_untold_ends()
+        if await self._take_turn(_UNTOLD_REST_MS) is Turn.MINE:
+            await self._tell_at_once()
+        return not await self._waiting.step(self._journal.has_untold_ends)
 
-    def tell_before_sign_in(self) -> None:
+    async def tell_before_sign_in(self) -> None:
         """Else the centre would sign somebody in again who has signed out here."""
-        untold = self._takes_check_ins() and self._journal.has_untold_ends()
-        if untold and self._journal.take_turn(now(self._clock), 0, _REFUSED_REST_MS) is not Turn.RESTING:
-            self._tell_at_once()
+        untold = self._takes_check_ins() and await self._waiting.step(self._journal.has_untold_ends)
+        if untold and await self._take_turn(0) is not Turn.RESTING:
+            await self._tell_at_once()
 
-    def logout_url(self, id_token: str | None, state: str | None = None) -> str | None:
+    async def logout_url(self, id_token: str | None, state: str | None = None) -> str | None:
         """As `SSOClient.logout_url`."""
-        endpoint = self._discovery.get_provider().end_session_endpoint
+        endpoint = (await self._discovery.get_provider()).end_session_endpoint
         if endpoint is None:
             return None
         query = {"client_id": self._settings.client_id}
@@ -86,51 +91,56 @@ class Leaving:
                 query["state"] = state
         return with_query(endpoint, query)
 
-    def _leave_browser(self, cookie: str | None, left_sid: str | None) -> SignOut:
+    async def _leave_browser(self, cookie: str | None, left_sid: str | None) -> SignOut:
         session, must_tell, moment = None, False, self._clock.wall_ms()
         if cookie:
             report = self._takes_check_ins()
-            session = self._sessions.end_here(hashed(cookie), moment, report)
+            session = await self._waiting.step(self._sessions.end_here, hashed(cookie), moment, report)
             must_tell = session is not None and session.sid is not None and (report or session.leased)
         if left_sid is not None:
-            self._sessions.tell_end(left_sid, moment)
+            await self._waiting.step(self._sessions.tell_end, left_sid, moment)
             must_tell = True
         ended = session is not None or left_sid is not None
         if ended:
             sid = session.sid if session is not None else left_sid
-            self._events.tell("signed_out_here", "signed out here, local session ended", sid)
-        told, reachable = self._tell_at_once() if must_tell else (False, True)
+            await self._events.tell("signed_out_here", "signed out here, local session ended", sid)
+        if session is not None:
+            await self._hooks.signed_out((session,), "signed_out_here")
+        told, reachable = await self._tell_at_once() if must_tell else (False, True)
         url = None
         if reachable:
             try:
-                url = self.logout_url(session.id_token if session else None)
+                url = await self.logout_url(session.id_token if session else None)
             except SSOError as error:
                 log.warning("no page of the centre to go to: %s", error)
                 reachable = not error.transient
         return SignOut(ended, told, reachable, url)
 
-    def _leave_site(self, cookie: str | None) -> SignOut:
-        session = self._sessions.leave(hashed(cookie)) if cookie else None
+    async def _leave_site(self, cookie: str | None) -> SignOut:
+        session = await self._waiting.step(self._sessions.leave, hashed(cookie)) if cookie else None
         if session is None:
             return SignOut(False, False, True, None)
-        self._events.tell("left_here", "signed out of this site only, the centre is not told", session.sid)
+        await self._events.tell("left_here", "signed out of this site only, the centre is not told", session.sid)
+        await self._hooks.signed_out((session,), "left_site")
         # What was left stays in the browser's hands: only it can still say which session it was.
         told_later = session.sid is not None and session.leased
         left = self._seal.seal("left", [session.sid, session.until_ms]) if told_later else None
         return SignOut(True, False, True, None, left)
 
-    def _leave_everywhere(self, cookie: str | None) -> SignOut:
+    async def _leave_everywhere(self, cookie: str | None) -> SignOut:
         """Nothing ends yet: the centre must still know who asks, and has the page that asks once more.
 
         Without `id_token_hint`, with which it would end this browser's session without asking (RP-Initiated Logout 1.0
         section 2 leaves that to the centre), and the person could no longer choose.
         """
-        session = self._sessions.find(hashed(cookie), self._clock.wall_ms())[0] if cookie else None
+        session = None
+        if cookie:
+            session, _ = await self._waiting.step(self._sessions.find, hashed(cookie), self._clock.wall_ms())
         url = None
-        reachable = self._tell_at_once()[1] if self._takes_check_ins() else True
+        reachable = (await self._tell_at_once())[1] if self._takes_check_ins() else True
         if reachable:
             try:
-                url = self.logout_url(None)
+                url = await self.logout_url(None)
             except SSOError as error:
                 log.warning("no page of the centre to go to: %s", error)
                 reachable = not error.transient
@@ -146,14 +156,17 @@ class Leaving:
         provider = self._discovery.known_provider()
         return provider is not None and provider.check_in_endpoint is not None
 
-    def _tell_at_once(self) -> tuple[bool, bool]:
+    async def _take_turn(self, rest_ms: int) -> Turn:
+        return await self._waiting.step(self._journal.take_turn, now(self._clock), rest_ms, _REFUSED_REST_MS)
+
+    async def _tell_at_once(self) -> tuple[bool, bool]:
         """Report sign-outs that began here: (confirmed, reachable). What fails is repeated at every check-in."""
         try:
-            self._check_in.run(ends_only=True)
+            await self._check_in.run(ends_only=True)
         except SSOError as error:
-            if self._journal.has_untold_ends():
+            if await self._waiting.step(self._journal.has_untold_ends):
                 text = "the centre wasn't told yet; it will be at the next check-in"
-                self._events.tell("sign_out_pending", text, level=logging.WARNING)
+                await self._events.tell("sign_out_pending", text, level=logging.WARNING)
             return False, not error.transient
         return True, True
 

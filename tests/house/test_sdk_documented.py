@@ -1,5 +1,7 @@
-"""docs/sdk.md names every setting and every error code of the SDK."""
+"""docs/sdk.md names every setting of the SDK, docs/troubleshooting.md every error code."""
 
+import subprocess
+import sys
 from dataclasses import fields
 
 from sso_client.error_texts import TEXTS
@@ -13,8 +15,12 @@ def test_every_setting_is_documented() -> None:
     assert [f.name for f in fields(Settings) if f"| `SSO_{f.name.upper()}` |" not in PAGE] == []
 
 
-def test_every_error_code_is_documented_with_its_cause_and_fix() -> None:
-    missing = [
-        code for code, text in TEXTS.items() if f"| `{code}` | {text.status} | {text.cause} | {text.fix} |" not in PAGE
-    ]
-    assert missing == []
+def test_the_troubleshooting_pages_are_up_to_date() -> None:
+    script = [sys.executable, "scripts/troubleshooting_pages.py", "--check"]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_every_error_code_has_words_in_both_languages() -> None:
+    bare = [code for code, text in TEXTS.items() if not all((text.cause, text.cause_zh, text.fix, text.fix_zh))]
+    assert bare == []

@@ -9,6 +9,7 @@ import pytest
 from sso_client import LeaseExpired, LocalSession, LocalStore, SSOClient, SSOError
 from sso_client.check_in import read_check_in
 from sso_client.clock import now
+from sso_client.driving import drive
 from sso_client.lease import Standing, judge
 from sso_client.stores import MAX_LIST
 from tests.support.fake_provider import FakeProvider
@@ -139,7 +140,7 @@ def test_a_list_that_is_cut_off_goes_on_at_the_next_call(
     for _ in range(3):
         centre.failing.clear()
         with suppress(SSOError):
-            client._check_in.run(total_s=20)
+            drive(client.core._check_in.run(total_s=20))
     parts = [told["sids"] for told in centre.check_ins[before:] if told.get("sids")]
     assert [len(part) for part in parts] == [MAX_LIST, MAX_LIST, 1]
     assert is_confirmed(client, served[1].cookie_hash, clock)
@@ -161,7 +162,7 @@ def test_parts_answered_under_different_epochs_are_no_whole_list(
 
     centre.check_in = go_back_again_after_the_first_part
     clock.go(31)
-    client._check_in.run(total_s=20)
+    drive(client.core._check_in.run(total_s=20))
     assert shown == [("1", 0), ("1", MAX_LIST), ("2", 1), ("2", MAX_LIST), ("2", 1)]
     assert is_confirmed(client, served[1].cookie_hash, clock)
 
@@ -240,13 +241,16 @@ def test_two_workers_that_list_at_once_both_end_with_a_whole_list(
     crowd(store, centre, served[1].cookie_hash, MAX_LIST)
     centre.epoch = "1"
     other = SSOClient(settings, store, clock=clock)
-    workers = [threading.Thread(target=each._check_in.run, kwargs={"total_s": 30}) for each in (client, other)]
+    workers = [
+        threading.Thread(target=lambda each=each: drive(each.core._check_in.run(total_s=30)))
+        for each in (client, other)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     other.close()
-    assert client._check_in.run(total_s=20).confirmed
+    assert drive(client.core._check_in.run(total_s=20)).confirmed
     assert is_confirmed(client, served[1].cookie_hash, clock)
     assert {sid for told in centre.check_ins for sid in told.get("sids", ())} == set(centre.stores)
 

@@ -5,6 +5,7 @@ from time import monotonic
 import pytest
 
 from sso_client import SSOError
+from sso_client.driving import drive
 from sso_client.http import Http
 from tests.support.fake_provider import FakeProvider
 
@@ -17,17 +18,17 @@ def test_an_answer_that_drips_in_is_given_up_at_the_deadline(fault: str, centre:
     http = Http()
     started = monotonic()
     with pytest.raises(SSOError) as error:
-        http.get(centre.issuer + PATH, total_s=1.0)
+        drive(http.get(centre.issuer + PATH, total_s=1.0))
     assert monotonic() - started < 6
     assert error.value.code == "provider_unreachable"
     centre.failing.clear()
-    assert http.get(centre.issuer + PATH, total_s=5.0).status == 200
-    http.close()
+    assert drive(http.get(centre.issuer + PATH, total_s=5.0)).status == 200
+    drive(http.close())
 
 
 def test_a_connection_serves_several_calls_each_with_its_own_deadline(centre: FakeProvider) -> None:
     http = Http()
     centre.failing[PATH] = 0.6
-    assert [http.get(centre.issuer + PATH, total_s=1.0 + later).status for later in (0, 4, 4)] == [200] * 3
+    assert [drive(http.get(centre.issuer + PATH, total_s=1.0 + later)).status for later in (0, 4, 4)] == [200] * 3
     assert len(set(centre.peers)) == 1
-    http.close()
+    drive(http.close())
