@@ -118,7 +118,9 @@ class Built:
             sql.end_orders,
             stores.tokens,
             sql.audit,
+            services.clients,
             services.clock,
+            services.policy,
         )
         return Restorer(restoring, ClockGuard(stores.health, services.clock))
 
@@ -203,7 +205,7 @@ def build(settings: Settings) -> Built:
         ),
         sign_out=sign_out,
         tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
-        tokens=Tokens(stores.tokens, sign_out, sql.audit, clock, randomness, policy),
+        tokens=Tokens(stores.tokens, sign_out, sql.audit, signing_keys, clock, randomness, policy),
         check_ins=CheckIns(stores.check_ins, sign_out, restorations, ClockGuard(stores.health, clock), clock, policy),
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
         trials=Trials(trial_caller, stores.guesses, sql.audit, clock, randomness, policy),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sso_server.core.clients import Client
 from sso_server.core.clock_guard import ClockGuard
+from sso_server.core.denials import MAX_DENIED, MAX_PLACE, Denied
 from sso_server.core.errors import InvalidRequest, UnauthorizedClient, Unavailable
 from sso_server.core.identifiers import SESSION, is_kind, is_store_id
 from sso_server.core.policy import SECOND, Policy
@@ -37,6 +38,8 @@ class CheckIn:
     ended: tuple[str, ...]
     active: tuple[str, ...]
     live: tuple[str, ...] | None
+    denied_from: int | None = None
+    """Where to go on in the feed of what APIs must refuse, as it was answered; 0: all of it. None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ class StoreReport:
     """So many of them take part in one session."""
     proves_from: int = 0
     """The store must know of a check-in at this moment (ms) or later; 0: nothing is proved."""
+    denied_from: int | None = None
+    """See `CheckIn`."""
+    most_denied: int = MAX_DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,9 @@ class StoreAnswer:
     """It doesn't know of a check-in that is proved; `at` is what it knows instead."""
     is_full: bool = False
     """The client has too many stores for this one to be written down."""
+    denied: tuple[Denied, ...] = ()
+    denied_to: int = 0
+    """Where to go on in the feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,9 @@ class CheckInAnswer:
     """A store that served a session reports it within this time, and while it lasts needs to report it only once."""
     epoch: str
     """Another one than before: the centre's store of sessions was put right; a store must send all its `sids`."""
+    denied: tuple[Denied, ...] | None = None
+    """None: not asked."""
+    denied_to: int = 0
     strange_mark: bool = False
     """For the log: the mark was none of ours, or not this store's."""
 
@@ -161,6 +173,8 @@ class CheckIns:
                 raise InvalidRequest(f"`{name}` has more than {MAX_LIST} entries.")
             if not all(is_kind(sid, SESSION) for sid in sids):
                 raise InvalidRequest(f"`{name}` holds something that is not a sid.")
+        if call.denied_from is not None and not 0 <= call.denied_from <= MAX_PLACE:
+            raise InvalidRequest("`denied_from` is not a number that we gave.")
         if not self._guard.is_right():
             # It would sweep sessions that live, or overlook deadlines that have passed: another node must answer.
             raise Unavailable("This node's clock differs from the store's.")
@@ -190,6 +204,7 @@ class CheckIns:
                 grace_s=client.grace_s,
                 kind=client.kind,
                 proves_from=self._restorations.proves_from(state, mark),
+                denied_from=call.denied_from,
             ),
             now,
             MAX_ENDS,
@@ -209,5 +224,7 @@ class CheckIns:
             grace_s=client.grace_s,
             report_s=max(1, self._policy.report_ms // SECOND),
             epoch=state.newest.restoration_id,
+            denied=answer.denied if call.denied_from is not None else None,
+            denied_to=answer.denied_to,
             strange_mark=bool(call.mark) and mark is None,
         )

@@ -58,7 +58,7 @@ class Client:
     delivery: str = "push"
     """How a site without our SDK hears of ends: it is called (`push`), or it asks (`poll`, RFC 8936)."""
     access_token: str = "opaque"
-    """Its access tokens are asked about at the centre (`opaque`), or APIs check them by themselves (`jwt`, RFC 9068)."""
+    """Its access tokens are asked about at the centre (`opaque`), or APIs check them themselves (`jwt`, RFC 9068)."""
     audience: tuple[str, ...] = ()
     """Ids of the clients whose APIs its access tokens are for; the centre's own userinfo always is."""
 

@@ -19,6 +19,7 @@ BROWSER = "br"
 CODE = "code"
 ACCESS_TOKEN = "at"
 REFRESH_TOKEN = "rt"
+JWT_ID = "jti"
 USER = "usr"
 STORE = "st"
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from sso_server.core.clients import ClientDirectory
+from sso_server.core.denials import Forgotten
 from sso_server.core.events import Event, EventKind
-from sso_server.core.policy import MINUTE
+from sso_server.core.policy import MINUTE, Policy
 from sso_server.core.ports import (
     AuditStore,
     Clock,
@@ -46,7 +48,9 @@ class Restoring:
         orders: EndOrderStore,
         tokens: TokenStore,
         audit: AuditStore,
+        clients: ClientDirectory,
         clock: Clock,
+        policy: Policy,
     ) -> None:
         self._restorations = restorations
         self._store = store
@@ -57,7 +61,9 @@ class Restoring:
         self._orders = orders
         self._tokens = tokens
         self._audit = audit
+        self._clients = clients
         self._clock = clock
+        self._policy = policy
         self._late: int | None = None
         """After which line of the journal to look for late ones."""
 
@@ -114,6 +120,10 @@ class Restoring:
             # Whoever is live although the journal has an end for it. The moment of the snapshot needn't be known.
             for page in self._live():
                 ended += self._end(self._journal.ends_of([session.sid for session in page]).items(), restoration)
+            if self._forgotten(restoration) is not None:
+                # Whose session is gone altogether, but not yet its tokens: what APIs had to refuse was lost with it.
+                for lines in self._lines(self._journal.position_at(self._clock.now() - self._token_ms)):
+                    ended += self._end([(sid, reason) for _, sid, reason in lines], restoration)
         for order in self._orders.list_since(since):
             # As `SignOut.run_order`, from the beginning and to the end, whatever the order's own count says.
             for page in self._live(order.user_id, order.client_id, order.user_version, order.created_at):
@@ -148,7 +158,18 @@ class Restoring:
     def _end(self, ends: Iterable[tuple[str, str]], restoration: Restoration) -> int:
         """A page of sids, each with its reason; how many this call ended."""
         actor = f"restoration:{restoration.restoration_id}"
-        return self._sign_out.end_page(((sid, _known(reason)) for sid, reason in ends), actor=actor)
+        named = ((sid, _known(reason)) for sid, reason in ends)
+        return self._sign_out.end_page(named, actor=actor, forgotten=self._forgotten(restoration))
+
+    def _forgotten(self, restoration: Restoration) -> Forgotten | None:
+        """JWT access tokens that may have been issued in the lost time: any client's, for any of its APIs."""
+        issuing = [client.audience for client in self._clients.all() if client.access_token == "jwt"]
+        audience = sorted({name for names in issuing for name in names})
+        return Forgotten(tuple(audience), restoration.detected_at + self._token_ms) if audience else None
+
+    @property
+    def _token_ms(self) -> int:
+        return self._policy.access_token_ms + self._policy.clock_margin_ms
 
     def _lines(self, number: int) -> Iterator[list[tuple[int, str, str]]]:
         while lines := self._journal.ends_after(number, _PAGE):

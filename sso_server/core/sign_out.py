@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sso_server.core import identifiers
+from sso_server.core.denials import Forgotten
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.notifications import Notification
@@ -99,13 +100,14 @@ class SignOut:
             self.record(ended, actor=actor)
         return ended
 
-    def end_page(self, ends: Iterable[tuple[str, str]], *, actor: str, bulk: bool = True) -> int:
-        """End each (sid, reason) as `end` does; how many this call ended."""
-        ended = [
-            result
-            for sid, reason in ends
-            if (result := self._sessions.end(sid, reason, self._clock.now(), bulk=bulk)) is not None
-        ]
+    def end_page(
+        self, ends: Iterable[tuple[str, str]], *, actor: str, bulk: bool = True, forgotten: Forgotten | None = None
+    ) -> int:
+        """End each (sid, reason) as `end` does; how many this call ended. `forgotten`: after a loss."""
+        results = (
+            self._sessions.end(sid, reason, self._clock.now(), bulk=bulk, forgotten=forgotten) for sid, reason in ends
+        )
+        ended = [result for result in results if result is not None]
         # Once for all of them: a write of its own for every line would take as long as the ends themselves.
         self.record(*ended, actor=actor)
         return sum(one.first for one in ended)

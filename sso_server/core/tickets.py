@@ -64,6 +64,13 @@ class NewToken:
 
     token_hash: str
     expires_at: int
+    audience: tuple[str, ...] = ()
+    """Clients whose APIs an access token is for."""
+    jti: str = ""
+    """Of an access token that is a JWT; `token_hash` is its digest, because only the store's step knows what stands
+    in the token."""
+    deny_until: int = 0
+    """If a JWT is revoked, or its session ends, so long (ms) its audience must refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +115,26 @@ class Issued:
     ticket: Ticket
     session: Session
     access_token: str
+    """Empty if it is a JWT; the front signs that."""
     access_expires_at: int
     refresh_token: str
     session_expires_at: int
     """The local session must be over by then."""
+    jti: str = ""
+    """Of a JWT."""
+
+
+def new_access_token(
+    client: Client, bucket: int, now: int, policy: Policy, randomness: Randomness
+) -> tuple[str, NewToken]:
+    """Its text, or the `jti` if this client's are JWTs, and what the store writes of it."""
+    is_jwt = client.access_token == "jwt"
+    name = randomness.identifier(identifiers.JWT_ID if is_jwt else identifiers.ACCESS_TOKEN, bucket)
+    expires_at = now + policy.access_token_ms
+    # An API's clock may be behind ours: it takes the token for longer than we do.
+    deny_until = expires_at + policy.clock_margin_ms if is_jwt else 0
+    new = NewToken(identifiers.digest(name), expires_at, client.audience, name if is_jwt else "", deny_until)
+    return name, new
 
 
 def s256(verifier: str) -> str:
@@ -177,9 +200,8 @@ class Tickets:
             raise self._refused(Refusal.UNKNOWN, client, "")
         now = self._clock.now()
         bucket = identifiers.bucket_of(code)
-        access = self._random.identifier(identifiers.ACCESS_TOKEN, bucket)
+        name, access = new_access_token(client, bucket, now, self._policy, self._random)
         refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket) if client.refresh_tokens else ""
-        access_expires_at = now + self._policy.access_token_ms
         redeemed = self._store.redeem(
             Redemption(
                 ticket_hash=identifiers.digest(code),
@@ -194,7 +216,7 @@ class Tickets:
                 margin_ms=self._policy.clock_margin_ms,
                 reports=bool(store_id),
                 idle_off=not store_id and not self._policy.idle_without_reports,
-                access=NewToken(identifiers.digest(access), access_expires_at),
+                access=access,
                 refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms) if refresh else None,
             ),
             now,
@@ -206,10 +228,11 @@ class Tickets:
         return Issued(
             ticket=redeemed.ticket,
             session=redeemed.session,
-            access_token=access,
-            access_expires_at=access_expires_at,
+            access_token="" if access.jti else name,
+            access_expires_at=access.expires_at,
             refresh_token=refresh if redeemed.ticket.refreshable else "",
             session_expires_at=min(redeemed.session.absolute_until, now + local_life_ms(client, self._policy)),
+            jti=access.jti,
         )
 
     def _refused(self, refusal: Refusal, client: Client, sid: str) -> InvalidGrant:

@@ -1,4 +1,8 @@
-"""Access and refresh tokens: opaque, short, dead with their session unless offline. Rotation and its theft alarm."""
+"""Access and refresh tokens: short, dead with their session unless offline. Rotation and its theft alarm.
+
+An access token that is a JWT (RFC 9068) is kept like an opaque one, under its `jti`, so that the centre's own answers
+about it are as exact. What its audience hears is `core.denials`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,14 @@ from dataclasses import dataclass
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
+from sso_server.core.denials import name_of
 from sso_server.core.errors import InvalidGrant, InvalidRequest, InvalidToken
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import Policy
-from sso_server.core.ports import AuditStore, Clock, Randomness, TokenStore
+from sso_server.core.ports import AuditStore, Clock, Randomness, Signer, TokenStore
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
-from sso_server.core.tickets import NewToken, Refusal
+from sso_server.core.tickets import NewToken, Refusal, new_access_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,17 @@ class FoundToken:
     kind: str
     issued_at: int
     expires_at: int
+    sid: str = ""
+    """Empty when an offline grant has outlived its session. A JWT that was issued in a session dies with it, also of an
+    offline grant: it carries the `sid`, and APIs refuse that."""
+    audience: tuple[str, ...] = ()
+    """Clients whose APIs an access token is for."""
+    jti: str = ""
+    """Of a JWT."""
+
+    def is_for(self, client_id: str) -> bool:
+        """Whether this client may hear of it: it owns the token, or has the API that an access token is for."""
+        return client_id == self.grant.client_id or client_id in self.audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +89,11 @@ class Refreshed:
     grant: Grant
     session: Session | None
     access_token: str
+    """Empty if it is a JWT; the front signs that."""
     access_expires_at: int
     refresh_token: str
+    jti: str = ""
+    """Of a JWT."""
 
 
 class Tokens:
@@ -85,11 +104,13 @@ class Tokens:
         store: TokenStore,
         sign_out: SignOut,
         audit: AuditStore,
+        signer: Signer,
         clock: Clock,
         randomness: Randomness,
         policy: Policy,
     ) -> None:
         self._store = store
+        self._signer = signer
         self._sign_out = sign_out
         self._audit = audit
         self._clock = clock
@@ -98,19 +119,18 @@ class Tokens:
 
     def get_access(self, token: str) -> FoundToken:
         """The grant behind a valid access token. Raises InvalidToken."""
-        found = None
-        if identifiers.is_kind(token, identifiers.ACCESS_TOKEN):
-            found = self._find(token, identifiers.ACCESS_TOKEN)
-        if found is None:
+        found = self.find(token)
+        if found is None or found.kind != identifiers.ACCESS_TOKEN:
             raise InvalidToken("The access token is unknown, expired or revoked.")
         return found
 
     def find(self, token: str) -> FoundToken | None:
         """Any valid token, for introspection (RFC 7662 section 2.2)."""
-        for kind in (identifiers.ACCESS_TOKEN, identifiers.REFRESH_TOKEN):
-            if identifiers.is_kind(token, kind):
-                return self._find(token, kind)
-        return None
+        name = self._name(token)
+        if name is None:
+            return None
+        bucket = identifiers.bucket_of(name)
+        return self._store.find_token(identifiers.digest(name), _kind_of(name), bucket, self._clock.now())
 
     def refresh(self, token: str, client: Client, scope: str | None) -> Refreshed:
         """Rotate. Raises InvalidGrant, or InvalidRequest when the scope would grow (RFC 6749 section 6)."""
@@ -122,15 +142,14 @@ class Tokens:
             found = self._store.find_token(token_hash, identifiers.REFRESH_TOKEN, bucket, now)
             if found is not None and not set(scope.split()) <= set(found.grant.scope):
                 raise InvalidRequest("The scope is wider than what was granted.", code="invalid_scope")
-        access = self._random.identifier(identifiers.ACCESS_TOKEN, bucket)
+        name, access = new_access_token(client, bucket, now, self._policy, self._random)
         refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket)
-        access_expires_at = now + self._policy.access_token_ms
         rotated = self._store.rotate(
             Rotation(
                 token_hash=token_hash,
                 bucket=bucket,
                 client_id=client.client_id,
-                access=NewToken(identifiers.digest(access), access_expires_at),
+                access=access,
                 refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms),
                 grace_ms=self._policy.refresh_grace_ms,
             ),
@@ -150,15 +169,21 @@ class Tokens:
             self._sign_out.end(rotated.grant.sid, EndReason.TOKEN_REUSE, actor=f"client:{client.client_id}")
         if rotated.refusal is not None or rotated.grant is None:
             raise InvalidGrant((rotated.refusal or Refusal.UNKNOWN).value)
-        return Refreshed(rotated.grant, rotated.session, access, access_expires_at, refresh)
+        text = "" if access.jti else name
+        return Refreshed(rotated.grant, rotated.session, text, access.expires_at, refresh, access.jti)
 
     def revoke(self, token: str, client: Client) -> None:
         """RFC 7009: a refresh token takes its grant along, an access token goes alone; anything unknown is fine."""
-        for kind in (identifiers.ACCESS_TOKEN, identifiers.REFRESH_TOKEN):
-            if identifiers.is_kind(token, kind):
-                bucket = identifiers.bucket_of(token)
-                self._store.revoke(identifiers.digest(token), kind, bucket, client.client_id, self._clock.now())
+        name = self._name(token)
+        if name is not None:
+            bucket, digest = identifiers.bucket_of(name), identifiers.digest(name)
+            self._store.revoke(digest, _kind_of(name), bucket, client.client_id, self._clock.now())
 
-    def _find(self, token: str, kind: str) -> FoundToken | None:
-        bucket = identifiers.bucket_of(token)
-        return self._store.find_token(identifiers.digest(token), kind, bucket, self._clock.now())
+    def _name(self, token: str) -> str | None:
+        return name_of(token, self._signer, self._policy.issuer)
+
+
+def _kind_of(name: str) -> str:
+    """A JWT is kept as an access token."""
+    is_refresh = identifiers.is_kind(name, identifiers.REFRESH_TOKEN)
+    return identifiers.REFRESH_TOKEN if is_refresh else identifiers.ACCESS_TOKEN

@@ -87,8 +87,9 @@ class SigningKeys:
         row = self._signing_key(alg)
         return jwt.encode(dict(claims), self._private_key(row), algorithm=alg, headers={"kid": row.kid, "typ": typ})
 
-    def verify(self, token: str) -> dict[str, Any] | None:
-        """The claims of an ID token of ours, expired or not (RP-Initiated Logout 1.0 section 4), or None."""
+    def verify(self, token: str, *, typ: str = "JWT") -> dict[str, Any] | None:
+        """The claims of a token of ours of this type (`JWT`: an ID token), expired or not (RP-Initiated Logout 1.0
+        section 4), or None."""
         if len(token) > _MAX_TOKEN:
             return None
         try:
@@ -96,7 +97,7 @@ class SigningKeys:
             row = next((r for r in self._published() if r.kid == header.get("kid")), None)
             # The key decides the algorithm, never the token (RFC 8725 section 3.1): no `none`, no mixed keys.
             # And a logout token, signed with the same keys, must not pass for an ID token (section 3.11).
-            if row is None or header.get("alg") != row.alg or str(header.get("typ", "JWT")).upper() != "JWT":
+            if row is None or header.get("alg") != row.alg or str(header.get("typ", "JWT")).upper() != typ.upper():
                 return None
             payload = _JWS.decode(token, self._public_key(row), algorithms=[row.alg])
             claims = json.loads(payload)

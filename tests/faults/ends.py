@@ -78,7 +78,13 @@ def _token_reuse(world: World, planned: Planned) -> None:
     services, stores = world.built.services, world.built.session_stores
     client = world.client(planned.refresh_client)
     long_ago = Tokens(
-        stores.tokens, services.sign_out, world.built.sql.audit, _Earlier(), services.randomness, services.policy
+        stores.tokens,
+        services.sign_out,
+        world.built.sql.audit,
+        services.signer,
+        _Earlier(),
+        services.randomness,
+        services.policy,
     )
     long_ago.refresh(planned.refresh_token, client, None)
     try:

@@ -136,7 +136,9 @@ class Deliveries:
             sql.end_orders,
             stores.tokens,
             sql.audit,
+            ClientDirectory(sql.clients, self.clock),
             self.clock,
+            Policy(),
         )
 
     def check_ins(self) -> CheckIns:

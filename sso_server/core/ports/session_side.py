@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
+    from sso_server.core.denials import Forgotten
     from sso_server.core.guesses import Limit
     from sso_server.core.notifications import AttemptResult, Notification
     from sso_server.core.polls import PollAnswer, PollReport
@@ -41,10 +42,14 @@ class SessionStore(Protocol):
     def touch(self, sid: str, now: int) -> None:
         """last_active_at = max(it, now), if the session is live."""
 
-    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
-        """End it and write its notifications (`notifications.state_at_birth`, all with this `bulk`) in one step.
-        Idempotent: later calls return the first result with `first=False`. None when there is no such session.
-        Tokens of non-offline grants are dead from here on."""
+    def end(
+        self, sid: str, reason: str, now: int, *, bulk: bool = False, forgotten: Forgotten | None = None
+    ) -> Ended | None:
+        """End it and write its notifications (`notifications.state_at_birth`, all with this `bulk`) in one step, and,
+        in the same, into the feed of every API for which it has JWT access tokens that it must refuse them (as
+        `open` and `Sweeps.end_due` do). Idempotent: later calls return the first result with `first=False`. None when
+        there is no such session. Tokens of non-offline grants are dead from here on. With `forgotten` these APIs hear
+        of it, too, also if there is no such session."""
 
 
 class SessionLists(Protocol):
@@ -81,10 +86,11 @@ class Sweeps(Protocol):
         """The smallest due_at <= now of a session that is not ended."""
 
     def purge(self, now: int, limit: int) -> int:
-        """Drop what nobody needs any more: tickets 10 min after their end, expired tokens and grants, guesses, ended
-        sessions whose notifications are all final and archived (and, for a store of ours, acknowledged or past
-        local_until: it must still hear of them at its check-in) and which ended over a day ago. Before that, pending
-        rows without a next attempt (only told at check-in) become moot once local_until has passed. How many rows."""
+        """Drop what nobody needs any more: tickets 10 min after their end, expired tokens and grants, guesses, entries
+        of feeds whose time is over, ended sessions whose notifications are all final and archived (and, for a store of
+        ours, acknowledged or past local_until: it must still hear of them at its check-in) and which ended over a day
+        ago. Before that, pending rows without a next attempt (only told at check-in) become moot once local_until has
+        passed. How many rows."""
 
 
 class TicketStore(Protocol):
@@ -102,26 +108,29 @@ class TicketStore(Protocol):
         ticket is spent (a tombstone naming its grant), the participant (sid, client, store) is registered or
         renewed (`sessions.local_until` but never earlier than it was, because an older local session may still
         live there; logout_uri), idle_off is set if asked, last_active_at = now, the grant and its tokens are
-        written. Exactly one of any number of simultaneous calls wins; never between an end and its
-        notifications."""
+        written, and under the session for which APIs it has a JWT access token, and until when they take it.
+        Exactly one of any number of simultaneous calls wins; never between an end and its notifications."""
 
     def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
         """For `sso session show --ticket`: spent or not, while it is kept."""
 
 
 class TokenStore(Protocol):
-    """Grants, access tokens, refresh tokens. `bucket` is the one in the token's text; see TicketStore."""
+    """Grants, access tokens, refresh tokens. `bucket` is the one in the token's text; see TicketStore. Whatever takes a
+    JWT access token's life, its own or its grant's, writes in the same step into the feed of every API that it is for
+    that it must be refused, by its `jti`."""
 
     def find_token(self, token_hash: str, kind: str, bucket: int, now: int) -> FoundToken | None:
         """Valid now: known, of that kind, not expired, not spent, no sibling of it spent, not revoked, its session live
-        unless offline."""
+        unless offline; a JWT that was issued in a session needs that session in any case."""
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
         """One step: unknown -> UNKNOWN; grant revoked or (not offline) session not live -> SESSION_ENDED; other client
         -> OTHER_CLIENT (and the family is revoked); expired -> EXPIRED; spent longer ago than grace -> USED,
         reused=True, the family is revoked; a sibling of it, or one that came from it, was rotated before -> USED,
         nothing else; else the token is marked spent (first time only) and the new pair is written (refresh end cut to
-        the session's absolute end unless offline)."""
+        the session's absolute end unless offline). A JWT access token is noted under the session if that lives, as by
+        `redeem`."""
 
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
         """A refresh token's whole grant, or one access token, if it is this client's."""
@@ -149,7 +158,8 @@ class CheckInStore(Protocol):
         `report.proves_from` is later than what is written: then the store went back in time, and what proves it stays;
         or unless it is new and the client has `report.most_stores` already (`is_full`).
         Answers every row of (client, store) that isn't acknowledged, whatever else its state (moot rows older than
-        local_until excepted), and the past of the very server that took the step."""
+        local_until excepted), and the past of the very server that took the step. If `denied_from` is asked: every
+        entry of the client's feed from there on whose time isn't over, or the first `most_denied` and more=True."""
 
     def find_site_stores(self, client_id: str, store_ids: Collection[str] | None = None) -> list[SiteStore]:
         """The stores of a client that ever checked in; with `store_ids` only those of these names, at a cost that the

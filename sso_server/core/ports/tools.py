@@ -59,8 +59,8 @@ class Signer(Protocol):
     def sign(self, claims: Mapping[str, Any], *, alg: str, typ: str) -> str:
         """A compact JWS with `kid`."""
 
-    def verify(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token we signed (any of our keys, `exp` not looked at), or None."""
+    def verify(self, token: str, *, typ: str = "JWT") -> dict[str, Any] | None:
+        """The claims of a token of this type that we signed (any of our keys, `exp` not looked at), or None."""
 
     def jwks(self) -> list[dict[str, str]]:
         """Public keys: next, active, retired but still accepted."""

@@ -1,12 +1,18 @@
-"""POST /introspect (RFC 7662): a confidential client asks about a token of its own; any other is just not active."""
+"""POST /introspect (RFC 7662): a confidential client asks about a token of its own, or an access token for its API.
+
+Any other is just not active.
+"""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from sso_server.core.claims import claims_for
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.identifiers import ACCESS_TOKEN
 from sso_server.core.tokens import FoundToken
+from sso_server.core.users import User
+from sso_server.fronts.oidc.access_token import audience_of
 from sso_server.web.client_auth import read_client_form
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
@@ -27,13 +33,18 @@ def introspect() -> Response:
         raise InvalidRequest("token is missing.")
     found = services().tokens.find(form["token"])
     # Section 2.2: a token that wasn't meant for the caller must not be told apart from one that never was.
-    if found is None or found.grant.client_id != client.client_id:
+    if found is None or not found.is_for(client.client_id):
         return json_answer({"active": False})
-    return json_answer(_described(found))
+    user = services().users.find(found.grant.user_id)
+    # As at userinfo: an account that is disabled is so at once, before its sessions and grants have ended one by one.
+    if user is None or user.disabled_at is not None:
+        return json_answer({"active": False})
+    return json_answer(_described(found, user))
 
 
-def _described(found: FoundToken) -> dict[str, object]:
-    grant = found.grant
+def _described(found: FoundToken, user: User) -> dict[str, object]:
+    """No more than the scope opens, whoever of the two asks: an API is not told who it is if the site wasn't."""
+    grant, claims = found.grant, claims_for(user, found.grant.scope)
     described: dict[str, object] = {
         "active": True,
         "iss": services().policy.issuer,
@@ -43,6 +54,12 @@ def _described(found: FoundToken) -> dict[str, object]:
         "scope": " ".join(grant.scope),
         "iat": found.issued_at // 1000,
         "exp": found.expires_at // 1000,
-        "sid": grant.sid,
+        "auth_time": grant.auth_time // 1000,
+        "amr": list(grant.amr),
     }
-    return described | ({"token_type": "Bearer"} if found.kind == ACCESS_TOKEN else {})
+    if found.kind == ACCESS_TOKEN:
+        described |= {"aud": audience_of(services().policy.issuer, found.audience), "token_type": "Bearer"}
+    described |= {name: value for name, value in (("sid", found.sid), ("jti", found.jti)) if value}
+    if "preferred_username" in claims:
+        described["username"] = claims["preferred_username"]
+    return described | ({"groups": claims["groups"]} if "groups" in claims else {})

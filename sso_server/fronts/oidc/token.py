@@ -10,6 +10,7 @@ from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import is_store_id
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import local_life_ms
+from sso_server.fronts.oidc.access_token import sign_access_token
 from sso_server.fronts.oidc.id_token import sign_id_token
 from sso_server.fronts.oidc.pkce import is_verifier
 from sso_server.web.client_auth import read_client_form
@@ -49,6 +50,20 @@ def _redeem(client: Client, form: dict[str, str]) -> Response:
     )
     now = services().clock.now()
     _log.info("ticket_redeemed", sid=issued.session.sid, store_id=store_id)
+    access_token = issued.access_token or sign_access_token(
+        services().signer,
+        services().users,
+        client,
+        services().policy,
+        jti=issued.jti,
+        user_id=issued.ticket.user_id,
+        sid=issued.session.sid,
+        scope=issued.ticket.scope,
+        auth_time=issued.ticket.auth_time,
+        amr=issued.ticket.amr,
+        now=now,
+        expires_at=issued.access_expires_at,
+    )
     id_token = sign_id_token(
         services().signer,
         client,
@@ -58,12 +73,12 @@ def _redeem(client: Client, form: dict[str, str]) -> Response:
         auth_time=issued.ticket.auth_time,
         amr=issued.ticket.amr,
         nonce=issued.ticket.nonce,
-        access_token=issued.access_token,
+        access_token=access_token,
         now=now,
     )
     return _tokens(
         client,
-        access_token=issued.access_token,
+        access_token=access_token,
         expires_in=(issued.access_expires_at - now) // 1000,
         refresh_token=issued.refresh_token,
         id_token=id_token,
@@ -78,6 +93,21 @@ def _refresh(client: Client, form: dict[str, str]) -> Response:
     now = services().clock.now()
     grant, session = refreshed.grant, _live(refreshed.session, now)
     _log.info("token_refreshed", sid=grant.sid)
+    access_token = refreshed.access_token or sign_access_token(
+        services().signer,
+        services().users,
+        client,
+        services().policy,
+        jti=refreshed.jti,
+        user_id=grant.user_id,
+        # What the store saw, not what is so by now: under this session it noted the token, or under none.
+        sid=grant.sid if refreshed.session is not None else "",
+        scope=grant.scope,
+        auth_time=grant.auth_time,
+        amr=grant.amr,
+        now=now,
+        expires_at=refreshed.access_expires_at,
+    )
     # Core section 12.2: the same iss, sub, aud and auth_time, and no nonce. An offline grant outlives its session; then
     # no `sid` is named, or a site would bring a session back that is over.
     id_token = sign_id_token(
@@ -89,13 +119,13 @@ def _refresh(client: Client, form: dict[str, str]) -> Response:
         auth_time=grant.auth_time,
         amr=grant.amr,
         nonce="",
-        access_token=refreshed.access_token,
+        access_token=access_token,
         now=now,
     )
     local_until = grant.created_at + local_life_ms(client, services().policy)
     return _tokens(
         client,
-        access_token=refreshed.access_token,
+        access_token=access_token,
         expires_in=(refreshed.access_expires_at - now) // 1000,
         refresh_token=refreshed.refresh_token,
         id_token=id_token,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, request
@@ -35,7 +36,10 @@ def check_in() -> Response:
         _log.warning("strange_mark", store_id=call.store_id)
     _log.info("checked_in", store_id=call.store_id, ends=len(answer.ends), more=answer.more, lag_ms=answer.lag_ms)
     members = asdict(answer)
-    del members["strange_mark"]
+    del members["strange_mark"], members["denied"], members["denied_to"]
+    if answer.denied is not None:
+        entries = [{"sid" if one.is_session else "jti": one.name, "until": one.until} for one in answer.denied]
+        members |= {"denied": entries, "denied_to": answer.denied_to}
     return json_answer(members)
 
 
@@ -54,4 +58,15 @@ def parse(body: bytes) -> CheckIn:
         ended=texts(members, "ended"),
         active=texts(members, "active"),
         live=texts(members, "sids") if members.get("sids") is not None else None,
+        denied_from=_denied_from(members),
     )
+
+
+def _denied_from(members: dict[str, Any]) -> int | None:
+    """Absent: an SDK that knows no JWT access tokens. Null: one that has heard of nothing yet."""
+    if "denied_from" not in members:
+        return None
+    begin = members["denied_from"]
+    if begin is not None and type(begin) is not int:
+        raise InvalidRequest("denied_from is neither null nor a number that we gave.")
+    return begin or 0

@@ -13,6 +13,7 @@ from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY
 from sso_server.core.sessions import EndReason
 from sso_server.stores.redis.buckets import by_bucket
+from sso_server.stores.redis.denials import list_denied
 from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
 from sso_server.stores.redis.past import past_call, past_of
@@ -39,10 +40,11 @@ class RedisCheckIns:
         """See ports.CheckInStore. One round trip when nothing is waiting, else two."""
         told = {b: self._script(report, b, now, limit, lists) for b, lists in _lists_by_bucket(report).items()}
         quiet = [b for b in ALL_BUCKETS if b not in told]
-        looks = [command("ZCARD", self._keys.unacked(b, report.client_id, report.store_id)) for b in quiet]
+        looks = [self._look(report, b) for b in quiet]
         # The store's own record comes first: it is a write, and a Redis that refuses it must not renew a lease.
-        first = [past_call(self._keys), self._record(report, now), *told.values(), *looks]
-        past, (outcome, at), *replies = self._link.send_all(first)
+        # The clock before every bucket: what is denied after it has a later place.
+        first = [past_call(self._keys), command("TIME"), self._record(report, now), *told.values(), *looks]
+        past, (seconds, micros), (outcome, at), *replies = self._link.send_all(first)
         answers = replies[: len(told)]
         waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
         if waiting:
@@ -51,19 +53,29 @@ class RedisCheckIns:
             if past_of(still).incarnation != past_of(past).incarnation:
                 raise Unavailable(detail="Redis: another server answers since a moment ago")
             answers += more_answers
-        rows = [EndNotice(sid, reason, int(ended_at)) for _, found, _ in answers for sid, reason, ended_at in found]
+        rows = [EndNotice(sid, reason, int(ended_at)) for _, found, *_ in answers for sid, reason, ended_at in found]
         rows.sort(key=lambda row: (row.ended_at, row.sid))
         listed = {row.sid for row in rows}
         # Never cut off: the store named them in this call and would not be told again.
         unknown = [
             EndNotice(sid, EndReason.UNKNOWN_SESSION.value, int(ended_at))
-            for found, _, _ in answers
+            for found, *_ in answers
             for sid, ended_at in found
             if sid not in listed
         ]
-        more = len(rows) > limit or any(more for _, _, more in answers)
         ends = (*rows[:limit], *unknown)
-        return StoreAnswer(ends, more, at=int(at), past=past_of(past), went_back=outcome == 0, is_full=outcome == 2)
+        clock_us = int(seconds) * 1_000_000 + int(micros)
+        denied, denied_to, more_denied = list_denied([feed for *_, feed in answers], report, now, clock_us)
+        return StoreAnswer(
+            ends,
+            len(rows) > limit or any(more for _, _, more, _ in answers) or more_denied,
+            at=int(at),
+            past=past_of(past),
+            went_back=outcome == 0,
+            is_full=outcome == 2,
+            denied=denied,
+            denied_to=denied_to,
+        )
 
     def find_site_stores(self, client_id: str, store_ids: Collection[str] | None = None) -> list[SiteStore]:
         """See ports.CheckInStore."""
@@ -95,6 +107,14 @@ class RedisCheckIns:
             if str(cursor) == "0":
                 return texts
 
+    def _look(self, report: StoreReport, bucket: int) -> Call:
+        """Whether the bucket has something for this store: not 0."""
+        unacked = self._keys.unacked(bucket, report.client_id, report.store_id)
+        if report.denied_from is None:
+            return command("ZCARD", unacked)
+        # One command for both sets: an empty one isn't there.
+        return command("EXISTS", unacked, self._keys.denied(bucket, report.client_id))
+
     def _record(self, report: StoreReport, now: int) -> Call:
         key, lease = self._keys.stores_of(report.client_id), (report.lease_s, report.grace_s)
         return step(
@@ -115,6 +135,8 @@ class RedisCheckIns:
             r.local_max_ms,
             r.margin_ms,
             r.most_in_session,
+            -1 if r.denied_from is None else r.denied_from,
+            r.most_denied + 1,
         ]
         for sids in lists:
             words += [len(sids), *sids]

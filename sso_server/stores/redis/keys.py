@@ -44,6 +44,10 @@ class Keys:
         """What a site's store must still hear of."""
         return self.in_bucket(bucket, "unacked", f"{client_id}/{store_id}")
 
+    def denied(self, bucket: int, client_id: str) -> str:
+        """A client's feed of what its APIs must refuse."""
+        return self.in_bucket(bucket, "denied", client_id)
+
     def sessions_of(self, user_id: str) -> str:
         """Index: a person's sessions. May name dead ones, never misses a live one."""
         return f"{self.prefix}:{{u:{user_id}}}:sessions"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sso_server.core.notifications import Notification, State
 from sso_server.core.sessions import Participant, Session
-from sso_server.core.tickets import Ticket
+from sso_server.core.tickets import NewToken, Ticket
 from sso_server.core.tokens import FoundToken, Grant
 
 _BROKEN = (KeyError, ValueError, TypeError, AttributeError)
@@ -212,12 +212,29 @@ def grant(grant_id: str, flat: Any) -> Grant | None:
         return None
 
 
-def found_token(flat_token: Any, flat_grant: Any) -> FoundToken | None:
-    """A token with its grant, or None when one of them can't be read."""
+def token_words(token: NewToken) -> tuple[str, str, int]:
+    """What a script is told of an access token besides its digest and its end."""
+    return " ".join(token.audience), token.jti, token.deny_until
+
+
+def found_token(flat_token: Any, flat_grant: Any, in_session: int) -> FoundToken | None:
+    """A token with its grant, or None when one of them can't be read. `in_session`: 1, its session lives."""
     f = pairs(flat_token)
     found = grant(f.get("grant", ""), flat_grant)
     try:
-        return FoundToken(found, f["kind"], int(f["issued_at"]), int(f["expires_at"])) if found is not None else None
+        return (
+            None
+            if found is None
+            else FoundToken(
+                grant=found,
+                kind=f["kind"],
+                issued_at=int(f["issued_at"]),
+                expires_at=int(f["expires_at"]),
+                sid=found.sid if in_session else "",
+                audience=tuple(f.get("audience", "").split()),
+                jti=f.get("jti", ""),
+            )
+        )
     except _BROKEN:
         return None
 

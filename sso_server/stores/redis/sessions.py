@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sso_server.core.denials import Forgotten
 from sso_server.core.errors import Unavailable
 from sso_server.core.identifiers import bucket_of
 from sso_server.core.policy import DAY
@@ -59,12 +60,15 @@ class RedisSessions:
         if bucket is not None:
             self._link.send(step("touch", self._keys.bucket(bucket), now, sid))
 
-    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
+    def end(
+        self, sid: str, reason: str, now: int, *, bulk: bool = False, forgotten: Forgotten | None = None
+    ) -> Ended | None:
         """See ports.SessionStore."""
         bucket = find_bucket(sid)
         if bucket is None:
             return None
-        return ended(self._link.send(step("end", self._keys.bucket(bucket), now, sid, reason, int(bulk))))
+        also = (" ".join(forgotten.audience), forgotten.until) if forgotten else ("", 0)
+        return ended(self._link.send(step("end", self._keys.bucket(bucket), now, sid, reason, int(bulk), *also)))
 
     def _index(self, candidate: Session, sid: str, now: int) -> Call:
         until = candidate.absolute_until + INDEX_MARGIN_MS

@@ -58,6 +58,7 @@ class RedisTickets:
                 indexed_until,
                 r.margin_ms,
                 r.most_stores,
+                *records.token_words(r.access),
             )
 
         why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)

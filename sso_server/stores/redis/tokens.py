@@ -40,6 +40,7 @@ class RedisTokens:
                 r.refresh.token_hash,
                 r.refresh.expires_at,
                 indexed_until,
+                *records.token_words(r.access),
             )
 
         ends = (r.access.expires_at, r.refresh.expires_at)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
 from sso_server.core.notifications import State
 from sso_server.core.sessions import EndReason, local_until
+from sso_server.stores.sql.denials import list_denied
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.past import read_past
 from sso_server.stores.sql.records import due_at_of, later
@@ -152,11 +153,20 @@ class SqlCheckIns:
             at, problem = _note(connection, report, now)
             past = read_past(connection, self._database)
             rows = connection.execute(_ENDS, {**store, "_limit": limit + 1}).all()
+            denied, denied_to, more_denied = list_denied(connection, report, now)
         ends = [EndNotice(row.sid, row.reason, row.ended_at) for row in rows[:limit]]
         listed = {row.sid for row in rows}
         ends += [EndNotice(sid, EndReason.UNKNOWN_SESSION.value, now) for sid in unknown if sid not in listed]
-        more = len(rows) > limit
-        return StoreAnswer(tuple(ends), more, at, past, went_back=problem == "went_back", is_full=problem == "is_full")
+        return StoreAnswer(
+            tuple(ends),
+            len(rows) > limit or more_denied,
+            at,
+            past,
+            went_back=problem == "went_back",
+            is_full=problem == "is_full",
+            denied=denied,
+            denied_to=denied_to,
+        )
 
     def find_site_stores(self, client_id: str, store_ids: Collection[str] | None = None) -> list[SiteStore]:
         """The stores of a client that ever checked in, all or those of these names. Raises Unavailable."""

@@ -90,6 +90,8 @@ def _client_of(row: Row[Any]) -> Client:
         local_session_max_s=row.local_session_max_s,
         allow_private=row.allow_private,
         delivery=row.delivery,
+        access_token=row.access_token,
+        audience=unpack(row.audience),
     )
 
 
@@ -113,4 +115,6 @@ def _values(client: Client) -> dict[str, object]:
         "local_session_max_s": client.local_session_max_s,
         "allow_private": client.allow_private,
         "delivery": client.delivery,
+        "access_token": client.access_token,
+        "audience": pack(client.audience),
     }

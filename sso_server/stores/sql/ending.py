@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
-from sqlalchemy import bindparam
+from sqlalchemy import Row, bindparam
 from sqlalchemy.engine import Connection
 
+from sso_server.core.denials import Forgotten
 from sso_server.core.notifications import Notification, state_at_birth
 from sso_server.core.sessions import EndReason, Participant, Session
 from sso_server.core.sign_out import Ended
+from sso_server.stores.sql.denials import deny_session
 from sso_server.stores.sql.records import notification_of, notification_values, participant_of, session_of
 from sso_server.stores.sql.tables import notifications, participants, sessions
 
@@ -29,10 +33,18 @@ _NOTIFICATIONS = (
 _INSERT = sa.insert(notifications)
 
 
-def end(connection: Connection, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
-    """End it and write its notifications; None when it isn't there or has ended already."""
+def end(
+    connection: Connection,
+    sid: str,
+    reason: str,
+    now: int,
+    *,
+    bulk: bool = False,
+    forgotten: Forgotten | None = None,
+) -> Ended | None:
+    """End it, write its notifications and what APIs must refuse; None when it isn't there or has ended already."""
     row = connection.execute(_END, {"_sid": sid, "_now": now, "_reason": reason}).one_or_none()
-    return None if row is None else _with_notifications(connection, session_of(row), now, bulk=bulk)
+    return None if row is None else _with_notifications(connection, row, now, bulk=bulk, forgotten=forgotten)
 
 
 def end_if_due(connection: Connection, session: Session, now: int) -> Ended | None:
@@ -40,7 +52,7 @@ def end_if_due(connection: Connection, session: Session, now: int) -> Ended | No
     reason = EndReason.ABSOLUTE if now >= session.absolute_until else EndReason.IDLE
     values = {"_sid": session.sid, "_now": now, "_reason": reason.value, "_due": now}
     row = connection.execute(_END_IF_DUE, values).one_or_none()
-    return None if row is None else _with_notifications(connection, session_of(row), now, bulk=True)
+    return None if row is None else _with_notifications(connection, row, now, bulk=True)
 
 
 def notifications_of(connection: Connection, sid: str) -> tuple[Notification, ...]:
@@ -53,11 +65,15 @@ def participants_of(connection: Connection, sid: str) -> list[Participant]:
     return [participant_of(row) for row in connection.execute(_PARTICIPANTS, {"_sid": sid})]
 
 
-def _with_notifications(connection: Connection, session: Session, now: int, *, bulk: bool) -> Ended:
+def _with_notifications(
+    connection: Connection, row: Row[Any], now: int, *, bulk: bool, forgotten: Forgotten | None = None
+) -> Ended:
+    session = session_of(row)
     sites = participants_of(connection, session.sid)
     born = tuple(_born(session, participant, now, bulk=bulk) for participant in sites)
     if born:
-        connection.execute(_INSERT, [notification_values(row) for row in born])
+        connection.execute(_INSERT, [notification_values(one) for one in born])
+    deny_session(connection, session.sid, row.audiences, now, forgotten)
     return Ended(session, born, first=True)
 
 

@@ -17,6 +17,13 @@ _TRIAL = text(
 )
 
 
+def store_clock(connection: Connection) -> int:
+    """The database's clock at this moment, not at its transaction's beginning (ms)."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    now: int = connection.execute(_SQLITE_CLOCK if is_sqlite else _POSTGRES_CLOCK).scalar_one()
+    return now
+
+
 class SqlHealth:
     """Implements `ports.StoreHealth`."""
 
@@ -26,7 +33,7 @@ class SqlHealth:
     def store_time(self) -> int:
         """The database's clock (ms). Raises Unavailable when it is away or can't be written."""
         with self._database.write() as connection:
-            now: int = connection.execute(_SQLITE_CLOCK if self._database.is_sqlite else _POSTGRES_CLOCK).scalar_one()
+            now = store_clock(connection)
             connection.execute(_TRIAL, {"now": now})
         return now
 

@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import and_, bindparam, exc, or_
 from sqlalchemy.engine import Connection
 
+from sso_server.core.denials import Forgotten
 from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import EndReason, Opened, Session
 from sso_server.core.sign_out import Ended
 from sso_server.stores.sql import ending
+from sso_server.stores.sql.denials import NONE, deny_session
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import due_at_of, later, session_of, session_values
 from sso_server.stores.sql.tables import sessions
@@ -82,14 +84,18 @@ class SqlSessions:
         with self._database.write() as connection:
             connection.execute(_TOUCH, {"_sid": sid, "_now": now})
 
-    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
+    def end(
+        self, sid: str, reason: str, now: int, *, bulk: bool = False, forgotten: Forgotten | None = None
+    ) -> Ended | None:
         """End it and write its notifications in one step; later calls return the first result. Raises Unavailable."""
         with self._database.write() as connection:
-            ended = ending.end(connection, sid, reason, now, bulk=bulk)
+            ended = ending.end(connection, sid, reason, now, bulk=bulk, forgotten=forgotten)
             if ended is not None:
                 return ended
             row = connection.execute(_BY_SID, {"_sid": sid}).one_or_none()
             if row is None:
+                if forgotten is not None:
+                    deny_session(connection, sid, NONE, now, forgotten)
                 return None
             return Ended(session_of(row), ending.notifications_of(connection, sid), first=False)
 

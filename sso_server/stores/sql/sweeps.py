@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import and_, bindparam, exists, or_
 from sqlalchemy.engine import Connection
@@ -13,6 +15,7 @@ from sso_server.stores.sql import ending
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import session_of
 from sso_server.stores.sql.tables import (
+    denied,
     grants,
     guesses,
     notifications,
@@ -53,7 +56,7 @@ _MOOT = (
 )
 
 
-def _expired(table: sa.Table, key: sa.Column[str], end: sa.Column[int]) -> sa.Delete:
+def _expired(table: sa.Table, key: sa.Column[Any], end: sa.Column[int]) -> sa.Delete:
     doomed = sa.select(key).where(end <= bindparam("_before")).order_by(end).limit(bindparam("_limit"))
     return sa.delete(table).where(key.in_(doomed))
 
@@ -64,6 +67,7 @@ _EXPIRED = (
     (_expired(tokens, tokens.c.token_hash, tokens.c.expires_at), 0),
     (_expired(grants, grants.c.grant_id, grants.c.keep_until), 0),
     (_expired(guesses, guesses.c.key, guesses.c.forget_at), 0),
+    (_expired(denied, denied.c.number, denied.c.until), 0),
     # A store that has been silent for longer than any local session lives is gone (a container has a new one each
     # time).
     (_expired(site_stores, site_stores.c.store_id, site_stores.c.last_check_in_at), KEEP_STORE_MS),

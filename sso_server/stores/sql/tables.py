@@ -83,6 +83,8 @@ sessions = Table(
     _ms("due_at"),
     _ms("ended_at", optional=True),
     Column("end_reason", Text),
+    # client -> until when its API may meet JWT access tokens of this session (ms)
+    Column("audiences", Text, nullable=False, server_default="{}"),
     Index("ix_sessions_user_id", "user_id"),
     Index("ix_sessions_cookie_hash", "cookie_hash", unique=True),
     _partial("ix_sessions_previous_cookie_hash", "previous_cookie_hash", where="previous_cookie_hash IS NOT NULL"),
@@ -205,7 +207,27 @@ tokens = Table(
     _ms("issued_at"),
     _ms("expires_at"),
     _ms("spent_at", optional=True),
+    Column("audience", Text, nullable=False, server_default="[]"),
+    # Of JWT access tokens alone: what names them to APIs, until when these must refuse one that was revoked, and
+    # whether it carries the session's `sid` and dies with it.
+    Column("jti", KEY, nullable=False, server_default=""),
+    Column("deny_until", BigInteger, nullable=False, server_default="0"),
+    Column("bound", Boolean, nullable=False, server_default=sa_false()),
     Index("ix_tokens_expires_at", "expires_at"),
+    _partial("ix_tokens_grant_id", "grant_id", where="jti <> ''"),
+)
+
+# What the APIs of a client must refuse, a `sid` or a `jti` each, in the order of the store's clock (microseconds).
+denied = Table(
+    "denied",
+    metadata,
+    _serial("number"),
+    _key("client_id"),
+    _key("name"),
+    _ms("until"),
+    _ms("place"),
+    Index("ix_denied_client_id", "client_id", "place"),
+    Index("ix_denied_until", "until"),
 )
 
 guesses = Table(
@@ -291,6 +313,8 @@ clients = Table(
     Column("local_session_max_s", Integer),
     _flag("allow_private"),
     Column("delivery", Text, nullable=False, server_default="push"),
+    Column("access_token", Text, nullable=False, server_default="opaque"),
+    Column("audience", Text, nullable=False, server_default="[]"),
 )
 
 audit = Table(

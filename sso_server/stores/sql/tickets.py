@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
 from sso_server.core.sessions import Session, local_until
 from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
+from sso_server.stores.sql.denials import deny_tokens, noted
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, session_of, ticket_of
 from sso_server.stores.sql.room import without_room
@@ -29,7 +30,7 @@ _PUT = text(
 _FIND = sa.select(tickets).where(tickets.c.ticket_hash == bindparam("_ticket"))
 # The session's row first, before anything is decided: an end waits for us, or we for it. Not the weaker FOR SHARE: two
 # redemptions could both hold it, and neither could then turn it into the update of last_active_at.
-_LOCK_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(key_share=True)
+LOCK_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(key_share=True)
 _SPEND = (
     sa.update(tickets)
     .where(tickets.c.ticket_hash == bindparam("_ticket"), tickets.c.spent_at.is_(None))
@@ -43,7 +44,12 @@ _REVOKE = (
 _SESSION = (
     sa.update(sessions)
     .where(sessions.c.sid == bindparam("_sid"))
-    .values(last_active_at=bindparam("_active"), idle_off=bindparam("_idle_off"), due_at=bindparam("_due"))
+    .values(
+        last_active_at=bindparam("_active"),
+        idle_off=bindparam("_idle_off"),
+        due_at=bindparam("_due"),
+        audiences=bindparam("_audiences"),
+    )
 )
 REGISTER = text(
     "INSERT INTO participants (sid, client_id, store_id, kind, logout_uri, registered_at, local_until, reports)"
@@ -100,9 +106,17 @@ class SqlTickets:
 
 
 def token_values(
-    token: NewToken, kind: str, grant_id: str, now: int, cut_at: int | None = None, *, step: int = 0
+    token: NewToken,
+    kind: str,
+    grant_id: str,
+    now: int,
+    cut_at: int | None = None,
+    *,
+    step: int = 0,
+    in_session: bool = False,
 ) -> dict[str, Any]:
-    """A row of `tokens`; its end is cut to `cut_at` when given. `step`: a refresh token's, from 1 on."""
+    """A row of `tokens`; its end is cut to `cut_at` when given. `step`: a refresh token's, from 1 on. `in_session`: an
+    access token's session lives."""
     expires_at = token.expires_at if cut_at is None else min(token.expires_at, cut_at)
     return {
         "token_hash": token.token_hash,
@@ -112,6 +126,10 @@ def token_values(
         "issued_at": now,
         "expires_at": expires_at,
         "spent_at": None,
+        "audience": pack(token.audience),
+        "jti": token.jti,
+        "deny_until": token.deny_until,
+        "bound": bool(token.jti) and in_session,
     }
 
 
@@ -120,7 +138,7 @@ def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeeme
     if row is None:
         return Redeemed(Refusal.UNKNOWN)
     ticket = ticket_of(row)
-    found = connection.execute(_LOCK_SESSION, {"_sid": ticket.sid}).one_or_none()
+    found = connection.execute(LOCK_SESSION, {"_sid": ticket.sid}).one_or_none()
     session = None if found is None else session_of(found)
     if row.spent_at is not None:
         return _used(connection, ticket, now)
@@ -136,14 +154,21 @@ def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeeme
         store = (redemption.client_id, redemption.store_id)
         if without_room(connection, [ticket.sid], *store, redemption.most_stores, now):
             refusal = Refusal.TOO_MANY_STORES
-    if refusal is not None or session is None:
+    if refusal is not None or session is None or found is None:
         return Redeemed(refusal, ticket)
-    return Redeemed(None, ticket, _admit(connection, ticket, row, session, redemption, now))
+    audiences = noted(found.audiences, redemption.access)
+    return Redeemed(None, ticket, _admit(connection, ticket, row, session, audiences, redemption, now))
+
+
+def revoke_grant(connection: Connection, grant_id: str, now: int) -> None:
+    """Everything of it is dead, and APIs hear of its JWT access tokens."""
+    if connection.execute(_REVOKE, {"_grant": grant_id, "_now": now}).rowcount:
+        deny_tokens(connection, grants.c.grant_id == grant_id, now)
 
 
 def _used(connection: Connection, ticket: Ticket, now: int) -> Redeemed:
     # RFC 6749 section 4.1.2: a code that comes twice takes everything along that came from it.
-    connection.execute(_REVOKE, {"_grant": ticket.ticket_hash, "_now": now})
+    revoke_grant(connection, ticket.ticket_hash, now)
     return Redeemed(Refusal.USED, ticket)
 
 
@@ -158,7 +183,13 @@ def _wrong_binding(ticket: Ticket, redemption: Redemption) -> Refusal | None:
 
 
 def _admit(
-    connection: Connection, ticket: Ticket, row: Row[Any], session: Session, redemption: Redemption, now: int
+    connection: Connection,
+    ticket: Ticket,
+    row: Row[Any],
+    session: Session,
+    audiences: str,
+    redemption: Redemption,
+    now: int,
 ) -> Session:
     session = replace(
         session,
@@ -172,6 +203,7 @@ def _admit(
             "_active": session.last_active_at,
             "_idle_off": session.idle_off,
             "_due": session.due_at,
+            "_audiences": audiences,
         },
     )
     connection.execute(
@@ -194,7 +226,7 @@ def _admit(
             "reports": redemption.reports,
         },
     )
-    written = [token_values(redemption.access, ACCESS_TOKEN, ticket.ticket_hash, now)]
+    written = [token_values(redemption.access, ACCESS_TOKEN, ticket.ticket_hash, now, in_session=True)]
     if redemption.refresh is not None and ticket.refreshable:
         cut_at = None if ticket.offline else session.absolute_until
         written.append(token_values(redemption.refresh, REFRESH_TOKEN, ticket.ticket_hash, now, cut_at, step=1))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
-from sqlalchemy import bindparam, or_
+from sqlalchemy import Row, bindparam, or_
 from sqlalchemy.engine import Connection
 
 from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import Refusal
 from sso_server.core.tokens import FoundToken, Rotated, Rotation
+from sso_server.stores.sql.denials import deny_token, deny_tokens, note
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.records import grant_of, later, session_of
+from sso_server.stores.sql.records import grant_of, later, session_of, unpack
 from sso_server.stores.sql.tables import grants, sessions, tokens
-from sso_server.stores.sql.tickets import INSERT_TOKENS, token_values
+from sso_server.stores.sql.tickets import INSERT_TOKENS, LOCK_SESSION, revoke_grant, token_values
 
 _token_columns = (
     tokens.c.token_hash,
@@ -21,22 +24,33 @@ _token_columns = (
     tokens.c.issued_at,
     tokens.c.expires_at,
     tokens.c.spent_at,
+    tokens.c.audience,
+    tokens.c.jti,
+    tokens.c.deny_until,
+    tokens.c.bound,
 )
 _WITH_GRANT = (
     sa.select(*_token_columns, *grants.c)
     .join_from(tokens, grants, grants.c.grant_id == tokens.c.grant_id)
     .where(tokens.c.token_hash == bindparam("_token"), tokens.c.kind == bindparam("_kind"))
 )
-_VALID = _WITH_GRANT.outerjoin(sessions, sessions.c.sid == grants.c.sid).where(
-    tokens.c.expires_at > bindparam("_now"),
-    tokens.c.spent_at.is_(None),
-    grants.c.revoked_at.is_(None),
-    or_(tokens.c.kind != REFRESH_TOKEN, tokens.c.step > grants.c.heir_step),
-    or_(grants.c.offline, sessions.c.ended_at.is_(None) & (sessions.c.due_at > bindparam("_now"))),
+_in_session = sessions.c.ended_at.is_(None) & (sessions.c.due_at > bindparam("_now"))
+_VALID = (
+    _WITH_GRANT.add_columns(_in_session.label("in_session"))
+    .outerjoin(sessions, sessions.c.sid == grants.c.sid)
+    .where(
+        tokens.c.expires_at > bindparam("_now"),
+        tokens.c.spent_at.is_(None),
+        grants.c.revoked_at.is_(None),
+        or_(tokens.c.kind != REFRESH_TOKEN, tokens.c.step > grants.c.heir_step),
+        or_(grants.c.offline & ~tokens.c.bound, _in_session),
+    )
 )
 # The session's row first: an end that runs at the same time is either seen here or waits until the new pair is written.
 _SHARE_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(read=True)
-_LOCKED = _WITH_GRANT.with_for_update(of=tokens)
+# The grant's row, too: whoever revokes it either is seen here, or waits and then finds the new pair: a JWT of it must
+# come into the feed.
+_LOCKED = _WITH_GRANT.with_for_update(of=[tokens, grants])
 _SPEND = (
     sa.update(tokens)
     .where(tokens.c.token_hash == bindparam("_token"), tokens.c.spent_at.is_(None))
@@ -52,11 +66,6 @@ _KEEP = (
     sa.update(grants)
     .where(grants.c.grant_id == bindparam("_grant"))
     .values(keep_until=later(grants.c.keep_until, bindparam("_until", type_=sa.BigInteger)))
-)
-_REVOKE = (
-    sa.update(grants)
-    .where(grants.c.grant_id == bindparam("_grant"), grants.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("_now"))
 )
 _DROP = sa.delete(tokens).where(tokens.c.token_hash == bindparam("_token"))
 _REVOKE_OF_USER = (
@@ -81,7 +90,11 @@ class SqlTokens:
         """The token if it is valid now, whatever the bucket. Raises Unavailable."""
         with self._database.read() as connection:
             row = connection.execute(_VALID, {"_token": token_hash, "_kind": kind, "_now": now}).one_or_none()
-        return None if row is None else FoundToken(grant_of(row), kind, row.issued_at, row.expires_at)
+        if row is None:
+            return None
+        sid = row.sid if row.in_session else ""
+        audience = unpack(row.audience)
+        return FoundToken(grant_of(row), kind, row.issued_at, row.expires_at, sid, audience, row.jti)
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
         """A new pair for a refresh token, or why not, in the order of `ports.TokenStore.rotate`. Raises Unavailable."""
@@ -96,19 +109,27 @@ class SqlTokens:
                 return
             if kind == ACCESS_TOKEN:
                 connection.execute(_DROP, {"_token": token_hash})
+                deny_token(connection, row, now)
             else:
-                connection.execute(_REVOKE, {"_grant": row.grant_id, "_now": now})
+                revoke_grant(connection, row.grant_id, now)
 
     def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
         """All grants of a person, or those made before `before` (ms); how many. Raises Unavailable."""
         statement = _REVOKE_OF_USER.where(grants.c.created_at < before) if before else _REVOKE_OF_USER
         with self._database.write() as connection:
-            return connection.execute(statement, {"_user": user_id, "_now": now}).rowcount
+            count = connection.execute(statement, {"_user": user_id, "_now": now}).rowcount
+            if count:
+                # Which ones it were says the moment; others of the same one are in the feed already.
+                deny_tokens(connection, (grants.c.user_id == user_id) & (grants.c.revoked_at == now), now)
+            return count
 
     def revoke_grants_before(self, before: int, now: int) -> int:
         """Everybody's grants made before `before` (ms); how many. Raises Unavailable."""
         with self._database.write() as connection:
-            return connection.execute(_REVOKE_BEFORE, {"_before": before, "_now": now}).rowcount
+            count = connection.execute(_REVOKE_BEFORE, {"_before": before, "_now": now}).rowcount
+            if count:
+                deny_tokens(connection, grants.c.revoked_at == now, now)
+            return count
 
 
 def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
@@ -116,28 +137,34 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     first_look = connection.execute(_WITH_GRANT, presented).one_or_none()
     if first_look is None:
         return Rotated(Refusal.UNKNOWN)
-    session = _live_session(connection, first_look.sid, now)
+    found = connection.execute(
+        # A JWT is noted in the session's row. Two that share it could not both go on to write it.
+        LOCK_SESSION if rotation.access.jti else _SHARE_SESSION,
+        {"_sid": first_look.sid},
+    ).one_or_none()
+    session = _live(found, now)
     row = connection.execute(_LOCKED, presented).one_or_none()
     if row is None:
         return Rotated(Refusal.UNKNOWN)
     grant = grant_of(row)
-    revoke = {"_grant": grant.grant_id, "_now": now}
     if grant.revoked_at is not None or (session is None and not grant.offline):
         return Rotated(Refusal.SESSION_ENDED, grant, session)
     if grant.client_id != rotation.client_id:
-        connection.execute(_REVOKE, revoke)
+        revoke_grant(connection, grant.grant_id, now)
         return Rotated(Refusal.OTHER_CLIENT, grant, session)
     if now >= row.expires_at:
         return Rotated(Refusal.EXPIRED, grant, session)
     if row.spent_at is not None and now - row.spent_at > rotation.grace_ms:
-        connection.execute(_REVOKE, revoke)
+        revoke_grant(connection, grant.grant_id, now)
         return Rotated(Refusal.USED, grant, session, reused=True)
     goes_on = {"_grant": grant.grant_id, "_token": rotation.token_hash, "_step": row.step}
     if row.heir != rotation.token_hash and not connection.execute(_GO_ON, goes_on).rowcount:
         return Rotated(Refusal.USED, grant, session)
     connection.execute(_SPEND, {"_token": rotation.token_hash, "_now": now})
     cut_at = session.absolute_until if session is not None and not grant.offline else None
-    access = token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now)
+    if rotation.access.jti and session is not None and found is not None:
+        note(connection, session.sid, found.audiences, rotation.access)
+    access = token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now, in_session=session is not None)
     refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at, step=row.step + 1)
     connection.execute(INSERT_TOKENS, [access, refresh])
     until = max(rotation.access.expires_at, rotation.refresh.expires_at)
@@ -145,7 +172,6 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     return Rotated(None, grant, session)
 
 
-def _live_session(connection: Connection, sid: str, now: int) -> Session | None:
-    row = connection.execute(_SHARE_SESSION, {"_sid": sid}).one_or_none()
+def _live(row: Row[Any] | None, now: int) -> Session | None:
     session = None if row is None else session_of(row)
     return session if session is not None and session.is_live(now) else None

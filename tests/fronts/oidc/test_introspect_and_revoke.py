@@ -22,8 +22,9 @@ def test_a_client_hears_all_about_its_own_tokens(browser: FlaskClient, shop: Oid
     claims = shop.claims(tokens["id_token"])
     access, refresh = described(shop, tokens["access_token"]), described(shop, tokens["refresh_token"])
     for found in (access, refresh):
-        assert (found["active"], found["iss"], found["aud"], found["client_id"]) == (True, ISSUER, "shop", "shop")
+        assert (found["active"], found["iss"], found["client_id"]) == (True, ISSUER, "shop")
         assert (found["sub"], found["sid"], found["scope"]) == (claims["sub"], claims["sid"], tokens["scope"])
+    assert (access["aud"], refresh["aud"]) == ([ISSUER], "shop")
     assert access["token_type"] == "Bearer"
     assert "token_type" not in refresh
     assert int(str(access["exp"])) - int(str(access["iat"])) == 300

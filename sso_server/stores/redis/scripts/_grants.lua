@@ -5,6 +5,10 @@ local function revoke_grant(grant_id, grant, now)
   if grant and not grant.revoked_at then
     grant.revoked_at = int(now)
     redis.call('HSET', key('grant', grant_id), 'revoked_at', grant.revoked_at)
+    for _, pair in ipairs(noted(key('jwts', grant_id), now)) do
+      local jti, audience = string.match(pair[1], '^(%S+) (.*)$')
+      deny_token(jti, audience, pair[2], now)
+    end
     return 1
   end
   return 0
@@ -21,6 +25,20 @@ local function write_token(hash, kind, grant_id, issued_at, expires_at, step)
   -- A grant lives as long as the longest of its tokens.
   if redis.call('PTTL', key('grant', grant_id)) < tonumber(life) then
     redis.call('PEXPIRE', key('grant', grant_id), life)
+  end
+end
+
+-- Whom an access token is for (`audience`: clients, parted by spaces). Of a JWT also its jti, and until when APIs must refuse
+-- it once it is denied; under the session that it names (`sid`, nil: none) and under its grant, where their end looks.
+local function describe(hash, grant_id, audience, jti, deny_until, sid, now)
+  local k = key('token', hash)
+  if audience ~= '' then redis.call('HSET', k, 'audience', audience) end
+  if jti == '' then return end
+  redis.call('HSET', k, 'jti', jti, 'deny_until', int(deny_until), 'bound', sid and '1' or '0')
+  if audience == '' then return end
+  note_until(key('jwts', grant_id), jti .. ' ' .. audience, deny_until, now)
+  if sid then
+    for client in string.gmatch(audience, '%S+') do note_until(key('audiences', sid), client, deny_until, now) end
   end
 end
 

@@ -1,9 +1,11 @@
 -- uses: session rows sites
 -- CheckInStore.check_in in one bucket: acknowledgements and activity in, ends out.
--- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, most_in_session, then three lists of sids
--- (acks, active, live), each led by its length. Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more.
+-- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, most_in_session, from where to read the
+-- client's feed of what its APIs must refuse (-1: not at all) and how much of it, then three lists of sids (acks, active,
+-- live), each led by its length.
+-- Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more, entries and places of the feed.
 local now, limit, client, store = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local field, at = client .. '/' .. store, 10
+local field, at = client .. '/' .. store, 12
 local function each(act)
   local length = tonumber(ARGV[at])
   for i = at + 1, at + length do act(ARGV[i]) end
@@ -62,4 +64,12 @@ while more == 0 do
     end
   end
 end
-return { unknown, rows, more }
+local feed, from_place = {}, tonumber(ARGV[10])
+if from_place >= 0 then
+  local time = redis.call('TIME')
+  -- From another clock than this one: all of it.
+  if from_place > tonumber(time[1]) * 1000000 + tonumber(time[2]) then from_place = 0 end
+  feed = redis.call(
+    'ZRANGEBYSCORE', key('denied', client), int(from_place), '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[11])
+end
+return { unknown, rows, more, feed }

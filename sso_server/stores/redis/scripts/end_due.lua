@@ -1,4 +1,4 @@
--- uses: session rows ending
+-- uses: session rows denied ending
 -- Sweeps.end_due in one bucket; each session is looked at again before it ends. ARGV: now, limit.
 local now, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ended = {}

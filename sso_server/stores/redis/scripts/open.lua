@@ -1,4 +1,4 @@
--- uses: session rows ending
+-- uses: session rows denied ending
 -- SessionStore.open: one live session per browser.
 -- ARGV: now, overlap_ms, sid that the person's index names (with a score late enough), digest of the cookie that the
 -- browser shows, the candidate's fields and values.

@@ -1,7 +1,8 @@
--- uses: session sites grants
+-- uses: session sites denied grants
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
--- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores.
+-- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores,
+-- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until.
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
@@ -48,5 +49,6 @@ redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, '
   'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
   'created_at', int(now), 'indexed_until', indexed)
 write_token(ARGV[12], 'at', hash, now, access_end)
+describe(ARGV[12], hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), ticket.sid, now)
 if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1) end
 return { '', flat(ticket), flat(s) }

@@ -1,4 +1,4 @@
--- uses: session grants
+-- uses: session denied grants
 -- TokenStore.revoke_grants_of and revoke_grants_before in one bucket. ARGV: now, only those made before (0: all),
 -- grant ids.
 local now, before, count = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
