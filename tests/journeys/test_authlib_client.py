@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sso_server.core.clients import Client
-from tests.journeys.conftest import StartCentre
 from tests.support.authlib_site import make_site, running
 from tests.support.browser import Browser
 from tests.support.centre import PASSWORD, Centre, wait_until
@@ -24,10 +23,11 @@ def authlib_site(centre: Centre, alg: str) -> Iterator[tuple[str, RelyingParty, 
     """The site's address, its registration, and the logout calls that it accepted."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    party = RelyingParty(centre.issuer, "authlib", SECRET, f"{base}/callback")
+    client_id = f"authlib-{port}"
+    party = RelyingParty(centre.issuer, client_id, SECRET, f"{base}/callback")
     centre.add_client(
         Client(
-            client_id="authlib",
+            client_id=client_id,
             name="Authlib",
             created_at=1,
             redirect_uris=(party.redirect_uri,),
@@ -48,16 +48,17 @@ def arrive(browser: Browser, base: str) -> None:
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256"])
-def test_authlib_signs_in_and_out_and_hears_the_logout(start_centre: StartCentre, alg: str) -> None:
-    with authlib_site(start_centre(), alg) as (base, _, told):
+def test_authlib_signs_in_and_out_and_hears_the_logout(centre: Centre, alg: str) -> None:
+    shown = f"Alice Liddell {centre.username}@example.com"
+    with authlib_site(centre, alg) as (base, _, told):
         browser = Browser()
         arrive(browser, base)
-        browser.sign_in("alice", PASSWORD)
-        assert (browser.url, browser.text) == (f"{base}/", "Alice Liddell alice@example.com")
+        browser.sign_in(centre.username, PASSWORD)
+        assert (browser.url, browser.text) == (f"{base}/", shown)
 
         # Without the cookie of the site, only by the session at the centre: no question.
         browser.http.cookies.clear(domain="127.0.0.1", path="/", name="authlib_site")
-        assert browser.open(f"{base}/sign-in").text == "Alice Liddell alice@example.com"
+        assert browser.open(f"{base}/sign-in").text == shown
 
         browser.open(f"{base}/sign-out")
         assert (browser.url.split("?")[0], browser.text) == (f"{base}/signed-out", "good bye")
@@ -66,11 +67,11 @@ def test_authlib_signs_in_and_out_and_hears_the_logout(start_centre: StartCentre
         assert 'name="password"' in browser.open(f"{base}/sign-in").text
 
 
-def test_authlib_hears_of_a_sign_out_at_the_centre(start_centre: StartCentre) -> None:
-    with authlib_site(start_centre(), "RS256") as (base, party, told):
+def test_authlib_hears_of_a_sign_out_at_the_centre(centre: Centre) -> None:
+    with authlib_site(centre, "RS256") as (base, party, told):
         browser = Browser()
         arrive(browser, base)
-        browser.sign_in("alice", PASSWORD)
+        browser.sign_in(centre.username, PASSWORD)
         browser.open(f"{party.issuer}/sign-out").submit("/sign-out")
         wait_until(lambda: told, why="the site to be told")
         assert told[0]["reason"] == "sign_out"

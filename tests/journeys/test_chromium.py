@@ -8,31 +8,29 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import StartCentre, StartSite
-from tests.support.centre import PASSWORD
+from tests.journeys.conftest import StartSite
+from tests.support.centre import PASSWORD, Centre, Site
 from tests.support.chromium import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def sign_in(page: Any, username: str = "alice") -> None:
-    page.get_by_label("User name").fill(username)
+def sign_in(page: Any, centre: Centre) -> None:
+    page.get_by_label("User name").fill(centre.username)
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("button[type=submit]", has_text="Sign in").first.click()
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no javascript"])
 def test_a_person_signs_in_once_and_signs_out_everywhere(
-    start_centre: StartCentre, start_site: StartSite, tmp_path: Path, javascript: bool
+    centre: Centre, sites: tuple[Site, Site], tmp_path: Path, javascript: bool
 ) -> None:
-    centre = start_centre()
-    one = start_site(centre, "one", host="site-one.localhost")
-    two = start_site(centre, "two", host="site-two.localhost")
+    one, two = sites
     with chromium(tmp_path / "profile", javascript=javascript) as (context, watch):
         first, second = context.new_page(), context.new_page()
         first.goto(one.base_url + "/account")
         assert first.url.startswith(centre.issuer + "/sign-in")
-        sign_in(first)
+        sign_in(first, centre)
         first.wait_for_url(one.base_url + "/account")
         # The second site: no question.
         second.goto(two.base_url + "/account")
@@ -58,32 +56,30 @@ def test_a_person_signs_in_once_and_signs_out_everywhere(
 
 
 def test_an_open_page_changes_by_itself_when_its_session_ends(
-    start_centre: StartCentre, start_site: StartSite, tmp_path: Path
+    centre: Centre, sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    centre = start_centre()
-    one = start_site(centre, "one", host="site-one.localhost")
+    one, _ = sites
     with chromium(tmp_path / "profile") as (context, _):
         page = context.new_page()
         page.goto(one.base_url + "/account")
-        sign_in(page)
+        sign_in(page, centre)
         page.wait_for_url(one.base_url + "/account")
         page.goto(one.base_url + "/")
         page.locator("[data-state=in]").wait_for()
-        (session,) = centre.cli("session", "list")
+        (session,) = centre.cli("session", "list", "--user", centre.username)
         centre.cli("session", "end", session["sid"])
         page.locator("[data-state=out]").wait_for()
 
 
 def test_two_sites_on_one_host_and_different_ports_do_not_clash(
-    start_centre: StartCentre, start_site: StartSite, tmp_path: Path
+    centre: Centre, start_site: StartSite, tmp_path: Path
 ) -> None:
-    centre = start_centre()
-    one = start_site(centre, "one")
-    two = start_site(centre, "two")
+    one = start_site(centre, "left")
+    two = start_site(centre, "right")
     with chromium(tmp_path / "profile") as (context, _):
         page = context.new_page()
         page.goto(one.base_url + "/account")
-        sign_in(page)
+        sign_in(page, centre)
         page.wait_for_url(one.base_url + "/account")
         page.goto(two.base_url + "/account")
         assert page.url == two.base_url + "/account"
@@ -92,18 +88,17 @@ def test_two_sites_on_one_host_and_different_ports_do_not_clash(
 
 
 def test_back_button_and_second_tab_during_sign_in_do_no_harm(
-    start_centre: StartCentre, start_site: StartSite, tmp_path: Path
+    centre: Centre, sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    centre = start_centre()
-    one = start_site(centre, "one", host="site-one.localhost")
+    one, _ = sites
     with chromium(tmp_path / "profile") as (context, _):
         page, tab = context.new_page(), context.new_page()
         page.goto(one.base_url + "/account?item=1")
         tab.goto(one.base_url + "/account?item=2")
-        sign_in(page)
+        sign_in(page, centre)
         page.wait_for_url(one.base_url + "/account?item=1")
         # The other tab's page is old by now: its form still works.
-        sign_in(tab)
+        sign_in(tab, centre)
         tab.wait_for_url(one.base_url + "/account?item=2")
         page.go_back()
         page.go_back()

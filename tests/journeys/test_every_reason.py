@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -25,7 +23,6 @@ from sso_server.wiring import Built
 from tests.support.browser import Browser
 from tests.support.builders import a_rotation, bucket, identifier, opened, registered, store_id
 from tests.support.centre import PASSWORD, Centre, wait_until
-from tests.support.services import running_redis
 from tests.support.sinks import Sink
 
 SECRET = "secret-of-the-desk-0123456789abcdef0123456789"
@@ -62,7 +59,7 @@ class Bed:
         return self.built.services.clock.now()
 
     def command(self, *args: str, stdin: str | None = None) -> None:
-        """`sso ARGS` on the centre's data, in this process: starting another takes longer than the work."""
+        """`sso ARGS` on the centre's data, in this process."""
         result = CliRunner().invoke(main, list(args), input=stdin, env=self.centre.env)
         assert result.exit_code == 0, (result.output, result.exception)
 
@@ -116,16 +113,10 @@ class Bed:
         return [end["reason"] for end in answer.json()["ends"] if end["sid"] == sid]
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
-def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    directory: Path = tmp_path_factory.mktemp("reasons")
-    with contextlib.ExitStack() as stack:
-        url = stack.enter_context(running_redis(directory)) if request.param == "redis" else ""
-        centre = Centre(directory, url)
-        stack.callback(centre.process.stop)
-        centre.start()
-        built = stack.enter_context(centre.core())
-        yield Bed(centre, built, stack.enter_context(Sink("ok")))
+@pytest.fixture(scope="module")
+def bed(running_centre: Centre) -> Iterator[Bed]:
+    with running_centre.core() as built, Sink("ok") as shop:
+        yield Bed(running_centre, built, shop)
 
 
 def sign_out(bed: Bed) -> Person:

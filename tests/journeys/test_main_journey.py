@@ -16,23 +16,14 @@ def signed_in(browser: Browser, site: Site) -> bool:
     return answer.status_code == 200 and answer.json()["signed_in"] is True
 
 
-def sign_in(browser: Browser, site: Site, username: str = "alice") -> None:
+def sign_in(browser: Browser, site: Site) -> None:
     """Through the site to the centre's page and back."""
-    browser.open(f"{site.base_url}/sso/login?next=/").sign_in(username, PASSWORD)
+    browser.open(f"{site.base_url}/sso/login?next=/").sign_in(site.centre.username, PASSWORD)
     assert signed_in(browser, site), browser.text
 
 
-def two_sites(start_centre: StartCentre, start_site: StartSite, **settings: object) -> tuple[Centre, Site, Site]:
-    centre = start_centre(**settings)
-    one = start_site(centre, "one", host="site-one.localhost")
-    two = start_site(centre, "two", host="site-two.localhost")
-    return centre, one, two
-
-
-def test_one_sign_in_opens_both_sites_and_one_sign_out_closes_both(
-    start_centre: StartCentre, start_site: StartSite
-) -> None:
-    centre, one, two = two_sites(start_centre, start_site)
+def test_one_sign_in_opens_both_sites_and_one_sign_out_closes_both(centre: Centre, sites: tuple[Site, Site]) -> None:
+    one, two = sites
     browser = Browser()
     sign_in(browser, one)
     # No question at the second site: the browser goes to the centre and comes back by itself.
@@ -48,10 +39,8 @@ def test_one_sign_in_opens_both_sites_and_one_sign_out_closes_both(
     assert 'name="password"' in browser.text
 
 
-def test_signing_out_in_one_browser_leaves_the_other_browser_signed_in(
-    start_centre: StartCentre, start_site: StartSite
-) -> None:
-    _, one, _ = two_sites(start_centre, start_site)
+def test_signing_out_in_one_browser_leaves_the_other_browser_signed_in(sites: tuple[Site, Site]) -> None:
+    one, _ = sites
     laptop, phone = Browser(), Browser()
     sign_in(laptop, one)
     sign_in(phone, one)
@@ -60,10 +49,8 @@ def test_signing_out_in_one_browser_leaves_the_other_browser_signed_in(
     assert signed_in(phone, one)
 
 
-def test_a_password_change_ends_the_other_sessions_at_every_site(
-    start_centre: StartCentre, start_site: StartSite
-) -> None:
-    centre, one, two = two_sites(start_centre, start_site)
+def test_a_password_change_ends_the_other_sessions_at_every_site(centre: Centre, sites: tuple[Site, Site]) -> None:
+    one, two = sites
     laptop, phone = Browser(), Browser()
     sign_in(laptop, one)
     sign_in(phone, one)
@@ -82,14 +69,12 @@ def test_a_password_change_ends_the_other_sessions_at_every_site(
     assert signed_in(laptop, one)
 
 
-def test_the_map_shows_the_sites_of_a_session_and_how_each_was_told(
-    start_centre: StartCentre, start_site: StartSite
-) -> None:
-    centre, one, two = two_sites(start_centre, start_site)
+def test_the_map_shows_the_sites_of_a_session_and_how_each_was_told(centre: Centre, sites: tuple[Site, Site]) -> None:
+    one, two = sites
     browser = Browser()
     sign_in(browser, one)
     browser.open(f"{two.base_url}/sso/login?next=/")
-    (session,) = centre.cli("session", "list")
+    (session,) = centre.cli("session", "list", "--user", centre.username)
     shown = centre.cli("session", "show", session["sid"])
     assert {site["client_id"] for site in shown["sites"]} == {"one", "two"}
     assert all(f"http://127.0.0.1:{s.port}/sso/backchannel-logout" in str(shown) for s in (one, two))

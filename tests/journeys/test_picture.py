@@ -53,7 +53,7 @@ def test_a_sign_out_at_one_site_changes_the_open_page_of_the_other(tmp_path: Pat
         with chromium(tmp_path / "profile", viewport={"width": 900, "height": 560}) as (context, _):
             first, second, sheet = context.new_page(), context.new_page(), context.new_page()
             first.goto(one.base_url + "/account")
-            sign_in(first)
+            sign_in(first, centre)
             first.wait_for_url(one.base_url + "/account")
             second.goto(two.base_url + "/account")
             # The start page stays open and watches; nobody touches it again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import statistics
 import threading
 import time
@@ -50,16 +51,15 @@ class Asker(RelyingParty):
         return found
 
 
-@pytest.fixture
-def centre(start_centre: StartCentre) -> Centre:
-    return start_centre()
+def an_asker(centre: Centre) -> Asker:
+    asker = Asker(centre, f"shop-{secrets.token_hex(3)}")
+    time.sleep(1.1)  # the workers look for new clients once a second
+    return asker
 
 
 @pytest.fixture
 def shop(centre: Centre) -> Asker:
-    asker = Asker(centre, "shop")
-    time.sleep(1.1)  # the workers look for new clients once a second
-    return asker
+    return an_asker(centre)
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def test_a_site_without_an_open_port_hears_of_every_end_within_a_second_and_says
     with centre.core() as elsewhere:
         for n in range(10):
             browser = Browser()
-            browser.open(centre.issuer + "/sign-in").sign_in("alice", PASSWORD)
+            browser.open(centre.issuer + "/sign-in").sign_in(centre.username, PASSWORD)
             shop.sign_in_silently(browser)
             browser.open(centre.issuer + "/sign-out")
             heard: list[dict[str, dict[str, Any]]] = []
@@ -110,8 +110,9 @@ def test_a_site_without_an_open_port_hears_of_every_end_within_a_second_and_says
     assert max(delays) < 5
 
 
-def test_however_many_calls_wait_the_centre_answers_others_at_once(centre: Centre, shop: Asker) -> None:
-    with many_waiting(shop, 80) as answers:
+def test_however_many_calls_wait_the_centre_answers_others_at_once(start_centre: StartCentre) -> None:
+    centre = start_centre()
+    with many_waiting(an_asker(centre), 80) as answers:
         # Two processes with four places each for one client: the others are sent away.
         wait_until(lambda: len(answers) >= 60, seconds=20, why="those without a place to be answered")
         assert all(answer.headers["Retry-After"] == "2" for answer in list(answers))

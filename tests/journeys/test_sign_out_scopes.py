@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from tests.journeys.conftest import StartCentre, StartSite
-from tests.journeys.test_main_journey import sign_in, signed_in, two_sites
+from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
-from tests.support.centre import wait_until
+from tests.support.centre import Centre, Site, wait_until
 
 
-def test_leaving_one_site_leaves_the_others_and_can_be_made_whole_afterwards(
-    start_centre: StartCentre, start_site: StartSite
-) -> None:
-    _, one, two = two_sites(start_centre, start_site)
+def test_leaving_one_site_leaves_the_others_and_can_be_made_whole_afterwards(sites: tuple[Site, Site]) -> None:
+    one, two = sites
     browser = Browser()
     sign_in(browser, one)
     browser.open(f"{two.base_url}/sso/login?next=/")
@@ -29,8 +26,8 @@ def test_leaving_one_site_leaves_the_others_and_can_be_made_whole_afterwards(
     wait_until(lambda: not signed_in(browser, one), why="the other site to be told")
 
 
-def test_all_devices_are_signed_out_once_the_centre_has_asked(start_centre: StartCentre, start_site: StartSite) -> None:
-    centre, one, two = two_sites(start_centre, start_site)
+def test_all_devices_are_signed_out_once_the_centre_has_asked(centre: Centre, sites: tuple[Site, Site]) -> None:
+    one, two = sites
     laptop, phone = Browser(), Browser()
     sign_in(laptop, one)
     sign_in(phone, two)
