@@ -4,6 +4,7 @@ The only reader of the environment. Names are `SSO_` and the field in capitals; 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -32,7 +33,7 @@ class Settings:
     """The site's secret; `SSO_CLIENT_SECRET_FILE` names a file that holds it."""
     base_url: str | None = None
     """The address that people type, e.g. https://shop.example.com; needed behind a proxy."""
-    store: str | None = None
+    store: str | None = field(default=None, repr=False)
     """Local sessions: sqlite:///relative, sqlite:////absolute, redis://host/0 for several hosts. Else a file here."""
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
     """What to ask the centre for; always with openid."""
@@ -128,7 +129,7 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
     store = found.get("store")
     if store is not None and not _is_store(store):
         problems.append(
-            f"SSO_STORE {store!r} is not known: use sqlite:///path (four slashes for an absolute path) or redis://host/0"
+            f"SSO_STORE {_shown(store)!r} is not known: use sqlite:///path (four slashes for an absolute path) or redis://host/0"
         )
     if found.get("after_logout", "page") not in ("page", "redirect"):
         problems.append(f"SSO_AFTER_LOGOUT {found['after_logout']!r} is not known: use page or redirect")
@@ -150,6 +151,11 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
     if ca_file is not None and not Path(ca_file).is_file():
         problems.append(f"SSO_CA_FILE {ca_file!r} is no file: correct the path")
     return problems
+
+
+def _shown(store: Any) -> str:
+    """An address without the password that may stand in it."""
+    return re.sub(r"//.*@", "//...@", str(store))
 
 
 def _is_store(store: Any) -> bool:

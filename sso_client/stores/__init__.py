@@ -19,6 +19,8 @@ TURN_MS = 3000
 # How often a store lists all its sessions to the centre.
 SIDS_EVERY_MS = 10 * 60_000
 MAX_LIST = 5000
+# A token is taken for a minute after its `exp` (`signed_token.LEEWAY_S`), by a clock that may be behind the centre's.
+DENIED_MARGIN_MS = 5 * 60_000
 # Well below the minute in which the centre still gives a sibling for a refresh token whose answer was lost.
 RENEWAL_MS = 10_000
 MAX_PAGE = 16_384
@@ -146,14 +148,15 @@ class CheckInJournal(Protocol):
         """Everything that a check-in should say now. `all_sids`: earlier lists don't count, as after a gap.
 
         `anew`: neither does one that is under way, of which this file may hold an older copy. No lease is stamped then
-        before the whole list was answered.
+        before the whole list was answered. A list that begins asks for all that is denied as well.
         """
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
         """Apply ends and, if nothing is left out, the lease; forget what was confirmed. A stamp gives the turn back.
 
         Under an epoch that the whole list of sessions was not yet answered under, the lease stays as it is and the list
-        is due. What is denied is noted in the same step, and only a later `denied_to` replaces an earlier one.
+        is due. What is denied is noted in the same step. Only a later `denied_to` replaces an earlier one; but what was
+        answered to a check-in that asked for everything counts in any case: a centre that went back counts anew.
         """
 
     def note_failure(self, kind: str, now: Instant) -> None:

@@ -18,7 +18,11 @@ def open_store(settings: Settings, folder: Path, clock: Clock | None = None) -> 
         from sso_client.stores.redis import open_redis_store
 
         return open_redis_store(
-            settings.store, issuer=settings.issuer, client_id=settings.client_id, clock=clock or SystemClock()
+            settings.store,
+            issuer=settings.issuer,
+            client_id=settings.client_id,
+            clock=clock or SystemClock(),
+            ca_file=settings.ca_file,
         )
     return open_sqlite_store(sqlite_path(settings, folder), issuer=settings.issuer, client_id=settings.client_id)
 

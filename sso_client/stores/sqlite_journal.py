@@ -5,7 +5,7 @@ import sqlite3
 
 from sso_client.clock import Instant
 from sso_client.records import Applied, CheckInAnswer, Outgoing
-from sso_client.stores import MAX_LIST, SIDS_EVERY_MS, TURN_MS, Turn
+from sso_client.stores import DENIED_MARGIN_MS, MAX_LIST, SIDS_EVERY_MS, TURN_MS, Turn
 from sso_client.stores.sqlite_file import SqliteFile
 from sso_client.stores.sqlite_sessions import end_sid
 
@@ -78,7 +78,8 @@ class SqliteJournal:
             sids=sids,
             sids_from=lease["sids_cursor"],
             sids_end=sids_end,
-            denied_from=lease["denied_to"],
+            # With each list that begins everything that is denied is asked for, too: nothing that was missed stays so.
+            denied_from=None if sids is not None and not lease["sids_cursor"] else lease["denied_to"],
         )
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
@@ -103,7 +104,7 @@ class SqliteJournal:
                 connection.executemany(
                     "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
                 )
-            _note_denied(connection, answer, sent.wall_ms)
+            _note_denied(connection, answer, told, sent.wall_ms)
             connection.execute("UPDATE lease SET failure = ''")
             _note_mark(connection, answer.mark, sent)
             confirmed = known and not answer.more
@@ -136,16 +137,13 @@ class SqliteJournal:
             return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None
 
 
-def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, now_ms: int) -> None:
-    """Keep what is refused until it is moot, with the lease or before it: never a lease that covers more than we know.
-
-    Room for a clock behind the centre's: a token is taken for as long after its `exp` (`signed_token.LEEWAY_S`).
-    """
-    connection.execute("DELETE FROM denied WHERE until_ms <= ?", (now_ms - 5 * 60_000,))
+def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, told: Outgoing, now_ms: int) -> None:
+    """Keep what is refused until it is moot, with the lease or before it: no lease may cover more than we know."""
+    connection.execute("DELETE FROM denied WHERE until_ms <= ?", (now_ms - DENIED_MARGIN_MS,))
     connection.executemany(
         "INSERT INTO denied VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
         [
-            (kind, name, item.until_ms + 5 * 60_000)
+            (kind, name, item.until_ms + DENIED_MARGIN_MS)
             for item in answer.denied
             for kind, name in (("sid", item.sid), ("jti", item.jti))
             if name is not None
@@ -153,7 +151,10 @@ def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, now_ms: 
     )
     if answer.denied_to is not None:
         # Answers may overtake each other: asking again for what is known costs little, a gap would let somebody in.
-        connection.execute("UPDATE lease SET denied_to = max(coalesce(denied_to, :to), :to)", {"to": answer.denied_to})
+        connection.execute(
+            "UPDATE lease SET denied_to = iif(:whole, :to, max(coalesce(denied_to, :to), :to))",
+            {"to": answer.denied_to, "whole": told.denied_from is None},
+        )
 
 
 def _note_mark(connection: sqlite3.Connection, mark: str, sent: Instant) -> None:

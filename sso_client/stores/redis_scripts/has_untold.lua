@@ -1,0 +1,3 @@
+-- uses: step
+-- CheckInJournal.has_untold_ends.
+return redis.call('EXISTS', key('untold'))

@@ -1,0 +1,3 @@
+-- uses: step
+-- LocalSessions.heard_epoch.
+return redis.call('HGET', key('state'), 'list_epoch')

@@ -1,0 +1,3 @@
+-- uses: step
+-- EventLog.recent. ARGV: store, limit.
+return redis.call('LRANGE', key('events'), 0, ARGV[2] - 1)
