@@ -42,7 +42,11 @@ def backticked(cell: str) -> list[str]:
 
 
 #: import name -> the rooms that may import it
-ROOMS = {name: backticked(row[3]) for row in rows("What runs") for name in backticked(row[2])}
+ROOMS = {
+    name: backticked(row[3])
+    for row in [*rows("What runs"), *rows("What is there already")]
+    for name in backticked(row[2])
+}
 
 
 def base_name(requirement: str) -> str:
@@ -72,7 +76,8 @@ def test_every_library_of_the_workshop_has_one_line() -> None:
 
 
 def test_every_line_says_why_who_and_how_to_leave() -> None:
-    assert [row for row in rows("What runs") if len(row) != 7 or not all(row)] == []
+    runs = [*rows("What runs"), *rows("What is there already")]
+    assert [row for row in runs if len(row) != 7 or not all(row)] == []
     assert [row for row in rows("What tests, checks and builds") if len(row) != 4 or not all(row)] == []
 
 
