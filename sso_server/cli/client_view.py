@@ -59,6 +59,8 @@ def client_json(client: Client, centre: Centre) -> dict[str, Any]:
         "id_token_alg": client.id_token_alg,
         "scopes": list(client.scopes),
         "refresh_tokens": client.refresh_tokens,
+        "access_token": client.access_token,
+        "audience": list(client.audience),
         "lease_s": client.lease_s,
         "grace_s": client.grace_s,
         "local_session_max_s": client.local_session_max_s,
@@ -88,6 +90,8 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
         # Of a client that is called, too, if it ever asked: one that stopped asking must be seen.
         ("last asked", when(asked_at) if asked_at is not None else "never" if client.delivery == "poll" else ""),
         ("tokens", f"{client.id_token_alg}, {'with' if client.refresh_tokens else 'without'} refresh tokens"),
+        ("access tokens", "JWTs that APIs check themselves" if client.access_token == "jwt" else ""),
+        ("for the APIs of", " ".join(client.audience)),
         ("lease", f"{client.lease_s} s, grace {client.grace_s} s"),
         ("local session", f"at most {length(client.local_session_max_s * 1000)}" if client.local_session_max_s else ""),
         ("private network", "allowed" if client.allow_private else ""),

@@ -23,7 +23,7 @@ from sso_server.cli.registration import (
     read_wishes,
     with_new_secret,
 )
-from sso_server.core.clients import DELIVERIES, Client
+from sso_server.core.clients import ACCESS_TOKENS, DELIVERIES, Client, check_audience
 from sso_server.core.errors import Refused
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
@@ -49,6 +49,14 @@ def _registration_options(command: Any) -> Any:
         click.option("--public/--confidential", default=None, help="A public client has no secret and must use PKCE."),
         click.option("--id-token-alg", type=click.Choice(["RS256", "ES256"]), help="How its tokens are signed."),
         click.option("--refresh-tokens/--no-refresh-tokens", default=None, help="It gets refresh tokens."),
+        click.option(
+            "--access-token",
+            type=click.Choice(ACCESS_TOKENS),
+            help="Its access tokens are asked about, or are JWTs that APIs check themselves.",
+        ),
+        click.option(
+            "--audience", multiple=True, metavar="CLIENT_ID", help="Whose API its access tokens are for; repeatable."
+        ),
         click.option("--lease", type=duration, help="N: how long its store may serve after a check-in."),
         click.option("--grace", type=duration, help="Extra time when the centre can't be reached."),
         click.option("--local-session-max", type=duration, help="The longest life of a local session there."),
@@ -80,6 +88,7 @@ def add_client(client_id: str, as_json: bool, **options: Any) -> None:
         raise click.UsageError("Say where the site is: --site BASE_URL, or --redirect-uri URI.")
     with open_centre() as centre:
         client = new_client(client_id, wishes, centre.settings, centre.services.clock.now())
+        check_audience(client, _present(centre))
         client, secret = _with_secret(centre, client)
         if not centre.client_store.add(client):
             raise Refused(f"There is a client {client_id!r} already; change it with: sso client update {client_id} ...")
@@ -99,6 +108,8 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
     with open_centre() as centre:
         old = centre.get_client(client_id)
         new = changed_client(old, wishes)
+        if "audience" in wishes:
+            check_audience(new, _present(centre))
         secret = ""
         if not new.public and not new.secrets:
             new, secret = _with_secret(centre, new)
@@ -183,9 +194,12 @@ def apply_file(file: Path, dry_run: bool, as_json: bool) -> None:
     wishes = read_wishes(file)
     with open_centre() as centre:
         now = centre.services.clock.now()
-        present = {client.client_id: client for client in centre.client_store.list_clients()}
+        present = _present(centre)
         # Every client is checked before the first is written.
         wanted = [new_client(wish.client_id, wish.values, centre.settings, now) for wish in wishes]
+        known = present | {client.client_id: client for client in wanted}
+        for client in wanted:
+            check_audience(client, known)
         done = [_apply_one(centre, client, present.get(client.client_id), dry_run) for client in wanted]
     if as_json:
         print_json({"dry_run": dry_run, "clients": done})
@@ -218,6 +232,10 @@ def _apply_one(centre: Centre, new: Client, old: Client | None, dry_run: bool) -
         else:
             raise Refused(f"Somebody else has just added {new.client_id!r}. Try again.", code="conflict")
     return {"client_id": new.client_id, "action": action, "changes": changes, "environment": environment}
+
+
+def _present(centre: Centre) -> dict[str, Client]:
+    return {client.client_id: client for client in centre.client_store.list_clients()}
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

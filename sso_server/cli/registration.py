@@ -30,6 +30,8 @@ _NAMES = {
     "grace": "grace_s",
     "local_session_max": "local_session_max_s",
     "allow_private": "allow_private",
+    "access_token": "access_token",
+    "audience": "audience",
 }
 """What a file or an option calls it, and the record's field."""
 _TYPES: dict[str, type] = {
@@ -47,6 +49,8 @@ _TYPES: dict[str, type] = {
     "lease": int,
     "grace": int,
     "local_session_max": int,
+    "access_token": str,
+    "audience": list,
 }
 
 
@@ -80,6 +84,9 @@ def changed_client(client: Client, wishes: Mapping[str, Any]) -> Client:
             id_token_alg=derived.id_token_alg,
         )
     fields = {_NAMES[name]: value for name, value in wishes.items() if name in _NAMES}
+    if "audience" in fields:
+        # An empty name on the command line stands for nobody.
+        fields["audience"] = tuple(name for name in fields["audience"] if name)
     changed: Client = dataclasses.replace(client, **fields)
     if changed.public:
         changed = dataclasses.replace(changed, secrets=())

@@ -1,0 +1,161 @@
+"""A JWT that is issued while its session or its grant ends: it isn't issued, or it is in the feed of its audience.
+
+`LOCKSTEP_RACE_ROUNDS` makes the races longer.
+"""
+
+import json
+import os
+import threading
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from sso_server.core.denials import OVERLAP_US
+from sso_server.core.tickets import Refusal
+from sso_server.stores.sql.denials import note
+from sso_server.stores.sql.tables import sessions as session_table
+from tests.contracts.test_denials import a_jwt, ask, denied, with_jwt
+from tests.support.builders import NOW, a_redemption, a_rotation, issued, opened, registered
+
+ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "1500")) // 10
+
+
+def race(first, second):
+    """Both at once, pair by pair; what the calls of `first` answered."""
+    start = threading.Barrier(2)
+    answers = []
+
+    def run_first():
+        for call in first:
+            start.wait(timeout=60)
+            answers.append(call())
+
+    thread = threading.Thread(target=run_first)
+    thread.start()
+    for call in second:
+        start.wait(timeout=60)
+        call()
+    thread.join(timeout=60)
+    assert len(answers) == len(first) == len(second)
+    return answers
+
+
+def missed_redemptions(stores, other_stores, redeem, rounds=ROUNDS):
+    """How many sessions got a JWT and are in nobody's feed after their end."""
+    sessions = [opened(stores) for _ in range(rounds)]
+    redemptions = [a_redemption(issued(stores, session), access=a_jwt(session)) for session in sessions]
+    answers = race(
+        [lambda r=r: redeem(r).refusal for r in redemptions],
+        [lambda sid=s.sid: other_stores.sessions.end(sid, "sign_out", NOW) for s in sessions],
+    )
+    assert set(answers) <= {None, Refusal.SESSION_ENDED}
+    heard = {one.name for one in denied(stores)}
+    return sum(session.sid not in heard for session, why in zip(sessions, answers, strict=True) if why is None)
+
+
+def test_a_ticket_redeemed_for_a_jwt_racing_the_end_of_its_session(stores, other_stores):
+    assert missed_redemptions(stores, other_stores, lambda r: stores.tickets.redeem(r, NOW)) == 0
+
+
+def test_this_race_catches_a_store_that_notes_the_token_after_it_was_written(sql_place, open_stores):
+    stores, other = open_stores(sql_place), open_stores(sql_place)
+
+    def redeem(redemption):
+        redeemed = stores.tickets.redeem(replace(redemption, access=replace(redemption.access, audience=())), NOW)
+        if redeemed.refusal is None:
+            with stores.database.write() as connection:
+                of_sid = session_table.c.sid == redeemed.session.sid
+                row = connection.execute(sa.select(session_table).where(of_sid)).one()
+                assert json.loads(row.audiences) == {}
+                note(connection, row.sid, row.audiences, redemption.access)
+        return redeemed
+
+    assert missed_redemptions(stores, other, redeem, rounds=100) > 0
+
+
+def test_a_refresh_for_a_jwt_racing_the_end_of_its_session(stores, other_stores):
+    sessions = [opened(stores) for _ in range(ROUNDS)]
+    firsts = [registered(stores, session)[0] for session in sessions]
+    rotations = [
+        a_rotation(first.refresh, NOW, s.sid, access=a_jwt(s)) for first, s in zip(firsts, sessions, strict=True)
+    ]
+    answers = race(
+        [lambda r=r: stores.tokens.rotate(r, NOW) for r in rotations],
+        [lambda sid=s.sid: other_stores.sessions.end(sid, "sign_out", NOW) for s in sessions],
+    )
+    heard = {one.name for one in denied(stores)}
+    issued_in = {rotated.session.sid for rotated in answers if rotated.refusal is None}
+    assert issued_in <= heard
+
+
+def test_an_offline_refresh_names_the_session_that_ends_or_is_its_own(stores, other_stores):
+    """What the answer says of the session decides whether the JWT carries its `sid`."""
+    sessions = [opened(stores) for _ in range(ROUNDS)]
+    firsts = [registered(stores, session, ticket={"offline": True})[0] for session in sessions]
+    rotations = [
+        a_rotation(first.refresh, NOW, s.sid, access=a_jwt(s)) for first, s in zip(firsts, sessions, strict=True)
+    ]
+    answers = race(
+        [lambda r=r: stores.tokens.rotate(r, NOW) for r in rotations],
+        [lambda sid=s.sid: other_stores.sessions.end(sid, "sign_out", NOW) for s in sessions],
+    )
+    assert {rotated.refusal for rotated in answers} == {None}
+    heard = {one.name for one in denied(stores)}
+    assert {rotated.session.sid for rotated in answers if rotated.session is not None} == heard
+    for rotation, rotated in zip(rotations, answers, strict=True):
+        found = stores.tokens.find_token(rotation.access.token_hash, "at", rotation.bucket, NOW)
+        assert (found is None) == (rotated.session is not None)
+
+
+def by_its_ticket(stores, first):
+    stores.tickets.redeem(first, NOW)
+
+
+def by_its_client(stores, first):
+    stores.tokens.revoke(first.refresh.token_hash, "rt", first.bucket, "shop", NOW)
+
+
+def by_its_person(stores, first):
+    stores.tokens.revoke_grants_of(stores.tickets.find(first.ticket_hash, first.bucket).user_id, NOW)
+
+
+@pytest.mark.parametrize("revoke", [by_its_ticket, by_its_client, by_its_person])
+def test_a_refresh_racing_the_revocation_of_its_grant(stores, other_stores, revoke):
+    sessions = [opened(stores, user_id=f"usr-{i}") for i in range(ROUNDS // 2)]
+    firsts = [with_jwt(stores, s, ticket={"user_id": s.user_id}) for s in sessions]
+    rotations = [
+        a_rotation(first.refresh, NOW, s.sid, access=a_jwt(s)) for first, s in zip(firsts, sessions, strict=True)
+    ]
+    answers = race(
+        [lambda r=r: stores.tokens.rotate(r, NOW).refusal for r in rotations],
+        [lambda first=first: revoke(other_stores, first) for first in firsts],
+    )
+    assert set(answers) <= {None, Refusal.SESSION_ENDED}
+    issued_to = {r.access.jti for r, refusal in zip(rotations, answers, strict=True) if refusal is None}
+    assert issued_to | {first.access.jti for first in firsts} == {one.name for one in denied(stores)}
+
+
+def test_who_reads_on_while_sessions_end_misses_none(stores, other_stores, place):
+    # Where steps come one after the other a place is never late: without the overlap nothing is missing either.
+    without_overlap = 0 if place.engine == "postgresql" else OVERLAP_US
+    sessions = [opened(stores) for _ in range(ROUNDS)]
+    for session in sessions:
+        with_jwt(stores, session)
+
+    def end_all():
+        for session in sessions:
+            other_stores.sessions.end(session.sid, "sign_out", NOW)
+
+    thread = threading.Thread(target=end_all)
+    heard, begin, running = [], 0, True
+    thread.start()
+    while running:
+        running = thread.is_alive()
+        answer = ask(stores, begin=begin, most_denied=7)
+        heard += [one.name for one in answer.denied]
+        begin = answer.denied_to + (0 if answer.more else without_overlap)
+        running = running or answer.more
+    thread.join(timeout=60)
+    heard += [one.name for one in ask(stores, begin=begin).denied]
+    assert set(heard) == {session.sid for session in sessions}
