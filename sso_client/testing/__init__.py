@@ -7,12 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sso_client.testing.fake_sso import FakeSSO as FakeSSO
-    from sso_client.testing.fake_sso import SignedIn as SignedIn
-    from sso_client.testing.page import LogoutNotDone as LogoutNotDone
-    from sso_client.testing.page import Page as Page
-    from sso_client.testing.page import SignInFailed as SignInFailed
-    from sso_client.testing.wsgi import WsgiClient as WsgiClient
+    from sso_client.testing.fake_sso import FakeSSO, SignedIn
+    from sso_client.testing.page import LogoutNotDone, Page, SignInFailed
+    from sso_client.testing.wsgi import WsgiClient
+
+__all__ = ["FakeSSO", "LogoutNotDone", "Page", "SignInFailed", "SignedIn", "WsgiClient"]
 
 _HOMES = {
     "FakeSSO": "fake_sso",
@@ -24,8 +23,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import a name when it is asked for: every test run of every project with the SDK loads this package."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # so that a type checker still knows every name, and no other
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
