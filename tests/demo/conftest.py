@@ -110,6 +110,17 @@ class Demo:
             self.process.wait(10)
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One for all of a file's tests that leave it running. The shell it was started from has settings of its own."""
+    foreign = {"SSO_ISSUER": "https://sso.example.com", "SSO_CLIENT_ID": "other", "SSO_BASE_URL": "https://x.example"}
+    running = Demo(tmp_path_factory.mktemp("demo"), **foreign)
+    try:
+        yield running.ready()
+    finally:
+        running.kill()
+
+
 @pytest.fixture
 def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     """Starts `sso demo OPTIONS`; whatever still runs at the end is killed."""

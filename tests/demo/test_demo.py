@@ -98,15 +98,11 @@ def test_the_same_data_starts_again_with_fresh_passwords_and_nobody_signed_in(st
     assert live.count(True) == 1, "the session of the first start is over"
 
 
-def test_settings_of_the_shell_do_not_reach_the_demo(start_demo) -> None:
-    demo = start_demo(
-        SSO_ISSUER="https://sso.example.com", SSO_CLIENT_ID="other", SSO_BASE_URL="https://x.example"
-    ).ready()
+def test_settings_of_the_shell_do_not_reach_the_demo(demo: Demo) -> None:
     assert Browser().open(demo.issuer + "/.well-known/openid-configuration").page.json()["issuer"] == demo.issuer
 
 
-def test_a_part_that_dies_comes_back(start_demo) -> None:
-    demo = start_demo().ready()
+def test_a_part_that_dies_comes_back(demo: Demo) -> None:
     site = next(
         pid
         for pid in tree(demo.process.pid)

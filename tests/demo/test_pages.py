@@ -28,8 +28,7 @@ def sign_in(demo: Demo, page: Any) -> None:
     page.locator("[data-state=in]").wait_for()
 
 
-def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone(start_demo, tmp_path: Path) -> None:
-    demo = start_demo().ready()
+def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone(demo: Demo, tmp_path: Path) -> None:
     with chromium(tmp_path / "profile", viewport={"width": 320, "height": 640}) as (context, _):
         one, two, the_map = (context.new_page() for _ in range(3))
         sign_in(demo, one)
@@ -50,8 +49,7 @@ def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone
         assert the_map.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(start_demo, tmp_path: Path) -> None:
-    demo = start_demo().ready()
+def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(demo: Demo, tmp_path: Path) -> None:
     with chromium(tmp_path / "profile") as (context, _):
         one, two = context.new_page(), context.new_page()
         sign_in(demo, one)

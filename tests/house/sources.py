@@ -2,7 +2,6 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -44,11 +43,8 @@ def imported_modules(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def dotted_names(path: Path) -> Iterator[str]:
+@cache
+def dotted_names(path: Path) -> frozenset[str]:
     """Every `a.b.c` that the file spells out, and every module and name it imports."""
-    yield from imported_modules(path)
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Attribute):
-            name = ast.unparse(node)
-            if name.replace(".", "").replace("_", "").isalnum():
-                yield name
+    spelt = {ast.unparse(node) for node in ast.walk(_tree(path)) if isinstance(node, ast.Attribute)}
+    return imported_modules(path) | {name for name in spelt if name.replace(".", "").replace("_", "").isalnum()}
