@@ -1,7 +1,6 @@
 """Which looks are taken, and in which order: from the site's own desk outwards."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from sso_client.clock import Clock
 from sso_client.doctor.calls import Calls
@@ -24,27 +23,27 @@ def examine(settings: Settings, site: RunningSite | None, clock: Clock) -> Itera
     yield ok("settings", "settings", client_id=settings.client_id, issuer=settings.issuer)
     found, known_store = look_at_store(settings)
     yield from found
-    with closing(Calls(settings)) as calls:
-        found, provider = find_provider(calls, settings, clock)
+    calls = Calls(settings)
+    found, provider = find_provider(calls, settings, clock)
+    yield from found
+    registration = None
+    planned = f"{settings.base_url or site.url}{site.prefix}/callback" if site is not None else None
+    if provider is not None:
+        found, registration = ask_registration(calls, provider, clock, planned)
         yield from found
-        registration = None
-        redirect_uri = site.route("callback") if site is not None else None
-        if provider is not None:
-            found, registration = ask_registration(calls, provider, clock, redirect_uri)
-            yield from found
-        if site is None:
-            yield skipped_site()
-            return
-        found, sent = look_at_sign_in(calls, settings, provider, site)
-        yield from found
-        if provider is not None and sent is not None:
-            if registration is not None and sent != redirect_uri:
-                _, registration = ask_registration(calls, provider, clock, sent)
-            yield of_redirect_uri(registration, sent)
-        if found[0].code == "site_unreachable":
-            return
+    if site is None:
+        yield skipped_site()
+        return
+    found, sent = look_at_sign_in(calls, settings, provider, site)
+    yield from found
+    if provider is not None and planned is not None:
+        if registration is not None and sent is not None and sent != planned:
+            _, registration = ask_registration(calls, provider, clock, sent)
+        yield of_redirect_uri(registration, sent or planned)
+    stores: set[str] = set()
+    if found[0].code != "site_unreachable":
         yield look_at_me(calls, site)
         found, stores = probe_stores(calls, site, known_store)
         yield from found
-        if provider is not None:
-            yield from call_back(calls, provider, registration, stores)
+    if provider is not None:
+        yield from call_back(calls, provider, registration, stores)

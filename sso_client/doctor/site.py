@@ -11,6 +11,7 @@ from sso_client.cookies import cookie_names
 from sso_client.discovery import Provider
 from sso_client.doctor.calls import Calls, why
 from sso_client.doctor.findings import Finding, ok, problem, unknown, warning
+from sso_client.error_texts import TEXTS
 from sso_client.errors import SSOError
 from sso_client.http import Answer
 from sso_client.settings import Settings
@@ -79,8 +80,8 @@ def _of_no_redirect(answer: Answer, url: str) -> Finding:
     if said == "cookie_insecure" and url.startswith("https:"):
         # The site refuses plain http, and yet it was asked over https: whatever ends TLS doesn't tell it.
         return problem("site", "proxy_headers_missing", "thinks_http", url=url)
-    if said in ("cookie_insecure", "discovery_unreachable", "provider_unreachable", "login_loop", "base_url_missing"):
-        return problem("site", str(said), "status", url=url, status=answer.status)
+    if isinstance(said, str) and said in TEXTS:
+        return problem("site", said, "status", url=url, status=answer.status)
     if answer.status == 404:
         return problem("site", "routes_missing", "status", url=url, status=answer.status)
     code = "site_unreachable" if answer.status >= 500 else "routes_guarded"

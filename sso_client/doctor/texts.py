@@ -42,8 +42,8 @@ DOCTOR_TEXTS: dict[str, ErrorText] = {
     ),
     "store_volatile": ErrorText(
         503,
-        "This Redis forgets everything when it restarts: everybody has to sign in again.",
-        "该 Redis 重启后会丢失全部内容：所有人都要重新登录。",
+        "This Redis may forget sign-ins and sign-outs when it restarts.",
+        "该 Redis 重启后可能忘记登录与退出。",
         "Set appendonly yes.",
         "请设置 appendonly yes。",
     ),

@@ -1,8 +1,9 @@
 """What the SDK's tests share: a centre on a real socket, a clock to move, a store on disk, a client, a Flask site."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -11,6 +12,9 @@ from sso_client import LocalStore, Settings, SSOClient, open_sqlite_store
 from sso_client.flask import SSO, current_user
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, Person
+
+if TYPE_CHECKING:
+    from tests.support.examined import RealCentre, Shop
 
 
 @pytest.fixture
@@ -95,3 +99,23 @@ def make_site(centre: FakeProvider, tmp_path: Path, clock: MovedClock) -> Iterat
 @pytest.fixture
 def site(make_site: Callable[..., Flask]) -> Flask:
     return make_site()
+
+
+@pytest.fixture(scope="session")
+def real_centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator["RealCentre"]:
+    """The whole centre on a socket of this process, for the doctor's tests."""
+    from tests.support.examined import RealCentre, serving
+
+    made = RealCentre(tmp_path_factory.mktemp("centre"))
+    with serving(made.app, made.port):
+        yield made
+    made.close()
+
+
+@pytest.fixture
+def shop(real_centre: "RealCentre", tmp_path: Path) -> Iterator["Shop"]:
+    """Sites of the one client of that centre, and the doctor at them."""
+    from tests.support.examined import Shop
+
+    with ExitStack() as stack:
+        yield Shop(real_centre, tmp_path, stack)

@@ -1,76 +1,20 @@
-"""The doctor at a running site with the real centre: a good one gets no word of blame, each broken one its code."""
+"""The doctor at a running site: a good one gets no word of blame, each broken one its code."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask, Response, redirect, request
 
-from sso_client import Settings
-from sso_client.doctor.findings import Finding
 from sso_client.flask import SSO
 from tests.support.certificates import Authority, make_authority
-from tests.support.examined import SECRET, Forwarder, RealCentre, findings_of, serving, troubles
+from tests.support.examined import SECRET, Shop, findings_of, troubles
 from tests.support.ports import free_port
-
-Examined = dict[str, Finding]
-
-
-@pytest.fixture(scope="module")
-def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCentre]:
-    made = RealCentre(tmp_path_factory.mktemp("centre"))
-    with serving(made.app, made.port):
-        yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return make_authority(tmp_path_factory.mktemp("authority"))
-
-
-class Shop:
-    """Sites of the one client, and the doctor at them."""
-
-    def __init__(self, centre: RealCentre, directory: Path, stack: ExitStack) -> None:
-        self.centre = centre
-        self.directory = directory
-        self._stack = stack
-        self.store = f"sqlite:///{directory}/shop.sqlite3"
-
-    def app(self, **options: Any) -> Flask:
-        """A site; `break_it` may change it before it runs."""
-        app = Flask("shop", instance_path=str(self.directory))
-        given: dict[str, Any] = {"issuer": self.centre.issuer, "client_id": "shop", "client_secret": SECRET}
-        SSO(app, **(given | {"store": self.store} | options))
-        return app
-
-    def run(self, app: Flask) -> str:
-        """Serve it; its address."""
-        return f"http://127.0.0.1:{self._stack.enter_context(serving(app))}"
-
-    def forward(self, *ports: int, **options: Any) -> int:
-        """Something between; its port."""
-        forwarder = Forwarder(*ports, **options)
-        self._stack.callback(forwarder.close)
-        return forwarder.port
-
-    def settings(self, **changes: Any) -> Settings:
-        return Settings(**({"issuer": self.centre.issuer, "client_id": "shop", "client_secret": SECRET} | changes))
-
-    def examine(self, app: Flask, **settings: Any) -> Examined:
-        """Run it as registered, and look at it."""
-        url = self.run(app)
-        self.centre.register(url)
-        return findings_of(self.settings(**({"base_url": url, "store": self.store} | settings)), url)
-
-
-@pytest.fixture
-def shop(centre: RealCentre, tmp_path: Path) -> Iterator[Shop]:
-    with ExitStack() as stack:
-        yield Shop(centre, tmp_path, stack)
 
 
 def test_a_good_site_gets_no_word_of_blame(shop: Shop) -> None:
@@ -103,11 +47,6 @@ def cached(answer: Response) -> Response:
     return answer
 
 
-def nameless(answer: Response) -> Response:
-    del answer.headers["Lockstep-Store"]
-    return answer
-
-
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -127,16 +66,6 @@ def test_what_is_changed_on_the_way_to_the_browser(
     app = shop.app()
     app.after_request(change)
     assert troubles(shop.examine(app)) == expected
-
-
-def test_an_accepted_call_without_a_store_was_answered_by_something_else(shop: Shop) -> None:
-    app = shop.app()
-    url = shop.run(app)
-    stranger = Flask("stranger")
-    stranger.add_url_rule("/<path:path>", "any", lambda path: "thanks", methods=["GET", "POST"])
-    shop.centre.register(url, backchannel_logout_uri=shop.run(stranger) + "/logout")
-    found = findings_of(shop.settings(base_url=url, store=shop.store), url)
-    assert troubles(found) == {"call back": ("problem", "callback_not_ours")}
 
 
 def test_a_guard_of_the_site_s_own_is_in_the_way(shop: Shop) -> None:
@@ -176,8 +105,11 @@ def test_a_site_that_does_not_run(shop: Shop) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     shop.centre.register(url)
     found = findings_of(shop.settings(base_url=url), url)
-    assert troubles(found) == {"site": ("problem", "site_unreachable")}
-    assert "call back" not in found
+    assert troubles(found) == {
+        "site": ("problem", "site_unreachable"),
+        "call back": ("problem", "callback_unreachable"),
+    }
+    assert "who is it" not in found
 
 
 def test_a_redirect_uri_that_is_not_registered(shop: Shop) -> None:
@@ -222,9 +154,6 @@ def test_tls_that_ends_at_a_proxy_which_nobody_believes(shop: Shop, authority: A
 
 
 def test_a_site_that_refuses_plain_http_behind_such_a_proxy(shop: Shop, authority: Authority) -> None:
-    inner = shop.run(shop.app())
-    port = shop.forward(int(inner.rpartition(":")[2]), tls=authority.context("127.0.0.1"))
-
     def elsewhere(environ: dict[str, Any], start: Any) -> Any:
         environ["HTTP_HOST"] = "shop.example.com"
         return app.wsgi_app(environ, start)
@@ -240,76 +169,3 @@ def test_a_certificate_that_the_doctor_does_not_trust(shop: Shop, authority: Aut
     found = findings_of(shop.settings(), f"https://127.0.0.1:{port}")
     assert found["site"].code == "site_unreachable"
     assert ("error", "SSLError") in found["site"].facts
-
-
-def test_two_workers_with_a_store_each(shop: Shop) -> None:
-    ports = [
-        int(shop.run(shop.app(store=f"sqlite:///{shop.directory}/{name}.sqlite3")).rpartition(":")[2])
-        for name in ("one", "two")
-    ]
-    url = f"http://127.0.0.1:{shop.forward(*ports)}"
-    shop.centre.register(url)
-    found = findings_of(shop.settings(base_url=url), url)
-    assert troubles(found) == {"one store": ("problem", "store_not_shared")}
-    assert ("count", 2) in found["one store"].facts
-
-
-def test_two_workers_with_one_store(shop: Shop) -> None:
-    ports = [int(shop.run(shop.app()).rpartition(":")[2]) for _ in range(2)]
-    url = f"http://127.0.0.1:{shop.forward(*ports)}"
-    shop.centre.register(url)
-    assert troubles(findings_of(shop.settings(base_url=url, store=shop.store), url)) == {}
-
-
-def test_the_centre_calls_another_host_than_the_one_that_is_looked_at(shop: Shop) -> None:
-    here, there = shop.run(shop.app()), shop.run(shop.app(store=f"sqlite:///{shop.directory}/there.sqlite3"))
-    shop.centre.register(here, backchannel_logout_uri=f"{there}/sso/backchannel-logout")
-    found = findings_of(shop.settings(base_url=here), here)
-    assert troubles(found) == {"one store": ("problem", "store_not_shared")}
-
-
-def test_a_running_site_with_another_store_than_these_settings(shop: Shop) -> None:
-    other = f"sqlite:///{shop.directory}/other.sqlite3"
-    shop.app(store=other)
-    assert troubles(shop.examine(shop.app(), store=other)) == {"same store": ("problem", "store_differs")}
-
-
-@pytest.mark.parametrize(
-    ("uri", "code", "advice"),
-    [
-        (
-            f"http://127.0.0.1:{free_port()}/sso/backchannel-logout",
-            "callback_unreachable",
-            "Nobody takes the connection",
-        ),
-        ("http://10.0.0.1/sso/backchannel-logout", "callback_unreachable", "The centre may not call there"),
-        ("", "logout_address_missing", ""),
-    ],
-)
-def test_a_call_back_that_does_not_come(shop: Shop, uri: str, code: str, advice: str) -> None:
-    url = shop.run(shop.app())
-    shop.centre.register(url, backchannel_logout_uri=uri)
-    found = findings_of(shop.settings(base_url=url), url)
-    assert troubles(found) == {"call back": ("problem", code)}
-    assert found["call back"].advice.startswith(advice)
-
-
-def test_a_site_that_cannot_reach_the_centre_refuses_its_call(shop: Shop) -> None:
-    app = shop.app()
-
-    @app.before_request
-    def lost() -> tuple[str, int, dict[str, str]] | None:
-        refused = request.form.get("logout_token", "").count(".") == 2
-        return ("", 503, {"Lockstep-Store": "st-" + "a" * 32}) if refused else None
-
-    found = shop.examine(app)
-    assert troubles(found) == {"call back": ("problem", "callback_refused")}
-    assert "does the site reach the centre" in found["call back"].advice
-
-
-def test_a_site_registered_to_poll_is_not_called(shop: Shop) -> None:
-    url = shop.run(shop.app())
-    shop.centre.register(url, delivery="poll")
-    assert troubles(findings_of(shop.settings(base_url=url), url)) == {
-        "call back": ("warning", "logout_address_missing")
-    }

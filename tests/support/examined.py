@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from sso_client.clock import Clock
 from sso_client.doctor.examination import examine
 from sso_client.doctor.findings import Finding, Level
+from sso_client.doctor.report import as_text
 from sso_client.doctor.site import RunningSite
+from sso_client.flask import SSO
 from sso_client.settings import Settings
 from sso_server.app import create_app
 from sso_server.config import Settings as CentreSettings
@@ -138,6 +140,9 @@ def findings_of(
     order = (Level.OK, Level.UNKNOWN, Level.WARNING, Level.PROBLEM)
     site = RunningSite(url, prefix) if url else None
     for finding in examine(settings, site, clock or MovedClock()):
+        # Each can be said in both languages, and none says the secret.
+        said = as_text([finding], "en") + as_text([finding], "zh")
+        assert settings.client_secret not in said, said
         known = worst.get(finding.check)
         if known is None or order.index(finding.level) > order.index(known.level):
             worst[finding.check] = finding
@@ -149,4 +154,37 @@ def troubles(findings: dict[str, Finding]) -> dict[str, tuple[str, str]]:
     return {n: (f.level.value, f.code) for n, f in findings.items() if f.level in (Level.WARNING, Level.PROBLEM)}
 
 
-MakeSite = Callable[..., Flask]
+class Shop:
+    """Sites of the one client, and the doctor at them."""
+
+    def __init__(self, centre: RealCentre, directory: Path, stack: contextlib.ExitStack) -> None:
+        self.centre = centre
+        self.directory = directory
+        self._stack = stack
+        self.store = f"sqlite:///{directory}/shop.sqlite3"
+
+    def app(self, **options: Any) -> Flask:
+        """A site; a test may break it before it runs."""
+        app = Flask("shop", instance_path=str(self.directory))
+        given: dict[str, Any] = {"issuer": self.centre.issuer, "client_id": "shop", "client_secret": SECRET}
+        SSO(app, **(given | {"store": self.store} | options))
+        return app
+
+    def run(self, app: Flask) -> str:
+        """Serve it; its address."""
+        return f"http://127.0.0.1:{self._stack.enter_context(serving(app))}"
+
+    def forward(self, *ports: int, **options: Any) -> int:
+        """Something between; its port."""
+        forwarder = Forwarder(*ports, **options)
+        self._stack.callback(forwarder.close)
+        return forwarder.port
+
+    def settings(self, **changes: Any) -> Settings:
+        return Settings(**({"issuer": self.centre.issuer, "client_id": "shop", "client_secret": SECRET} | changes))
+
+    def examine(self, app: Flask, **settings: Any) -> dict[str, Finding]:
+        """Run it as registered, and look at it."""
+        url = self.run(app)
+        self.centre.register(url)
+        return findings_of(self.settings(**({"base_url": url, "store": self.store} | settings)), url)
