@@ -43,9 +43,9 @@ def is_trustworthy(url: str) -> bool:
     return origin is not None and (origin.startswith("https://") or is_loopback(urlsplit(url).netloc))
 
 
-def safe_next(value: str | None) -> str:
+def safe_next(value: str | None, longest: int = MAX_NEXT) -> str:
     """The page to go to after signing in: a path of this very origin, or "/" for anything else."""
-    if not value or len(value) > MAX_NEXT or value[0] != "/" or _UNSAFE.search(value):
+    if not value or len(value) > longest or value[0] != "/" or _UNSAFE.search(value):
         return "/"
     # Browsers drop tabs and newlines and read "\" as "/": what looks like one slash may be the start of a host name.
     # A second decoding by something on the way must not make one either.

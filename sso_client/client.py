@@ -272,6 +272,14 @@ class AsyncSSOClient:
         """The centre's sign-out page for the browser, None if the provider has none. Raises SSOError."""
         return await self._leaving.logout_url(id_token, state)
 
+    async def keep_page(self, page: str) -> str:
+        """Keep a page that is too long for a cookie, for an hour; its name. Raises SSOError `store_...`, ValueError."""
+        return await self._waiting.step(self.store.pages.keep, page, self._clock.wall_ms())
+
+    async def kept_page(self, name: str) -> str | None:
+        """The page of that name, None if it is unknown or too old. Raises SSOError `store_...`."""
+        return await self._waiting.step(self.store.pages.find, name, self._clock.wall_ms())
+
     async def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last, newest first."""
         return await self._events.recent(limit)
