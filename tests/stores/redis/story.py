@@ -93,6 +93,12 @@ def new_redemption(ticket: Ticket, store_id: str = SHOP_STORE, **changes: object
     return replace(redemption, **changes)  # type: ignore[arg-type]
 
 
+def new_jwt(bucket: int = 17, now: int = NOW) -> NewToken:
+    """A JWT access token for the API of `stock`."""
+    jti = name("jti", bucket)
+    return NewToken(identifiers.digest(jti), now + 5 * MINUTE, ("stock",), jti, now + 10 * MINUTE)
+
+
 def new_report(**changes: object) -> StoreReport:
     """A check-in of the shop's store with nothing to say."""
     report = StoreReport(
@@ -153,8 +159,11 @@ class Story:
         blog = new_ticket(session, "blog")
         s.tickets.put(blog)
         yield "put"
-        assert s.tickets.redeem(new_redemption(blog, "", client_id="blog"), NOW).refusal is None
+        for_api = new_redemption(blog, "", client_id="blog", access=new_jwt())
+        assert s.tickets.redeem(for_api, NOW).refusal is None
         yield "redeem"
+        s.tokens.revoke(for_api.access.token_hash, "at", 17, "blog", NOW)
+        yield "revoke"
         assert len(s.lists.participants(session.sid)) == 2
         yield "participants"
         assert s.check_ins.check_in(new_report(active=(session.sid,)), NOW, 1000).ends == ()
@@ -163,6 +172,9 @@ class Story:
         assert ended is not None
         assert len(ended.notifications) == 2
         yield "end"
+        feed = s.check_ins.check_in(new_report(client_id="stock", denied_from=0), NOW, 1000).denied
+        assert {one.name for one in feed} == {for_api.access.jti, session.sid}
+        yield "check_in"
         rows = s.outbox.claim("worker-1", NOW, 10, 30 * SECOND)
         assert len(rows) == 2
         yield "claim"

@@ -12,7 +12,7 @@ from sso_server.core.polls import PollReport
 from sso_server.core.tickets import NewToken
 from sso_server.core.tokens import Rotation
 from sso_server.stores.redis import RedisStores
-from tests.stores.redis.story import NOW, digest, new_redemption, new_report, new_session, new_ticket
+from tests.stores.redis.story import NOW, digest, new_jwt, new_redemption, new_report, new_session, new_ticket
 
 
 @dataclass
@@ -47,7 +47,7 @@ def counting(redis_url, stores, raw, monkeypatch) -> Callable:
         calls = {name: after[name] - before.get(name, 0) for name in after}
         sent.round_trips = len(packets)
         sent.scripts = calls.get("cmdstat_evalsha", 0) + calls.get("cmdstat_eval", 0)
-        sent.commands = sent.scripts + sum(calls.get(f"cmdstat_{c}", 0) for c in ("zcount", "zcard"))
+        sent.commands = sent.scripts + sum(calls.get(f"cmdstat_{c}", 0) for c in ("zcount", "zcard", "exists"))
 
     return count
 
@@ -142,7 +142,7 @@ def test_a_rotation_is_sent_twice_only_when_the_persons_index_names_its_grant_to
     assert twice_on == [370, 420, 470]
 
 
-@pytest.mark.parametrize("look", ["claim", "end_due", "purge", "archivable", "check_in", "poll", "wait"])
+@pytest.mark.parametrize("look", ["claim", "end_due", "purge", "archivable", "check_in", "feed", "poll", "wait"])
 def test_a_look_at_64_buckets_with_nothing_in_them_runs_no_script(stores, session, counting, look):
     looks = {
         "claim": lambda: stores.outbox.claim("w", NOW, 10, SECOND),
@@ -150,6 +150,7 @@ def test_a_look_at_64_buckets_with_nothing_in_them_runs_no_script(stores, sessio
         "purge": lambda: stores.sweeps.purge(NOW, 10),
         "archivable": lambda: stores.archive.list_archivable(10),
         "check_in": lambda: stores.check_ins.check_in(new_report(), NOW, 10),
+        "feed": lambda: stores.check_ins.check_in(new_report(denied_from=0), NOW, 10),
         "poll": lambda: stores.polls.poll(PollReport("shop"), NOW, 10),
         "wait": lambda: stores.polls.has_waiting("shop", NOW),
     }
@@ -157,7 +158,7 @@ def test_a_look_at_64_buckets_with_nothing_in_them_runs_no_script(stores, sessio
     with counting() as sent:
         looks[look]()
     # A check-in also asks who answers, and is written down in the client's own slot.
-    own = 2 if look == "check_in" else 0
+    own = 2 if look in ("check_in", "feed") else 0
     assert (sent.round_trips, sent.scripts, sent.commands) == (1, own, 64 + own)
 
 
@@ -175,3 +176,28 @@ def test_a_check_in_visits_only_buckets_that_have_something(stores, session, cou
     with counting() as sent:
         stores.check_ins.check_in(new_report(acks=(session.sid,)), NOW, 10)
     assert (sent.round_trips, sent.scripts) == (1, 3)
+
+
+def test_tokens_for_apis_cost_no_round_trip_but_where_something_is_to_be_refused(stores, session, counting):
+    def redeemable():
+        ticket = new_ticket(session)
+        stores.tickets.put(ticket)
+        return new_redemption(ticket, access=new_jwt())
+
+    stores.tickets.redeem(redeemable(), NOW)
+    redemption = redeemable()
+    with counting() as sent:
+        stores.tickets.redeem(redemption, NOW)
+    assert (sent.round_trips, sent.scripts) == (1, 1)
+    other = new_session(18)
+    stores.sessions.open(other, NOW, MINUTE)
+    stores.sessions.end(other.sid, "sign_out", NOW)
+    with counting() as sent:
+        stores.sessions.end(session.sid, "sign_out", NOW)
+    assert (sent.round_trips, sent.scripts) == (1, 1)
+    api = new_report(client_id="stock", denied_from=0)
+    stores.check_ins.check_in(api, NOW, 10)
+    with counting() as sent:
+        assert [one.name for one in stores.check_ins.check_in(api, NOW, 10).denied] == [session.sid]
+    # As with ends that wait: the second round trip goes to the one bucket that has something.
+    assert (sent.round_trips, sent.scripts) == (2, 4)
