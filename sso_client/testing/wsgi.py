@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 from wsgiref.types import WSGIApplication
 from wsgiref.util import setup_testing_defaults
-from wsgiref.validate import validator
 
 from sso_client.testing.page import Page
 
 
 class WsgiClient:
-    """Asks a WSGI application, which is held to PEP 3333 meanwhile.
+    """A browser at one WSGI application.
 
     >>> WsgiClient(app).get("/").status  # doctest: +SKIP
     200
@@ -55,7 +54,7 @@ class WsgiClient:
             started.append((int(status.split(" ", 1)[0]), answered))
             return lambda _data: None
 
-        parts: Iterable[bytes] = validator(self.wsgi_app)(environ, start_response)
+        parts: Iterable[bytes] = self.wsgi_app(environ, start_response)
         try:
             text = b"".join(parts).decode(errors="replace")
         finally:
@@ -69,6 +68,7 @@ class WsgiClient:
         base, asked = urlsplit(self.base_url), urlsplit(path)
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
+            "SCRIPT_NAME": "",
             "PATH_INFO": unquote_to_bytes(asked.path).decode("latin-1"),
             "QUERY_STRING": asked.query,
             "wsgi.url_scheme": base.scheme,

@@ -1,0 +1,111 @@
+"""The same story through every kind of test client: a page, a sign-in, a refused forgery, a sign-out."""
+
+import pytest
+import werkzeug.test
+from flask import Flask
+from starlette.testclient import TestClient
+
+from sso_client.testing import FakeSSO, WsgiClient
+from sso_client.testing.site import site_of
+from tests.house.sources import ROOT
+from tests.support.plugin_site import make_site
+from tests.support.verb_site import starlette_app, wsgi_app
+
+pytest_plugins = ["pytester"]
+
+
+def tell_the_story(fake_sso: FakeSSO, client: object) -> None:
+    site = site_of(client)
+    assert site.open("/").status == 302
+    assert fake_sso.visit(client, "/").text == "Hi Alice"
+    (sid,) = fake_sso.live("alice")
+    assert fake_sso.call_logout(client, fake_sso.logout_token(sid, forged=True)).status == 400
+    assert site.open("/").text == "Hi Alice"
+    fake_sso.sign_out("alice")
+    assert site.open("/").status == 302
+
+
+def test_flask(fake_sso: FakeSSO) -> None:
+    tell_the_story(fake_sso, make_site().test_client())
+
+
+def test_werkzeug(fake_sso: FakeSSO) -> None:
+    tell_the_story(fake_sso, werkzeug.test.Client(make_site()))
+
+
+def test_plain_wsgi(fake_sso: FakeSSO) -> None:
+    tell_the_story(fake_sso, WsgiClient(wsgi_app()))
+
+
+def test_flask_by_its_wsgi_side(fake_sso: FakeSSO) -> None:
+    tell_the_story(fake_sso, WsgiClient(make_site()))
+
+
+def test_starlette(fake_sso: FakeSSO) -> None:
+    tell_the_story(fake_sso, TestClient(starlette_app()))
+
+
+def test_starlette_within_its_lifespan(fake_sso: FakeSSO) -> None:
+    with TestClient(starlette_app()) as client:
+        tell_the_story(fake_sso, client)
+
+
+def test_a_client_of_an_unknown_kind_is_named(fake_sso: FakeSSO) -> None:
+    for client in (Flask("site"), wsgi_app(), object()):
+        with pytest.raises(TypeError, match="no test client that is known"):
+            fake_sso.sign_in(client)
+
+
+def test_a_wsgi_client_keeps_and_forgets_cookies_and_posts_forms(fake_sso: FakeSSO) -> None:
+    client = WsgiClient(make_site())
+    fake_sso.sign_in(client)
+    answer = client.post("/sso/logout", {"scope": "site"}, {"Sec-Fetch-Site": "same-origin"})
+    assert answer.status == 200
+    assert not [name for name in client.cookies if name.endswith("site-under-test")], "the session's cookie is gone"
+    assert client.get("/", {"Accept": "application/json"}).status == 401
+
+
+DJANGO = """
+import django
+from django.conf import settings
+from django.test import AsyncClient, Client
+from django.urls import re_path
+import pytest
+from sso_client.testing import LogoutNotDone
+from tests.sso_client.test_plugin_clients import tell_the_story
+from tests.support.verb_site import django_view
+
+settings.configure(
+    ALLOWED_HOSTS=["testserver"], ROOT_URLCONF=__name__, MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"]
+)
+django.setup()
+urlpatterns = []
+
+@pytest.fixture
+def mount():
+    def mount(view):
+        urlpatterns[:] = [re_path("", view)]
+        django.urls.clear_url_caches()
+    return mount
+
+def test_the_story(fake_sso, mount):
+    mount(django_view())
+    tell_the_story(fake_sso, Client())
+
+def test_a_logout_route_that_is_not_exempt_is_found_out(fake_sso, mount):
+    mount(django_view(exempt=False))
+    fake_sso.sign_in(Client())
+    with pytest.raises(LogoutNotDone, match="403"):
+        fake_sso.sign_out("alice")
+
+def test_an_async_client_is_refused(fake_sso):
+    with pytest.raises(TypeError, match="AsyncClient is no test client that is known"):
+        fake_sso.sign_in(AsyncClient())
+"""
+
+
+def test_django(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process of its own: Django's settings are one for each process.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(test_with_django=DJANGO)
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=3)
