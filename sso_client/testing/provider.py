@@ -53,7 +53,7 @@ class Provider:
     """One centre with one client. Every field may be changed while it runs."""
 
     client_id: str = "shop"
-    client_secret: str = "a secret that only tests know"
+    client_secret: str = "a-secret-that-only-tests-know"
     leases: bool = True  # False: any other provider, one without check-in
     lease_s: int = 60
     grace_s: int = 0
