@@ -34,14 +34,6 @@ class Denied:
         return identifiers.is_kind(self.name, identifiers.SESSION)
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What a store that went back in time may not know: tokens for these clients' APIs, good until then (ms)."""
-
-    audience: tuple[str, ...]
-    until: int
-
-
 def name_of(token: str, signer: Signer, issuer: str) -> str | None:
     """The identifier under whose digest an access or refresh token is kept: its own text, or the `jti` of a JWT that we
     signed. None for anything else; a bare `jti`, which APIs see and log, opens nothing. Raises Unavailable."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sso_server.core.clients import ClientDirectory
-from sso_server.core.denials import Forgotten
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import MINUTE, Policy
 from sso_server.core.ports import (
@@ -85,6 +84,9 @@ class Restoring:
         now = self._past.beat(max(self._clock.now(), state.heartbeat), -1)
         if now.heartbeat is not None:
             self._store.note_heartbeat(now.heartbeat)
+        if audience := self._audience():
+            # First of all: from here on whoever ends a session, we or a person, has its APIs told.
+            self._sign_out.note_forgotten(audience, self._clock.now() + self._token_ms)
         self._late = state.journal_end
         if restoration.end_all:
             ended = self._end_all(restoration)
@@ -120,8 +122,8 @@ class Restoring:
             # Whoever is live although the journal has an end for it. The moment of the snapshot needn't be known.
             for page in self._live():
                 ended += self._end(self._journal.ends_of([session.sid for session in page]).items(), restoration)
-            if self._forgotten(restoration) is not None:
-                # Whose session is gone altogether, but not yet its tokens: what APIs had to refuse was lost with it.
+            if self._audience():
+                # A session that ended and is gone altogether may have tokens: what APIs had to refuse was lost with it.
                 for lines in self._lines(self._journal.position_at(self._clock.now() - self._token_ms)):
                     ended += self._end([(sid, reason) for _, sid, reason in lines], restoration)
         for order in self._orders.list_since(since):
@@ -158,17 +160,16 @@ class Restoring:
     def _end(self, ends: Iterable[tuple[str, str]], restoration: Restoration) -> int:
         """A page of sids, each with its reason; how many this call ended."""
         actor = f"restoration:{restoration.restoration_id}"
-        named = ((sid, _known(reason)) for sid, reason in ends)
-        return self._sign_out.end_page(named, actor=actor, forgotten=self._forgotten(restoration))
+        return self._sign_out.end_page(((sid, _known(reason)) for sid, reason in ends), actor=actor)
 
-    def _forgotten(self, restoration: Restoration) -> Forgotten | None:
-        """JWT access tokens that may have been issued in the lost time: any client's, for any of its APIs."""
+    def _audience(self) -> list[str]:
+        """For whose APIs JWT access tokens may have been issued in the lost time."""
         issuing = [client.audience for client in self._clients.all() if client.access_token == "jwt"]
-        audience = sorted({name for names in issuing for name in names})
-        return Forgotten(tuple(audience), restoration.detected_at + self._token_ms) if audience else None
+        return sorted({name for names in issuing for name in names})
 
     @property
     def _token_ms(self) -> int:
+        """How long an API may take a JWT access token."""
         return self._policy.access_token_ms + self._policy.clock_margin_ms
 
     def _lines(self, number: int) -> Iterator[list[tuple[int, str, str]]]:

@@ -8,11 +8,10 @@ latency; losing the line in the audit, nothing: `delivery.auditor` writes what i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sso_server.core import identifiers
-from sso_server.core.denials import Forgotten
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.notifications import Notification
@@ -100,17 +99,20 @@ class SignOut:
             self.record(ended, actor=actor)
         return ended
 
-    def end_page(
-        self, ends: Iterable[tuple[str, str]], *, actor: str, bulk: bool = True, forgotten: Forgotten | None = None
-    ) -> int:
-        """End each (sid, reason) as `end` does; how many this call ended. `forgotten`: after a loss."""
-        results = (
-            self._sessions.end(sid, reason, self._clock.now(), bulk=bulk, forgotten=forgotten) for sid, reason in ends
-        )
-        ended = [result for result in results if result is not None]
+    def end_page(self, ends: Iterable[tuple[str, str]], *, actor: str, bulk: bool = True) -> int:
+        """End each (sid, reason) as `end` does; how many this call ended."""
+        ended = [
+            result
+            for sid, reason in ends
+            if (result := self._sessions.end(sid, reason, self._clock.now(), bulk=bulk)) is not None
+        ]
         # Once for all of them: a write of its own for every line would take as long as the ends themselves.
         self.record(*ended, actor=actor)
         return sum(one.first for one in ended)
+
+    def note_forgotten(self, audience: Sequence[str], until: int) -> None:
+        """See `ports.SessionStore`: whoever ends a session from here on, these clients' APIs hear of it."""
+        self._sessions.note_forgotten(audience, until, self._clock.now())
 
     def record(self, *all_ended: Ended, actor: str) -> None:
         """Tell the audit and the delivery worker of sessions that a store has ended. Never raises: they are over."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sso_server.core.denials import OVERLAP_US, Denied, Forgotten
+from sso_server.core.denials import OVERLAP_US, Denied
 from sso_server.core.identifiers import digest
 from sso_server.core.policy import HOUR, MINUTE
 from sso_server.core.tickets import NewToken, Refusal
@@ -299,12 +299,21 @@ def test_ends_and_the_feed_come_in_one_answer(stores):
 
 def test_after_a_loss_the_apis_that_are_named_hear_of_sessions_that_nobody_remembers(stores):
     known, unknown = opened(stores), a_session()
-    lost = Forgotten(("prices", "stock"), NOW + HOUR)
+    over, idle = opened(stores), opened(stores, idle_allowance_ms=MINUTE)
+    stores.sessions.end(over.sid, "sign_out", NOW)
     with_jwt(stores, known)
-    assert stores.sessions.end(known.sid, "store_restored", NOW, forgotten=lost).first
-    assert stores.sessions.end(unknown.sid, "sign_out", NOW, forgotten=lost) is None
-    both = {Denied(known.sid, NOW + HOUR), Denied(unknown.sid, NOW + HOUR)}
-    assert denied(stores) == denied(stores, client_id="prices") == both
+    stores.sessions.note_forgotten(["prices", "stock"], NOW + HOUR, NOW)
+    stores.sessions.note_forgotten(["prices", "stock"], NOW + MINUTE, NOW)
+    assert stores.sessions.end(known.sid, "store_restored", NOW).first
+    assert not stores.sessions.end(over.sid, "sign_out", NOW).first
+    assert stores.sessions.end(unknown.sid, "sign_out", NOW) is None
+    stores.sweeps.end_due(idle.due_at, 10)
+    heard = {Denied(session.sid, NOW + HOUR) for session in (known, over, unknown, idle)}
+    assert denied(stores) == denied(stores, client_id="prices") == heard
+    late = opened(stores, NOW + HOUR)
+    stores.sessions.end(late.sid, "sign_out", NOW + HOUR)
+    assert stores.sessions.end(a_session().sid, "sign_out", NOW + HOUR) is None
+    assert denied(stores, NOW + HOUR) == set()
 
 
 def test_purge_drops_what_is_over(stores):

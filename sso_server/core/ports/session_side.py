@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
-    from sso_server.core.denials import Forgotten
     from sso_server.core.guesses import Limit
     from sso_server.core.notifications import AttemptResult, Notification
     from sso_server.core.polls import PollAnswer, PollReport
@@ -42,14 +41,16 @@ class SessionStore(Protocol):
     def touch(self, sid: str, now: int) -> None:
         """last_active_at = max(it, now), if the session is live."""
 
-    def end(
-        self, sid: str, reason: str, now: int, *, bulk: bool = False, forgotten: Forgotten | None = None
-    ) -> Ended | None:
+    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
         """End it and write its notifications (`notifications.state_at_birth`, all with this `bulk`) in one step, and,
         in the same, into the feed of every API for which it has JWT access tokens that it must refuse them (as
         `open` and `Sweeps.end_due` do). Idempotent: later calls return the first result with `first=False`. None when
-        there is no such session. Tokens of non-offline grants are dead from here on. With `forgotten` these APIs hear
-        of it, too, also if there is no such session."""
+        there is no such session. Tokens of non-offline grants are dead from here on."""
+
+    def note_forgotten(self, audience: Sequence[str], until: int, now: int) -> None:
+        """The store went back in time and has forgotten JWT access tokens. Until then (ms) any session may have some
+        for the APIs of these clients: these hear of every `end` from here on, also of a session that is not there or
+        has ended before."""
 
 
 class SessionLists(Protocol):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sso_server.core.denials import Forgotten
 from sso_server.core.errors import Unavailable
 from sso_server.core.identifiers import bucket_of
 from sso_server.core.policy import DAY
@@ -12,7 +12,7 @@ from sso_server.core.sessions import Opened, Session
 from sso_server.core.sign_out import Ended
 from sso_server.stores.redis import records
 from sso_server.stores.redis.buckets import find_bucket
-from sso_server.stores.redis.keys import Keys
+from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
 
 INDEX_MARGIN_MS = 40 * DAY
@@ -60,15 +60,17 @@ class RedisSessions:
         if bucket is not None:
             self._link.send(step("touch", self._keys.bucket(bucket), now, sid))
 
-    def end(
-        self, sid: str, reason: str, now: int, *, bulk: bool = False, forgotten: Forgotten | None = None
-    ) -> Ended | None:
+    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
         """See ports.SessionStore."""
         bucket = find_bucket(sid)
         if bucket is None:
             return None
-        also = (" ".join(forgotten.audience), forgotten.until) if forgotten else ("", 0)
-        return ended(self._link.send(step("end", self._keys.bucket(bucket), now, sid, reason, int(bulk), *also)))
+        return ended(self._link.send(step("end", self._keys.bucket(bucket), now, sid, reason, int(bulk))))
+
+    def note_forgotten(self, audience: Sequence[str], until: int, now: int) -> None:
+        """See ports.SessionStore."""
+        steps = [step("note_forgotten", self._keys.bucket(b), now, until, *audience) for b in ALL_BUCKETS]
+        self._link.send_all(steps)
 
     def _index(self, candidate: Session, sid: str, now: int) -> Call:
         until = candidate.absolute_until + INDEX_MARGIN_MS

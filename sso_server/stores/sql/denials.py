@@ -6,22 +6,29 @@ An entry's place in it is the store's clock in microseconds, so that entries of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Row, bindparam
 from sqlalchemy.engine import Connection
 
 from sso_server.core.check_in import StoreReport
-from sso_server.core.denials import OVERLAP_US, Denied, Forgotten
+from sso_server.core.denials import OVERLAP_US, Denied
 from sso_server.core.tickets import NewToken
 from sso_server.stores.sql.health import store_clock
 from sso_server.stores.sql.records import unpack
-from sso_server.stores.sql.tables import denied, grants, sessions, tokens
+from sso_server.stores.sql.tables import denied, forgotten, grants, sessions, tokens
 
 NONE = "{}"
 _NOTE = sa.update(sessions).where(sessions.c.sid == bindparam("_sid")).values(audiences=bindparam("_audiences"))
 _INSERT = sa.insert(denied)
+_FORGET = sa.text(
+    "INSERT INTO forgotten (client_id, until) VALUES (:client_id, :until) ON CONFLICT (client_id) DO UPDATE SET"
+    " until = CASE WHEN excluded.until > forgotten.until THEN excluded.until ELSE forgotten.until END"
+)
+_FORGOTTEN = sa.select(forgotten)
+#: Read together with the session's row, so that an end without a loss before it costs no statement more.
+FORGOTTEN_UNTIL = sa.select(sa.func.max(forgotten.c.until)).scalar_subquery().label("forgotten_until")
 # The condition on `jti` word for word as the index ix_tokens_grant_id has it.
 _JWTS = (
     sa.select(tokens.c.jti, tokens.c.audience, tokens.c.deny_until)
@@ -53,16 +60,24 @@ def note(connection: Connection, sid: str, audiences: str, token: NewToken) -> N
     connection.execute(_NOTE, {"_sid": sid, "_audiences": noted(audiences, token)})
 
 
-def deny_session(
-    connection: Connection, sid: str, audiences: str, now: int, forgotten: Forgotten | None = None
-) -> None:
-    """Every API for which the session has JWT access tokens must refuse its `sid`. Costs nothing if there is none."""
-    if audiences == NONE and forgotten is None:
-        return
-    until: dict[str, int] = json.loads(audiences)
-    for client_id in forgotten.audience if forgotten else ():
-        until[client_id] = max(until.get(client_id, 0), forgotten.until if forgotten else 0)
+def note_forgotten(connection: Connection, audience: Sequence[str], until: int) -> None:
+    """See `ports.SessionStore`."""
+    connection.execute(_FORGET, [{"client_id": client_id, "until": until} for client_id in audience])
+
+
+def deny_session(connection: Connection, sid: str, audiences: str, forgotten_until: int | None, now: int) -> None:
+    """Every API for which the session has, or after a loss may have, JWT access tokens must refuse its `sid`. Costs
+    nothing if there are none. `forgotten_until` as read by FORGOTTEN_UNTIL."""
+    until: dict[str, int] = json.loads(audiences) if audiences != NONE else {}
+    if forgotten_until is not None and forgotten_until > now:
+        for row in connection.execute(_FORGOTTEN):
+            until[row.client_id] = max(until.get(row.client_id, 0), row.until)
     _write(connection, [(client_id, sid, end) for client_id, end in until.items() if end > now])
+
+
+def deny_unknown(connection: Connection, sid: str, now: int) -> None:
+    """The same for a session that is not there, or had ended before: only after a loss can there be any."""
+    deny_session(connection, sid, NONE, connection.execute(sa.select(FORGOTTEN_UNTIL)).scalar_one(), now)
 
 
 def deny_token(connection: Connection, row: Row[tuple[object, ...]], now: int) -> None:

@@ -8,11 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam
 from sqlalchemy.engine import Connection
 
-from sso_server.core.denials import Forgotten
 from sso_server.core.notifications import Notification, state_at_birth
 from sso_server.core.sessions import EndReason, Participant, Session
 from sso_server.core.sign_out import Ended
-from sso_server.stores.sql.denials import deny_session
+from sso_server.stores.sql.denials import FORGOTTEN_UNTIL, deny_session
 from sso_server.stores.sql.records import notification_of, notification_values, participant_of, session_of
 from sso_server.stores.sql.tables import notifications, participants, sessions
 
@@ -23,7 +22,7 @@ _END = (
     sa.update(sessions)
     .where(sessions.c.sid == bindparam("_sid"), sessions.c.ended_at.is_(None))
     .values(ended_at=bindparam("_now"), end_reason=bindparam("_reason"))
-    .returning(*sessions.c)
+    .returning(*sessions.c, FORGOTTEN_UNTIL)
 )
 _END_IF_DUE = _END.where(sessions.c.due_at <= bindparam("_due"))
 _PARTICIPANTS = sa.select(participants).where(participants.c.sid == bindparam("_sid")).order_by(participants.c.number)
@@ -33,18 +32,10 @@ _NOTIFICATIONS = (
 _INSERT = sa.insert(notifications)
 
 
-def end(
-    connection: Connection,
-    sid: str,
-    reason: str,
-    now: int,
-    *,
-    bulk: bool = False,
-    forgotten: Forgotten | None = None,
-) -> Ended | None:
+def end(connection: Connection, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
     """End it, write its notifications and what APIs must refuse; None when it isn't there or has ended already."""
     row = connection.execute(_END, {"_sid": sid, "_now": now, "_reason": reason}).one_or_none()
-    return None if row is None else _with_notifications(connection, row, now, bulk=bulk, forgotten=forgotten)
+    return None if row is None else _with_notifications(connection, row, now, bulk=bulk)
 
 
 def end_if_due(connection: Connection, session: Session, now: int) -> Ended | None:
@@ -65,15 +56,13 @@ def participants_of(connection: Connection, sid: str) -> list[Participant]:
     return [participant_of(row) for row in connection.execute(_PARTICIPANTS, {"_sid": sid})]
 
 
-def _with_notifications(
-    connection: Connection, row: Row[Any], now: int, *, bulk: bool, forgotten: Forgotten | None = None
-) -> Ended:
+def _with_notifications(connection: Connection, row: Row[Any], now: int, *, bulk: bool) -> Ended:
     session = session_of(row)
     sites = participants_of(connection, session.sid)
     born = tuple(_born(session, participant, now, bulk=bulk) for participant in sites)
     if born:
         connection.execute(_INSERT, [notification_values(one) for one in born])
-    deny_session(connection, session.sid, row.audiences, now, forgotten)
+    deny_session(connection, session.sid, row.audiences, row.forgotten_until, now)
     return Ended(session, born, first=True)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import and_, bindparam, exc, or_
 from sqlalchemy.engine import Connection
 
-from sso_server.core.denials import Forgotten
 from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import EndReason, Opened, Session
 from sso_server.core.sign_out import Ended
 from sso_server.stores.sql import ending
-from sso_server.stores.sql.denials import NONE, deny_session
+from sso_server.stores.sql.denials import deny_unknown, note_forgotten
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import due_at_of, later, session_of, session_values
 from sso_server.stores.sql.tables import sessions
@@ -84,20 +84,23 @@ class SqlSessions:
         with self._database.write() as connection:
             connection.execute(_TOUCH, {"_sid": sid, "_now": now})
 
-    def end(
-        self, sid: str, reason: str, now: int, *, bulk: bool = False, forgotten: Forgotten | None = None
-    ) -> Ended | None:
+    def end(self, sid: str, reason: str, now: int, *, bulk: bool = False) -> Ended | None:
         """End it and write its notifications in one step; later calls return the first result. Raises Unavailable."""
         with self._database.write() as connection:
-            ended = ending.end(connection, sid, reason, now, bulk=bulk, forgotten=forgotten)
+            ended = ending.end(connection, sid, reason, now, bulk=bulk)
             if ended is not None:
                 return ended
+            deny_unknown(connection, sid, now)
             row = connection.execute(_BY_SID, {"_sid": sid}).one_or_none()
             if row is None:
-                if forgotten is not None:
-                    deny_session(connection, sid, NONE, now, forgotten)
                 return None
             return Ended(session_of(row), ending.notifications_of(connection, sid), first=False)
+
+    def note_forgotten(self, audience: Sequence[str], until: int, now: int) -> None:
+        """For whose APIs any session may have tokens that this database doesn't know. Raises Unavailable."""
+        del now  # what is over is passed over, and purged
+        with self._database.write() as connection:
+            note_forgotten(connection, audience, until)
 
 
 def _open(connection: Connection, candidate: Session, now: int, overlap_ms: int, shown: str) -> Opened | None:

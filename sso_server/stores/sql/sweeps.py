@@ -16,6 +16,7 @@ from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import session_of
 from sso_server.stores.sql.tables import (
     denied,
+    forgotten,
     grants,
     guesses,
     notifications,
@@ -68,6 +69,7 @@ _EXPIRED = (
     (_expired(grants, grants.c.grant_id, grants.c.keep_until), 0),
     (_expired(guesses, guesses.c.key, guesses.c.forget_at), 0),
     (_expired(denied, denied.c.number, denied.c.until), 0),
+    (_expired(forgotten, forgotten.c.client_id, forgotten.c.until), 0),
     # A store that has been silent for longer than any local session lives is gone (a container has a new one each
     # time).
     (_expired(site_stores, site_stores.c.store_id, site_stores.c.last_check_in_at), KEEP_STORE_MS),

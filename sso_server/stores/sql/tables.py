@@ -292,6 +292,10 @@ restorations = Table(
     UniqueConstraint("restoration_id"),
 )
 
+# After the store went back in time: for whose APIs any session may have JWT access tokens that it doesn't know of, and
+# until when these may take them.
+forgotten = Table("forgotten", metadata, _key("client_id", primary=True), _ms("until"))
+
 clients = Table(
     "clients",
     metadata,

@@ -168,6 +168,8 @@ class Story:
         yield "participants"
         assert s.check_ins.check_in(new_report(active=(session.sid,)), NOW, 1000).ends == ()
         yield "check_in"
+        s.sessions.note_forgotten(["prices"], NOW + MINUTE, NOW)
+        yield "note_forgotten"
         ended = s.sessions.end(session.sid, "sign_out", NOW)
         assert ended is not None
         assert len(ended.notifications) == 2

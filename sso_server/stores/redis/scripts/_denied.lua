@@ -29,14 +29,19 @@ local function noted(k, now)
   return list
 end
 
--- Every API for which the session has JWT access tokens must refuse its sid; after a loss (`also`) these, too.
-local function deny_session(sid, now, also, also_until)
+-- Every API for which the session has JWT access tokens must refuse its sid; after a loss (SessionStore.note_forgotten), too,
+-- those for which any may have some.
+local function deny_session(sid, now)
   local untils = {}
-  for _, pair in ipairs(noted(key('audiences', sid), now)) do untils[pair[1]] = pair[2] end
-  for client in string.gmatch(also or '', '%S+') do
-    if also_until > now then untils[client] = math.max(untils[client] or 0, also_until) end
+  for _, k in ipairs({ key('audiences', sid), key('audiences') }) do
+    for _, pair in ipairs(noted(k, now)) do untils[pair[1]] = math.max(untils[pair[1]] or 0, pair[2]) end
   end
   for client, until_ms in pairs(untils) do deny(client, sid, until_ms, now) end
+end
+
+-- The same for a session that is not there, or had ended before: only after a loss can there be any.
+local function deny_unknown(sid, now)
+  for _, pair in ipairs(noted(key('audiences'), now)) do deny(pair[1], sid, pair[2], now) end
 end
 
 -- A JWT access token by its jti; `audience`: clients, parted by spaces.

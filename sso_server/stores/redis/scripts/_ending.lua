@@ -37,7 +37,7 @@ local function sites_of(sid)
   return list
 end
 
-local function end_session(sid, s, reason, now, bulk, also, also_until)
+local function end_session(sid, s, reason, now, bulk)
   s.ended_at, s.end_reason = int(now), reason
   redis.call('HSET', key('session', sid), 'ended_at', s.ended_at, 'end_reason', reason)
   redis.call('ZREM', key('due'), sid)
@@ -63,7 +63,7 @@ local function end_session(sid, s, reason, now, bulk, also, also_until)
     if state == 'pending' and not first_at then look_at = math.min(look_at, site.local_until) end
   end
   redis.call('ZADD', key('purge'), int(look_at), sid)
-  deny_session(sid, now, also, also_until)
+  deny_session(sid, now)
 end
 
 -- Why time ends it: core/ports.py, Sweeps.end_due.

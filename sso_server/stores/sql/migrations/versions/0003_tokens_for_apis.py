@@ -39,9 +39,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_denied_client_id", "denied", ["client_id", "place"], unique=False)
     op.create_index("ix_denied_until", "denied", ["until"], unique=False)
+    op.create_table(
+        "forgotten",
+        sa.Column("client_id", KEY, nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_forgotten")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("forgotten")
     op.drop_index("ix_denied_until", table_name="denied")
     op.drop_index("ix_denied_client_id", table_name="denied")
     op.drop_table("denied")
