@@ -1,9 +1,12 @@
-"""Who is let through: a local session under a confirmed lease, renewed by one request at a time.
+"""Who is let through: a local session or a JWT access token under a confirmed lease, renewed by one request at a time.
 
 No background thread: requests drive it. `lease` decides, `check_in` asks, the store keeps the turn.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from sso_client.check_in import CheckIn
 from sso_client.clock import Clock, Instant, now
@@ -24,6 +27,9 @@ _TELL_RESTING_S = (
 )
 # Where no lease is known to set the pace (other providers): activity is noted once a minute.
 _COARSE_MS = 60_000
+_T = TypeVar("_T")
+# What is to be let through as the store has it at a moment (wall clock, ms), None if it is over; and the lease.
+_Look = Callable[[int], tuple[_T | None, Lease]]
 
 
 class Admission:
@@ -31,6 +37,7 @@ class Admission:
 
     def __init__(self, store: LocalStore, check_in: CheckIn, clock: Clock, waiting: Waiting) -> None:
         self._sessions = store.sessions
+        self._denied = store.denied
         self._journal = store.journal
         self._check_in = check_in
         self._clock = clock
@@ -42,40 +49,76 @@ class Admission:
 
         `activity=False` (a page that polls) neither counts as use nor makes the session live longer.
         """
+        look = partial(self._sessions.find, cookie_hash)
         moment = now(self._clock)
-        session, lease = await self._waiting.step(self._sessions.find, cookie_hash, moment.wall_ms)
+        session, lease = await self._waiting.step(look, moment.wall_ms)
         if session is not None and activity:
             session = await self._mark(session, lease, moment)
         if session is None or not session.leased:
             return session
         standing = judge(lease, now(self._clock))
         if standing is Standing.EXPIRED:
-            session, lease = await self._await_confirmation(session)
+            session, lease = await self._await_confirmation(look)
         if session is not None and (standing is Standing.RENEW or _overdue(session, lease, now(self._clock))):
             await self._renew(session, lease)
             # Whether that went well or not, seconds may have passed, and a logout may have come meanwhile.
             moment = now(self._clock)
-            session, lease = await self._waiting.step(self._sessions.find, cookie_hash, moment.wall_ms)
+            session, lease = await self._waiting.step(look, moment.wall_ms)
             if session is not None and judge(lease, moment) is Standing.EXPIRED:
-                session, _ = await self._await_confirmation(session)
+                session, _ = await self._await_confirmation(look)
         return session
+
+    async def admit_token(self, sid: str | None, jti: str) -> bool | None:
+        """Whether the centre has denied a JWT access token: False while it may be taken; None if it keeps no such list.
+
+        What was ended or revoked more than N ago is in the list, because it came with the lease or before it. Raises
+        LeaseExpired when nobody can confirm that.
+        """
+        look = partial(self._find_undenied, sid, jti)
+        moment = now(self._clock)
+        is_listed, lease = await self._waiting.step(look, moment.wall_ms)
+        standing = judge(lease, moment)
+        if is_listed is not None and standing is Standing.RENEW:
+            await self._ask_early(look, lease)
+            moment = now(self._clock)
+            is_listed, lease = await self._waiting.step(look, moment.wall_ms)
+            standing = judge(lease, moment)
+        if is_listed is not None and standing is Standing.EXPIRED:
+            is_listed, _ = await self._await_confirmation(look)
+        return True if is_listed is None else (False if is_listed else None)
+
+    def _find_undenied(self, sid: str | None, jti: str, now_ms: int) -> tuple[bool | None, Lease]:
+        """None: denied. Else whether the centre keeps such a list, and the lease."""
+        is_denied, lease, is_listed = self._denied.find(sid, jti, now_ms)
+        return (None if is_denied else is_listed), lease
+
+    async def _ask_early(self, look: _Look[_T], lease: Lease) -> None:
+        """Ask the centre from N/2 on, if nobody else does; a failure stops nobody yet."""
+        try:
+            if await self._take_turn(look, _rest_ms(lease), early=True) is Turn.MINE:
+                await self._ask()
+        except SSOError as error:
+            log.debug("renewal put off: %s", error)
+
+    async def _ask(self) -> None:
+        report = await self._check_in.run(total_s=_ASK_S)
+        if not report.confirmed:  # a long list, or many ends: the next request goes on with it
+            await self._waiting.step(self._journal.give_turn_back)
 
     async def _renew(self, session: LocalSession, lease: Lease) -> None:
         """Ask the centre if nobody else does; a failure is no reason to stop anybody yet."""
         overdue = _overdue(session, lease, now(self._clock))
-        rest_ms = min(_REST_RENEWING_MS, max(100, lease.lease_ms // 10))
+        look, rest_ms = partial(self._sessions.find, session.cookie_hash), _rest_ms(lease)
         try:
-            turn = await self._take_turn(session, rest_ms, early=True)
+            turn = await self._take_turn(look, rest_ms, early=True)
             for _ in range(_WAIT_STEPS // 3 if overdue else 0):
                 if turn is not Turn.BUSY:
                     break
                 # Whoever is asking may have read the store before this click was in it, and nobody may come after.
                 await self._waiting.pause(_WAIT_STEP_S)
-                turn = await self._take_turn(session, rest_ms, early=True)
+                turn = await self._take_turn(look, rest_ms, early=True)
             if turn is Turn.MINE:
-                report = await self._check_in.run(total_s=_ASK_S)
-                if not report.confirmed:  # a long list, or many ends: the next request goes on with it
-                    await self._waiting.step(self._journal.give_turn_back)
+                await self._ask()
             elif overdue and turn is Turn.BUSY:
                 await self._tell_past_the_store(session)
             elif overdue and turn is Turn.RESTING:
@@ -105,25 +148,26 @@ class Admission:
         told = await self._tell_past_the_store(session, _TELL_RESTING_S)
         self._silent_until_ms = 0 if told else self._clock.boot_ms() + pause_ms
 
-    async def _take_turn(self, session: LocalSession, rest_ms: int, *, early: bool) -> Turn | None:
+    async def _take_turn(self, look: _Look[_T], rest_ms: int, *, early: bool) -> Turn | None:
         """The right to ask; None if asking has become needless: another's answer came between judging and taking."""
         turn = await self._waiting.step(self._journal.take_turn, now(self._clock), rest_ms)
         if turn is not Turn.MINE:
             return turn
         moment = now(self._clock)
-        found, lease = await self._waiting.step(self._sessions.find, session.cookie_hash, moment.wall_ms)
+        found, lease = await self._waiting.step(look, moment.wall_ms)
         if found is not None:
             standing = judge(lease, moment)
-            due = early and (standing is Standing.RENEW or _overdue(found, lease, moment))
+            overdue = isinstance(found, LocalSession) and _overdue(found, lease, moment)
+            due = early and (standing is Standing.RENEW or overdue)
             if due or standing is Standing.EXPIRED:
                 return turn
         await self._waiting.step(self._journal.give_turn_back)
         return None
 
-    async def _await_confirmation(self, session: LocalSession) -> tuple[LocalSession | None, Lease]:
-        """Beyond N: ask, or wait for whoever asks. Returns session and lease as they stand after a confirmation."""
+    async def _await_confirmation(self, look: _Look[_T]) -> tuple[_T | None, Lease]:
+        """Beyond N: ask, or wait for whoever asks. Returns what was looked for and the lease, once it is confirmed."""
         for _ in range(_WAIT_STEPS):
-            turn = await self._take_turn(session, _REST_EXPIRED_MS, early=False)
+            turn = await self._take_turn(look, _REST_EXPIRED_MS, early=False)
             failed = turn is Turn.RESTING
             if turn is Turn.MINE:
                 try:
@@ -136,7 +180,7 @@ class Admission:
             elif turn is Turn.BUSY:
                 await self._waiting.pause(_WAIT_STEP_S)
             moment = now(self._clock)
-            found, lease = await self._waiting.step(self._sessions.find, session.cookie_hash, moment.wall_ms)
+            found, lease = await self._waiting.step(look, moment.wall_ms)
             if found is None:
                 return None, lease
             if judge(lease, moment) is not Standing.EXPIRED or (failed and grace_holds(lease, moment)):
@@ -167,6 +211,11 @@ class Admission:
         # Another request marked it, or it has just been ended: the row decides.
         found, _ = await self._waiting.step(self._sessions.find, session.cookie_hash, moment.wall_ms)
         return found
+
+
+def _rest_ms(lease: Lease) -> int:
+    """For how long nobody asks again after a failure while the lease still holds."""
+    return min(_REST_RENEWING_MS, max(100, lease.lease_ms // 10))
 
 
 def _overdue(session: LocalSession, lease: Lease, moment: Instant) -> bool:

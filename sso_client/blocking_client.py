@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sso_client.attempt import Attempt
+from sso_client.bearer import Bearer
 from sso_client.client import AsyncSSOClient
 from sso_client.clock import Clock
 from sso_client.driving import drive
@@ -36,6 +37,7 @@ class SSOClient:
         self.hooks = self.core.hooks
         self.now_ms = self.core.now_ms
         self.is_left = self.core.is_left
+        self.challenge = self.core.challenge
 
     def close(self) -> None:
         """Close connections to the centre and to the store."""
@@ -82,6 +84,20 @@ class SSOClient:
     def still_signed_in(self, cookie: str | None) -> bool:
         """For streams: whether the session of a cookie may still be served. Asking is no activity."""
         return drive(self.core.still_signed_in(cookie))
+
+    def access_token(self, cookie: str | None, *, min_life_s: float = 30) -> str:
+        """A valid access token of the session of a cookie, for calls to APIs; renewed if need be, by one worker.
+
+        Raises LeaseExpired; SSOError `login_required`, `session_ended`, `tokens_missing` and others.
+        """
+        return drive(self.core.access_token(cookie, min_life_s=min_life_s))
+
+    def read_bearer(self, authorization: str | None, *, scope: str | Sequence[str] = ()) -> Bearer:
+        """Who calls an API of this site, by the Authorization header alone. Raises SSOError `bearer_...`, LeaseExpired.
+
+        `challenge(error)` is the value of WWW-Authenticate for the answer.
+        """
+        return drive(self.core.read_bearer(authorization, scope=scope))
 
     def check_in(self) -> CheckInReport:
         """Tell and hear everything now. Raises SSOError."""

@@ -13,7 +13,7 @@ from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log, since
 from sso_client.hooks import Hooks
-from sso_client.http import HttpClient, basic
+from sso_client.http import NOT_NOW, HttpClient, basic
 from sso_client.records import CheckInAnswer, CheckInReport, Denied, End, Outgoing
 from sso_client.settings import Settings
 from sso_client.signed_token import is_writable
@@ -22,8 +22,6 @@ from sso_client.waiting import Waiting
 
 _ROUNDS = 6
 _MAX_EPOCH = 64
-# "Not now" rather than "not you" (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
-_NOT_NOW = frozenset({408, 425, 429})
 
 
 def read_check_in(document: dict[str, Any]) -> CheckInAnswer:
@@ -185,7 +183,7 @@ class CheckIn:
             "Content-Type": "application/json",
         }
         answer = await self._http.post(url, headers, json.dumps(body).encode(), _left(deadline))
-        if answer.status >= 500 or answer.status in _NOT_NOW:
+        if answer.status >= 500 or answer.status in NOT_NOW:
             raise SSOError("provider_unavailable", f"{url}: status {answer.status}")
         if answer.status != 200:
             raise SSOError("check_in_refused", f"{url}: status {answer.status}, {answer.body[:200]!r}")

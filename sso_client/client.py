@@ -7,10 +7,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
+from sso_client.access_tokens import AccessTokens
 from sso_client.addresses import safe_next
 from sso_client.admission import Admission
 from sso_client.attempt import RESTARTED, Attempt, Seal
+from sso_client.bearer import Bearer, Bearers, challenge
 from sso_client.check_in import CheckIn
 from sso_client.clock import Clock, SystemClock, now
 from sso_client.discovery import Discovery
@@ -20,10 +23,12 @@ from sso_client.exchange import Exchange, read_answer
 from sso_client.hooks import Hooks
 from sso_client.http import HttpClient
 from sso_client.identifiers import hashed, new_secret, pkce_challenge
+from sso_client.introspection import Introspection
 from sso_client.keys import Keys
 from sso_client.lease import age_ms
 from sso_client.logout_token import token_from_form, verify_logout_token
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, Scope, SignIn, SignOut
+from sso_client.renewal import Renewal
 from sso_client.settings import Settings
 from sso_client.sign_out import Leaving, with_query
 from sso_client.signed_token import read_header
@@ -64,6 +69,23 @@ class AsyncSSOClient:
             settings, self._http, self._discovery, store, self._events, self.hooks, self._clock, self._waiting
         )
         self._admission = Admission(store, self._check_in, self._clock, self._waiting)
+        self._access_tokens = AccessTokens(
+            store,
+            Renewal(settings, self._http, self._discovery, self._keys),
+            self._admission,
+            self._events,
+            self.hooks,
+            self._clock,
+            self._waiting,
+        )
+        self._bearers = Bearers(
+            settings,
+            self._discovery,
+            self._keys,
+            self._admission,
+            Introspection(settings, self._http, self._clock),
+            self._clock,
+        )
         self._leaving = Leaving(
             settings,
             store,
@@ -194,7 +216,7 @@ class AsyncSSOClient:
 
         `activity=False` for a request that nobody made by hand, such as a page asking whether it is still signed in.
         """
-        if not cookie or len(cookie) > 100 or not cookie.isascii():
+        if not _is_cookie(cookie):
             return None
         return await self._admission.admit(hashed(cookie), activity=activity)
 
@@ -205,6 +227,31 @@ class AsyncSSOClient:
         except SSOError as error:
             log.info("a stream is stopped: %s", error)
             return False
+
+    async def access_token(self, cookie: str | None, *, min_life_s: float = 30) -> str:
+        """A valid access token of the session of a cookie, for calls to APIs; renewed if need be, by one worker.
+
+        It has `min_life_s` seconds left, or a third of its life if that is less, unless the provider can't renew it
+        now. Raises LeaseExpired, `store_...`; SSOError `login_required` (nobody is signed in), `session_ended` (the
+        provider refused to renew: the local session has been ended), `tokens_missing`, `client_refused`,
+        `provider_unavailable` and others for a provider that can't be reached.
+        """
+        if not _is_cookie(cookie):
+            raise SSOError("login_required")
+        return await self._access_tokens.get(hashed(cookie), min_life_s)
+
+    async def read_bearer(self, authorization: str | None, *, scope: str | Sequence[str] = ()) -> Bearer:
+        """Who calls an API of this site, by the value of the Authorization header and nothing else.
+
+        `scope`: names, or names with spaces between, all of which the token must have. Raises SSOError
+        `bearer_missing`, `bearer_invalid` (401), `bearer_scope` (403), for which `challenge` says what to answer;
+        LeaseExpired and others (502, 503) if nobody can tell now.
+        """
+        return await self._bearers.read(authorization, scope)
+
+    def challenge(self, error: SSOError) -> str | None:
+        """The value of WWW-Authenticate for an error of `read_bearer`; None if it needs none."""
+        return challenge(error, self.settings.client_id)
 
     async def check_in(self) -> CheckInReport:
         """Tell and hear everything now. Raises SSOError. Requests do this by themselves; cron may do it too."""
@@ -299,6 +346,10 @@ class AsyncSSOClient:
             "Content-Type": "application/json",
             "Lockstep-Store": self.store.store_id,
         }
+
+
+def _is_cookie(cookie: str | None) -> TypeGuard[str]:
+    return bool(cookie) and len(cookie or "") <= 100 and (cookie or "").isascii()
 
 
 def _for_event_loops() -> Waiting:

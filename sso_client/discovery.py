@@ -30,6 +30,8 @@ class Provider:
     end_session_endpoint: str | None
     check_in_endpoint: str | None  # ours: its presence means that leases hold
     client_test_endpoint: str | None  # ours: where the doctor asks how this site is registered
+    introspection_endpoint: str | None  # RFC 7662
+    revocation_endpoint: str | None  # RFC 7009
     iss_in_answer: bool  # RFC 9207
 
 
@@ -59,6 +61,8 @@ def read_provider(document: dict[str, Any], settings: Settings) -> Provider:
         end_session_endpoint=endpoint("end_session_endpoint"),
         check_in_endpoint=endpoint("check_in_endpoint"),
         client_test_endpoint=endpoint("client_test_endpoint"),
+        introspection_endpoint=endpoint("introspection_endpoint"),
+        revocation_endpoint=endpoint("revocation_endpoint"),
         iss_in_answer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 

@@ -50,6 +50,14 @@ class LeaseExpired(SSOError):
         super().__init__("lease_expired", detail)
 
 
+class ScopeMissing(SSOError):
+    """An access token is good but doesn't allow this. `scope` is what the address asks for."""
+
+    def __init__(self, scope: Sequence[str], detail: str = "") -> None:
+        self.scope = tuple(scope)
+        super().__init__("bearer_scope", detail)
+
+
 class SettingsError(SSOError):
     """The settings can't work. `problems` names every one of them, each with its fix."""
 

@@ -146,7 +146,8 @@ def read_tokens(answer: Mapping[str, Any], now_ms: int) -> Tokens:
     life_s, refresh = answer.get("expires_in"), answer.get("refresh_token")
     # Without `expires_in` nobody knows: good for this moment only, as long as it can be renewed.
     life_ms = life_s * 1000 if type(life_s) is int and 0 < life_s <= 366 * 86_400 else 0
-    return Tokens(answer["access_token"], now_ms + life_ms, refresh if isinstance(refresh, str) and refresh else None)
+    renewable = refresh if isinstance(refresh, str) and refresh else None
+    return Tokens(answer["access_token"], now_ms + life_ms, renewable, life_ms)
 
 
 def _check_strength(verified: IdToken, attempt: Attempt, now_s: int) -> None:

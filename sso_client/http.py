@@ -26,6 +26,8 @@ from sso_client.errors import SSOError
 CONNECT_S = 2.0
 TOTAL_S = 5.0
 MAX_BODY = 1024 * 1024
+# "Not now" rather than "not you" (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
+NOT_NOW = frozenset({408, 425, 429})
 HEADERS = {"Accept": "application/json", "User-Agent": "lockstep-sso-client"}
 _DEADLINE: ContextVar[float] = ContextVar("deadline of the call under way")
 

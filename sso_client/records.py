@@ -10,11 +10,15 @@ from sso_client.user import User, user_from_claims
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What calls to APIs need: an access token good until `access_until_ms`, and what renews it, if anything does."""
+    """What calls to APIs need: an access token good until `access_until_ms`, and what renews it, if anything does.
+
+    `access_life_ms` is how long it was to live when it came; 0: the provider didn't say it.
+    """
 
     access_token: str = field(repr=False)
     access_until_ms: int
     refresh_token: str | None = field(default=None, repr=False)
+    access_life_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class Settings:
     """`page`: the centre's signed-out page, a line for each site. `redirect`: back to base_url at once."""
     id_token_algs: tuple[str, ...] = ALGORITHMS
     """Signature algorithms to accept: ES256, RS256 or one of them."""
+    audience: str | None = None
+    """What else access tokens for this site's API may name in `aud`; its client id always may."""
     endpoint_origins: tuple[str, ...] = ()
     """Further origins that the provider's endpoints may have (some providers use several hosts)."""
     ca_file: str | None = None
@@ -144,6 +146,9 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
         for origin in found.get("endpoint_origins", ())
         if origin_of(origin) != origin or not is_trustworthy(origin)
     ]
+    if found.get("audience") is not None and found["audience"] == found.get("issuer"):
+        # Our centre names itself in every access token, so that every site's tokens would be taken here.
+        problems.append("SSO_AUDIENCE is the centre's own address: leave it unset, or name this site's API")
     age = found.get("session_max_age", 86400)
     if isinstance(age, bool) or not str(age).isdigit() or int(age) < 1:
         problems.append(f"SSO_SESSION_MAX_AGE {age!r} is no number of seconds: write it like 86400")

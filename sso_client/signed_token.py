@@ -80,10 +80,15 @@ def is_writable(value: object) -> bool:
     return True
 
 
-def check_origin(claims: dict[str, Any], issuer: str, client_id: str) -> None:
-    """`iss` is the issuer and `aud` is or contains the client. Raises SSOError."""
+def check_issuer(claims: dict[str, Any], issuer: str) -> None:
+    """`iss` is exactly the issuer. Raises SSOError."""
     if claims.get("iss") != issuer:
         raise SSOError("issuer_mismatch", f"iss {claims.get('iss')!r:.200}")
+
+
+def check_origin(claims: dict[str, Any], issuer: str, client_id: str) -> None:
+    """`iss` is the issuer and `aud` is or contains the client. Raises SSOError."""
+    check_issuer(claims, issuer)
     aud = claims.get("aud")
     if aud != client_id and not (isinstance(aud, list) and client_id in aud):
         raise SSOError("audience_mismatch", f"aud {aud!r:.200}")

@@ -101,6 +101,12 @@ class LocalTokens(Protocol):
     def give_renewal_back(self, cookie_hash: str) -> None:
         """It failed and may be tried again at once by anybody."""
 
+    def end_refused(self, cookie_hash: str, spent: str) -> LocalSession | None:
+        """The centre refused this refresh token: end the session, only if the token is still its own.
+
+        Nobody is told, and its sid may be opened again: the centre knows what it refused.
+        """
+
 
 class DeniedTokens(Protocol):
     """JWT access tokens that are refused before they expire: what check-in handed out, kept until it is moot."""

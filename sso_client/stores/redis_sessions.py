@@ -87,6 +87,7 @@ class RedisSessions:
         if tokens is not None:
             # In the session's own hash: whatever ends the session ends them.
             fields |= {"access": tokens.access_token, "access_until": tokens.access_until_ms}
+            fields |= {"access_life": tokens.access_life_ms}
             fields |= {} if tokens.refresh_token is None else {"refresh": tokens.refresh_token}
         opened = self._link.step(
             "open",

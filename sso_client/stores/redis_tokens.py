@@ -3,10 +3,10 @@
 from sso_client.clock import Instant
 from sso_client.identifiers import new_secret
 from sso_client.lease import Lease
-from sso_client.records import Tokens
+from sso_client.records import LocalSession, Tokens
 from sso_client.stores import MAX_PAGE, MAX_PAGES, PAGE_MS, RENEWAL_MS
 from sso_client.stores.redis_link import RedisLink
-from sso_client.stores.redis_sessions import lease_in
+from sso_client.stores.redis_sessions import lease_in, session_in
 
 
 class RedisTokens:
@@ -16,8 +16,8 @@ class RedisTokens:
         self._link = link
 
     def find(self, cookie_hash: str) -> Tokens | None:
-        access, until_ms, refresh = self._link.step("find_tokens", cookie_hash)
-        return None if access is None else Tokens(access, int(until_ms), refresh)
+        access, until_ms, refresh, life_ms = self._link.step("find_tokens", cookie_hash)
+        return None if access is None else Tokens(access, int(until_ms), refresh, int(life_ms))
 
     def take_renewal(self, cookie_hash: str, now: Instant) -> bool:
         # By Redis' clock: hosts share no other. A right that outlives its holder by a failover costs nothing: within a
@@ -26,12 +26,22 @@ class RedisTokens:
 
     def keep_renewed(self, cookie_hash: str, spent: str, tokens: Tokens) -> bool:
         kept = self._link.step(
-            "keep_renewed", cookie_hash, spent, tokens.access_token, tokens.access_until_ms, tokens.refresh_token or ""
+            "keep_renewed",
+            cookie_hash,
+            spent,
+            tokens.access_token,
+            tokens.access_until_ms,
+            tokens.refresh_token or "",
+            tokens.access_life_ms,
         )
         return bool(kept == 1)
 
     def give_renewal_back(self, cookie_hash: str) -> None:
         self._link.step("give_renewal_back", cookie_hash)
+
+    def end_refused(self, cookie_hash: str, spent: str) -> LocalSession | None:
+        row = self._link.step("end_refused", cookie_hash, spent)
+        return None if row is None else session_in(row)
 
 
 class RedisDenied:

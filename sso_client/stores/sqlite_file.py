@@ -51,7 +51,7 @@ CREATE TABLE events (
 _SINCE_4 = """
 CREATE TABLE tokens (
     cookie_hash TEXT PRIMARY KEY REFERENCES sessions ON DELETE CASCADE, access_token TEXT NOT NULL,
-    access_until_ms INTEGER NOT NULL, refresh_token TEXT,
+    access_until_ms INTEGER NOT NULL, refresh_token TEXT, access_life_ms INTEGER NOT NULL,
     boot_id TEXT NOT NULL DEFAULT '', renewing_until_boot_ms INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE denied (

@@ -18,13 +18,18 @@ _WATERMARK_MS = 31 * 86_400_000
 
 def end_sid(connection: sqlite3.Connection, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
     """End every local session of a sid, and keep late ones from being opened. Returns those that ended."""
-    ended = _delete(connection, "sid = ?", (sid,))
+    ended = delete_sessions(connection, "sid = ?", (sid,))
     # Also for a known sid: another tab's ticket may have been redeemed a moment before the end.
     connection.execute(
         "INSERT INTO tombstones VALUES (?, ?) ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
         (sid, now_ms + TOMBSTONE_MS),
     )
     return ended
+
+
+def delete_sessions(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> tuple[LocalSession, ...]:
+    """Delete local sessions by a condition of ours; returns them as they were."""
+    return tuple(map(_session, connection.execute(f"DELETE FROM sessions WHERE {where} RETURNING *", values)))  # noqa: S608
 
 
 def lease_in(row: Mapping[str, Any]) -> Lease:
@@ -81,9 +86,15 @@ class SqliteSessions:
             )
             if tokens is not None:
                 connection.execute(
-                    "INSERT INTO tokens (cookie_hash, access_token, access_until_ms, refresh_token)"
-                    " VALUES (?, ?, ?, ?)",
-                    (session.cookie_hash, tokens.access_token, tokens.access_until_ms, tokens.refresh_token),
+                    "INSERT INTO tokens (cookie_hash, access_token, access_until_ms, refresh_token, access_life_ms)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (
+                        session.cookie_hash,
+                        tokens.access_token,
+                        tokens.access_until_ms,
+                        tokens.refresh_token,
+                        tokens.access_life_ms,
+                    ),
                 )
             connection.execute(
                 "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE list_epoch IS NOT ?",
@@ -144,7 +155,7 @@ class SqliteSessions:
     def drop_lapsed(self, now_ms: int, limit: int = 100) -> tuple[LocalSession, ...]:
         with self._file.write() as connection:
             lapsed = "cookie_hash IN (SELECT cookie_hash FROM sessions WHERE until_ms <= ? LIMIT ?)"
-            return _delete(connection, lapsed, (now_ms, limit))
+            return delete_sessions(connection, lapsed, (now_ms, limit))
 
 
 class SqliteInbox:
@@ -160,7 +171,7 @@ class SqliteInbox:
 
     def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
         with self._file.write() as connection:
-            ended = _delete(connection, "sub = ? AND id_token_iat <= ?", (sub, iat))
+            ended = delete_sessions(connection, "sub = ? AND id_token_iat <= ?", (sub, iat))
             # A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good.
             connection.execute(
                 "INSERT INTO watermarks VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
@@ -190,11 +201,6 @@ class SqliteEvents:
                 "SELECT at_ms, kind, text, sid, after_ms FROM events ORDER BY id DESC LIMIT ?", (limit,)
             ).fetchall()
         return [Event(*row) for row in rows]
-
-
-def _delete(connection: sqlite3.Connection, where: str, values: tuple[object, ...]) -> tuple[LocalSession, ...]:
-    """Delete local sessions by a condition of ours; returns them as they were."""
-    return tuple(map(_session, connection.execute(f"DELETE FROM sessions WHERE {where} RETURNING *", values)))  # noqa: S608
 
 
 def _note_jti(connection: sqlite3.Connection, jti: str, now_ms: int) -> bool:

@@ -3,10 +3,10 @@
 from sso_client.clock import Instant
 from sso_client.identifiers import new_secret
 from sso_client.lease import Lease
-from sso_client.records import Tokens
+from sso_client.records import LocalSession, Tokens
 from sso_client.stores import MAX_PAGE, MAX_PAGES, PAGE_MS, RENEWAL_MS
 from sso_client.stores.sqlite_file import SqliteFile
-from sso_client.stores.sqlite_sessions import lease_in
+from sso_client.stores.sqlite_sessions import delete_sessions, lease_in
 
 
 class SqliteTokens:
@@ -18,7 +18,8 @@ class SqliteTokens:
     def find(self, cookie_hash: str) -> Tokens | None:
         with self._file.read() as connection:
             row = connection.execute(
-                "SELECT access_token, access_until_ms, refresh_token FROM tokens WHERE cookie_hash = ?", (cookie_hash,)
+                "SELECT access_token, access_until_ms, refresh_token, access_life_ms FROM tokens WHERE cookie_hash = ?",
+                (cookie_hash,),
             ).fetchone()
         return None if row is None else Tokens(*row)
 
@@ -36,15 +37,27 @@ class SqliteTokens:
     def keep_renewed(self, cookie_hash: str, spent: str, tokens: Tokens) -> bool:
         with self._file.write() as connection:
             kept = connection.execute(
-                "UPDATE tokens SET access_token = ?, access_until_ms = ?, refresh_token = ?, renewing_until_boot_ms = 0"
-                " WHERE cookie_hash = ? AND refresh_token = ?",
-                (tokens.access_token, tokens.access_until_ms, tokens.refresh_token, cookie_hash, spent),
+                "UPDATE tokens SET access_token = ?, access_until_ms = ?, refresh_token = ?, access_life_ms = ?,"
+                " renewing_until_boot_ms = 0 WHERE cookie_hash = ? AND refresh_token = ?",
+                (
+                    tokens.access_token,
+                    tokens.access_until_ms,
+                    tokens.refresh_token,
+                    tokens.access_life_ms,
+                    cookie_hash,
+                    spent,
+                ),
             )
             return kept.rowcount == 1
 
     def give_renewal_back(self, cookie_hash: str) -> None:
         with self._file.write() as connection:
             connection.execute("UPDATE tokens SET renewing_until_boot_ms = 0 WHERE cookie_hash = ?", (cookie_hash,))
+
+    def end_refused(self, cookie_hash: str, spent: str) -> LocalSession | None:
+        with self._file.write() as connection:
+            holds = "cookie_hash = (SELECT cookie_hash FROM tokens WHERE cookie_hash = ? AND refresh_token = ?)"
+            return next(iter(delete_sessions(connection, holds, (cookie_hash, spent))), None)
 
 
 class SqliteDenied:

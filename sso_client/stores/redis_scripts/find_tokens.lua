@@ -1,3 +1,3 @@
 -- uses: step
 -- LocalTokens.find. ARGV: store, cookie.
-return redis.call('HMGET', key('session', ARGV[2]), 'access', 'access_until', 'refresh')
+return redis.call('HMGET', key('session', ARGV[2]), 'access', 'access_until', 'refresh', 'access_life')
