@@ -4,6 +4,8 @@ Calls from here carry no token, so that every worker answers 400 and names its s
 a session that nobody has.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 from sso_client.discovery import Provider
 from sso_client.doctor.calls import Calls, why
 from sso_client.doctor.centre import Registration
@@ -11,10 +13,12 @@ from sso_client.doctor.findings import Finding, ok, problem, unknown, warning
 from sso_client.doctor.site import RunningSite
 from sso_client.driving import drive
 from sso_client.errors import SSOError
+from sso_client.http import Answer
 from sso_client.waiting import BlockingWaiting
 
 #: So many answers of workers make it likely that each of a few has answered once.
-PROBES = 12
+PROBES = 24
+_AT_ONCE = 8
 CALLS_BACK = 3
 _NO_TOKEN = b"logout_token=from-the-doctor"
 _LONGEST_WAIT_S = 5
@@ -23,18 +27,26 @@ _LONGEST_WAIT_S = 5
 def probe_stores(calls: Calls, site: RunningSite, known_store: str | None) -> tuple[list[Finding], set[str]]:
     """Which stores the site's workers name, asked from here."""
     url = site.route("backchannel-logout")
-    stores: list[str] = []
-    for _ in range(PROBES):
-        try:
-            answer = calls.post_form(url, _NO_TOKEN)
-        except SSOError as error:
-            return [problem("logout address", "site_unreachable", "no_answer", url=url, error=why(error))], set(stores)
+    # Several at once: a server that hands each call to the worker that is free keeps giving them to the same one.
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        answers = list(threads.map(lambda _: _probe(calls, url), range(PROBES)))
+    stores: set[str] = set()
+    for answer in answers:
+        if isinstance(answer, SSOError):
+            return [problem("logout address", "site_unreachable", "no_answer", url=url, error=why(answer))], stores
         named = answer.values("Lockstep-Store")
         if not named:
             code = "routes_missing" if answer.status in (404, 405) else "routes_guarded"
-            return [problem("logout address", code, "status", url=url, status=answer.status)], set(stores)
-        stores.append(named[0])
-    return [ok("logout address", "answers_itself", url=url), *of_stores(set(stores), PROBES, known_store)], set(stores)
+            return [problem("logout address", code, "status", url=url, status=answer.status)], stores
+        stores.add(named[0])
+    return [ok("logout address", "answers_itself", url=url), *of_stores(stores, PROBES, known_store)], stores
+
+
+def _probe(calls: Calls, url: str) -> Answer | SSOError:
+    try:
+        return calls.post_form(url, _NO_TOKEN)
+    except SSOError as error:
+        return error
 
 
 def of_stores(stores: set[str], answers: int, known_store: str | None) -> list[Finding]:
@@ -64,8 +76,10 @@ def call_back(calls: Calls, provider: Provider, registration: Registration | Non
         if store is None:
             return [finding]
         answered.add(store)
-    if len(answered | stores) > 1:
-        return [finding, *of_stores(answered | stores, CALLS_BACK, None)]
+    # Several that have answered from here were named before.
+    if len(answered | stores) > 1 and len(stores) <= 1:
+        theirs, ours = ", ".join(sorted(answered)), ", ".join(sorted(stores))
+        return [finding, problem("one store", "store_not_shared", "stores_of_hosts", theirs=theirs, ours=ours)]
     return [finding]
 
 

@@ -21,9 +21,11 @@ def as_text(findings: Sequence[Finding], language: Language, secrets: Iterable[s
     phrases, hide = PHRASES[language], tuple(secrets)
     lines = []
     for finding in findings:
-        level = finding.level.value if language == "en" else LEVELS[finding.level.value]
-        check = finding.check if language == "en" else CHECKS[finding.check]
-        lines.append(f"{level:<8} {check}: {seen_of(finding, language, hide)}")
+        if language == "en":
+            begin = f"{finding.level.value:<8} {finding.check}: "
+        else:  # each of its characters is as wide as two
+            begin = f"{LEVELS[finding.level.value]:<6} {CHECKS[finding.check]}："
+        lines.append(begin + seen_of(finding, language, hide))
         if finding.text is not None:
             cause, cure = _cause_and_cure(finding, language)
             lines.append(f"{'':8} {finding.code}")

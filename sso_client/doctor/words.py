@@ -109,6 +109,10 @@ SEEN: dict[str, tuple[str, str]] = {
         "{count} stores in {answers} answers: {stores}",
         "{answers} 次应答中出现 {count} 个存储：{stores}",
     ),
+    "stores_of_hosts": (
+        "the centre's calls were answered by {theirs}, those from here by {ours}",
+        "应答认证中心的是 {theirs}，应答本机的是 {ours}",
+    ),
     "other_store": ("the site has {theirs}, these settings mean {ours}", "站点使用 {theirs}，而这些设置指向 {ours}"),
     "call_back_unasked": (
         "this provider can't be asked to call: sign out there once, and look for the call in the site's log",

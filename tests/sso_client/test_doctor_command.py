@@ -144,3 +144,8 @@ def test_every_code_of_the_doctor_is_on_its_pages() -> None:
         assert f"| `{code}` | {text.cause} | {text.fix} |" in english
         assert f"| `{code}` | {text.cause_zh} | {text.fix_zh} |" in chinese
     assert set(DOCTOR_TEXTS) & set(TEXTS) == set()
+    for page in (english, chinese):
+        rows = [line.split("|") for line in page.splitlines() if line.startswith("| ") and line.count("|") == 4]
+        named = {code for row in rows for code in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", row[-2])}
+        assert named - set(DOCTOR_TEXTS) - set(TEXTS) == set()
+        assert set(DOCTOR_TEXTS) <= named

@@ -27,6 +27,7 @@ def test_two_workers_with_a_store_each(shop: Shop) -> None:
     found = findings_of(shop.settings(base_url=url), url)
     assert troubles(found) == {"one store": ("problem", "store_not_shared")}
     assert ("count", 2) in found["one store"].facts
+    assert found["call back"].level == "ok"
 
 
 def test_two_workers_with_one_store(shop: Shop) -> None:
