@@ -1,0 +1,41 @@
+"""Pages in two languages say the same: each Chinese page has its English one, the same outline and code, and links."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.sources import ROOT
+from tests.house.test_readmes import split
+
+CHINESE = sorted((ROOT / "docs").glob("*.zh.md"))
+
+
+def english(page: Path) -> Path:
+    return page.with_name(page.name.removesuffix(".zh.md") + ".md")
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
+def test_a_chinese_page_has_the_outline_and_the_code_of_the_english_one(page: Path) -> None:
+    assert split(page.read_text(encoding="utf-8")) == split(english(page).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
+def test_both_link_to_each_other_near_the_top(page: Path) -> None:
+    for this, other in ((page, english(page)), (english(page), page)):
+        assert f"]({other.name})" in "".join(this.read_text(encoding="utf-8").splitlines(keepends=True)[:8])
+
+
+def test_every_page_of_the_sdk_is_in_both_languages() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("sdk*.md")} - {"sdk.md"}
+    assert [name for name in pages if not name.endswith(".zh.md") and name.replace(".md", ".zh.md") not in pages] == []
+
+
+def test_a_chinese_page_leads_to_chinese_pages_where_there_are_some() -> None:
+    lost = [
+        (page.name, target)
+        for page in CHINESE
+        for target in re.findall(r"\]\(([\w-]+)\.md[)#]", page.read_text(encoding="utf-8"))
+        if target != english(page).stem and (ROOT / "docs" / f"{target}.zh.md").exists()
+    ]
+    assert lost == []
