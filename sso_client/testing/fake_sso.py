@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 from sso_client.settings import Settings, load_settings
@@ -18,7 +18,7 @@ from sso_client.testing.endpoints import Call, authorize
 from sso_client.testing.listener import Listener
 from sso_client.testing.page import LogoutNotDone, Page, SignInFailed
 from sso_client.testing.provider import Provider
-from sso_client.testing.signing import new_ec_key
+from sso_client.testing.signing import KeyRing, new_ec_key
 from sso_client.testing.site import RunningSite, Site, site_of
 from sso_client.testing.tokens import Grant
 
@@ -45,7 +45,14 @@ class FakeSSO:
     `prefix` is where that site mounts the SDK's routes. `provider` is what answers: its fields may be changed.
     """
 
-    def __init__(self, store: Path, *, listener: Listener | None = None, base_url: str = "http://localhost") -> None:
+    def __init__(
+        self,
+        store: Path,
+        *,
+        listener: Listener | None = None,
+        keys: KeyRing | None = None,
+        base_url: str = "http://localhost",
+    ) -> None:
         self.base_url = base_url
         self.prefix = "/sso"
         self.provider = Provider(
@@ -53,7 +60,9 @@ class FakeSSO:
             epoch=f"res-{secrets.token_hex(8)}",
             report_s=60,
             listener=listener or Listener(),
+            keys=keys or KeyRing(),
         )
+        self.provider.keys.reset()
         self.provider.up()
         self._owns_listener = listener is None
         self._store = store
@@ -246,16 +255,28 @@ class FakeSSO:
         fault = provider.take_fault(path)
         if not self._reachable or isinstance(fault, int) or fault == "hang up":
             raise SignInFailed("the browser gets no page from the provider")
-        known = self._sids.get(client)
-        if known is not None and known not in provider.ended and provider.sessions[known].sub != sub:
-            self.end(known, reason="replaced")  # one live session per browser
-        session = provider.open_session(sub, claims, known if known not in provider.ended else None)
+        known = provider.sessions.get(self._sids.get(client, ""))
+        if known is not None and known.sid not in provider.ended and known.sub != sub:
+            self.end(known.sid, reason="replaced")  # one live session per browser
+        if known is not None and known.sid in provider.ended:
+            known = None
+        asked = dict(parse_qsl(query))
+        if known is not None and not self._asks_again(asked, known.auth_time):
+            claims = {"auth_time": known.auth_time} | claims
+        if "acr_values" in asked:  # the person does what the site demands, unless the test says otherwise
+            claims = {"acr": asked["acr_values"].split(" ")[0]} | claims
+        session = provider.open_session(sub, claims, None if known is None else known.sid)
         answer = authorize(provider, Call("GET", path, query, {}, b""), str(fault or ""), session)
         back = answer.headers.get("Location")
         if back is None:
             raise SignInFailed(f"the provider refuses the site's request:\n{answer.body.decode()}")
         self._sids[client], self._sites[session.sid] = session.sid, site
         return back
+
+    def _asks_again(self, asked: dict[str, str], auth_time: int) -> bool:
+        """True if the password is due although there is a session (OpenID Connect Core 1.0 section 3.1.2.1)."""
+        too_old = "max_age" in asked and self.provider.now_s() - auth_time > int(asked["max_age"])
+        return too_old or asked.get("prompt") in ("login", "select_account")
 
     def _is_taken(self, sid: str) -> bool:
         return any(ticket.used for ticket in list(self.provider.tickets.values()) if ticket.sid == sid)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from sso_client.testing.fake_sso import FakeSSO
     from sso_client.testing.listener import Listener
+    from sso_client.testing.signing import KeyRing
 
 _Client = TypeVar("_Client")
 
@@ -32,15 +33,25 @@ def fake_sso_listener() -> "Iterator[Listener]":
     listener.close()
 
 
+@pytest.fixture(scope="session")
+def fake_sso_keys() -> "KeyRing":
+    """One pair of keys for the whole run, for the same reason."""
+    from sso_client.testing.signing import KeyRing
+
+    return KeyRing()
+
+
 @pytest.fixture
-def fake_sso(fake_sso_listener: "Listener", tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> "Iterator[FakeSSO]":
+def fake_sso(
+    fake_sso_listener: "Listener", fake_sso_keys: "KeyRing", tmp_path: "Path", monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[FakeSSO]":
     """A sign-in service of this test's own; the environment names it, so make the site after asking for it."""
     from dataclasses import fields
 
     from sso_client.settings import Settings
     from sso_client.testing.fake_sso import FakeSSO
 
-    sso = FakeSSO(tmp_path / "sso.sqlite3", listener=fake_sso_listener)
+    sso = FakeSSO(tmp_path / "sso.sqlite3", listener=fake_sso_listener, keys=fake_sso_keys)
     for setting in fields(Settings):  # what the developer's shell holds must not decide a test
         name = f"SSO_{setting.name.upper()}"
         monkeypatch.delenv(name, raising=False)

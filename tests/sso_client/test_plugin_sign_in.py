@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from sso_client.testing import FakeSSO, SignInFailed
@@ -16,6 +17,11 @@ from tests.support.plugin_site import make_site
 @pytest.fixture
 def site(fake_sso: FakeSSO) -> Flask:
     return make_site()
+
+
+def forget_the_site(client: FlaskClient) -> None:
+    for cookie in list(client._cookies.values()):
+        client.delete_cookie(cookie.key)
 
 
 def test_signed_in_hands_back_the_client_with_somebody_in_it(site: Flask, signed_in) -> None:
@@ -51,17 +57,26 @@ def test_a_visit_goes_through_the_provider_and_back_to_the_page(site: Flask, fak
     assert fake_sso.calls("authorize") == 1, "who is signed in isn't sent away again"
 
 
+def test_a_step_up_asks_for_the_password_and_a_silent_round_trip_does_not(fake_sso: FakeSSO) -> None:
+    client, long_ago = make_site().test_client(), int(time.time()) - 3600
+    first = fake_sso.sign_in(client, auth_time=long_ago)
+    forget_the_site(client)
+    assert fake_sso.sign_in(client) == first
+    assert fake_sso.provider.sessions[first.sid].auth_time == long_ago, "the provider knew this browser"
+    assert fake_sso.visit(client, "/vault").text == "vault: gold"
+    assert fake_sso.provider.sessions[first.sid].auth_time > long_ago
+    assert fake_sso.live("alice") == [first.sid]
+
+
 def test_a_browser_has_one_session_and_another_person_replaces_it(site: Flask, fake_sso: FakeSSO) -> None:
     client = site.test_client()
     first = fake_sso.sign_in(client, "alice")
     assert fake_sso.sign_in(client, "alice") == first
     with pytest.raises(SignInFailed, match="alice is signed in with this client already"):
         fake_sso.sign_in(client, "bob")
-    for cookie in list(client._cookies.values()):
-        client.delete_cookie(cookie.key)
+    forget_the_site(client)
     assert fake_sso.sign_in(client, "alice") == first, "the provider knows this browser, the site doesn't"
-    for cookie in list(client._cookies.values()):
-        client.delete_cookie(cookie.key)
+    forget_the_site(client)
     fake_sso.sign_in(client, "bob")
     assert fake_sso.provider.ended == {first.sid: "replaced"}
     assert client.get("/").text == "Hi Bob"

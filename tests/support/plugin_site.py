@@ -20,6 +20,11 @@ def make_site(**options: object) -> Flask:
     def staff() -> str:
         return f"staff: {current_user.email}"
 
+    @app.get("/vault")
+    @sso.login_required(max_age=300, acr="gold")
+    def vault() -> str:
+        return f"vault: {current_user.acr}"
+
     @app.get("/open")
     def open_page() -> str:
         return f"open to {current_user.name or 'everybody'}"
