@@ -1,0 +1,217 @@
+"""Lockstep around any WSGI application, without a change in it: REMOTE_USER and friends, set by nobody but us.
+
+>>> application = SSOMiddleware(old_app, protect=["/"], public=["/healthz", "/static/"])   # doctest: +SKIP
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from posixpath import normpath
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from sso_client.blocking_client import SSOClient
+from sso_client.clock import Clock
+from sso_client.driving import drive
+from sso_client.errors import SSOError
+from sso_client.records import LocalSession
+from sso_client.routes import Routes
+from sso_client.settings import load_settings
+from sso_client.signed_token import MAX_TOKEN
+from sso_client.site import Demand, Site
+from sso_client.stores import LocalStore
+from sso_client.stores.opening import open_store
+from sso_client.user import User
+from sso_client.web import WebAnswer, WebRequest
+
+# What applications behind a sign-on proxy read. A header with "_" in its name arrives under the same key.
+_HEADERS = ("HTTP_REMOTE_USER", "HTTP_REMOTE_NAME", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_GROUPS")
+_FORGEABLE = (*_HEADERS, "REMOTE_USER", "AUTH_TYPE", "HTTP_X_REMOTE_USER", "HTTP_X_FORWARDED_USER", "sso", "sso.user")
+
+
+class SSOMiddleware:
+    """Single sign-on around a WSGI application.
+
+    `protect`: the paths whose visitors must be signed in, each with what lies below it; a mapping says what more they
+    need (`{"/": Demand(), "/admin": Demand(groups=("staff",))}`). `public`: exceptions; the longest path decides.
+    `remote_user` gives the application's own name of a person. Options are the fields of `sso_client.Settings`.
+    Without `store=` the local sessions lie in `folder`, which all workers of the host must share.
+
+    The application finds REMOTE_USER, `environ["sso.user"]` (a `User`, None if nobody), `environ["sso"]` (a `Visit`),
+    and the headers Remote-User, Remote-Name, Remote-Email, Remote-Groups.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        protect: Sequence[str] | Mapping[str, Demand] = ("/",),
+        public: Sequence[str] = (),
+        remote_user: Callable[[User], str] = lambda user: user.username,
+        prefix: str = "/sso",
+        folder: str | Path = "sso-data",
+        local_store: LocalStore | None = None,
+        clock: Clock | None = None,
+        debug: bool = False,
+        **options: Any,
+    ) -> None:
+        settings = load_settings(options)
+        rules: dict[str, Demand | None] = {}
+        rules |= protect if isinstance(protect, Mapping) else dict.fromkeys(protect, Demand())
+        rules |= dict.fromkeys(public, None)
+        if wrong := [path for path in rules if not path.startswith("/")]:
+            raise ValueError(f"protect and public are paths that begin with a slash, not {wrong}")
+        # The longest first: it decides.
+        self._rules = sorted(((path.rstrip("/"), rule) for path, rule in rules.items()), key=lambda r: -len(r[0]))
+        self._app = app
+        self._remote_user = remote_user
+        store = local_store or open_store(settings, Path(folder), clock)
+        self.client = SSOClient(settings, store, clock=clock, callback_path=f"/{prefix.strip('/')}/callback")
+        self._site = Site(self.client.core, prefix=prefix, is_debug=lambda: debug)
+        self._routes = Routes(self._site)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """One request: one of our routes, a refusal, or the application with its visitor's name."""
+        environ = {name: value for name, value in environ.items() if name not in _FORGEABLE}
+        request = _read(environ)
+        try:
+            inside = request.path.removeprefix(self._site.prefix + "/")
+            if inside != request.path and inside in self._routes.by_name:
+                return _send(drive(self._routes.answer(inside, _with_body(request, environ))), start_response)
+            demands = self._demands(request.path)
+            if not demands:
+                return self._app(self._named(environ, request, self._public_session(request)), start_response)
+            session = drive(self._site.session(request))
+            for demand in demands:
+                refusal = drive(self._site.refusal(request, session, demand))
+                if refusal is not None:
+                    return _send(refusal, start_response)
+        except SSOError as error:
+            return _send(self._site.show_error(request, error), start_response)
+        return self._app(self._named(environ, request, session), _private(start_response))
+
+    def _demands(self, path: str) -> list[Demand]:
+        """What a path demands; nothing for a public one.
+
+        The application may read `/static/../admin` or `//admin` as another path than the one that was asked for: what
+        either of them demands holds.
+        """
+        plain = normpath(re.sub(r"[/\\]+", "/", path))
+        found = (self._rule(each) for each in dict.fromkeys((path, plain)))
+        return [rule for rule in found if rule is not None]
+
+    def _rule(self, path: str) -> Demand | None:
+        for prefix, rule in self._rules:
+            if path == prefix or path.startswith(prefix + "/"):
+                return rule
+        return None
+
+    def _public_session(self, request: WebRequest) -> LocalSession | None:
+        """Whoever is signed in is named on public pages as well; those do without when nobody can tell."""
+        try:
+            return drive(self._site.session(request)) if self._site.cookie(request) else None
+        except SSOError:
+            return None
+
+    def _named(self, environ: WSGIEnvironment, request: WebRequest, session: LocalSession | None) -> WSGIEnvironment:
+        user = None if session is None else session.user
+        environ |= {"sso.user": user, "sso": Visit(self._site, self.client, request, session)}
+        if user is not None:
+            environ |= {"REMOTE_USER": _text(self._remote_user(user)), "AUTH_TYPE": "sso"}
+            told = (self._remote_user(user), user.name, user.email or "", ",".join(user.groups))
+            environ |= {name: _text(value) for name, value in zip(_HEADERS, told, strict=True)}
+        return environ
+
+
+class Visit:
+    """One request, for an application that knows of us: `environ["sso"]`."""
+
+    def __init__(self, site: Site, client: SSOClient, request: WebRequest, session: LocalSession | None) -> None:
+        self._site = site
+        self._client = client
+        self._request = request
+        self.session = session
+
+    def login_url(self, next_page: str | None = None) -> str:
+        """Where a link "sign in" leads; back to `next_page`, by default to the current page."""
+        return self._site.login_url(self._request, next_page)
+
+    def logout_url(self) -> str:
+        """Where a form "sign out" posts to. Put `logout_fields()` in the form."""
+        return self._site.route_url(self._request, "logout")
+
+    def logout_fields(self) -> dict[str, str]:
+        """The hidden fields of that form: the proof that this site made it."""
+        return self._site.logout_fields(self._request)
+
+    def still_signed_in(self) -> bool:
+        """For streams: whether this person may still be served. Asking is no activity."""
+        return self._client.still_signed_in(self._site.cookie(self._request))
+
+
+def _read(environ: WSGIEnvironment) -> WebRequest:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    # PEP 3333: paths are bytes in disguise.
+    path, root = (_decoded(environ.get(name, "")) for name in ("PATH_INFO", "SCRIPT_NAME"))
+    host = headers.get("host") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    return WebRequest(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ["wsgi.url_scheme"],
+        host=host,
+        path=path or "/",
+        root_path=root.rstrip("/"),
+        query_string=environ.get("QUERY_STRING", "").encode("latin-1"),
+        headers=headers,
+        cookies=_cookies(headers.get("cookie", "")),
+        remote_addr=environ.get("REMOTE_ADDR", ""),
+    )
+
+
+def _with_body(request: WebRequest, environ: WSGIEnvironment) -> WebRequest:
+    """Our own routes take forms of at most one token's size."""
+    if request.method != "POST":
+        return request
+    length = environ.get("CONTENT_LENGTH") or "0"
+    wanted = min(int(length), MAX_TOKEN + 1) if length.isdecimal() else 0
+    return replace(request, body=environ["wsgi.input"].read(wanted))
+
+
+def _cookies(header: str) -> dict[str, str]:
+    """Ours need no decoding, and a neighbour's strange cookie must not hide them. Of one name the first counts."""
+    found: dict[str, str] = {}
+    for item in header.split(";"):
+        name, _, value = item.strip().partition("=")
+        found.setdefault(name, value)
+    return found
+
+
+def _decoded(text: str) -> str:
+    return text.encode("latin-1").decode("utf-8", "replace")
+
+
+def _text(value: str) -> str:
+    """A value as an environ holds it, and in one line whatever the centre said."""
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", value).encode("utf-8", "replace").decode("latin-1")
+
+
+def _send(answer: WebAnswer, start_response: StartResponse) -> list[bytes]:
+    body = answer.body.encode()
+    headers = [*answer.headers.items(), ("Content-Length", str(len(body)))]
+    headers += [("Set-Cookie", cookie.header()) for cookie in answer.cookies]
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
+    return [body]
+
+
+def _private(start_response: StartResponse) -> StartResponse:
+    """A guarded page belongs to one person: after signing out, neither a cache nor the back button shows it."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if not any(name.lower() == "cache-control" for name, _ in headers):
+            headers = [*headers, ("Cache-Control", "no-store")]
+        return start_response(status, [*headers, ("Vary", "Cookie")], exc_info)
+
+    return start
