@@ -67,8 +67,7 @@ def look_at_me(calls: Calls, site: RunningSite) -> Finding:
     if 300 <= answer.status < 400:
         return problem("who is it", "routes_guarded", "redirects", url=url, to=_short(_location(answer)))
     if answer.status != 200 or not isinstance(answer.json().get("signed_in"), bool):
-        code = "routes_missing" if answer.status == 404 else "routes_guarded"
-        return problem("who is it", code, "status", url=url, status=answer.status)
+        return problem("who is it", _code_of(answer), "status", url=url, status=answer.status)
     kept = ", ".join(answer.values("Cache-Control"))
     if "no-store" not in kept.lower():
         return problem("who is it", "answer_cached", "cache_control", url=url, value=kept or "-")
@@ -76,16 +75,21 @@ def look_at_me(calls: Calls, site: RunningSite) -> Finding:
 
 
 def _of_no_redirect(answer: Answer, url: str) -> Finding:
-    said = answer.json().get("error")
-    if said == "cookie_insecure" and url.startswith("https:"):
+    code = _code_of(answer)
+    if code == "proxy_headers_missing" or (code == "cookie_insecure" and url.startswith("https:")):
         # The site refuses plain http, and yet it was asked over https: whatever ends TLS doesn't tell it.
         return problem("site", "proxy_headers_missing", "thinks_http", url=url)
-    if isinstance(said, str) and said in TEXTS:
-        return problem("site", said, "status", url=url, status=answer.status)
-    if answer.status == 404:
-        return problem("site", "routes_missing", "status", url=url, status=answer.status)
-    code = "site_unreachable" if answer.status >= 500 else "routes_guarded"
     return problem("site", code, "status", url=url, status=answer.status)
+
+
+def _code_of(answer: Answer) -> str:
+    """What the SDK itself said, if it was the SDK that answered."""
+    said = answer.json().get("error")
+    if isinstance(said, str) and said in TEXTS:
+        return said
+    if answer.status == 404:
+        return "routes_missing"
+    return "site_unreachable" if answer.status >= 500 else "routes_guarded"
 
 
 def _of_target(location: str, client_id: str, settings: Settings, provider: Provider | None) -> Finding:

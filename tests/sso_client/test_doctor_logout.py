@@ -37,6 +37,15 @@ def test_two_workers_with_one_store(shop: Shop) -> None:
     assert troubles(findings_of(shop.settings(base_url=url, store=shop.store), url)) == {}
 
 
+def test_two_hosts_with_one_redis(shop: Shop, empty_redis_url: str) -> None:
+    ports = [int(shop.run(shop.app(store=empty_redis_url)).rpartition(":")[2]) for _ in range(2)]
+    url = f"http://127.0.0.1:{shop.forward(*ports)}"
+    shop.centre.register(url)
+    found = findings_of(shop.settings(base_url=url, store=empty_redis_url), url)
+    assert troubles(found) == {"redis disk": ("warning", "store_volatile")}
+    assert found["one store"].level == "ok"
+
+
 def test_the_centre_calls_another_host_than_the_one_that_is_looked_at(shop: Shop) -> None:
     here, there = shop.run(shop.app()), shop.run(shop.app(store=f"sqlite:///{shop.directory}/there.sqlite3"))
     shop.centre.register(here, backchannel_logout_uri=f"{there}/sso/backchannel-logout")

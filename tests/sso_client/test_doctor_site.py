@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, redirect, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sso_client.flask import SSO
 from tests.support.certificates import Authority, make_authority
@@ -162,6 +163,26 @@ def test_a_site_that_refuses_plain_http_behind_such_a_proxy(shop: Shop, authorit
     port = shop.forward(int(shop.run(elsewhere).rpartition(":")[2]), tls=authority.context("127.0.0.1"))  # type: ignore[arg-type]
     found = findings_of(shop.settings(ca_file=authority.ca_file), f"https://127.0.0.1:{port}")
     assert found["site"].code == "proxy_headers_missing"
+
+
+@pytest.mark.parametrize(("trusted", "codes"), [(True, set()), (False, {"proxy_headers_missing"})])
+def test_a_proxy_that_says_https_is_believed_if_the_framework_trusts_it(
+    shop: Shop, authority: Authority, trusted: bool, codes: set[str]
+) -> None:
+    app = shop.app()
+    if trusted:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1)  # type: ignore[method-assign]
+
+    def proxied(environ: dict[str, Any], start: Any) -> Any:
+        return app(environ | {"HTTP_X_FORWARDED_PROTO": "https"}, start)
+
+    inner = shop.run(proxied)  # type: ignore[arg-type]
+    url = f"https://127.0.0.1:{shop.forward(int(inner.rpartition(':')[2]), tls=authority.context('127.0.0.1'))}"
+    shop.centre.register(url, backchannel_logout_uri=f"{inner}/sso/backchannel-logout")
+    found = findings_of(shop.settings(ca_file=authority.ca_file, store=shop.store), url)
+    assert {code for _, code in troubles(found).values()} == codes
+    if trusted:
+        assert found["cookie"].seen == "cookie_good"
 
 
 def test_a_certificate_that_the_doctor_does_not_trust(shop: Shop, authority: Authority) -> None:
