@@ -4,13 +4,14 @@ The mounted routes are `routes`; an adapter translates requests and answers and 
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from sso_client import pages
 from sso_client.addresses import MAX_NEXT, is_loopback, origin_of, safe_next
+from sso_client.bearer import Bearer
 from sso_client.client import AsyncSSOClient
 from sso_client.cookies import CookieNames, cookie_names
 from sso_client.errors import LeaseExpired, SSOError
@@ -144,6 +145,20 @@ class Site:
             return self.page(pages.sign_in_page(self.language(request), login_url), 401)
         return redirect(self.login_url(request, await self.fitting_next(request, request.page), demand))
 
+    async def bearer(self, request: WebRequest, scope: str | Sequence[str] = (), groups: Sequence[str] = ()) -> Bearer:
+        """Who calls an API, by the access token in the Authorization header. Nobody is ever sent to a page.
+
+        Raises SSOError `bearer_...`, `group_required`, LeaseExpired; `show_error` makes the answer of each.
+        """
+        found = await self.client.read_bearer(request.headers.get("authorization"), scope=scope)
+        if groups and not any(found.user.has_group(group) for group in groups):
+            raise SSOError("group_required", f"one of {list(groups)}")
+        return found
+
+    async def access_token(self, request: WebRequest, min_life_s: float = 30) -> str:
+        """A valid access token of the person at this request. Raises what `AsyncSSOClient.access_token` raises."""
+        return await self.client.access_token(self.cookie(request), min_life_s=min_life_s)
+
     async def fitting_next(self, request: WebRequest, page: str) -> str:
         """A page of ours as it fits into a cookie and a request line: a longer one is kept in the store meanwhile."""
         if len(page) <= MAX_NEXT or safe_next(page, MAX_PAGE) != page:
@@ -173,6 +188,10 @@ class Site:
     def show_error(self, request: WebRequest, error: SSOError) -> WebAnswer:
         """A page, or JSON for programs: the stable code and the cause; the fix only where developers look."""
         log.log(40 if error.status >= 500 else 30, "%s %s: %s", request.method, request.path, error)
+        if error.code.startswith("bearer_"):  # RFC 6750 section 3: for programs, whatever they say they accept
+            answer = self.json({"error": error.code, "error_description": error.cause}, error.status)
+            challenge = self.client.challenge(error)
+            return answer if challenge is None else answer.with_headers(WWW_Authenticate=challenge)
         if self.wants_json(request) or request.path == f"{self.prefix}/me":
             answer = self.json({"error": error.code, "error_description": error.cause}, error.status)
         else:
