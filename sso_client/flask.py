@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, Response, after_this_request, current_app, r
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
+from sso_client.bearer import Bearer
 from sso_client.blocking_client import SSOClient
 from sso_client.clock import Clock
 from sso_client.driving import drive
@@ -31,6 +32,7 @@ from sso_client.web import WebAnswer, WebRequest
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _EXTENSION = "sso_client"
+_BEARER = "sso_client.bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,38 @@ class SSO:
 
         return decorate if view is None else decorate(view)
 
+    def bearer_required(
+        self, *, scope: str | Sequence[str] = (), groups: Sequence[str] = ()
+    ) -> Callable[[_View], _View]:
+        """Guard an API: `@sso.bearer_required(scope="profile")`. 401 or 403 with WWW-Authenticate, never a redirect.
+
+        The caller shows an access token in the Authorization header (RFC 6750 section 2.1); inside the view
+        `current_user` is its person, `sso.bearer` the token itself. `scope`: all of them; `groups`: any one of them.
+        """
+
+        def decorate(guarded: _View) -> _View:
+            @wraps(guarded)
+            def guard(*args: Any, **kwargs: Any) -> Any:
+                request.environ[_BEARER] = drive(_mounted().site.bearer(_read_request(), scope, groups))
+                after_this_request(_private)
+                return current_app.ensure_sync(guarded)(*args, **kwargs)
+
+            return cast(_View, guard)
+
+        return decorate
+
+    @property
+    def bearer(self) -> Bearer | None:
+        """Whose access token this request carries, inside a view under `bearer_required`."""
+        return cast(Bearer | None, request.environ.get(_BEARER))
+
+    def access_token(self, *, min_life_s: float = 30) -> str:
+        """A valid access token of the signed-in person, for calls to APIs; renewed when it is due, by one worker.
+
+        Raises SSOError `login_required`, `session_ended`, `tokens_missing` and others; unhandled they become pages.
+        """
+        return drive(_mounted().site.access_token(_read_request(), min_life_s))
+
     def on_login(self, hook: OnLogin) -> OnLogin:
         """Decorator: `hook(user)` maps a person who has just signed in to the site's own user, or creates one.
 
@@ -154,6 +188,8 @@ class SSO:
     @property
     def user(self) -> User | AnonymousUser:
         """Who makes this request. Raises LeaseExpired (a 503 page) when nobody can confirm a session that exists."""
+        if self.bearer is not None:
+            return self.bearer.user
         session = self.session
         return AnonymousUser() if session is None else session.user
 
