@@ -88,7 +88,9 @@ def introspection(provider: "Provider", text: str) -> dict[str, Any]:
     token = provider.find_access(text)
     if token is None:
         return {"active": False}
-    return _facts(provider, token) | _groups(provider, token.grant) | {"active": True, "token_type": "Bearer"}
+    username = claims_of(provider, token.grant).get("preferred_username", token.grant.sub)
+    said = {"active": True, "token_type": "Bearer", "username": username, "auth_time": token.grant.auth_time}
+    return _facts(provider, token) | _groups(provider, token.grant) | said
 
 
 def claims_of(provider: "Provider", grant: Grant) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class FakeSSO:
         """
         site, wanted = site_of(client), urlsplit(path).path
         own = _OWN_HOSTS | {urlsplit(self.base_url).netloc}
-        told = {"preferred_username": sub, "name": sub.capitalize(), "groups": list(groups)} | claims
+        told = _person(sub) | {"groups": list(groups)} | claims
         answer = site.open(path)
         for _ in range(_MAX_HOPS):
             goal = urlsplit(answer.location or "")
@@ -141,7 +141,7 @@ class FakeSSO:
 
     def access_token(self, sub: str = "alice", *, scope: str = "openid groups", **claims: Any) -> str:
         """A token for an API under test, as another site would bring it; it ends with `sign_out(sub)`."""
-        session = self.provider.open_session(sub, claims)
+        session = self.provider.open_session(sub, _person(sub) | claims)
         return self.provider.new_access_token(Grant(session.sid, sub, scope, session.auth_time))
 
     def live(self, sub: str = "alice") -> list[str]:
@@ -294,3 +294,8 @@ class FakeSSO:
 
     def _call(self, site: Site, token: str) -> Page:
         return site.call(f"{self.prefix}/backchannel-logout", urlencode({"logout_token": token}).encode())
+
+
+def _person(sub: str) -> dict[str, Any]:
+    """What everybody is called unless the test says otherwise."""
+    return {"preferred_username": sub, "name": sub.capitalize()}
