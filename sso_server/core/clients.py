@@ -1,6 +1,7 @@
 """Registered clients (people call them sites): the record, the rules of registration, and the cached directory.
 
-The directory keeps all clients in the process and reads the store's generation at most once a second.
+The directory keeps all clients in the process and reads the store's generation at most once a second, and for a client
+it doesn't know.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ def site_client(client_id: str, name: str, base_url: str, created_at: int, *, lo
 
 
 class ClientDirectory:
-    """All clients, cached in the process; a change anywhere is seen within a second. Thread-safe."""
+    """All clients, cached in the process; a change anywhere is seen within a second, a new one at once. Thread-safe."""
 
     def __init__(self, store: ClientStore, clock: Clock) -> None:
         self._store = store
@@ -188,16 +189,14 @@ class ClientDirectory:
         self._checked_at = -SECOND
 
     def find(self, client_id: str) -> Client | None:
-        """The client, or None."""
-        return self._current().get(client_id)
+        """The client, or None: whoever isn't in the cache is looked for in the store.
 
-    def find_surely(self, client_id: str) -> Client | None:
-        """As `find`, but who isn't in the cache is looked for in the store: for those who take None for "removed" and
-        act on it for good. A site may have been registered a moment ago, by another process.
+        Else a site that was registered a moment ago, by another process, would be refused by some workers and not by
+        others, and the delivery would take it for removed, which is final.
         """
-        if (found := self.find(client_id)) is None:
+        if (found := self._current().get(client_id)) is None:
             self._checked_at = -SECOND
-            found = self.find(client_id)
+            found = self._current().get(client_id)
         return found
 
     def all(self) -> list[Client]:

@@ -219,7 +219,7 @@ class Worker:
 
     def _place(self, row: Notification, now: int) -> None:
         """Decide what becomes of a claimed row."""
-        settled = _settled_unsent(row, self._clients.find_surely(row.client_id), now)
+        settled = _settled_unsent(row, self._clients.find(row.client_id), now)
         if settled is not None:
             self._clerk.put(settled)
         elif not self._lanes.add(row, now):
@@ -249,7 +249,7 @@ class Worker:
         """The client to be told now; None when waiting in the lane has settled the matter otherwise."""
         now = self._clock.now()
         try:
-            client = self._clients.find_surely(row.client_id)
+            client = self._clients.find(row.client_id)
         except Unavailable:
             client = None
         else:

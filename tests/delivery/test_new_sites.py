@@ -1,4 +1,4 @@
-"""The worker remembers the sites for a second. One that was registered within that second is no removed one."""
+"""The worker remembers the sites for a second. One that was registered within that second is not a removed one."""
 
 from tests.support.deliveries import Deliveries, sinks
 

@@ -42,17 +42,12 @@ def authlib_site(centre: Centre, alg: str) -> Iterator[tuple[str, RelyingParty, 
         yield base, party, told
 
 
-def arrive(browser: Browser, base: str) -> None:
-    """The workers look for new clients once a second."""
-    wait_until(lambda: browser.open(f"{base}/sign-in").page.ok, why="the centre to know the client")
-
-
 @pytest.mark.parametrize("alg", ["RS256", "ES256"])
 def test_authlib_signs_in_and_out_and_hears_the_logout(centre: Centre, alg: str) -> None:
     shown = f"Alice Liddell {centre.username}@example.com"
     with authlib_site(centre, alg) as (base, _, told):
         browser = Browser()
-        arrive(browser, base)
+        browser.open(f"{base}/sign-in")
         browser.sign_in(centre.username, PASSWORD)
         assert (browser.url, browser.text) == (f"{base}/", shown)
 
@@ -70,7 +65,7 @@ def test_authlib_signs_in_and_out_and_hears_the_logout(centre: Centre, alg: str)
 def test_authlib_hears_of_a_sign_out_at_the_centre(centre: Centre) -> None:
     with authlib_site(centre, "RS256") as (base, party, told):
         browser = Browser()
-        arrive(browser, base)
+        browser.open(f"{base}/sign-in")
         browser.sign_in(centre.username, PASSWORD)
         browser.open(f"{party.issuer}/sign-out").submit("/sign-out")
         wait_until(lambda: told, why="the site to be told")

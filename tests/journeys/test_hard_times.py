@@ -44,7 +44,6 @@ def twenty_sites(centre: Centre, hanging: int) -> Iterator[tuple[Browser, list[R
             )
             centre.add_client(client, secret)
             parties.append(RelyingParty(centre.issuer, client.client_id, secret, redirect_uri))
-        time.sleep(1.1)  # the workers look for new clients once a second
         browser = Browser()
         browser.open(centre.issuer + "/sign-in").sign_in(centre.username, PASSWORD)
         for party in parties:

@@ -53,7 +53,7 @@ class Asker(RelyingParty):
 
 def an_asker(centre: Centre) -> Asker:
     asker = Asker(centre, f"shop-{secrets.token_hex(3)}")
-    time.sleep(1.1)  # the workers look for new clients once a second
+    time.sleep(1.1)  # a change at a client is seen within a second
     return asker
 
 

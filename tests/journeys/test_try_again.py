@@ -6,7 +6,6 @@ By itself the ledger would try a 404 again only after a minute.
 from __future__ import annotations
 
 import contextlib
-import time
 
 from sso_server.core.clients import Client
 from tests.support.browser import Browser
@@ -37,7 +36,6 @@ def test_a_mended_site_hears_at_once_when_somebody_presses_the_button(centre: Ce
         parties = [add_site(centre, name, sink) for name, sink in sinks.items()]
         browser = Browser()
         browser.open(centre.issuer + "/sign-in").sign_in(centre.username, PASSWORD)
-        time.sleep(1.1)  # the workers look for new clients once a second
         for party in parties:
             party.sign_in_silently(browser)
         browser.open(centre.issuer + "/sign-out").submit("/sign-out", scope="here")

@@ -205,7 +205,6 @@ class Site:
         logout_base = f"http://127.0.0.1:{self.port if self.reachable else free_port()}"
         client = site_client(self.client_id, self.client_id.title(), self.base_url, 1, logout_base=logout_base)
         self.centre.add_client(replace(client, lease_s=self.lease_s, grace_s=self.grace_s), self.secret)
-        self._registered = time.monotonic()
         directory = self.centre.directory / self.client_id
         directory.mkdir()
         self.log = directory / "site.log"
@@ -224,9 +223,7 @@ class Site:
         self.process = Process(argv, {**clean_env(), **env}, self.log)
 
     def start(self) -> Site:
-        """Start it and wait until it answers, and until each worker of the centre knows it."""
+        """Start it and wait until it answers."""
         self.process.start()
         wait_until(lambda: requests.get(f"http://127.0.0.1:{self.port}/sso/me", timeout=2), why="the site to answer")
-        # They look for new clients once a second; from outside nobody can see which of them has looked.
-        time.sleep(max(0.0, self._registered + 1.1 - time.monotonic()))
         return self

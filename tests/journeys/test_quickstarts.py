@@ -1,0 +1,106 @@
+"""The quickstarts' own blocks, written to files and run by the command that the page names, against a real centre.
+
+Then the page's own tests, as a reader would run them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from sso_server.cli import main
+from tests.house.sources import ROOT
+from tests.support.browser import Browser
+from tests.support.centre import Centre, Process, clean_env, wait_until
+from tests.support.doc_pages import commands, write_files
+from tests.support.ports import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)]
+
+QUICKSTARTS = ["flask"]
+
+
+class Reader:
+    """Somebody who does what the page says, under names that no other reader has."""
+
+    def __init__(self, centre: Centre, framework: str, directory: Path) -> None:
+        self.centre, self.framework, self.directory = centre, framework, directory
+        self.page = f"sdk-{framework}.md"
+        self.username, self.client_id, port = f"alice-{framework}", f"shop-{framework}", free_port()
+        self.home = f"http://127.0.0.1:{port}"
+        at_the_centre, _install, *others = (block.replace("5000", str(port)) for block in commands(self.page))
+        for name, own in (("alice", self.username), ("shop", self.client_id)):
+            at_the_centre = at_the_centre.replace(f" {name} ", f" {own} ")
+        write_files(self.page, directory)
+        printed = "".join(self._at_the_centre(line) for line in at_the_centre.splitlines())
+        exports = dict(re.findall(r"^export (SSO_\w+)=(\S+)$", printed, re.MULTILINE))
+        assert set(exports) == {"SSO_ISSUER", "SSO_CLIENT_ID", "SSO_CLIENT_SECRET"}
+        env = {**clean_env(), **exports, "PYTHONPATH": str(ROOT)}
+        *before, run = [line for block in others for line in block.splitlines() if not line.startswith("export")]
+        for line in before:
+            subprocess.run(self._argv(line), cwd=directory, env=env, check=True, capture_output=True, timeout=60)
+        script = f"cd {shlex.quote(str(directory))} && exec {shlex.join(self._argv(run))}"
+        self.site = Process(["/bin/sh", "-c", script], env, directory / "site.log")
+
+    def _at_the_centre(self, line: str) -> str:
+        said, _, command = line.rpartition("|")
+        word = shlex.split(said)[1] if said else ""
+        done = CliRunner().invoke(main, shlex.split(command)[1:], input=word + "\n", env=self.centre.env)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    @staticmethod
+    def _argv(line: str) -> list[str]:
+        """The page's command, with the programs of this environment."""
+        program, *rest = shlex.split(line)
+        return [sys.executable, *rest] if program == "python" else [sys.executable, "-m", program, *rest]
+
+
+@pytest.fixture(params=QUICKSTARTS)
+def reader(request: pytest.FixtureRequest, running_centre: Centre, tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader(running_centre, request.param, tmp_path)
+    reader.site.start()
+
+    def answers() -> bool:
+        assert reader.site.popen is not None
+        assert reader.site.popen.poll() is None, reader.site.log.read_text()
+        return requests.get(f"{reader.home}/sso/me", timeout=2).ok
+
+    try:
+        wait_until(answers, why="the site to answer")
+        yield reader
+    finally:
+        reader.site.stop()
+
+
+def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader) -> None:
+    browser = Browser()
+    browser.open(f"{reader.home}/orders").sign_in(reader.username, "a good long password")
+    assert browser.text == "Orders of Alice"
+    assert browser.open(f"{reader.home}/staff").text == "For staff only"
+    assert browser.open(f"{reader.home}/account/address").text == "Your address", "the password was typed just now"
+    nobody = requests.get(f"{reader.home}/api/orders", timeout=10)
+    assert (nobody.status_code, nobody.headers["WWW-Authenticate"].partition(" ")[0]) == (401, "Bearer")
+
+    browser.open(f"{reader.home}/").submit("/sso/logout")
+    assert browser.url.startswith(reader.centre.issuer)
+    browser.open(f"{reader.home}/orders").sign_in(reader.username, "a good long password")
+    assert browser.text == "Orders of Alice", "the session at the centre was over, and the page came after the password"
+
+    browser.open(reader.centre.issuer + "/sign-out").submit("/sign-out")
+    wait_until(lambda: "Orders of" not in browser.open(f"{reader.home}/orders").text, why="the site to ask again")
+
+    own_tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_shop.py"]
+    env = {**clean_env(), "PYTHONPATH": f"{reader.directory}{os.pathsep}{ROOT}"}
+    where = {"cwd": reader.directory, "env": env}
+    done = subprocess.run(own_tests, **where, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
