@@ -5,6 +5,9 @@ fails there when CI=true, because a skip nobody looks at is a test nobody runs.
 """
 
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import pytest
 
 from tests.support.services import SERVICES, running_redis
 
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 4 << 30
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -25,6 +30,23 @@ def pytest_configure() -> None:
     os.environ["TZ"] = "UTC"
     # A proxy of the network must not see calls to this machine.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,.localhost"
+    if "TMPDIR" not in os.environ and has_memory_for_files():
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # it remembers what it found first
+
+
+def has_memory_for_files() -> bool:
+    """Whether the tests' directories may live in memory. Every commit waits for the disk, and most of the tests' time
+    would be that wait; that the stores ask for it is a test of its own (tests/stores/sql/test_engine.py).
+    """
+    try:
+        if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or not os.access(MEMORY, os.W_OK):
+            return False
+        free = shutil.disk_usage(MEMORY).free
+        available = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return False
+    return bool(available) and min(free, int(available[1]) * 1024) > MEMORY_NEEDED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
