@@ -16,9 +16,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
-from sqlalchemy import false as sa_false
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
@@ -130,7 +130,7 @@ notifications = Table(
     _ms("final_at", optional=True),
     Column("last_status", Integer),
     _text("last_error"),
-    Column("bulk", Boolean, nullable=False, server_default=sa_false()),
+    Column("bulk", Boolean, nullable=False, server_default=false()),
     Column("registered_at", BigInteger, nullable=False, server_default="0"),
     Column("sends", Integer, nullable=False, server_default="0"),
     # Two columns that only the indexes need: when a worker may take the row (the next attempt, or the end of a claim),
@@ -208,11 +208,10 @@ tokens = Table(
     _ms("expires_at"),
     _ms("spent_at", optional=True),
     Column("audience", Text, nullable=False, server_default="[]"),
-    # Of JWT access tokens alone: what names them to APIs, until when these must refuse one that was revoked, and
-    # whether it carries the session's `sid` and dies with it.
+    # Of JWTs: their name, until when a revoked one must be refused, whether it carries the `sid` and dies with it.
     Column("jti", KEY, nullable=False, server_default=""),
     Column("deny_until", BigInteger, nullable=False, server_default="0"),
-    Column("bound", Boolean, nullable=False, server_default=sa_false()),
+    Column("bound", Boolean, nullable=False, server_default=false()),
     Index("ix_tokens_expires_at", "expires_at"),
     _partial("ix_tokens_grant_id", "grant_id", where="jti <> ''"),
 )
@@ -292,8 +291,7 @@ restorations = Table(
     UniqueConstraint("restoration_id"),
 )
 
-# After the store went back in time: for whose APIs any session may have JWT access tokens that it doesn't know of, and
-# until when these may take them.
+# After the store went back in time: for whose APIs any session may have JWT access tokens, and until when they live.
 forgotten = Table("forgotten", metadata, _key("client_id", primary=True), _ms("until"))
 
 clients = Table(
