@@ -1,57 +1,18 @@
-"""The local store: shared by processes, private, never half a step, and an ended session stays ended."""
+"""What is SQLite's own about the local store; what every engine must do is in `stores/`."""
 
-import multiprocessing
 import os
 import resource
 import signal
 import sqlite3
 import stat
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sso_client import LocalSession, LocalStore, SSOError, open_sqlite_store
-from sso_client.records import Event
+from sso_client import SSOError, open_sqlite_store
 from tests.support.sdk import a_session, new_sid
 
 NAMES = {"issuer": "https://sso.example.com", "client_id": "shop"}
-
-
-def open_in_other_process(path: str, ends: list[str], answers) -> None:
-    store = open_sqlite_store(path, **NAMES)
-    for sid in ends:
-        store.inbox.end_by_sid(sid, f"jti {sid}", 2000)
-    answers.put(store.store_id)
-    store.close()
-
-
-def test_two_processes_share_the_store(tmp_path: Path) -> None:
-    path = tmp_path / "sso.sqlite3"
-    store = open_sqlite_store(path, **NAMES)
-    sessions = [a_session(cookie_hash=f"hash{number}") for number in range(4)]
-    for session in sessions:
-        assert store.sessions.open(session, None)
-    spawn = multiprocessing.get_context("spawn")
-    answers = spawn.Queue()
-    workers = [
-        spawn.Process(target=open_in_other_process, args=(str(path), [session.sid], answers))
-        for session in sessions[:2]
-    ]
-    for worker in workers:
-        worker.start()
-    assert {answers.get(timeout=60) for _ in workers} == {store.store_id}
-    for worker in workers:
-        worker.join(60)
-    assert [store.sessions.find(session.cookie_hash, 3000)[0] is None for session in sessions] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    store.close()
-    answers.close()
 
 
 def test_a_forked_worker_does_not_use_its_parents_connection(tmp_path: Path) -> None:
@@ -71,27 +32,6 @@ def test_a_forked_worker_does_not_use_its_parents_connection(tmp_path: Path) -> 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.sessions.find(session.cookie_hash, 3000)[0] is None
     store.close()
-
-
-def test_workers_that_start_together_agree_on_one_store_id(tmp_path: Path) -> None:
-    found: list[str] = []
-    ready = threading.Barrier(8)
-
-    def start() -> None:
-        ready.wait()
-        store = open_sqlite_store(tmp_path / "sso.sqlite3", **NAMES)
-        found.append(store.store_id)
-        store.close()
-
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert len(set(found)) == 1
-    assert found[0].startswith("st-")
-    assert len(found[0]) == 35
 
 
 def test_the_file_is_its_owners_only(tmp_path: Path) -> None:
@@ -206,55 +146,3 @@ def test_a_full_disk_is_an_error_and_half_of_nothing(tmp_path: Path) -> None:
     assert store.sessions.find(session.cookie_hash, 3000)[0] is not None
     assert store.inbox.end_by_sid(session.sid, "jti", 2000).sessions == (session,)
     store.close()
-
-
-def test_a_request_in_flight_never_brings_an_ended_session_back(store: LocalStore) -> None:
-    for number in range(60):
-        session = a_session(cookie_hash=f"hash{number}")
-        store.sessions.open(session, None)
-        in_flight, _ = store.sessions.find(session.cookie_hash, 2000)
-        ready = threading.Barrier(3)
-
-        def serve(session: LocalSession = in_flight, ready: threading.Barrier = ready) -> None:
-            ready.wait()
-            store.sessions.mark_served(session, 3000)
-
-        def reopen(session: LocalSession = session, ready: threading.Barrier = ready) -> None:
-            ready.wait()
-            store.sessions.open(replace(session, cookie_hash=session.cookie_hash + "'"), session.cookie_hash)
-
-        threads = [threading.Thread(target=serve), threading.Thread(target=reopen)]
-        for thread in threads:
-            thread.start()
-        ready.wait()
-        store.inbox.end_by_sid(session.sid, f"jti{number}", 2500)
-        for thread in threads:
-            thread.join()
-        assert store.sessions.mark_served(in_flight, 3500) is False
-        assert store.sessions.find(session.cookie_hash, 4000)[0] is None
-        assert store.sessions.find(session.cookie_hash + "'", 4000)[0] is None
-
-
-def test_activity_is_noted_only_while_row_and_generation_stand(store: LocalStore) -> None:
-    session = a_session()
-    store.sessions.open(session, None)
-    assert store.sessions.mark_served(session, 2000) is True
-    assert store.sessions.mark_served(session, 3000) is False
-    newer, _ = store.sessions.find(session.cookie_hash, 3000)
-    assert newer.served_at_ms == 2000
-
-
-def test_a_watermark_only_rises(store: LocalStore) -> None:
-    store.inbox.end_by_sub("usr-a", 200, "jti1", 2000)
-    store.inbox.end_by_sub("usr-a", 150, "jti2", 2000)
-    assert not store.sessions.open(a_session(iat=200), None)
-    assert store.sessions.open(a_session(iat=201), None)
-    assert not store.sessions.open(a_session(cookie_hash="other", iat=180), None)
-
-
-def test_the_event_log_is_bounded_and_newest_first(store: LocalStore) -> None:
-    for number in range(520):
-        store.events.record(Event(number, "kind", f"event {number}"))
-    events = store.events.recent(1000)
-    assert len(events) == 500
-    assert events[0].text == "event 519"
