@@ -8,8 +8,7 @@ from starlette.testclient import TestClient
 from sso_client.testing import FakeSSO, WsgiClient
 from sso_client.testing.site import site_of
 from tests.house.sources import ROOT
-from tests.support.plugin_site import make_site
-from tests.support.verb_site import starlette_app, wsgi_app
+from tests.support.plugin_site import make_fastapi_site, make_site, make_starlette_site, make_wsgi_site
 
 pytest_plugins = ["pytester"]
 
@@ -34,24 +33,21 @@ def test_werkzeug(fake_sso: FakeSSO) -> None:
 
 
 def test_plain_wsgi(fake_sso: FakeSSO) -> None:
-    tell_the_story(fake_sso, WsgiClient(wsgi_app()))
+    tell_the_story(fake_sso, WsgiClient(make_wsgi_site()))
 
 
 def test_flask_by_its_wsgi_side(fake_sso: FakeSSO) -> None:
     tell_the_story(fake_sso, WsgiClient(make_site()))
 
 
-def test_starlette(fake_sso: FakeSSO) -> None:
-    tell_the_story(fake_sso, TestClient(starlette_app()))
-
-
-def test_starlette_within_its_lifespan(fake_sso: FakeSSO) -> None:
-    with TestClient(starlette_app()) as client:
+@pytest.mark.parametrize("make", [make_starlette_site, make_fastapi_site])
+def test_starlette_within_its_lifespan(make, fake_sso: FakeSSO) -> None:
+    with TestClient(make()) as client:
         tell_the_story(fake_sso, client)
 
 
 def test_a_client_of_an_unknown_kind_is_named(fake_sso: FakeSSO) -> None:
-    for client in (Flask("site"), wsgi_app(), object()):
+    for client in (Flask("site"), make_wsgi_site(), object()):
         with pytest.raises(TypeError, match="no test client that is known"):
             fake_sso.sign_in(client)
 

@@ -1,4 +1,4 @@
-"""A site without a framework, on the client's verbs; and the same site behind WSGI, Starlette and Django.
+"""A site on the client's verbs, behind a view of Django's.
 
 It shows that the pytest plugin needs a site's addresses only: three routes and a page.
 """
@@ -49,56 +49,6 @@ class VerbSite:
 
 def _cookie(name: str, value: str) -> tuple[str, str]:
     return "Set-Cookie", f"{name}={value}; HttpOnly; Path=/; SameSite=Lax"
-
-
-def wsgi_app() -> Any:
-    from http.cookies import SimpleCookie
-
-    site = VerbSite()
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        cookies = {name: morsel.value for name, morsel in SimpleCookie(environ.get("HTTP_COOKIE", "")).items()}
-        status, headers, body = site.answer(
-            environ["REQUEST_METHOD"],
-            environ["PATH_INFO"],
-            environ["QUERY_STRING"],
-            cookies,
-            environ.get("CONTENT_TYPE", ""),
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)),
-        )
-        if not any(name == "Content-Type" for name, _ in headers):
-            headers = [*headers, ("Content-Type", "text/plain")]
-        start_response(f"{status} Whatever", headers)
-        return [body.encode()]
-
-    return app
-
-
-def starlette_app() -> Any:
-    from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import Route
-
-    site = VerbSite()
-
-    async def everything(request: Request) -> Response:
-        status, headers, text = await run_in_threadpool(
-            site.answer,
-            request.method,
-            request.url.path,
-            request.url.query,
-            request.cookies,
-            request.headers.get("Content-Type", ""),
-            await request.body(),
-        )
-        response = Response(text, status)
-        for name, value in headers:
-            response.headers.append(name, value)
-        return response
-
-    return Starlette(routes=[Route("/{rest:path}", everything, methods=["GET", "POST"])])
 
 
 def django_view(*, exempt: bool = True) -> Any:
