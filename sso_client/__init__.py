@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sso_client.attempt import Attempt
+    from sso_client.bearer import Bearer
     from sso_client.blocking_client import SSOClient
     from sso_client.client import AsyncSSOClient
     from sso_client.clock import Clock
-    from sso_client.errors import LeaseExpired, SettingsError, SSOError
+    from sso_client.errors import LeaseExpired, ScopeMissing, SettingsError, SSOError
     from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, SignIn, SignOut
     from sso_client.settings import Settings, load_settings
     from sso_client.stores import LocalStore
@@ -23,6 +24,7 @@ _HOMES = {
     "AnonymousUser": "sso_client.user",
     "AsyncSSOClient": "sso_client.client",
     "Attempt": "sso_client.attempt",
+    "Bearer": "sso_client.bearer",
     "CheckInReport": "sso_client.records",
     "Clock": "sso_client.clock",
     "Event": "sso_client.records",
@@ -32,6 +34,7 @@ _HOMES = {
     "LogoutAnswer": "sso_client.records",
     "SSOClient": "sso_client.blocking_client",
     "SSOError": "sso_client.errors",
+    "ScopeMissing": "sso_client.errors",
     "Settings": "sso_client.settings",
     "SettingsError": "sso_client.errors",
     "SignIn": "sso_client.records",
@@ -45,6 +48,7 @@ __all__ = [
     "AnonymousUser",
     "AsyncSSOClient",
     "Attempt",
+    "Bearer",
     "CheckInReport",
     "Clock",
     "Event",
@@ -54,6 +58,7 @@ __all__ = [
     "LogoutAnswer",
     "SSOClient",
     "SSOError",
+    "ScopeMissing",
     "Settings",
     "SettingsError",
     "SignIn",

@@ -81,7 +81,7 @@ class AccessTokens:
             if failure is not None:
                 if usable:
                     return tokens.access_token
-                raise SSOError(failure.code, f"a moment ago: {failure.detail}")
+                raise _later(failure) from failure
             if await self._waiting.step(self._tokens.take_renewal, session.cookie_hash, now(self._clock)):
                 return await self._renew(session, min_life_s)
             if usable:
@@ -109,7 +109,7 @@ class AccessTokens:
             log.log(level, "access token not renewed: %s", error)
             if self._left_ms(tokens) > 0:
                 return tokens.access_token
-            raise
+            raise _later(error) from error
         self._failure = None
         if await self._waiting.step(self._tokens.keep_renewed, session.cookie_hash, spent, renewed):
             log.info("access token renewed sid=%s", session.sid)
@@ -167,3 +167,8 @@ class AccessTokens:
         if self._failure is None or not 0 <= self._clock.boot_ms() - self._failure[0] < _REST_MS:
             return None
         return self._failure[1]
+
+
+def _later(error: SSOError) -> SSOError:
+    """One code for whatever goes away by itself; the detail says what it was."""
+    return SSOError("provider_unavailable", f"{error.code}: {error.detail}") if error.transient else error

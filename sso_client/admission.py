@@ -68,15 +68,18 @@ class Admission:
                 session, _ = await self._await_confirmation(look)
         return session
 
-    async def admit_token(self, sid: str | None, jti: str) -> bool | None:
+    async def admit_token(self, sid: str | None, jti: str, *, leased: bool) -> bool | None:
         """Whether the centre has denied a JWT access token: False while it may be taken; None if it keeps no such list.
 
         What was ended or revoked more than N ago is in the list, because it came with the lease or before it. Raises
-        LeaseExpired when nobody can confirm that.
+        LeaseExpired when nobody can confirm that. `leased`: the provider takes check-ins, as far as its discovery
+        document says; one that has kept a list before is held to it all the same.
         """
         look = partial(self._find_undenied, sid, jti)
         moment = now(self._clock)
         is_listed, lease = await self._waiting.step(look, moment.wall_ms)
+        if is_listed is False and not leased:
+            return None
         standing = judge(lease, moment)
         if is_listed is not None and standing is Standing.RENEW:
             await self._ask_early(look, lease)

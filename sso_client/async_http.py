@@ -30,7 +30,7 @@ class AsyncHttp:
 
     async def close(self) -> None:
         """Close pooled connections."""
-        if self._client is not None and self._loop is anyio.lowlevel.current_token():
+        if self._client is not None and self._loop == anyio.lowlevel.current_token():
             await self._client.aclose()
         self._client = None
 
@@ -56,7 +56,7 @@ class AsyncHttp:
 
     def _pool(self) -> httpx2.AsyncClient:
         loop = anyio.lowlevel.current_token()
-        if self._client is None or self._loop is not loop:
+        if self._client is None or self._loop != loop:
             verify: ssl.SSLContext | bool = (
                 True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
             )

@@ -103,9 +103,8 @@ class Bearers:
 
         A foreign provider that can't be asked leaves a JWT good until it expires: no bound is promised there.
         """
-        is_denied = None
-        if provider.check_in_endpoint is not None:
-            is_denied = await self._admission.admit_token(bearer.sid, bearer.jti or "")
+        leased = provider.check_in_endpoint is not None
+        is_denied = await self._admission.admit_token(bearer.sid, bearer.jti or "", leased=leased)
         if is_denied is None and provider.introspection_endpoint is not None:
             return not await self._introspection.is_active(provider, token)
         return is_denied is True
