@@ -12,7 +12,8 @@ from sso_client.doctor.words import CHECKS, LEVELS, PHRASES, SEEN, VERDICTS
 Language = Literal["en", "zh"]
 
 #: User and password in an address, such as SSO_STORE's, however it is quoted or mistyped.
-_USER_INFO = re.compile(r"(?<=/)[^/\s'\"]*@")
+_USER_INFO = re.compile(r"(?<=/)[^\s'\"]*@")
+_PASSWORD = re.compile(r"(?<=password=)[^\s'\"&]+")
 _HIDDEN = "***"
 
 
@@ -61,7 +62,9 @@ def as_json(findings: Sequence[Finding], language: Language, secrets: Iterable[s
 def seen_of(finding: Finding, language: Language, secrets: Iterable[str] = ()) -> str:
     """What was seen, as a sentence on one line."""
     sentence = SEEN[finding.seen][0 if language == "en" else 1].format(**dict(finding.facts))
-    return hidden(" ".join(sentence.split()), secrets)
+    # A site chose some of it: nothing of that may speak to the terminal.
+    printable = "".join(c if c.isprintable() else " " for c in sentence)
+    return hidden(" ".join(printable.split()), secrets)
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
@@ -71,7 +74,7 @@ def hidden(text: str, secrets: Iterable[str]) -> str:
             # A shorter one protects nothing, and would riddle every sentence.
             if len(form) >= 4:
                 text = text.replace(form, _HIDDEN)
-    return _USER_INFO.sub(f"{_HIDDEN}@", text)
+    return _PASSWORD.sub(_HIDDEN, _USER_INFO.sub(f"{_HIDDEN}@", text))
 
 
 def _cause_and_cure(finding: Finding, language: Language) -> tuple[str, str]:

@@ -105,11 +105,16 @@ def test_it_runs_as_a_module(environment: dict[str, str], tmp_path: Path) -> Non
 
 
 def test_secrets_are_taken_out_of_whatever_was_seen() -> None:
-    seen = f"https://a:b@host/ quotes {SECRET} and redis://shop:pw@host/0"
+    seen = f"https://a:b@host/ quotes {SECRET} and redis://shop:p/w@host/0 or redis://host/0?password=pass&x=1"
     finding = problem("store", "store_failed", "failed", detail=seen)
     for report in (as_text([finding], "en", (SECRET,)), as_json([finding], "zh", (SECRET,))):
-        assert [word for word in (SECRET, "a:b", "shop:pw") if word in report] == []
+        assert [word for word in (SECRET, "a:b", "p/w", "/w", "=pass") if word in report] == []
     assert "s3cret%2F%2B" not in hidden("the form had s3cret%2F%2B in it", ("s3cret/+",))
+
+
+def test_what_a_site_sends_does_not_speak_to_the_terminal() -> None:
+    finding = problem("address", "redirect_uri_mismatch", "comes_back", uri="http://host/\x1b[2J\r\nok all: fine")
+    assert as_text([finding], "en").splitlines()[0].endswith("people come back to http://host/ [2J ok all: fine")
 
 
 def gaps(sentence: str) -> set[str]:
