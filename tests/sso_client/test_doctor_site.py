@@ -160,7 +160,7 @@ def test_a_site_that_refuses_plain_http_behind_such_a_proxy(shop: Shop, authorit
         return app.wsgi_app(environ, start)
 
     app = shop.app()
-    port = shop.forward(int(shop.run(elsewhere).rpartition(":")[2]), tls=authority.context("127.0.0.1"))  # type: ignore[arg-type]
+    port = shop.forward(int(shop.run(elsewhere).rpartition(":")[2]), tls=authority.context("127.0.0.1"))
     found = findings_of(shop.settings(ca_file=authority.ca_file), f"https://127.0.0.1:{port}")
     assert found["site"].code == "proxy_headers_missing"
 
@@ -176,7 +176,7 @@ def test_a_proxy_that_says_https_is_believed_if_the_framework_trusts_it(
     def proxied(environ: dict[str, Any], start: Any) -> Any:
         return app(environ | {"HTTP_X_FORWARDED_PROTO": "https"}, start)
 
-    inner = shop.run(proxied)  # type: ignore[arg-type]
+    inner = shop.run(proxied)
     url = f"https://127.0.0.1:{shop.forward(int(inner.rpartition(':')[2]), tls=authority.context('127.0.0.1'))}"
     shop.centre.register(url, backchannel_logout_uri=f"{inner}/sso/backchannel-logout")
     found = findings_of(shop.settings(ca_file=authority.ca_file, store=shop.store), url)

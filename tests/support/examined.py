@@ -170,7 +170,7 @@ class Shop:
         SSO(app, **(given | {"store": self.store} | options))
         return app
 
-    def run(self, app: Flask) -> str:
+    def run(self, app: Any) -> str:
         """Serve it; its address."""
         return f"http://127.0.0.1:{self._stack.enter_context(serving(app))}"
 
