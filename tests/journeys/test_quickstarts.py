@@ -37,7 +37,7 @@ class Reader:
         self.page = f"sdk-{framework}.md"
         self.username, self.client_id, port = f"alice-{framework}", f"shop-{framework}", free_port()
         self.home = f"http://127.0.0.1:{port}"
-        at_the_centre, _install, *others = (block.replace("5000", str(port)) for block in commands(self.page))
+        at_the_centre, _install, start, *_ = (block.replace("5000", str(port)) for block in commands(self.page))
         for name, own in (("alice", self.username), ("shop", self.client_id)):
             at_the_centre = at_the_centre.replace(f" {name} ", f" {own} ")
         write_files(self.page, directory)
@@ -45,7 +45,7 @@ class Reader:
         exports = dict(re.findall(r"^export (SSO_\w+)=(\S+)$", printed, re.MULTILINE))
         assert set(exports) == {"SSO_ISSUER", "SSO_CLIENT_ID", "SSO_CLIENT_SECRET"}
         env = {**clean_env(), **exports, "PYTHONPATH": str(ROOT)}
-        *before, run = [line for block in others for line in block.splitlines() if not line.startswith("export")]
+        *before, run = start.splitlines()
         for line in before:
             subprocess.run(self._argv(line), cwd=directory, env=env, check=True, capture_output=True, timeout=60)
         script = f"cd {shlex.quote(str(directory))} && exec {shlex.join(self._argv(run))}"

@@ -45,10 +45,11 @@ def commands(page: str) -> list[str]:
     return [block.text for block in blocks(page) if block.language == "bash"]
 
 
-def after(page: str, *, language: str = "diff") -> list[str]:
-    """Each diff of a page, applied: what the reader's file looks like afterwards."""
-    return [
-        "".join(line[1:] for line in block.text.splitlines(keepends=True) if not line.startswith("-"))
+def after(page: str) -> list[str]:
+    """Each diff of a page, applied: what the reader's file is afterwards."""
+    kept = (
+        [line[1:] or "\n" for line in block.text.splitlines(keepends=True) if not line.startswith("-")]
         for block in blocks(page)
-        if block.language == language
-    ]
+        if block.language == "diff"
+    )
+    return ["".join(lines) for lines in kept]
