@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from werkzeug.test import TestResponse
 from sso_server.core.events import EventKind
 from sso_server.core.trials import FREE_CALLS
 from tests.fronts.conftest import SECRETS
+from tests.support.certificates import make_authority
 from tests.support.oidc_site import OidcSite, built_of
 from tests.support.ports import free_port
 from tests.support.receivers import Posted, Receiver, Reply
@@ -154,6 +156,14 @@ def test_an_address_that_cannot_be_called_is_named_by_its_code(register: Registe
     body = ask(register(backchannel_logout_uri=uri)).get_json()
     assert (body["called"], body["status"], body["problem"]) == (bool(uri), None, problem)
     assert body["cure"]
+
+
+def test_a_certificate_that_is_not_trusted_is_named_as_such(
+    register: Register, receiver: Callable[..., Receiver], tmp_path: Path
+) -> None:
+    there = receiver(tls=make_authority(tmp_path).context("127.0.0.1"))
+    body = ask(register(backchannel_logout_uri=there.url)).get_json()
+    assert (body["status"], body["problem"], there.calls) == (None, "certificate_untrusted", [])
 
 
 def test_a_site_that_polls_is_not_called(register: Register, receiver: Callable[..., Receiver]) -> None:
