@@ -16,6 +16,7 @@ import structlog
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 from sso_server import wiring
 from sso_server.app import create_app
@@ -54,6 +55,14 @@ def _client(client_id: str, **more: object) -> Client:
         backchannel_logout_uri=f"{origin}/logout",
     )
     return replace(client, **more)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Jinja's own cache for all apps: each test has one of its own, which would compile every page that it shows."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    with patch.dict(Flask.jinja_options, bytecode_cache=cache):
+        yield
 
 
 @pytest.fixture(scope="session")
