@@ -46,6 +46,35 @@ def test_starlette_within_its_lifespan(make, fake_sso: FakeSSO) -> None:
         tell_the_story(fake_sso, client)
 
 
+def test_the_call_of_a_starlette_site_brings_no_cookie(fake_sso: FakeSSO) -> None:
+    site, seen = make_starlette_site(), []
+
+    async def watched(scope, receive, send) -> None:
+        if scope["type"] == "http":
+            seen.append((scope["method"], b"cookie" in dict(scope["headers"])))
+        await site(scope, receive, send)
+
+    with TestClient(watched) as client:
+        fake_sso.visit(client, "/")
+        fake_sso.sign_out("alice")
+        client.get("/", follow_redirects=False)
+    assert seen[-3:] == [("GET", True), ("POST", False), ("GET", True)]
+
+
+def test_the_call_of_a_wsgi_site_brings_no_cookie(fake_sso: FakeSSO) -> None:
+    site, seen = make_wsgi_site(), []
+
+    def watched(environ, start_response):
+        seen.append((environ["REQUEST_METHOD"], "HTTP_COOKIE" in environ))
+        return site(environ, start_response)
+
+    client = WsgiClient(watched)
+    fake_sso.visit(client, "/")
+    fake_sso.sign_out("alice")
+    client.get("/")
+    assert seen[-3:] == [("GET", True), ("POST", False), ("GET", True)]
+
+
 def test_a_client_of_an_unknown_kind_is_named(fake_sso: FakeSSO) -> None:
     for client in (Flask("site"), make_wsgi_site(), object()):
         with pytest.raises(TypeError, match="no test client that is known"):
@@ -88,6 +117,21 @@ def test_the_story(fake_sso, mount):
     mount(django_view())
     tell_the_story(fake_sso, Client())
 
+def test_the_call_brings_no_cookie(fake_sso, mount):
+    seen, view = [], django_view()
+
+    def watched(request):
+        seen.append((request.method, bool(request.COOKIES)))
+        return view(request)
+
+    watched.csrf_exempt = True
+    mount(watched)
+    client = Client()
+    fake_sso.visit(client, "/")
+    fake_sso.sign_out("alice")
+    client.get("/")
+    assert seen[-3:] == [("GET", True), ("POST", False), ("GET", True)]
+
 def test_a_logout_route_that_is_not_exempt_is_found_out(fake_sso, mount):
     mount(django_view(exempt=False))
     fake_sso.sign_in(Client())
@@ -104,4 +148,4 @@ def test_django(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> N
     # A process of its own: Django's settings are one for each process.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile(test_with_django=DJANGO)
-    pytester.runpytest_subprocess("-q").assert_outcomes(passed=3)
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=4)

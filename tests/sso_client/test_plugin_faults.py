@@ -37,6 +37,17 @@ def test_each_failure_has_its_page(endpoint, how, status: int, code: str, site: 
     assert (page.status, code in page.text) == (status, True), page.text
 
 
+@pytest.mark.parametrize("how", [500, "hang up", 401])
+def test_a_check_in_that_fails_confirms_nobody(how, site: Flask, fake_sso: FakeSSO) -> None:
+    fake_sso.fail("check-in", how)
+    client = site.test_client()
+    page = fake_sso.visit(client, "/")
+    assert (page.status, page.header("Retry-After"), "lease_expired" in page.text) == (503, "5", True)
+    assert fake_sso.calls("check-in") >= 1
+    fake_sso.heal()
+    fake_sso.wait_until(lambda: client.get("/").status_code == 200)
+
+
 def test_a_fault_that_heals_is_forgotten(site: Flask, fake_sso: FakeSSO) -> None:
     client = site.test_client()
     fake_sso.fail("token", 500)
@@ -113,7 +124,9 @@ def test_a_key_that_nobody_knew_is_asked_for_and_until_then_the_call_is_sent_aga
     assert fake_sso.visit(other, "/").status == 200, "whoever asks now gets the new key"
 
 
-def test_a_browser_that_gets_no_page_from_the_provider_is_no_fault_of_the_site(site: Flask, fake_sso: FakeSSO) -> None:
+def test_a_browser_without_a_page_from_the_provider_fails_the_test_and_not_the_site(
+    site: Flask, fake_sso: FakeSSO
+) -> None:
     fake_sso.fail("authorize", 502)
     with pytest.raises(SignInFailed, match="the browser gets no page from the provider"):
         fake_sso.visit(site.test_client(), "/")
