@@ -21,12 +21,12 @@ from sso_server.cli import main
 from tests.house.sources import ROOT
 from tests.support.browser import Browser
 from tests.support.centre import Centre, Process, clean_env, wait_until
-from tests.support.doc_pages import commands, write_files
+from tests.support.doc_pages import blocks, commands, write_files
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)]
 
-QUICKSTARTS = ["flask"]
+QUICKSTARTS = ["flask", "wsgi"]
 
 
 class Reader:
@@ -41,6 +41,7 @@ class Reader:
         for name, own in (("alice", self.username), ("shop", self.client_id)):
             at_the_centre = at_the_centre.replace(f" {name} ", f" {own} ")
         write_files(self.page, directory)
+        self.source = "".join(block.text for block in blocks(self.page))
         printed = "".join(self._at_the_centre(line) for line in at_the_centre.splitlines())
         exports = dict(re.findall(r"^export (SSO_\w+)=(\S+)$", printed, re.MULTILINE))
         assert set(exports) == {"SSO_ISSUER", "SSO_CLIENT_ID", "SSO_CLIENT_SECRET"}
@@ -88,10 +89,15 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
     assert browser.text == "Orders of Alice"
     assert browser.open(f"{reader.home}/staff").text == "For staff only"
     assert browser.open(f"{reader.home}/account/address").text == "Your address", "the password was typed just now"
-    nobody = requests.get(f"{reader.home}/api/orders", timeout=10)
-    assert (nobody.status_code, nobody.headers["WWW-Authenticate"].partition(" ")[0]) == (401, "Bearer")
+    if "/api/orders" in reader.source:
+        nobody = requests.get(f"{reader.home}/api/orders", timeout=10)
+        assert nobody.status_code == 401
+        assert nobody.headers["WWW-Authenticate"].startswith("Bearer ")
 
-    browser.open(f"{reader.home}/").submit("/sso/logout")
+    assert "Hi Alice" in browser.open(f"{reader.home}/").text
+    if 'href="/sso/logout"' in browser.text:  # a page that asks; else the form is there
+        browser.open(f"{reader.home}/sso/logout")
+    browser.submit("/sso/logout")
     assert browser.url.startswith(reader.centre.issuer)
     browser.open(f"{reader.home}/orders").sign_in(reader.username, "a good long password")
     assert browser.text == "Orders of Alice", "the session at the centre was over, and the page came after the password"
