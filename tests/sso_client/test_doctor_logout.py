@@ -1,9 +1,16 @@
 """The doctor on the way of a sign-out: which stores answer, and whether the centre's call arrives."""
 
+from typing import Any
+from unittest.mock import patch
+
 import pytest
 from flask import Flask, request
 
+from sso_client.waiting import BlockingWaiting
+from sso_server.core.guesses import Limit
+from sso_server.core.trials import FREE_CALLS
 from tests.support.examined import Shop, findings_of, troubles
+from tests.support.oidc_site import built_of
 from tests.support.ports import free_port
 
 
@@ -98,3 +105,31 @@ def test_a_site_registered_to_poll_is_not_called(shop: Shop) -> None:
     assert troubles(findings_of(shop.settings(base_url=url), url)) == {
         "call back": ("warning", "logout_address_missing")
     }
+
+
+def test_a_centre_that_was_asked_too_often_says_when_to_ask_again(shop: Shop) -> None:
+    url = shop.run(shop.app())
+    shop.centre.register(url)
+    built = built_of(shop.centre.app)
+    for _ in range(FREE_CALLS + 6):
+        built.session_stores.guesses.begin((Limit("trial:shop", 100, 1, 1, 60_000),), built.services.clock.now())
+    found = findings_of(shop.settings(base_url=url), url)
+    assert (found["call back"].level, found["call back"].seen) == ("unknown", "busy")
+
+
+def test_a_centre_that_calls_another_site_just_now_is_waited_for(shop: Shop) -> None:
+    url = shop.run(shop.app())
+    shop.centre.register(url)
+    calling = built_of(shop.centre.app).services.trials._calling
+    calling.acquire()
+    waits: list[int] = []
+
+    def pause(self: BlockingWaiting, seconds: float) -> Any:
+        waits.append(int(seconds))
+        calling.release()
+        return real(self, 0)
+
+    real = BlockingWaiting.pause
+    with patch.object(BlockingWaiting, "pause", pause):
+        found = findings_of(shop.settings(base_url=url), url)
+    assert (waits, found["call back"].level) == ([2], "ok")
