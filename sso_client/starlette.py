@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sso_client.bearer import Bearer
 from sso_client.client import AsyncSSOClient
 from sso_client.clock import Clock
 from sso_client.errors import SSOError
@@ -144,6 +145,34 @@ class SSO:
     async def still_signed_in(self, connection: HTTPConnection) -> bool:
         """For streams and websockets: whether this person may still be served. Asking is no activity."""
         return await self.client.still_signed_in(self._site.cookie(_read(connection)))
+
+    def bearer(
+        self, scope: str | Sequence[str] = (), *, groups: Sequence[str] = ()
+    ) -> Callable[[Request], Awaitable[User]]:
+        """A dependency that guards an API: the person of the access token in the Authorization header.
+
+        401 or 403 with WWW-Authenticate, never a redirect. `scope`: all of them; `groups`: any one of them. The token
+        itself is `sso.bearer_of(request)` from then on.
+        """
+
+        async def user(request: Request) -> User:
+            mark = _mark(request.scope)
+            found: Bearer = await self._site.bearer(_read(request), scope, groups)
+            mark["bearer"], mark["guarded"] = found, True
+            return found.user
+
+        return user
+
+    def bearer_of(self, request: HTTPConnection) -> Bearer | None:
+        """Whose access token this request carries, behind `bearer`."""
+        return cast(Bearer | None, _mark(request.scope).get("bearer"))
+
+    async def access_token(self, request: HTTPConnection, *, min_life_s: float = 30) -> str:
+        """A valid access token of the signed-in person, for calls to APIs; renewed when it is due, by one worker.
+
+        Raises SSOError `login_required`, `session_ended`, `tokens_missing` and others; unhandled they become pages.
+        """
+        return await self._site.access_token(_read(request), min_life_s)
 
     # ---------------------------------------------------------------- for pages and hooks
 

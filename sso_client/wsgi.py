@@ -36,7 +36,9 @@ class SSOMiddleware:
 
     `protect`: the paths whose visitors must be signed in, each with what lies below it; a mapping says what more they
     need (`{"/": Demand(), "/admin": Demand(groups=("staff",))}`). `public`: exceptions; the longest path decides.
-    `remote_user` gives the application's own name of a person. Options are the fields of `sso_client.Settings`.
+    `bearer` names the paths of APIs, each with the scope that its callers' tokens need (`{"/api": "profile"}`): there
+    nobody is sent to sign in. `remote_user` gives the application's own name of a person. Options are the fields of
+    `sso_client.Settings`.
     Without `store=` the local sessions lie in `folder`, which all workers of the host must share.
 
     The application finds REMOTE_USER, `environ["sso.user"]` (a `User`, None if nobody), `environ["sso"]` (a `Visit`),
@@ -49,6 +51,7 @@ class SSOMiddleware:
         *,
         protect: Sequence[str] | Mapping[str, Demand] = ("/",),
         public: Sequence[str] = (),
+        bearer: Mapping[str, str] | None = None,
         remote_user: Callable[[User], str] = lambda user: user.username,
         prefix: str = "/sso",
         folder: str | Path = "sso-data",
@@ -65,6 +68,7 @@ class SSOMiddleware:
             raise ValueError(f"protect and public are paths that begin with a slash, not {wrong}")
         # The longest first: it decides.
         self._rules = sorted(((path.rstrip("/"), rule) for path, rule in rules.items()), key=lambda r: -len(r[0]))
+        self._apis = sorted(((path.rstrip("/"), scope) for path, scope in (bearer or {}).items()), reverse=True)
         self._app = app
         self._remote_user = remote_user
         store = local_store or open_store(settings, Path(folder), clock)
@@ -77,30 +81,36 @@ class SSOMiddleware:
         environ = {name: value for name, value in environ.items() if name not in _FORGEABLE}
         request = _read(environ)
         try:
-            inside = request.path.removeprefix(self._site.prefix + "/")
-            if inside != request.path and inside in self._routes.by_name:
-                return _send(drive(self._routes.answer(inside, _with_body(request, environ))), start_response)
-            demands = self._demands(request.path)
-            if not demands:
-                return self._app(self._named(environ, request, self._public_session(request)), start_response)
+            return self._answer(environ, request, start_response)
+        except SSOError as error:
+            return _send(self._site.show_error(request, error), start_response)
+
+    def _answer(self, environ: WSGIEnvironment, request: WebRequest, start_response: StartResponse) -> Iterable[bytes]:
+        inside = request.path.removeprefix(self._site.prefix + "/")
+        if inside != request.path and inside in self._routes.by_name:
+            return _send(drive(self._routes.answer(inside, _with_body(request, environ))), start_response)
+        # The application may read `/static/../admin` or `//admin` as another path than the one that was asked for: what
+        # either of them demands holds.
+        paths = dict.fromkeys((request.path, normpath(re.sub(r"[/\\]+", "/", request.path))))
+        session, caller = None, None
+        demands = [rule for rule in map(self._rule, paths) if rule is not None]
+        scopes = [scope for scope in map(self._scope, paths) if scope is not None]
+        for scope in scopes:
+            caller = drive(self._site.bearer(request, scope)).user
+        # A path of an API asks for no session, unless it may be read as one that does.
+        if demands and len(scopes) < len(paths):
             session = drive(self._site.session(request))
             for demand in demands:
                 refusal = drive(self._site.refusal(request, session, demand))
                 if refusal is not None:
                     return _send(refusal, start_response)
-        except SSOError as error:
-            return _send(self._site.show_error(request, error), start_response)
-        return self._app(self._named(environ, request, session), _private(start_response))
+        if not demands and not scopes:
+            return self._app(self._named(environ, request, self._public_session(request)), start_response)
+        return self._app(self._named(environ, request, session, caller), _private(start_response))
 
-    def _demands(self, path: str) -> list[Demand]:
-        """What a path demands; nothing for a public one.
-
-        The application may read `/static/../admin` or `//admin` as another path than the one that was asked for: what
-        either of them demands holds.
-        """
-        plain = normpath(re.sub(r"[/\\]+", "/", path))
-        found = (self._rule(each) for each in dict.fromkeys((path, plain)))
-        return [rule for rule in found if rule is not None]
+    def _scope(self, path: str) -> str | None:
+        """The scope that a path of an API needs; None for any other path."""
+        return next((scope for api, scope in self._apis if path == api or path.startswith(api + "/")), None)
 
     def _rule(self, path: str) -> Demand | None:
         for prefix, rule in self._rules:
@@ -115,8 +125,14 @@ class SSOMiddleware:
         except SSOError:
             return None
 
-    def _named(self, environ: WSGIEnvironment, request: WebRequest, session: LocalSession | None) -> WSGIEnvironment:
-        user = None if session is None else session.user
+    def _named(
+        self,
+        environ: WSGIEnvironment,
+        request: WebRequest,
+        session: LocalSession | None,
+        caller: User | None = None,
+    ) -> WSGIEnvironment:
+        user = caller if session is None else session.user
         environ |= {"sso.user": user, "sso": Visit(self._site, self.client, request, session)}
         if user is not None:
             environ |= {"REMOTE_USER": _text(self._remote_user(user)), "AUTH_TYPE": "sso"}
@@ -145,6 +161,10 @@ class Visit:
     def logout_fields(self) -> dict[str, str]:
         """The hidden fields of that form: the proof that this site made it."""
         return self._site.logout_fields(self._request)
+
+    def access_token(self, *, min_life_s: float = 30) -> str:
+        """A valid access token of the signed-in person, for calls to APIs. Raises SSOError `login_required` ..."""
+        return drive(self._site.access_token(self._request, min_life_s))
 
     def still_signed_in(self) -> bool:
         """For streams: whether this person may still be served. Asking is no activity."""
