@@ -90,7 +90,9 @@ def introspection(provider: "Provider", text: str) -> dict[str, Any]:
         return {"active": False}
     username = claims_of(provider, token.grant).get("preferred_username", token.grant.sub)
     said = {"active": True, "token_type": "Bearer", "username": username, "auth_time": token.grant.auth_time}
-    return _facts(provider, token) | _groups(provider, token.grant) | said
+    return _without_none(
+        _facts(provider, token) | _groups(provider, token.grant) | said | provider.introspection_changes
+    )
 
 
 def claims_of(provider: "Provider", grant: Grant) -> dict[str, Any]:

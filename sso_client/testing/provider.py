@@ -73,6 +73,7 @@ class Provider:
     discovery_changes: dict[str, Any] = field(default_factory=dict)  # a change to None removes a member
     id_token_changes: dict[str, Any] = field(default_factory=dict)
     token_changes: dict[str, Any] = field(default_factory=dict)
+    introspection_changes: dict[str, Any] = field(default_factory=dict)
     check_in_changes: dict[str, Any] = field(default_factory=dict)
     failing: dict[str, Any] = field(
         default_factory=dict
