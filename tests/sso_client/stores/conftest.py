@@ -10,6 +10,7 @@ import redis
 from sso_client import LocalStore
 from tests.support.local_stores import LocalPlace
 from tests.support.sdk import MovedClock
+from tests.support.services import OwnRedis
 
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
@@ -44,3 +45,12 @@ def raw(redis_url: str) -> Iterator[redis.Redis]:
     """A plain connection, to look and to meddle."""
     with redis.Redis.from_url(redis_url, socket_timeout=5, decode_responses=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def own(tmp_path: Path):
+    """A redis-server that this test may stop and start."""
+    server = OwnRedis(tmp_path / "redis", "--appendonly", "no")
+    server.start()
+    yield server
+    server.kill()

@@ -1,0 +1,130 @@
+"""Requests against sign-outs, 10,000 rounds on both engines together: no request brings an ended session back.
+
+Two processes. One is the site at work: it opens a session, finds it, then notes activity, renews its tokens or opens it
+again under a new cookie. The other ends that session meanwhile: by a logout call, a check-in or a sign-out here, each
+before, beside and after each kind of request. `LOCKSTEP_RACE_ROUNDS` says how many on each.
+"""
+
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from sso_client import LocalStore
+from sso_client.clock import Instant
+from sso_client.records import CheckInAnswer, End, LocalSession, Outgoing, Tokens
+from sso_client.stores import LocalSessions
+from tests.support.forks import in_processes
+from tests.support.sdk import a_session
+
+ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "5000"))
+STEPS = 3
+NOW = Instant(1_800_000_000_000, 5_000_000, "boot-one")
+OK = CheckInAnswer((), False, "mark", 0, 60_000, 0, 60_000, "epoch")
+TOLD = Outgoing(NOW.wall_ms, None, (), (), (), None, "", "")
+TOKENS, NEWER = Tokens("access", 5, "refresh"), Tokens("newer", 6, "second")
+
+
+class Count:
+    """A number that two processes see."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+
+    def set(self, number: int) -> None:
+        self._memory[:] = struct.pack("q", number)
+
+    def wait_for(self, number: int) -> None:
+        looks = 0
+        while struct.unpack("q", self._memory[:])[0] < number:
+            looks += 1
+            time.sleep(0 if looks < 20 else 0.00002)  # the other one needs the processor, too
+
+
+def session_of(number: int) -> LocalSession:
+    return a_session(f"sid-07-{number:032}", cookie_hash=f"cookie {number}")
+
+
+def race(store: LocalStore, rounds: range) -> None:
+    done, ended = Count(), Count()
+    ends: list[Callable[[LocalSession], object]] = [
+        lambda session: store.inbox.end_by_sid(session.sid, f"jti {session.sid}", 2000),
+        lambda session: store.journal.apply(replace(OK, ends=(End(session.sid, "sign_out", 5),)), TOLD, NOW),
+        lambda session: store.sessions.end_here(session.cookie_hash, 2000, True),
+    ]
+    writes: list[Callable[[LocalSession], object]] = [
+        lambda session: store.sessions.mark_served(session, 1600),
+        lambda session: store.tokens.keep_renewed(session.cookie_hash, "refresh", NEWER),
+        lambda session: store.sessions.open(
+            replace(session, cookie_hash=f"{session.cookie_hash} again"),
+            # A sign-out knows its browser by the cookie: the older one must still be there for it.
+            session.cookie_hash if int(session.sid[-9:]) % len(ends) != 2 else None,
+            tokens=TOKENS,
+        ),
+    ]
+
+    def requests() -> int:
+        served = 0
+        for number in rounds:
+            session, first = session_of(number), number * STEPS
+            store.sessions.open(session, None, tokens=TOKENS)
+            done.set(first + 1)
+            found, _ = store.sessions.find(session.cookie_hash, 1500)
+            done.set(first + 2)
+            if found is not None:
+                served += bool(writes[number // len(ends) % len(writes)](found))
+            done.set(first + STEPS)
+            ended.wait_for(number + 1)
+        return served
+
+    def sign_outs() -> int:
+        for number in rounds:
+            done.wait_for(number * STEPS + 1 + number // (len(ends) * len(writes)) % STEPS)
+            ends[number % len(ends)](session_of(number))
+            ended.set(number + 1)
+        return len(rounds)
+
+    served, _ = in_processes(requests, sign_outs)
+    assert 0 < served <= len(rounds)
+
+
+def came_back(store: LocalStore, rounds: range) -> list[str]:
+    """Whom a request brought back: sessions that stand, and tokens without one."""
+    tokens = [f"tokens of {number}" for number in rounds[::10] if store.tokens.find(f"cookie {number}")]
+    return tokens + [session.cookie_hash for session in store.sessions.drop_lapsed(10**15, limit=2 * len(rounds))]
+
+
+def test_no_request_brings_an_ended_session_back(store: LocalStore) -> None:
+    rounds = range(ROUNDS)
+    race(store, rounds)
+    assert came_back(store, rounds) == []
+
+
+@dataclass
+class WritesBack:
+    """Keeps sessions as a store of whole sessions does: what a request read, it writes at its end."""
+
+    real: LocalSessions
+
+    def mark_served(self, session: LocalSession, now_ms: int) -> bool:
+        if not self.real.mark_served(session, now_ms):
+            # Under no sid: the real store refuses to write an ended one.
+            return self.real.open(replace(session, sid=None), None)
+        return True
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+def test_the_race_catches_a_store_that_revives(store: LocalStore) -> None:
+    faulty_store = replace(store, sessions=WritesBack(store.sessions))
+    for first in range(0, ROUNDS, 300):
+        rounds = range(first, first + 300)
+        race(faulty_store, rounds)
+        if came_back(store, rounds):
+            return
+    pytest.fail("nobody came back")
