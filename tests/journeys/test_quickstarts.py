@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)]
 
-QUICKSTARTS = ["flask", "wsgi"]
+QUICKSTARTS = ["flask", "starlette", "wsgi"]
 
 
 class Reader:
