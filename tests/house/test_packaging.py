@@ -66,3 +66,8 @@ def test_the_metadata_names_the_licence_and_the_oldest_python(metadata: Message)
 def test_the_wheel_brings_the_sso_command(wheel: zipfile.ZipFile) -> None:
     (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt")]
     assert "sso = sso_server.cli:main" in wheel.read(name).decode()
+
+
+def test_the_wheel_brings_the_fixtures_for_a_sites_own_tests(wheel: zipfile.ZipFile) -> None:
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    assert "[pytest11]\nlockstep_sso = sso_client.testing.plugin" in wheel.read(name).decode()
