@@ -70,7 +70,7 @@ def test_a_running_site_with_another_store_than_these_settings(shop: Shop) -> No
     ("uri", "code", "advice"),
     [
         (
-            f"http://127.0.0.1:{free_port()}/sso/backchannel-logout",
+            "http://127.0.0.1:{port}/sso/backchannel-logout",
             "callback_unreachable",
             "Nobody takes the connection",
         ),
@@ -80,7 +80,7 @@ def test_a_running_site_with_another_store_than_these_settings(shop: Shop) -> No
 )
 def test_a_call_back_that_does_not_come(shop: Shop, uri: str, code: str, advice: str) -> None:
     url = shop.run(shop.app())
-    shop.centre.register(url, backchannel_logout_uri=uri)
+    shop.centre.register(url, backchannel_logout_uri=uri.format(port=free_port()))
     found = findings_of(shop.settings(base_url=url), url)
     assert troubles(found) == {"call back": ("problem", code)}
     assert found["call back"].advice.startswith(advice)

@@ -146,14 +146,14 @@ def test_of_the_site_s_answer_only_status_and_store_are_handed_on(
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
-        (f"http://127.0.0.1:{free_port()}/logout", "connect"),
+        ("http://127.0.0.1:{port}/logout", "connect"),
         ("http://169.254.169.254/latest/meta-data/", "address_forbidden"),
         ("http://10.0.0.1/logout", "address_forbidden"),
         ("", "no_address"),
     ],
 )
 def test_an_address_that_cannot_be_called_is_named_by_its_code(register: Register, uri: str, problem: str) -> None:
-    body = ask(register(backchannel_logout_uri=uri)).get_json()
+    body = ask(register(backchannel_logout_uri=uri.format(port=free_port()))).get_json()
     assert (body["called"], body["status"], body["problem"]) == (bool(uri), None, problem)
     assert body["cure"]
 
