@@ -1,4 +1,6 @@
-"""Whatever ends a session, its sites hear of it, and why: one site by push, one at its check-in, on each store."""
+"""Whatever ends a session, its sites hear of it, and why: one site by push, one at its check-in, on each store. And the
+API of the second, for which the first got a JWT access token, hears that it must refuse it.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ class Bed:
 
     def at_sites(self, person: Person, **refresh: Any) -> Person:
         session = self.stores.sessions.find(person.sid)
-        registered(self.stores, session, "shop", self.now(), margin_ms=MINUTE)
+        now, jti = self.now(), identifier("jti", bucket(person.sid))
+        access = NewToken(digest(jti), now + 5 * MINUTE, ("desk",), jti, now + 10 * MINUTE)
+        registered(self.stores, session, "shop", now, margin_ms=MINUTE, access=access)
         desk: dict[str, Any] = {"store_id": STORE, "reports": True, "logout_uri": "", "margin_ms": MINUTE, **refresh}
         registered(self.stores, session, "desk", desk.pop("now", self.now()), **desk)
         return person
@@ -106,11 +110,18 @@ class Bed:
 
     def heard(self, sid: str) -> list[str]:
         """The reasons that the desk's store hears for this session at its check-in."""
-        answer = requests.post(
-            f"{self.centre.issuer}/check-in", json={"store": STORE}, auth=("desk", SECRET), timeout=15
-        )
+        return [end["reason"] for end in self._check_in()["ends"] if end["sid"] == sid]
+
+    def is_refused(self, sid: str) -> bool:
+        """Whether the desk's API hears at the same check-in that tokens of this session are no good."""
+        return sid in [entry.get("sid") for entry in self._check_in()["denied"]]
+
+    def _check_in(self) -> dict[str, Any]:
+        told = {"store": STORE, "denied_from": None}
+        answer = requests.post(f"{self.centre.issuer}/check-in", json=told, auth=("desk", SECRET), timeout=15)
         assert answer.status_code == 200, answer.text
-        return [end["reason"] for end in answer.json()["ends"] if end["sid"] == sid]
+        answered: dict[str, Any] = answer.json()
+        return answered
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +267,7 @@ def test_both_sites_hear_why(bed: Bed, ends: Callable[[Bed], Person], reason: st
     wait_until(lambda: bed.pushed(sid), seconds=20, why="the shop to be called")
     assert bed.pushed(sid) == [reason]
     assert bed.heard(sid) == [reason]
+    assert bed.is_refused(sid)
 
 
 def test_a_person_who_changes_the_password_stays_signed_in_here_and_at_the_sites_of_this_session(bed: Bed) -> None:
@@ -268,3 +280,4 @@ def test_a_person_who_changes_the_password_stays_signed_in_here_and_at_the_sites
     assert bed.stores.sessions.find(person.sid).ended_at is None
     assert bed.stores.ledger.of_session(person.sid) == []
     assert (bed.pushed(person.sid), bed.heard(person.sid)) == ([], [])
+    assert (bed.is_refused(person.sid), bed.is_refused(other.sid)) == (False, True)
