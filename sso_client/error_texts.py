@@ -364,4 +364,11 @@ TEXTS: dict[str, ErrorText] = {
         "Ask for the scope when signing in (SSO_SCOPES of the calling site).",
         "请在登录时申请该 scope（调用方站点的 SSO_SCOPES）。",
     ),
+    "guard_in_the_way": ErrorText(
+        500,
+        "Something of this site's own answers instead of single sign-on.",
+        "本站自身的代码抢先回应了单点登录的请求。",
+        "Let it through in the before_request guard: `if sso.is_own_route(): return None`; else sign-ins and sign-outs get lost.",
+        "请在 before_request 中放行：`if sso.is_own_route(): return None`，否则登录和退出都会丢失。",
+    ),
 }

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
-from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, after_this_request, current_app, request, url_for
 from markupsafe import Markup
@@ -19,20 +18,22 @@ from sso_client.blocking_client import SSOClient
 from sso_client.clock import Clock
 from sso_client.driving import drive
 from sso_client.errors import LeaseExpired, SSOError
+from sso_client.events import log
+from sso_client.flask_edge import private, read_request, to_response
 from sso_client.hooks import OnLogin, OnLogout
 from sso_client.records import Event, LocalSession, Scope
 from sso_client.routes import Routes
 from sso_client.settings import Settings, load_settings
-from sso_client.signed_token import MAX_TOKEN
 from sso_client.site import Demand, Site
 from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
 from sso_client.user import AnonymousUser, User
-from sso_client.web import WebAnswer, WebRequest
+from sso_client.web import SetCookie
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _EXTENSION = "sso_client"
 _BEARER = "sso_client.bearer"
+_REACHED = "sso_client.reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class SSO:
         self._options = options
         self._on_login: OnLogin | None = None
         self._on_logout: list[OnLogout] = []
+        self._told: set[str] = set()
         if app is not None:
             self.init_app(app)
 
@@ -85,6 +87,7 @@ class SSO:
         app.register_blueprint(self._blueprint(mounted), url_prefix=self.prefix)
         app.register_error_handler(SSOError, self.show_error)
         app.context_processor(self._for_templates)
+        app.after_request(self._notice_guard)
         # Flask-WTF's CSRFProtect may be set up before us or after us; calls from the centre carry no form token.
         self._exempt_from_csrf(app)
         app.before_request(lambda: self._exempt_from_csrf(app))
@@ -129,10 +132,10 @@ class SSO:
         def decorate(guarded: _View) -> _View:
             @wraps(guarded)
             def guard(*args: Any, **kwargs: Any) -> Any:
-                refusal = drive(_mounted().site.refusal(_read_request(), self.session, demand))
+                refusal = drive(_mounted().site.refusal(read_request(), self.session, demand))
                 if refusal is not None:
-                    return _response(refusal)
-                after_this_request(_private)
+                    return to_response(refusal)
+                after_this_request(private)
                 return current_app.ensure_sync(guarded)(*args, **kwargs)
 
             return cast(_View, guard)
@@ -151,8 +154,8 @@ class SSO:
         def decorate(guarded: _View) -> _View:
             @wraps(guarded)
             def guard(*args: Any, **kwargs: Any) -> Any:
-                request.environ[_BEARER] = drive(_mounted().site.bearer(_read_request(), scope, groups))
-                after_this_request(_private)
+                request.environ[_BEARER] = drive(_mounted().site.bearer(read_request(), scope, groups))
+                after_this_request(private)
                 return current_app.ensure_sync(guarded)(*args, **kwargs)
 
             return cast(_View, guard)
@@ -169,7 +172,7 @@ class SSO:
 
         Raises SSOError `login_required`, `session_ended`, `tokens_missing` and others; unhandled they become pages.
         """
-        return drive(_mounted().site.access_token(_read_request(), min_life_s))
+        return drive(_mounted().site.access_token(read_request(), min_life_s))
 
     def on_login(self, hook: OnLogin) -> OnLogin:
         """Decorator: `hook(user)` maps a person who has just signed in to the site's own user, or creates one.
@@ -198,7 +201,7 @@ class SSO:
         """The local session of this request, looked up once."""
         # Kept on the request itself: `g` belongs to the application context, which may outlive many requests.
         site = _mounted().site
-        asked = _read_request()
+        asked = read_request()
         cookie = site.cookie(asked)
         key = f"sso_client.session {self.blueprint} {id(site)}"
         found: tuple[str | None, LocalSession | None] | None = request.environ.get(key)
@@ -216,11 +219,11 @@ class SSO:
 
     def still_signed_in(self) -> bool:
         """For streams (`stream_with_context`): whether this person may still be served. Asking is no activity."""
-        return self.client.still_signed_in(_mounted().site.cookie(_read_request()))
+        return self.client.still_signed_in(_mounted().site.cookie(read_request()))
 
     def login_url(self, next_page: str | None = None) -> str:
         """Where a link "sign in" leads; back to `next_page`, by default to the current page."""
-        return _mounted().site.login_url(_read_request(), next_page)
+        return _mounted().site.login_url(read_request(), next_page)
 
     def logout_url(self) -> str:
         """Where a form "sign out" posts to. Put `logout_field()` in the form."""
@@ -228,10 +231,33 @@ class SSO:
 
     def logout_field(self, scope: Scope = "browser") -> Markup:
         """Hidden form fields: the proof to `POST /sso/logout` that this site made the form, and what it ends."""
-        fields = _mounted().site.logout_fields(_read_request(), scope)
+        fields = _mounted().site.logout_fields(read_request(), scope)
         return Markup("").join(
             Markup('<input type="hidden" name="{}" value="{}">').format(name, value) for name, value in fields.items()
         )
+
+    def ask_to_sign_in(self, *, max_age: int | None = None) -> Response:
+        """What `login_required` answers to a stranger, for guards of the site's own."""
+        return to_response(drive(_mounted().site.ask_to_sign_in(read_request(), Demand(max_age_s=max_age))))
+
+    def is_own_route(self) -> bool:
+        """True for requests to `/sso/...`: a `before_request` guard of the site's own must let them through."""
+        return request.blueprint == self.blueprint
+
+    def sign_out(self) -> Callable[[Response], Response]:
+        """Sign the person out from a view of the site's own, everywhere in this browser; the centre is told now.
+
+        Gives what to do with the response (`after_this_request`): the cookie is removed. Raises SSOError `store_...`.
+        """
+        site, asked = _mounted().site, read_request()
+        self.client.sign_out(site.cookie(asked))
+        names = site.cookie_names(asked)
+
+        def remove_cookie(response: Response) -> Response:
+            response.headers.add("Set-Cookie", SetCookie(names.session, "", names.secure, 0).header())
+            return response
+
+        return remove_cookie
 
     def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last at this site, newest first."""
@@ -239,14 +265,18 @@ class SSO:
 
     def show_error(self, error: SSOError) -> Response:
         """A page, or JSON for programs: the stable code and the cause; the fix only where developers look."""
-        return _response(_mounted().site.show_error(_read_request(), error))
+        return to_response(_mounted().site.show_error(read_request(), error))
 
     def _blueprint(self, mounted: _Mounted) -> Blueprint:
         """The routes under the adapter's own name."""
         blueprint = Blueprint(self.blueprint, "sso_client.flask")
 
         def view(name: str) -> Callable[[], Response]:
-            return lambda: _response(drive(mounted.routes.answer(name, _read_request(with_body=True))))
+            def answer() -> Response:
+                request.environ[_REACHED] = True
+                return to_response(drive(mounted.routes.answer(name, read_request(with_body=True))))
+
+            return answer
 
         for name in mounted.routes.by_name:
             endpoint = name.replace("-", "_")
@@ -260,6 +290,14 @@ class SSO:
             protection.exempt(app.blueprints[self.blueprint])
             app.extensions[done] = True
 
+    def _notice_guard(self, response: Response) -> Response:
+        """Say it, once for each route, when something of the site's own answers instead of us."""
+        endpoint = request.endpoint or ""
+        if request.blueprint == self.blueprint and _REACHED not in request.environ and endpoint not in self._told:
+            self._told.add(endpoint)
+            log.error("%s", SSOError("guard_in_the_way", f"{request.method} {request.path}: {response.status_code}"))
+        return response
+
     def _ask_site(self, user: User) -> Any:
         return None if self._on_login is None else self._on_login(user)
 
@@ -268,46 +306,11 @@ class SSO:
         return {"sso": self} | ({} if hasattr(current_app, "login_manager") else {"current_user": current_user})
 
 
-def _read_request(*, with_body: bool = False) -> WebRequest:
-    headers, body = {name.lower(): value for name, value in request.headers.items()}, b""
-    if with_body and request.method == "POST":
-        body = request.stream.read(MAX_TOKEN + 1)
-        if not body and request.form:  # something before us in the application has read the form
-            body = urlencode(list(request.form.items(multi=True))).encode()
-            headers["content-type"] = "application/x-www-form-urlencoded"
-    return WebRequest(
-        method=request.method,
-        scheme=request.scheme,
-        host=request.host,
-        path=request.path,
-        root_path=request.root_path,
-        query_string=request.query_string,
-        headers=headers,
-        cookies=request.cookies,
-        remote_addr=request.remote_addr or "",
-        body=body,
-    )
-
-
-def _response(answer: WebAnswer) -> Response:
-    response = Response(answer.body, answer.status, dict(answer.headers))
-    for cookie in answer.cookies:
-        response.headers.add("Set-Cookie", cookie.header())
-    return response
-
-
 def _mounted() -> _Mounted:
     try:
         return cast(_Mounted, current_app.extensions[_EXTENSION])
     except KeyError:
         raise RuntimeError("this application has no SSO: call SSO(app) or sso.init_app(app)") from None
-
-
-def _private(response: Response) -> Response:
-    """A guarded page belongs to one person: after signing out, neither a cache nor the back button shows it."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.vary.add("Cookie")
-    return response
 
 
 def _current_user() -> User | AnonymousUser:
