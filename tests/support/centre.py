@@ -195,6 +195,7 @@ class Site:
     grace_s: int = 0
     settings: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
+    app: str = "demo_apps.site"
 
     def __post_init__(self) -> None:
         """Registered at the centre; not running yet."""
@@ -219,7 +220,7 @@ class Site:
         }
         # Preloaded, as many do it: the program is read once, and the SDK is forked with it.
         argv = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-k", "gthread", "--threads", "4"]
-        argv += ["--no-control-socket", "-b", f"127.0.0.1:{self.port}", "demo_apps.site:create_app()"]
+        argv += ["--no-control-socket", "-b", f"127.0.0.1:{self.port}", f"{self.app}:create_app()"]
         self.process = Process(argv, {**clean_env(), **env}, self.log)
 
     def start(self) -> Site:
