@@ -16,7 +16,7 @@ from tests.support.sdk import MovedClock, a_session
 
 NOW = Instant(1_800_000_000_000, 5_000_000, "boot-one")
 OK = CheckInAnswer((), False, "mark", 0, 60_000, 0, 60_000, "epoch")
-TOKENS = Tokens("access", 1_800_000_300_000, "refresh")
+TOKENS = Tokens("access", 1_800_000_300_000, "refresh", 300_000)
 
 
 def with_tokens(store: LocalStore, **changes) -> LocalSession:
@@ -41,6 +41,7 @@ ENDS: dict[str, Callable[[LocalStore, LocalSession], object]] = {
     "sign-out here": lambda store, session: store.sessions.end_here(session.cookie_hash, 2000, True),
     "sign-out here with an older cookie's session": lambda store, session: store.sessions.end_here("older", 2000, True),
     "this site alone": lambda store, session: store.sessions.leave(session.cookie_hash),
+    "a refused renewal": lambda store, session: store.tokens.end_refused(session.cookie_hash, "refresh"),
     "told afterwards": lambda store, session: store.sessions.tell_end(session.sid, 2000),
     "another cookie": lambda store, session: store.sessions.open(a_session(cookie_hash="new"), session.cookie_hash),
     "its time": by_lapse,
@@ -71,7 +72,7 @@ def test_a_session_may_have_no_tokens_or_none_to_renew_with(store: LocalStore) -
 
 def test_renewed_tokens_replace_the_spent_ones_only(store: LocalStore) -> None:
     cookie = with_tokens(store).cookie_hash
-    newer = Tokens("newer", 6, "second")
+    newer = Tokens("newer", 6, "second", 60_000)
     assert store.tokens.take_renewal(cookie, NOW)
     assert store.tokens.keep_renewed(cookie, "refresh", newer)
     assert not store.tokens.keep_renewed(cookie, "refresh", Tokens("late", 7, "third")), "a slower worker's answer"
@@ -79,6 +80,17 @@ def test_renewed_tokens_replace_the_spent_ones_only(store: LocalStore) -> None:
     assert store.tokens.take_renewal(cookie, NOW), "keeping gives the right back"
     assert store.tokens.keep_renewed(cookie, "second", Tokens("last", 8, None))
     assert store.tokens.find(cookie) == Tokens("last", 8, None)
+
+
+def test_a_refused_renewal_ends_the_session_only_while_the_token_is_its_own(store: LocalStore) -> None:
+    session = with_tokens(store)
+    assert store.tokens.end_refused(session.cookie_hash, "spent long ago") is None
+    assert store.tokens.end_refused("unknown", "refresh") is None
+    assert store.sessions.find(session.cookie_hash, 2000)[0] == session
+    assert store.tokens.end_refused(session.cookie_hash, "refresh") == session
+    assert store.sessions.find(session.cookie_hash, 2000)[0] is None
+    assert not store.journal.has_untold_ends()
+    assert store.sessions.open(session, None), "the centre knows what it refused"
 
 
 def test_one_worker_renews_until_it_is_done_or_gives_up(store: LocalStore) -> None:
