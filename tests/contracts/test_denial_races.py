@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from sso_server.core.denials import OVERLAP_US
 from sso_server.core.tickets import Refusal
+from sso_server.stores.sql import ending, engine
 from sso_server.stores.sql.denials import note
 from sso_server.stores.sql.tables import sessions as session_table
 from tests.contracts.test_denials import a_jwt, ask, denied, with_jwt
@@ -134,6 +135,25 @@ def test_a_refresh_racing_the_revocation_of_its_grant(stores, other_stores, revo
     assert set(answers) <= {None, Refusal.SESSION_ENDED}
     issued_to = {r.access.jti for r, refusal in zip(rotations, answers, strict=True) if refusal is None}
     assert issued_to | {first.access.jti for first in firsts} == {one.name for one in denied(stores)}
+
+
+def test_an_end_that_is_committed_late_is_heard_by_who_has_read_on_meanwhile(sql_place, open_stores):
+    if sql_place.engine != "postgresql":
+        pytest.skip("elsewhere one step follows the other")
+    stores, other = open_stores(sql_place), open_stores(sql_place)
+    late, early = opened(stores), opened(stores)
+    for session in (late, early):
+        with_jwt(stores, session)
+    with other.database.write() as connection:
+        ending.end(connection, late.sid, "sign_out", NOW)
+        stores.sessions.end(early.sid, "sign_out", NOW)
+        answer = ask(stores)
+        assert [one.name for one in answer.denied] == [early.sid]
+    assert late.sid in {one.name for one in ask(stores, begin=answer.denied_to).denied}
+
+
+def test_postgresql_commits_nothing_later_than_what_is_handed_out_once_more():
+    assert engine.PG_STATEMENT_MS + engine.PG_IDLE_MS < OVERLAP_US / 1000
 
 
 def test_who_reads_on_while_sessions_end_misses_none(stores, other_stores, place):

@@ -24,10 +24,10 @@ BUSY_MS = 5_000
 _POOL_SIZE = 8
 _POOL_OVERFLOW = 24
 _PG_CONNECT_S = 3
-_PG_STATEMENT_MS = 10_000
+PG_STATEMENT_MS = 10_000
 # A process that was stopped in the middle of a transaction must not commit it minutes later: what it has written into
 # the feed for APIs would stand behind where their sites have read already (core/denials.py).
-_PG_IDLE_MS = 30_000
+PG_IDLE_MS = 30_000
 # How often a write asks for SQLite's lock; after how long without a pause a process leaves it free for once, and for
 # how long: others ask at least twice meanwhile.
 _ASK_AGAIN_S = 0.001
@@ -145,8 +145,8 @@ class Database:
                 pool_timeout=self._busy_ms / 1000,
                 connect_args={
                     "connect_timeout": _PG_CONNECT_S,
-                    "options": f"-c lock_timeout={self._busy_ms} -c statement_timeout={_PG_STATEMENT_MS}"
-                    f" -c idle_in_transaction_session_timeout={_PG_IDLE_MS}",
+                    "options": f"-c lock_timeout={self._busy_ms} -c statement_timeout={PG_STATEMENT_MS}"
+                    f" -c idle_in_transaction_session_timeout={PG_IDLE_MS}",
                 },
             )
         engine = sa.create_engine(
