@@ -72,7 +72,7 @@ def test_this_race_catches_a_store_that_notes_the_token_after_it_was_written(sql
                 note(connection, row.sid, row.audiences, redemption.access)
         return redeemed
 
-    assert missed_redemptions(stores, other, redeem, rounds=100) > 0
+    assert any(missed_redemptions(stores, other, redeem, rounds=50) for _ in range(40))
 
 
 def test_a_refresh_for_a_jwt_racing_the_end_of_its_session(stores, other_stores):
