@@ -57,6 +57,7 @@ _EVENTS_ZH = {
     "sign_out_pending": "尚未能通知认证中心，下次报到时再通知",
     "sign_out_confirmed": "认证中心已确认由本站发起的退出",
     "ended_at_check_in": "报到时得知已退出，局部会话已结束",
+    "refresh_refused": "认证中心拒绝续期访问令牌，局部会话已结束",
 }
 
 
