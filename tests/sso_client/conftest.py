@@ -14,6 +14,8 @@ from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, Person
 
 if TYPE_CHECKING:
+    from tests.support.django_site import Browser as DjangoBrowser
+    from tests.support.django_site import DjangoSites
     from tests.support.examined import RealCentre, Shop
 
 
@@ -119,3 +121,26 @@ def shop(real_centre: "RealCentre", tmp_path: Path) -> Iterator["Shop"]:
 
     with ExitStack() as stack:
         yield Shop(real_centre, tmp_path, stack)
+
+
+@pytest.fixture(scope="session")
+def django_ready(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Django with its database: its settings are one for each process."""
+    from tests.support.django_site import configure
+
+    configure(tmp_path_factory.mktemp("django"))
+
+
+@pytest.fixture
+def django_sites(
+    django_ready: None, centre: FakeProvider, clock: MovedClock, tmp_path: Path
+) -> Iterator["DjangoSites"]:
+    from tests.support.django_site import django_sites
+
+    yield from django_sites(centre, clock, tmp_path)
+
+
+@pytest.fixture
+def at_django(django_sites: "DjangoSites") -> "DjangoBrowser":
+    """A browser at the Django site with its plain settings."""
+    return django_sites.browser()

@@ -1,0 +1,1 @@
+"""The tables of the application `sso`, step by step."""

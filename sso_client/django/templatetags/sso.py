@@ -1,0 +1,31 @@
+"""`{% sso_login_url %}`, `{% sso_logout_url %}`, `{% sso_logout_fields %}`: a link and a form. They need `request`."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django import template
+from django.utils.html import format_html_join
+
+from sso_client.django import verbs
+from sso_client.records import Scope
+
+
+def sso_login_url(context: Mapping[str, Any], next_page: str | None = None) -> str:
+    """Where a link "sign in" leads; back to `next_page`, by default to the current page."""
+    return verbs.login_url(context["request"], next_page)
+
+
+def sso_logout_url(context: Mapping[str, Any]) -> str:
+    """Where a form "sign out" posts to."""
+    return verbs.logout_url(context["request"])
+
+
+def sso_logout_fields(context: Mapping[str, Any], scope: str = "browser") -> str:
+    """The hidden fields of that form. `scope`: "browser", "site" or "everywhere"."""
+    fields = verbs.logout_fields(context["request"], cast(Scope, scope))
+    return str(format_html_join("", '<input type="hidden" name="{}" value="{}">', fields.items()))
+
+
+register = template.Library()
+for _tag in (sso_login_url, sso_logout_url, sso_logout_fields):
+    register.simple_tag(_tag, takes_context=True)

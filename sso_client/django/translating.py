@@ -1,0 +1,43 @@
+"""Django's requests and answers as the SDK sees them, and back. Nothing is decided here."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from sso_client.signed_token import MAX_TOKEN
+from sso_client.web import SetCookie, WebAnswer, WebRequest
+
+
+def read_request(request: Any, *, with_body: bool = False) -> WebRequest:
+    """The request in our words. Raises Django's DisallowedHost. A body is read for our own routes only."""
+    path, info = request.path, request.path_info
+    query = request.META.get("QUERY_STRING", "")
+    return WebRequest(
+        method=request.method,
+        scheme=request.scheme,
+        host=request.get_host(),
+        path=info,
+        root_path=path.removesuffix(info) if path != info else "",
+        query_string=query.encode("latin-1") if query.isascii() else query.encode(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        cookies=request.COOKIES,
+        remote_addr=request.META.get("REMOTE_ADDR") or "",
+        # What something before us has read is still there, unless it was multipart, which none of our routes takes.
+        body=request.read(MAX_TOKEN + 1) if with_body and request.method == "POST" else b"",
+    )
+
+
+def to_response(answer: WebAnswer) -> Any:
+    """The answer as Django sends it; `from_sso` marks it as ours."""
+    response = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    for cookie in answer.cookies:
+        set_cookie(response, cookie)
+    response.from_sso = True
+    return response
+
+
+def set_cookie(response: Any, cookie: SetCookie) -> None:
+    """Set or, with an empty value, remove one of our cookies."""
+    response.set_cookie(
+        cookie.name, cookie.value, max_age=cookie.max_age, secure=cookie.secure, httponly=True, samesite="Lax"
+    )
