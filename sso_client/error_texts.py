@@ -186,8 +186,8 @@ TEXTS: dict[str, ErrorText] = {
     ),
     "session_ended": ErrorText(
         403,
-        "You were signed out while this sign-in was under way.",
-        "登录过程中您已退出登录。",
+        "You were signed out in the meantime.",
+        "在此期间您已退出登录。",
         *_AGAIN,
     ),
     "client_refused": ErrorText(

@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from sso_client import LeaseExpired, LocalStore, Settings, SSOClient, SSOError
-from sso_client.clock import now
+from sso_client.clock import Instant, now
 from sso_client.records import Tokens
 from sso_client.stores import RENEWAL_MS
 from sso_client.stores.opening import open_store
@@ -343,3 +344,31 @@ def test_ten_workers_at_expiry_renew_once_and_sign_nobody_out(
     assert centre.find_access(renewed) is not None
     assert client.find_session(cookie) is not None
     client.close()
+
+
+class RenewedFirst:
+    """A store's tokens; between somebody's looking and taking the right to renew, another worker renews."""
+
+    def __init__(self, tokens: Any, renewed: Tokens) -> None:
+        self._tokens, self._renewed = tokens, renewed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokens, name)
+
+    def take_renewal(self, cookie_hash: str, moment: Instant) -> bool:
+        spent = self._tokens.find(cookie_hash).refresh_token
+        assert self._tokens.keep_renewed(cookie_hash, spent, self._renewed)
+        return bool(self._tokens.take_renewal(cookie_hash, moment))
+
+
+def test_who_gets_the_right_after_another_has_renewed_does_not_renew_again(
+    signed_in, settings: Settings, store: LocalStore, centre: FakeProvider, clock: MovedClock, go
+) -> None:
+    cookie, kept_as = signed_in
+    go(301)
+    renewed = Tokens("of another worker", clock.wall_ms() + 300_000, "newer", 300_000)
+    late = replace(store, tokens=RenewedFirst(store.tokens, renewed))
+    with running_client("blocking", settings, late, clock) as client:
+        assert client.access_token(cookie) == "of another worker"
+        assert store.tokens.take_renewal(kept_as, now(clock)), "the right was given back"
+    assert renewals(centre) == 0

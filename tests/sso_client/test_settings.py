@@ -84,3 +84,9 @@ def test_redirecting_after_logout_needs_an_address() -> None:
 def test_a_store_in_memory_is_refused_because_workers_could_not_share_it() -> None:
     with pytest.raises(SettingsError, match="SSO_STORE"):
         load_settings({"store": "sqlite:///:memory:"}, {}, GOOD)
+
+
+def test_the_centres_own_name_is_no_audience_of_a_sites_api() -> None:
+    assert load_settings({"audience": "https://api.example.com"}, {}, GOOD).audience == "https://api.example.com"
+    with pytest.raises(SettingsError, match="SSO_AUDIENCE"):
+        load_settings({"audience": "https://sso.example.com"}, {}, GOOD)
