@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)]
 
-QUICKSTARTS = ["flask", "starlette", "wsgi"]
+QUICKSTARTS = ["flask", "django", "starlette", "wsgi"]
 
 
 class Reader:
@@ -37,19 +37,24 @@ class Reader:
         self.page = f"sdk-{framework}.md"
         self.username, self.client_id, port = f"alice-{framework}", f"shop-{framework}", free_port()
         self.home = f"http://127.0.0.1:{port}"
-        at_the_centre, _install, start, *_ = (block.replace("5000", str(port)) for block in commands(self.page))
+        at_the_centre, install, start, self.own_tests, *_ = (
+            block.replace("5000", str(port)) for block in commands(self.page)
+        )
         for name, own in (("alice", self.username), ("shop", self.client_id)):
             at_the_centre = at_the_centre.replace(f" {name} ", f" {own} ")
+        for line in install.splitlines():
+            if not line.startswith("pip "):
+                subprocess.run(self.argv(line), cwd=directory, check=True, capture_output=True, timeout=60)
         write_files(self.page, directory)
         self.source = "".join(block.text for block in blocks(self.page))
         printed = "".join(self._at_the_centre(line) for line in at_the_centre.splitlines())
         exports = dict(re.findall(r"^export (SSO_\w+)=(\S+)$", printed, re.MULTILINE))
         assert set(exports) == {"SSO_ISSUER", "SSO_CLIENT_ID", "SSO_CLIENT_SECRET"}
-        env = {**clean_env(), **exports, "PYTHONPATH": str(ROOT)}
+        self.env = env = {**clean_env(), **exports, "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}"}
         *before, run = start.splitlines()
         for line in before:
-            subprocess.run(self._argv(line), cwd=directory, env=env, check=True, capture_output=True, timeout=60)
-        script = f"cd {shlex.quote(str(directory))} && exec {shlex.join(self._argv(run))}"
+            subprocess.run(self.argv(line), cwd=directory, env=env, check=True, capture_output=True, timeout=60)
+        script = f"cd {shlex.quote(str(directory))} && exec {shlex.join(self.argv(run))}"
         self.site = Process(["/bin/sh", "-c", script], env, directory / "site.log")
 
     def _at_the_centre(self, line: str) -> str:
@@ -60,10 +65,11 @@ class Reader:
         return done.output
 
     @staticmethod
-    def _argv(line: str) -> list[str]:
+    def argv(line: str) -> list[str]:
         """The page's command, with the programs of this environment."""
         program, *rest = shlex.split(line)
-        return [sys.executable, *rest] if program == "python" else [sys.executable, "-m", program, *rest]
+        module = {"django-admin": "django"}.get(program, program)
+        return [sys.executable, *rest] if program == "python" else [sys.executable, "-m", module, *rest]
 
 
 @pytest.fixture(params=QUICKSTARTS)
@@ -97,6 +103,7 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
     assert "Hi Alice" in browser.open(f"{reader.home}/").text
     if 'href="/sso/logout"' in browser.text:  # a page that asks; else the form is there
         browser.open(f"{reader.home}/sso/logout")
+    assert 'name="logout_form"' in browser.text
     browser.submit("/sso/logout")
     assert browser.url.startswith(reader.centre.issuer)
     browser.open(f"{reader.home}/orders").sign_in(reader.username, "a good long password")
@@ -105,8 +112,13 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
     browser.open(reader.centre.issuer + "/sign-out").submit("/sign-out")
     wait_until(lambda: "Orders of" not in browser.open(f"{reader.home}/orders").text, why="the site to ask again")
 
-    own_tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_shop.py"]
-    env = {**clean_env(), "PYTHONPATH": f"{reader.directory}{os.pathsep}{ROOT}"}
-    where = {"cwd": reader.directory, "env": env}
-    done = subprocess.run(own_tests, **where, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        reader.argv(reader.own_tests),
+        cwd=reader.directory,
+        env={**reader.env, "PYTEST_ADDOPTS": "-q -p no:cacheprovider -W error"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
