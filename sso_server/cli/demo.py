@@ -191,7 +191,10 @@ def _register(centre: Centre, site: DemoSite) -> str:
 def _site_child(
     site: DemoSite, other: DemoSite, issuer: str, secret: str, data: Path, switches: Switches
 ) -> serve.Child:
-    """gunicorn with a demo site; the site knows nothing but its environment. Site two is at the end of a cable."""
+    """gunicorn with a demo site; the site knows nothing but its environment. Site two is at the end of a cable.
+
+    Loaded before the workers are forked, which the SDK allows: the steps are on the screen sooner.
+    """
     app, at_cable = "demo_apps.site:create_app()", {}
     if site.client_id == CUT_OFF:
         app, at_cable = "sso_server.cli.demo_cable:create_site()", {"SITE_CABLE": str(switches.cable.path)}
@@ -199,6 +202,7 @@ def _site_child(
         sys.executable,
         "-m",
         "gunicorn",
+        "--preload",
         "-b",
         f"{_HOST}:{site.port}",
         "-w",

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from sso_server.cli import main
 from tests.support.centre import clean_env, tree, wait_until
 from tests.support.ports import free_port
 
@@ -108,6 +110,16 @@ class Demo:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait(10)
+
+
+def refused(port: int, data: Path, *options: str, **env: str) -> Result:
+    """A demo that says why it doesn't start, and ends. In this process: starting another takes longer than the word."""
+    argv = ["demo", "--port", str(port), "--data", str(data), *options]
+    unset = dict.fromkeys(("LC_ALL", "LC_MESSAGES", "LANG"))
+    done = CliRunner().invoke(main, argv, env={**unset, "SSO_HASH_MEMORY_KIB": "8192", **env})
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == 1, done.output
+    return done
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.conftest import COMMAND, Demo, three_ports
+from tests.demo.conftest import COMMAND, Demo, refused, three_ports
 from tests.support.browser import Browser
 from tests.support.centre import clean_env
 from tests.support.ports import free_port
@@ -15,11 +15,7 @@ pytestmark = pytest.mark.slow
 
 def fails(data: Path, *options: str, **env: str) -> str:
     """The words of a demo that doesn't start."""
-    argv = [*COMMAND, "--port", str(three_ports()), "--data", str(data), *options]
-    env = {**clean_env(), "PYTHONUTF8": "1", "SSO_HASH_MEMORY_KIB": "8192", **env}
-    done = subprocess.run(argv, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False)
-    assert done.returncode == 1, done
-    assert "Traceback" not in done.stderr
+    done = refused(three_ports(), data, *options, **env)
     assert "alice" not in done.stdout
     return done.stderr
 
