@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -314,6 +315,17 @@ def test_an_expired_token_is_waited_for_no_longer_than_a_renewal_may_take(
     begun = time.monotonic()
     assert code_of(lambda: client.access_token(cookie)) == "provider_unavailable"
     assert 0.5 < time.monotonic() - begun < 5
+
+
+def test_ten_requests_of_one_process_renew_once_and_all_go_on_with_the_new_token(
+    signed_in, client, centre: FakeProvider, go
+) -> None:
+    cookie, _ = signed_in
+    go(301)
+    centre.failing["/token"] = 0.3
+    with ThreadPoolExecutor(10) as requests:
+        got = set(requests.map(client.access_token, [cookie] * 10))
+    assert (len(got), renewals(centre)) == (1, 1)
 
 
 def at_expiry(settings: Settings, place: Path, clock: MovedClock, cookie: str) -> str:
