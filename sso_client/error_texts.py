@@ -255,14 +255,14 @@ TEXTS: dict[str, ErrorText] = {
     "check_in_refused": ErrorText(
         502,
         "The sign-in service refuses this site's check-in.",
-        "认证中心拒绝了本站的签到。",
+        "认证中心拒绝了本站的报到。",
         "Check SSO_CLIENT_ID and SSO_CLIENT_SECRET, and that the client is confidential.",
         "请检查 SSO_CLIENT_ID 与 SSO_CLIENT_SECRET，并确认客户端为机密客户端。",
     ),
     "check_in_malformed": ErrorText(
         502,
         "The sign-in service answered a check-in with something else.",
-        "认证中心对签到的应答无法识别。",
+        "认证中心对报到的应答无法识别。",
         *_PROVIDER,
     ),
     "login_loop": ErrorText(

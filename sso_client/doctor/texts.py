@@ -118,7 +118,7 @@ DOCTOR_TEXTS: dict[str, ErrorText] = {
     "callback_unreachable": ErrorText(
         502,
         "The centre can't reach this site's logout address: it hears of sign-outs at its check-ins only.",
-        "认证中心无法到达本站的退出地址：本站只能在签到时得知退出。",
+        "认证中心无法到达本站的退出地址：本站只能在报到时得知退出。",
         "Open the way from the centre to that address (DNS, firewall, certificate), or register the right one.",
         "请打通从认证中心到该地址的通路（DNS、防火墙、证书），或登记正确的地址。",
     ),

@@ -53,15 +53,15 @@ SEEN: dict[str, tuple[str, str]] = {
     "keys": ("{count} published", "已公布 {count} 个"),
     "leases": (
         "check-in: an ended session is served no longer than the lease, reachable or not",
-        "签到：会话结束后，无论能否连通，最多再服务一个租期",
+        "报到：会话结束后，无论能否连通，最多再服务一个租期",
     ),
     "told_only": (
         "told by logout calls only, no check-in: while the calls don't arrive, no bound is known",
-        "只通过退出请求得知，没有签到：请求未送达期间，没有已知的时限",
+        "只通过退出请求得知，没有报到：请求未送达期间，没有已知的时限",
     ),
     "not_told": (
         "no check-in and no back-channel logout in its discovery document",
-        "其发现文档中既无签到，也无后端退出",
+        "其发现文档中既无报到，也无后端退出",
     ),
     "client_accepted": ("id and secret accepted", "标识与密钥已被接受"),
     "client_accepted_by_token": (

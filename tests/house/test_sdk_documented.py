@@ -1,18 +1,20 @@
-"""docs/sdk.md names every setting of the SDK, docs/troubleshooting.md every error code."""
+"""docs/sdk.md and docs/sdk.zh.md name every setting of the SDK, docs/troubleshooting.md every error code."""
 
 import subprocess
 import sys
 from dataclasses import fields
 
+import pytest
+
 from sso_client.error_texts import TEXTS
 from sso_client.settings import Settings
 from tests.house.sources import ROOT
 
-PAGE = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
 
-
-def test_every_setting_is_documented() -> None:
-    assert [f.name for f in fields(Settings) if f"| `SSO_{f.name.upper()}` |" not in PAGE] == []
+@pytest.mark.parametrize("page", ["sdk.md", "sdk.zh.md"])
+def test_every_setting_is_documented(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert [f.name for f in fields(Settings) if f"| `SSO_{f.name.upper()}` |" not in text] == []
 
 
 def test_the_troubleshooting_pages_are_up_to_date() -> None:
