@@ -20,8 +20,7 @@ local function cookies_of(index, name)
     return cookies
 end
 
--- Takes a session away with its tokens, whatever ended it. DEL comes first: a Redis whose memory is full takes it, and
--- lets a step that has begun go on to its end.
+-- Takes a session away with its tokens, whatever ended it. DEL comes first, for a Redis whose memory is full takes that.
 local function drop(cookie)
     local found = row(cookie)
     redis.call('DEL', key('session', cookie))

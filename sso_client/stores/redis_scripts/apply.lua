@@ -2,7 +2,7 @@
 -- CheckInJournal.apply. ARGV: store, host, and all that was told and answered as JSON; what is to be written stands in it
 -- as text, for Lua would round it.
 local host, a = ARGV[2], cjson.decode(ARGV[3])
--- First: a Redis whose memory is full takes it, and then this whole step, which takes sessions away.
+even_when_full()
 redis.call('ZREMRANGEBYSCORE', key('denied'), '-inf', a.denied_before)
 -- Forget what this 200 confirmed: an end listed again below gets a new acknowledgement.
 for _, sid in ipairs(a.acks) do redis.call('SREM', key('acks'), sid) end

@@ -2,6 +2,7 @@
 -- CheckInJournal.gather. ARGV: store, host, now, all_sids, anew, the most in one list, how often all sids are listed.
 local now, most = tonumber(ARGV[3]), tonumber(ARGV[6])
 local here = server()
+even_when_full()
 local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'sids_cursor', 'sids_sent_at_ms', 'denied_to')
 local epoch, cursor, sent_at, denied_to = state[2], state[3] or '', tonumber(state[4] or '0'), state[5]
 local anew = ARGV[5] == '1'

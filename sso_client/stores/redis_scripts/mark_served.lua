@@ -3,6 +3,7 @@
 local found = row(ARGV[2])
 if not found or found[6] ~= ARGV[3] then return 0 end
 local now, reported = tonumber(ARGV[4]), tonumber(found[8])
+even_when_full()
 -- A report of the future was noted while a clock was wrong; it must not hide activity from now on.
 if reported > now then
     reported = 0

@@ -8,5 +8,6 @@ if now < turn_until and turn_until <= now + ARGV[6] + overtaken then return 'bus
 if failure == 'refused' then rest = math.max(rest, tonumber(ARGV[5])) end
 local ago = now - attempted
 if failure ~= '' and -overtaken <= ago and ago < rest then return 'resting' end
+even_when_full()
 note_host(ARGV[2], 'turn_until_boot_ms', string.format('%.0f', now + ARGV[6]))
 return 'mine'

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import signal
 import time
@@ -13,8 +14,9 @@ import redis
 
 from sso_client import LocalStore, Settings, SSOError
 from sso_client.clock import Instant
-from sso_client.records import CheckInAnswer, End, Tokens
+from sso_client.records import CheckInAnswer, End, Event, Tokens
 from sso_client.settings import load_settings
+from sso_client.stores import Turn
 from sso_client.stores.redis import open_redis_store
 from tests.support.local_stores import ISSUER, LocalPlace
 from tests.support.sdk import MovedClock, a_session, wait_until
@@ -111,7 +113,7 @@ def test_a_full_redis_opens_nothing_and_still_ends_sessions(own: OwnRedis) -> No
     store = LocalPlace("redis", own.url, "shop").open()
     session, leaving, told = (a_session(cookie_hash=name) for name in ("one", "two", "three"))
     for each in (session, leaving, told):
-        store.sessions.open(each, None)
+        store.sessions.open(each, None, tokens=Tokens("access", 5, "refresh"))
     check_in(store)
     with redis.Redis.from_url(own.url) as raw:
         raw.config_set("maxmemory", "1")
@@ -122,7 +124,14 @@ def test_a_full_redis_opens_nothing_and_still_ends_sessions(own: OwnRedis) -> No
         assert store.sessions.find("one", 2000)[0] is not None, "half of nothing"
         assert len(store.inbox.end_by_sid(session.sid, "jti", NOW.wall_ms).sessions) == 1
         assert store.sessions.end_here("two", NOW.wall_ms, True) is not None
-        later = NOW.earlier(-1000)
+        at_work = store.sessions.find("three", 2000)[0]
+        assert store.sessions.mark_served(at_work, 3000)
+        assert store.tokens.take_renewal("three", NOW)
+        assert store.tokens.keep_renewed("three", "refresh", Tokens("newer", 6, "second"))
+        assert store.journal.take_turn(NOW, 1000) is Turn.MINE
+        store.journal.note_failure("unreachable", NOW)
+        assert check_in(store, sent=NOW.earlier(-1000))[1].confirmed
+        later = NOW.earlier(-2000)
         _, applied = check_in(store, replace(OK, ends=(End(told.sid, "sign_out", 5),)), later)
         assert len(applied.ends[0][1]) == 1
         assert stamp(store) == later, "a site that only needs confirming goes on"
@@ -178,6 +187,32 @@ def test_nobody_reads_from_a_replica(own: OwnRedis) -> None:
             store.sessions.find(session.cookie_hash, 2000)  # on a new connection
         raw.execute_command("REPLICAOF", "NO", "ONE")
     assert store.inbox.end_by_sid(session.sid, "jti", 2000).sessions == (session,)
+    store.close()
+
+
+def test_a_user_with_the_documented_rights_can_do_every_step(own: OwnRedis, caplog: pytest.LogCaptureFixture) -> None:
+    page = (Path(__file__).parents[3] / "docs/sdk-stores.md").read_text("utf-8")
+    rights, keys, more = re.search(r"access lists needs `(.*?)` on `(.*?)`, and `(.*?)`", page).groups()
+    with redis.Redis.from_url(own.url) as raw:
+        raw.execute_command("ACL", "SETUSER", "shop", "on", ">word", "resetchannels", keys, *rights.split())
+        place = LocalPlace("redis", own.url.replace("//", "//shop:word@"), "shop")
+        store, session = place.open(), a_session()
+        assert store.sessions.open(session, None, tokens=Tokens("access", 5, "refresh"))
+        assert store.tokens.take_renewal(session.cookie_hash, NOW)
+        assert check_in(store, replace(OK, ends=(End("other", "sign_out", 5),)))[1].confirmed
+        assert store.journal.gather(NOW.wall_ms, True).acks == ("other",)
+        assert store.inbox.end_by_sid(session.sid, "jti", 2000).sessions
+        store.events.record(Event(1, "kind", "text"))
+        assert store.pages.find(store.pages.keep("/", 5), 5) == "/"
+        caplog.clear()
+        raw.execute_command("ACL", "SETUSER", "shop", more)
+        place.open().close()
+        assert "nothing is kept on disk" in caplog.text
+        raw.execute_command("ACL", "SETUSER", "shop", "-info")
+        with pytest.raises(SSOError, match="store_not_writable"):
+            place.open()
+        with pytest.raises(SSOError, match="store_failed"):
+            LocalPlace("redis", own.url.replace("//", "//shop:wrong@"), "shop").open()
     store.close()
 
 
