@@ -10,6 +10,9 @@ from flask import Flask
 
 from sso_client import LocalStore, Settings, SSOClient, open_sqlite_store
 from sso_client.flask import SSO, current_user
+from sso_client.testing.tokens import Grant
+from tests.support.api_callers import SCOPE
+from tests.support.both_clients import KINDS, running_client
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, Person
 
@@ -144,3 +147,41 @@ def django_sites(
 def at_django(django_sites: "DjangoSites") -> "DjangoBrowser":
     """A browser at the Django site with its plain settings."""
     return django_sites.browser()
+
+
+@pytest.fixture(params=KINDS)
+def either_client(
+    request: pytest.FixtureRequest, settings: Settings, store: LocalStore, clock: MovedClock
+) -> Iterator[Any]:
+    """The blocking client and the one for event loops, at the same verbs."""
+    with running_client(request.param, settings, store, clock) as made:
+        yield made
+
+
+@pytest.fixture
+def go(clock: MovedClock, centre: FakeProvider) -> Callable[[float], None]:
+    """Let time pass at the site and at the centre."""
+
+    def pass_s(seconds: float) -> None:
+        clock.go(seconds)
+        centre.skew_s += seconds
+
+    return pass_s
+
+
+@pytest.fixture
+def grant(centre: FakeProvider) -> Grant:
+    """Somebody signed in at another site."""
+    session = centre.open_session("usr-alice", {"groups": ["staff"], "preferred_username": "alice"})
+    return Grant(session.sid, "usr-alice", SCOPE, session.auth_time)
+
+
+@pytest.fixture
+def jwt(centre: FakeProvider, grant: Grant) -> str:
+    centre.access_token = "jwt"
+    return centre.new_access_token(grant)
+
+
+@pytest.fixture
+def opaque(centre: FakeProvider, grant: Grant) -> str:
+    return centre.new_access_token(grant)

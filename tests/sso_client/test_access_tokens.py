@@ -2,42 +2,21 @@
 
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sso_client import LeaseExpired, LocalStore, Settings, SSOClient, SSOError
-from sso_client.clock import Instant, now
 from sso_client.records import Tokens
-from sso_client.stores import RENEWAL_MS
 from sso_client.stores.opening import open_store
-from tests.support.both_clients import KINDS, running_client
 from tests.support.fake_provider import FOREIGN_KEY, FakeProvider
-from tests.support.forks import in_processes
 from tests.support.sdk import MovedClock, Person, wait_until
 
 
-@pytest.fixture(params=KINDS)
-def client(request: pytest.FixtureRequest, settings: Settings, store: LocalStore, clock: MovedClock) -> Iterator[Any]:
-    with running_client(request.param, settings, store, clock) as made:
-        yield made
-
-
 @pytest.fixture
-def go(clock: MovedClock, centre: FakeProvider) -> Callable[[float], None]:
-    """Let time pass at the site and at the centre."""
-
-    def pass_s(seconds: float) -> None:
-        clock.go(seconds)
-        centre.skew_s += seconds
-
-    return pass_s
+def client(either_client: Any) -> Any:
+    return either_client
 
 
 def renewals(centre: FakeProvider) -> int:
@@ -288,99 +267,3 @@ def test_no_token_is_handed_out_beyond_the_lease(client, person: Person, centre:
     go(2)
     with pytest.raises(LeaseExpired):
         client.access_token(cookie)
-
-
-def test_a_worker_that_was_killed_while_renewing_costs_ten_seconds(
-    signed_in, client, centre: FakeProvider, store: LocalStore, clock: MovedClock, go
-) -> None:
-    cookie, kept_as = signed_in
-    first = client.access_token(cookie)
-    go(280)
-    # It took the right and asked; the answer died with it.
-    assert store.tokens.take_renewal(kept_as, now(clock))
-    centre.renew(store.tokens.find(kept_as).refresh_token)
-    assert client.access_token(cookie) == first, "still good: nobody waits"
-    go(RENEWAL_MS / 1000)
-    assert client.access_token(cookie) != first, "the centre gives a sibling"
-    assert client.find_session(cookie) is not None
-
-
-def test_an_expired_token_is_waited_for_no_longer_than_a_renewal_may_take(
-    signed_in, client, store: LocalStore, clock: MovedClock, go, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sso_client.access_tokens._WAIT_S", 0.5)
-    cookie, kept_as = signed_in
-    go(301)
-    assert store.tokens.take_renewal(kept_as, now(clock))
-    begun = time.monotonic()
-    assert code_of(lambda: client.access_token(cookie)) == "provider_unavailable"
-    assert 0.5 < time.monotonic() - begun < 5
-
-
-def test_ten_requests_of_one_process_renew_once_and_all_go_on_with_the_new_token(
-    signed_in, client, centre: FakeProvider, go
-) -> None:
-    cookie, _ = signed_in
-    go(301)
-    centre.failing["/token"] = 0.3
-    with ThreadPoolExecutor(10) as requests:
-        got = set(requests.map(client.access_token, [cookie] * 10))
-    assert (len(got), renewals(centre)) == (1, 1)
-
-
-def at_expiry(settings: Settings, place: Path, clock: MovedClock, cookie: str) -> str:
-    """A worker process of its own."""
-    settings = Settings(settings.issuer, settings.client_id, settings.client_secret, store=f"sqlite:///{place}")
-    client = SSOClient(settings, open_store(settings, place.parent, clock), clock=clock)
-    try:
-        return client.access_token(cookie)
-    finally:
-        client.close()
-
-
-@pytest.mark.parametrize("expired", [False, True], ids=["still good", "expired"])
-def test_ten_workers_at_expiry_renew_once_and_sign_nobody_out(
-    expired: bool, centre: FakeProvider, settings: Settings, store, tmp_path: Path, clock: MovedClock, go
-) -> None:
-    centre.lease_s = 3600
-    client = SSOClient(settings, store, clock=clock)
-    cookie, _ = Person(client, centre).sign_in()
-    first = client.access_token(cookie)
-    go(301 if expired else 285)
-    centre.failing["/token"] = 0.5  # they all come meanwhile
-    place = tmp_path / "sso.sqlite3"
-    got = in_processes(*(partial(at_expiry, settings, place, clock, cookie) for _ in range(10)))
-    assert renewals(centre) == 1
-    renewed = client.access_token(cookie)
-    assert set(got) == ({renewed} if expired else {first, renewed})
-    assert centre.find_access(renewed) is not None
-    assert client.find_session(cookie) is not None
-    client.close()
-
-
-class RenewedFirst:
-    """A store's tokens; between somebody's looking and taking the right to renew, another worker renews."""
-
-    def __init__(self, tokens: Any, renewed: Tokens) -> None:
-        self._tokens, self._renewed = tokens, renewed
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tokens, name)
-
-    def take_renewal(self, cookie_hash: str, moment: Instant) -> bool:
-        spent = self._tokens.find(cookie_hash).refresh_token
-        assert self._tokens.keep_renewed(cookie_hash, spent, self._renewed)
-        return bool(self._tokens.take_renewal(cookie_hash, moment))
-
-
-def test_who_gets_the_right_after_another_has_renewed_does_not_renew_again(
-    signed_in, settings: Settings, store: LocalStore, centre: FakeProvider, clock: MovedClock, go
-) -> None:
-    cookie, kept_as = signed_in
-    go(301)
-    renewed = Tokens("of another worker", clock.wall_ms() + 300_000, "newer", 300_000)
-    late = replace(store, tokens=RenewedFirst(store.tokens, renewed))
-    with running_client("blocking", settings, late, clock) as client:
-        assert client.access_token(cookie) == "of another worker"
-        assert store.tokens.take_renewal(kept_as, now(clock)), "the right was given back"
-    assert renewals(centre) == 0
