@@ -63,12 +63,19 @@ class Process:
     env: dict[str, str]
     log: Path
     popen: subprocess.Popen[bytes] | None = None
+    cwd: Path | None = None
 
     def start(self) -> None:
         """Start it; output goes to the log."""
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
-                self.argv, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                self.argv,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd=self.cwd,
             )
 
     def kill(self) -> None:
@@ -160,11 +167,13 @@ class Centre:
         finally:
             built.close()
 
-    def add_user(self, username: str = "alice", name: str = "Alice Liddell") -> None:
+    def add_user(
+        self, username: str = "alice", name: str = "Alice Liddell", groups: tuple[str, ...] = ("staff",)
+    ) -> None:
         """An account with PASSWORD."""
         with self.core() as built:
             built.services.accounts.add(
-                username, PASSWORD, name=name, email=f"{username}@example.com", groups=("staff",), actor="test"
+                username, PASSWORD, name=name, email=f"{username}@example.com", groups=groups, actor="test"
             )
 
     def add_client(self, client: Client, secret: str = "") -> None:

@@ -52,10 +52,10 @@ class RelyingParty:
         }
         return requests.post(self.issuer + "/token", data=form, auth=(self.client_id, self.secret), timeout=10)
 
-    def sign_in_silently(self, browser: Browser) -> dict[str, Any]:
+    def sign_in_silently(self, browser: Browser, **more: str) -> dict[str, Any]:
         """A session exists: a ticket comes back without a question. The claims of the ID token."""
         verifier = secrets.token_urlsafe(40)
-        answer = browser.http.get(self.authorize_url(verifier), allow_redirects=False, timeout=10)
+        answer = browser.http.get(self.authorize_url(verifier, **more), allow_redirects=False, timeout=10)
         query = parse_qs(urlsplit(answer.headers["Location"]).query)
         assert "code" in query, answer.headers["Location"]
         assert query["iss"] == [self.issuer]
