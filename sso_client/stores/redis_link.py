@@ -83,15 +83,7 @@ class RedisLink:
 
     def prepare(self) -> str:
         """Name the store if it has no name yet; returns its name. Raises `store_other_client`, `store_newer`."""
-        arguments = (self._issuer, self._client_id, self._store_id, SCHEMA_VERSION)
-        store_id, issuer, client_id, schema = self._send("prepare", *arguments)
-        if not str(schema).isdigit():
-            raise SSOError("store_failed", f"{self.place}: {self.prefix}:meta belongs to another program")
-        if int(schema) > SCHEMA_VERSION:
-            raise SSOError("store_newer", f"{self.place}: schema {schema}")
-        if (issuer, client_id) != (self._issuer, self._client_id):
-            raise SSOError("store_other_client", f"{self.place}: {client_id} at {issuer}")
-        self._store_id = str(store_id)
+        self._store_id = self._get_name()
         return self._store_id
 
     def step(self, name: str, *args: str | int) -> Any:
@@ -101,9 +93,7 @@ class RedisLink:
         except _Forgotten:
             # Emptied, or come back without its last writes. Whoever notices first gives the store its name again, so
             # that the processes that run and the sessions that the centre has under this name stay together.
-            name_then = self._store_id
-            if self.prepare() != name_then:
-                self._store_id = name_then
+            if self._get_name() != self._store_id:
                 raise self._renamed() from None
             return self._send(name, self._store_id, *args)
 
@@ -123,6 +113,17 @@ class RedisLink:
     def close(self) -> None:
         """Close all connections."""
         self.redis.connection_pool.disconnect()
+
+    def _get_name(self) -> str:
+        arguments = (self._issuer, self._client_id, self._store_id, SCHEMA_VERSION)
+        store_id, issuer, client_id, schema = self._send("prepare", *arguments)
+        if not str(schema).isdigit():
+            raise SSOError("store_failed", f"{self.place}: {self.prefix}:meta belongs to another program")
+        if int(schema) > SCHEMA_VERSION:
+            raise SSOError("store_newer", f"{self.place}: schema {schema}")
+        if (issuer, client_id) != (self._issuer, self._client_id):
+            raise SSOError("store_other_client", f"{self.place}: {client_id} at {issuer}")
+        return str(store_id)
 
     def _send(self, name: str, *args: str | int) -> Any:
         source, sha = _load(name)
@@ -145,7 +146,7 @@ class RedisLink:
         except (RedisError, OSError, UnicodeError) as error:
             text = str(error)
             if text.startswith("NOSTORE"):
-                raise _Forgotten from None
+                raise _Forgotten("store_failed", f"{self.place}: it was emptied a moment ago") from None
             if text.startswith("OTHERSTORE"):
                 raise self._renamed() from None
             if isinstance(error, ReadOnlyError):
@@ -154,7 +155,7 @@ class RedisLink:
             raise SSOError(_code(error, text), f"{self.place}: {type(error).__name__}: {text[:200]}") from error
 
 
-class _Forgotten(Exception):
+class _Forgotten(SSOError):
     """Redis doesn't know the store; nothing of the step has been done."""
 
 
