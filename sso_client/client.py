@@ -228,6 +228,10 @@ class AsyncSSOClient:
             log.info("a stream is stopped: %s", error)
             return False
 
+    async def pause(self, seconds: float) -> None:
+        """Let time pass, in the way this client waits."""
+        await self._waiting.pause(seconds)
+
     async def access_token(self, cookie: str | None, *, min_life_s: float = 30) -> str:
         """A valid access token of the session of a cookie, for calls to APIs; renewed if need be, by one worker.
 

@@ -27,6 +27,7 @@ from sso_client.settings import Settings, load_settings
 from sso_client.site import Demand, Site
 from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
+from sso_client.tabs import FEW
 from sso_client.user import AnonymousUser, User
 from sso_client.web import SetCookie
 
@@ -52,6 +53,9 @@ class SSO:
     Options are the fields of `sso_client.Settings` (`issuer=`, `client_id=` ...); what is not given comes from
     `app.config["SSO_..."]`, then from the environment. Raises SettingsError naming every problem at once, and
     SSOError `store_...` if local sessions can't be kept.
+
+    `tab_streams`: how many threads of a process may be busy telling open pages (`tab_script`) that they are signed out;
+    at most a quarter of its threads. Other pages ask every few seconds.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class SSO:
         blueprint: str = "sso",
         local_store: LocalStore | None = None,
         clock: Clock | None = None,
+        tab_streams: int = FEW,
         **options: Any,
     ) -> None:
         self.prefix = "/" + prefix.strip("/")
@@ -72,6 +77,8 @@ class SSO:
         self._on_login: OnLogin | None = None
         self._on_logout: list[OnLogout] = []
         self._told: set[str] = set()
+        self._found = f"sso_client.session {blueprint} {id(self)}"  # where a request keeps its session
+        self._streams = tab_streams
         if app is not None:
             self.init_app(app)
 
@@ -81,7 +88,7 @@ class SSO:
         store = self._local_store or open_store(settings, Path(app.instance_path), self._clock)
         client = SSOClient(settings, store, clock=self._clock, callback_path=f"{self.prefix}/callback")
         client.hooks.on_login, client.hooks.on_logout = self._ask_site, self._on_logout
-        site = Site(client.core, prefix=self.prefix, is_debug=lambda: current_app.debug)
+        site = Site(client.core, prefix=self.prefix, is_debug=lambda: current_app.debug, streams=self._streams)
         mounted = _Mounted(self, client, site, Routes(site))
         app.extensions[_EXTENSION] = mounted
         app.register_blueprint(self._blueprint(mounted), url_prefix=self.prefix)
@@ -203,11 +210,10 @@ class SSO:
         site = _mounted().site
         asked = read_request()
         cookie = site.cookie(asked)
-        key = f"sso_client.session {self.blueprint} {id(site)}"
-        found: tuple[str | None, LocalSession | None] | None = request.environ.get(key)
+        found: tuple[str | None, LocalSession | None] | None = request.environ.get(self._found)
         if found is None or found[0] != cookie:
             found = (cookie, drive(site.session(asked)) if cookie else None)
-            request.environ[key] = found
+            request.environ[self._found] = found
         return found[1]
 
     def live_session(self) -> LocalSession | None:
@@ -244,20 +250,37 @@ class SSO:
         """True for requests to `/sso/...`: a `before_request` guard of the site's own must let them through."""
         return request.blueprint == self.blueprint
 
-    def sign_out(self) -> Callable[[Response], Response]:
+    def sign_out(self) -> None:
         """Sign the person out from a view of the site's own, everywhere in this browser; the centre is told now.
 
-        Gives what to do with the response (`after_this_request`): the cookie is removed. Raises SSOError `store_...`.
+        `current_user` is nobody from here on, and the response removes the cookie. Raises SSOError `store_...`.
         """
         site, asked = _mounted().site, read_request()
-        self.client.sign_out(site.cookie(asked))
+        cookie = site.cookie(asked)
+        if cookie is None:
+            return
+        self.client.sign_out(cookie)
+        request.environ[self._found] = (cookie, None)
         names = site.cookie_names(asked)
 
+        @after_this_request
         def remove_cookie(response: Response) -> Response:
             response.headers.add("Set-Cookie", SetCookie(names.session, "", names.secure, 0).header())
             return response
 
-        return remove_cookie
+    def new_cookie(self, response: Response) -> str | None:
+        """The session cookie that a response sets: "" if it removes it, None if it leaves it alone."""
+        name = _mounted().site.cookie_names(read_request()).session
+        values = [header.partition(";")[0] for header in response.headers.getlist("Set-Cookie")]
+        return next((value[len(name) + 1 :] for value in reversed(values) if value.startswith(f"{name}=")), None)
+
+    def tab_script(self) -> Markup:
+        """A script tag for pages that shall notice when their person is signed out: `{{ sso.tab_script() }}`.
+
+        Its page isn't cached. `script-src 'self'` and `connect-src 'self'` are all that a policy must allow.
+        """
+        after_this_request(private)
+        return Markup(_mounted().site.tab_script(read_request(), self.live_session()))  # noqa: S704 - escaped there
 
     def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last at this site, newest first."""
@@ -279,7 +302,7 @@ class SSO:
             return answer
 
         for name in mounted.routes.by_name:
-            endpoint = name.replace("-", "_")
+            endpoint = name.replace("-", "_").replace(".", "_")
             blueprint.add_url_rule(f"/{name}", endpoint, view(name), methods=["GET", "HEAD", "POST"])
         return blueprint
 
@@ -293,7 +316,8 @@ class SSO:
     def _notice_guard(self, response: Response) -> Response:
         """Say it, once for each route, when something of the site's own answers instead of us."""
         endpoint = request.endpoint or ""
-        if request.blueprint == self.blueprint and _REACHED not in request.environ and endpoint not in self._told:
+        is_answered = _REACHED in request.environ or request.method == "OPTIONS"  # those Flask answers by itself
+        if request.blueprint == self.blueprint and not is_answered and endpoint not in self._told:
             self._told.add(endpoint)
             log.error("%s", SSOError("guard_in_the_way", f"{request.method} {request.path}: {response.status_code}"))
         return response

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
+from sso_client.driving import drive_each
 from sso_client.signed_token import MAX_TOKEN
 from sso_client.web import WebAnswer, WebRequest
 
@@ -27,12 +28,14 @@ def read_request(*, with_body: bool = False) -> WebRequest:
         cookies=request.cookies,
         remote_addr=request.remote_addr or "",
         body=body,
+        may_wait=bool(request.environ.get("wsgi.multithread")),
     )
 
 
 def to_response(answer: WebAnswer) -> Response:
     """An answer of ours."""
-    response = Response(answer.body, answer.status, dict(answer.headers))
+    body = answer.body if answer.stream is None else drive_each(answer.stream)
+    response = Response(body, answer.status, dict(answer.headers))
     for cookie in answer.cookies:
         response.headers.add("Set-Cookie", cookie.header())
     return response

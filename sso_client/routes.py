@@ -18,6 +18,7 @@ from sso_client.identifiers import hashed
 from sso_client.records import Scope
 from sso_client.site import Demand, Site
 from sso_client.stores import MAX_PAGE
+from sso_client.tabs import script_answer
 from sso_client.web import SetCookie, WebAnswer, WebRequest, as_query, redirect
 
 # Failures that a fresh start usually mends: the ticket is gone, the person's sign-in at the centre isn't.
@@ -42,6 +43,8 @@ class Routes:
             "logout": {"GET": self.ask_logout, "HEAD": self.ask_logout, "POST": self.logout},
             "backchannel-logout": {"POST": self.backchannel_logout},
             "me": {"GET": self.me, "HEAD": self.me},
+            "tab.js": {"GET": self.tab_script, "HEAD": self.tab_script},
+            "events": {"GET": self.events},
         }
 
     async def answer(self, name: str, request: WebRequest) -> WebAnswer:
@@ -175,6 +178,14 @@ class Routes:
                 "auth_time": user.auth_time,
             }
         )
+
+    async def tab_script(self, request: WebRequest) -> WebAnswer:
+        """The script of open pages: the same for everybody."""
+        return script_answer(request)
+
+    async def events(self, request: WebRequest) -> WebAnswer:
+        """The stream that tells an open page of its end. Asking isn't activity and keeps nothing alive."""
+        return self._site.tabs.answer(request, self._site.cookie(request))
 
     async def _next_page(self, request: WebRequest) -> str:
         """Where to go afterwards: as given, or kept in the store because it is long."""

@@ -20,6 +20,7 @@ from sso_client.identifiers import hashed
 from sso_client.records import LocalSession, Scope
 from sso_client.signed_token import LEEWAY_S
 from sso_client.stores import MAX_PAGE
+from sso_client.tabs import FEW, Tabs, script_tag
 from sso_client.user import User
 from sso_client.web import WebAnswer, WebRequest, as_query, redirect
 
@@ -49,9 +50,15 @@ class Site:
     """One site. `prefix` is where the routes are mounted, below the application's own root."""
 
     def __init__(
-        self, client: AsyncSSOClient, *, prefix: str = "/sso", is_debug: Callable[[], bool] = lambda: False
+        self,
+        client: AsyncSSOClient,
+        *,
+        prefix: str = "/sso",
+        is_debug: Callable[[], bool] = lambda: False,
+        streams: int = FEW,
     ) -> None:
         self.client = client
+        self.tabs = Tabs(client, streams)
         self.settings = client.settings
         self.prefix = "/" + prefix.strip("/")
         self._is_debug = is_debug
@@ -81,6 +88,10 @@ class Site:
         if demand is not None and demand.acr:
             query["acr"] = " ".join(demand.acr)
         return self.route_url(request, "login", query)
+
+    def tab_script(self, request: WebRequest, session: LocalSession | None) -> str:
+        """The tag, as HTML, by which a page watches over the session that it was made for."""
+        return script_tag(self.route_url(request, "tab.js"), session)
 
     def logout_proof(self, request: WebRequest) -> str:
         """A token tied to this browser's local session; nobody else's form can carry it."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sso_client.bearer import Bearer
@@ -28,6 +28,7 @@ from sso_client.signed_token import MAX_TOKEN
 from sso_client.site import Demand, Site
 from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
+from sso_client.tabs import MANY
 from sso_client.user import User
 from sso_client.web import WebAnswer, WebRequest
 
@@ -65,7 +66,7 @@ class SSO:
         self.prefix = "/" + prefix.strip("/")
         store = local_store or open_store(self.settings, Path(folder), clock)
         self.client = AsyncSSOClient(self.settings, store, clock=clock, callback_path=f"{self.prefix}/callback")
-        self._site = Site(self.client, prefix=self.prefix, is_debug=lambda: debug)
+        self._site = Site(self.client, prefix=self.prefix, is_debug=lambda: debug, streams=MANY)
         self._routes = Routes(self._site)
 
     def mount(self, app: Starlette) -> None:
@@ -188,6 +189,11 @@ class SSO:
         """The hidden fields of that form: the proof that this site made it, and what it ends."""
         return self._site.logout_fields(_read(request), scope)
 
+    async def tab_script(self, request: HTTPConnection) -> str:
+        """A script tag for pages that shall notice when their person is signed out; its page isn't cached."""
+        _mark(request.scope)["guarded"] = True
+        return self._site.tab_script(_read(request), await self.session(request))
+
     async def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last at this site, newest first."""
         return await self.client.recent_events(limit)
@@ -272,6 +278,7 @@ def _read(connection: HTTPConnection, body: bytes = b"") -> WebRequest:
         cookies=connection.cookies,
         remote_addr=connection.client.host if connection.client else "",
         body=body,
+        may_wait=True,
     )
 
 
@@ -285,7 +292,11 @@ async def _read_body(request: Request) -> bytes:
 
 
 def _response(answer: WebAnswer) -> Response:
-    response = Response(answer.body, answer.status, dict(answer.headers))
+    headers = dict(answer.headers)
+    if answer.stream is None:
+        response = Response(answer.body, answer.status, headers)
+    else:
+        response = StreamingResponse(answer.stream, answer.status, headers)
     for cookie in answer.cookies:
         response.headers.append("Set-Cookie", cookie.header())
     return response

@@ -1,6 +1,6 @@
 """A request and an answer as the SDK sees them, whatever the framework. Adapters translate; nothing is decided here."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -12,7 +12,8 @@ class WebRequest:
     """One request of a browser, a program or the centre.
 
     `path` is decoded and begins with "/"; `root_path` is where the application is mounted, "" at the root of its host.
-    Header names are in lower case. `body` is read for the SDK's own routes only.
+    Header names are in lower case. `body` is read for the SDK's own routes only. `may_wait` is
+    False where an answer that takes its time would keep all others waiting.
     """
 
     method: str
@@ -25,6 +26,7 @@ class WebRequest:
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     remote_addr: str = ""
     body: bytes = field(default=b"", repr=False)
+    may_wait: bool = False
 
     @property
     def query(self) -> dict[str, list[str]]:
@@ -69,12 +71,13 @@ class SetCookie:
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """What to send back."""
+    """What to send back. `stream`, if it is there, is the body: sent part by part, closed when the browser is gone."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     cookies: tuple[SetCookie, ...] = ()
+    stream: AsyncGenerator[str, None] | None = field(default=None, repr=False)
 
     def with_cookies(self, *cookies: SetCookie) -> "WebAnswer":
         """The same with more cookies; a later one of the same name wins."""

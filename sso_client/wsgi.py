@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sso_client.blocking_client import SSOClient
 from sso_client.clock import Clock
-from sso_client.driving import drive
+from sso_client.driving import drive, drive_each
 from sso_client.errors import SSOError
 from sso_client.records import LocalSession
 from sso_client.routes import Routes
@@ -162,6 +162,10 @@ class Visit:
         """The hidden fields of that form: the proof that this site made it."""
         return self._site.logout_fields(self._request)
 
+    def tab_script(self) -> str:
+        """A script tag for pages that shall notice when their person is signed out; such a page must not be cached."""
+        return self._site.tab_script(self._request, self.session)
+
     def access_token(self, *, min_life_s: float = 30) -> str:
         """A valid access token of the signed-in person, for calls to APIs. Raises SSOError `login_required` ..."""
         return drive(self._site.access_token(self._request, min_life_s))
@@ -188,6 +192,7 @@ def _read(environ: WSGIEnvironment) -> WebRequest:
         headers=headers,
         cookies=_cookies(headers.get("cookie", "")),
         remote_addr=environ.get("REMOTE_ADDR", ""),
+        may_wait=bool(environ.get("wsgi.multithread")),
     )
 
 
@@ -218,12 +223,14 @@ def _text(value: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f]+", " ", value).encode("utf-8", "replace").decode("latin-1")
 
 
-def _send(answer: WebAnswer, start_response: StartResponse) -> list[bytes]:
+def _send(answer: WebAnswer, start_response: StartResponse) -> Iterable[bytes]:
     body = answer.body.encode()
-    headers = [*answer.headers.items(), ("Content-Length", str(len(body)))]
+    headers = list(answer.headers.items())
+    if answer.stream is None:
+        headers.append(("Content-Length", str(len(body))))
     headers += [("Set-Cookie", cookie.header()) for cookie in answer.cookies]
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
-    return [body]
+    return [body] if answer.stream is None else drive_each(answer.stream)
 
 
 def _private(start_response: StartResponse) -> StartResponse:

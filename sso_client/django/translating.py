@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 
+from sso_client.driving import drive_each
 from sso_client.signed_token import MAX_TOKEN
 from sso_client.web import SetCookie, WebAnswer, WebRequest
 
@@ -24,12 +25,17 @@ def read_request(request: Any, *, with_body: bool = False) -> WebRequest:
         remote_addr=request.META.get("REMOTE_ADDR") or "",
         # What something before us has read is still there, unless it was multipart, which none of our routes takes.
         body=request.read(MAX_TOKEN + 1) if with_body and request.method == "POST" else b"",
+        # Under ASGI a stream of ours would be collected before its first part is sent.
+        may_wait=bool(request.META.get("wsgi.multithread")),
     )
 
 
 def to_response(answer: WebAnswer) -> Any:
     """The answer as Django sends it; `from_sso` marks it as ours."""
-    response = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    if answer.stream is None:
+        response = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    else:
+        response = StreamingHttpResponse(drive_each(answer.stream), status=answer.status, headers=dict(answer.headers))
     for cookie in answer.cookies:
         set_cookie(response, cookie)
     response.from_sso = True

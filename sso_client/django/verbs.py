@@ -41,6 +41,12 @@ def logout_fields(request: Any, scope: Scope = "browser") -> dict[str, str]:
     return visit.connection.site.logout_fields(visit.web, scope)
 
 
+def tab_script(request: Any) -> str:
+    """A script tag, HTML, for pages that shall notice when their person is signed out. Raises LeaseExpired."""
+    visit = visit_of(request)
+    return visit.connection.site.tab_script(visit.web, visit.session)
+
+
 def recent_events(limit: int = 50) -> list[Event]:
     """What happened last at this site, newest first."""
     return get_client().recent_events(limit)

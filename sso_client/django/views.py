@@ -15,7 +15,7 @@ from sso_client.driving import drive
 from sso_client.errors import SSOError
 from sso_client.web import WebAnswer
 
-NAMES = ("login", "callback", "logout", "backchannel-logout", "me")
+NAMES = ("login", "callback", "logout", "backchannel-logout", "me", "tab.js", "events")
 
 
 def route_view(name: str) -> Callable[..., Any]:

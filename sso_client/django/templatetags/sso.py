@@ -1,10 +1,13 @@
-"""`{% sso_login_url %}`, `{% sso_logout_url %}`, `{% sso_logout_fields %}`: a link and a form. They need `request`."""
+"""`{% sso_login_url %}`, `{% sso_logout_url %}`, `{% sso_logout_fields %}`, `{% sso_tab_script %}`: a link, a form, a
+script. They need `request`.
+"""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from django import template
 from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from sso_client.django import verbs
 from sso_client.records import Scope
@@ -26,6 +29,11 @@ def sso_logout_fields(context: Mapping[str, Any], scope: str = "browser") -> str
     return str(format_html_join("", '<input type="hidden" name="{}" value="{}">', fields.items()))
 
 
+def sso_tab_script(context: Mapping[str, Any]) -> str:
+    """A script tag: the page notices when its person is signed out."""
+    return mark_safe(verbs.tab_script(context["request"]))  # noqa: S308 - escaped there
+
+
 register = template.Library()
-for _tag in (sso_login_url, sso_logout_url, sso_logout_fields):
+for _tag in (sso_login_url, sso_logout_url, sso_logout_fields, sso_tab_script):
     register.simple_tag(_tag, takes_context=True)
