@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
 
 from sso_client.django.connection import get_connection
@@ -101,18 +101,18 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
 
     def _claim_or_create(self, sso_user: User) -> Any:
         """An account for somebody who is here for the first time: two tabs at once make one."""
-        issuer = get_connection().options.settings.issuer
         try:
-            with transaction.atomic():
-                account = self._find_claimed(sso_user) or self.create_account(sso_user)
-                Identity.objects.create(
-                    key=identity_key(issuer, sso_user.sub), issuer=issuer, sub=sso_user.sub, account=account
-                )
-        except IntegrityError:
-            found = self.find_account(sso_user)
-            if found is None:
-                raise
-            return found
+            return self._begin(sso_user)
+        except DatabaseError:  # the other tab's row, or a database that lets one of the two write only
+            return self.find_account(sso_user) or self._begin(sso_user)
+
+    def _begin(self, sso_user: User) -> Any:
+        issuer = get_connection().options.settings.issuer
+        with transaction.atomic():
+            account = self._find_claimed(sso_user) or self.create_account(sso_user)
+            Identity.objects.create(
+                key=identity_key(issuer, sso_user.sub), issuer=issuer, sub=sso_user.sub, account=account
+            )
         return account
 
     def _find_claimed(self, sso_user: User) -> Any:

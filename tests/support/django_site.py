@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import django
 from asgiref.sync import sync_to_async
@@ -73,8 +74,10 @@ class Browser:
     def get(self, page: str, **headers: str) -> Any:
         return self.http.get(page, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
-    def post(self, page: str, data: Any = None, **headers: str) -> Any:
-        return self.http.post(page, data or {}, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    def post(self, page: str, data: dict[str, str] | None = None, **headers: str) -> Any:
+        kind = "application/x-www-form-urlencoded"
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.post(page, urlencode(data or {}), content_type=kind, headers=sent)
 
     def start(self, page: str = "/account") -> str:
         """Open a guarded page and follow to the centre; returns the centre's address."""
