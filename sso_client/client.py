@@ -3,7 +3,6 @@
 `blocking_client.SSOClient` runs the same verbs for sites without an event loop.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from sso_client.check_in import CheckIn
 from sso_client.clock import Clock, SystemClock, now
 from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
-from sso_client.events import Events, log, since
+from sso_client.events import Events, log
 from sso_client.exchange import Exchange, read_answer
 from sso_client.hooks import Hooks
 from sso_client.http import HttpClient
@@ -26,12 +25,11 @@ from sso_client.identifiers import hashed, new_secret, pkce_challenge
 from sso_client.introspection import Introspection
 from sso_client.keys import Keys
 from sso_client.lease import age_ms
-from sso_client.logout_token import token_from_form, verify_logout_token
+from sso_client.logout_calls import LogoutCalls
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, Scope, SignIn, SignOut
 from sso_client.renewal import Renewal
 from sso_client.settings import Settings
 from sso_client.sign_out import Leaving, with_query
-from sso_client.signed_token import read_header
 from sso_client.stores import LocalStore
 from sso_client.waiting import Waiting
 
@@ -85,6 +83,9 @@ class AsyncSSOClient:
             self._admission,
             Introspection(settings, self._http, self._clock),
             self._clock,
+        )
+        self._logout_calls = LogoutCalls(
+            settings, store, self._discovery, self._keys, self._events, self.hooks, self._clock, self._waiting
         )
         self._leaving = Leaving(
             settings,
@@ -263,41 +264,7 @@ class AsyncSSOClient:
 
     async def receive_logout(self, body: bytes, content_type: str) -> LogoutAnswer:
         """Answer a back-channel logout call: 200 done, 400 a bad token, 503 this site's own failure (send it again)."""
-        status = 400  # until the centre or the store is needed, a failure is the token's own
-        try:
-            token = token_from_form(body, content_type)
-            header = read_header(token, self.settings.id_token_algs)
-            status = 503
-            provider = await self._discovery.get_provider()
-            keys = await self._keys.get_keys(provider.jwks_uri, header)
-            status = 400
-            notice = verify_logout_token(
-                token,
-                header,
-                keys,
-                issuer=provider.issuer,
-                client_id=self.settings.client_id,
-                now_s=self._clock.wall_ms() / 1000,
-                older=provider.check_in_endpoint is None,
-            )
-            status = 503
-            now_ms, inbox = self._clock.wall_ms(), self.store.inbox
-            if notice.sid is not None:  # that session only, even if `sub` is there too: no over-logout
-                done = await self._waiting.step(inbox.end_by_sid, notice.sid, notice.jti, now_ms)
-            else:
-                done = await self._waiting.step(inbox.end_by_sub, notice.sub or "", notice.iat, notice.jti, now_ms)
-        except SSOError as error:
-            return self._not_ended(error, 400 if error.code == "key_unknown" else status)
-        words, gap = since(notice.ended_at_ms, now_ms)
-        what = "local session ended" if len(done.sessions) == 1 else f"{len(done.sessions)} local sessions ended"
-        if done.sessions:
-            await self._events.tell("logout_received", f"logout call received, {what}{words}", notice.sid, gap)
-            await self.hooks.signed_out(done.sessions, notice.reason or "logout_received")
-        elif not done.repeated:
-            await self._events.tell(
-                "logout_received_early", "logout call received, no local session here", notice.sid, gap
-            )
-        return LogoutAnswer(200, self._logout_headers(), "{}")
+        return await self._logout_calls.answer(body, content_type)
 
     async def sign_out(self, cookie: str | None, *, scope: Scope = "browser", left: str | None = None) -> SignOut:
         """The person signs out here; says where the browser goes next. Raises SSOError `scope_unknown`, `store_...`.
@@ -334,22 +301,6 @@ class AsyncSSOClient:
     async def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last, newest first."""
         return await self._events.recent(limit)
-
-    def _not_ended(self, error: SSOError, status: int) -> LogoutAnswer:
-        log.warning("logout call not accepted: %s", error)
-        what = "invalid_request" if status == 400 else "temporarily_unavailable"
-        # Only where we know that asking earlier is in vain. A centre that was started a moment ago has its own
-        # schedule, which begins with seconds.
-        headers = self._logout_headers() | ({"Retry-After": "30"} if error.code == "key_pending" else {})
-        return LogoutAnswer(status, headers, json.dumps({"error": what, "error_description": error.code}))
-
-    def _logout_headers(self) -> dict[str, str]:
-        # The store's name tells the centre whose session was ended: another store's row must stay pending.
-        return {
-            "Cache-Control": "no-store",
-            "Content-Type": "application/json",
-            "Lockstep-Store": self.store.store_id,
-        }
 
 
 def _is_cookie(cookie: str | None) -> TypeGuard[str]:
