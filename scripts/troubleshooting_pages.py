@@ -7,7 +7,8 @@
 import sys
 from pathlib import Path
 
-from sso_client.error_texts import TEXTS, ErrorText
+from sso_client.error_text import ErrorText
+from sso_client.error_texts import TEXTS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MADE = "<!-- Made by scripts/troubleshooting_pages.py from sso_client/error_texts.py. -->\n"

@@ -5,7 +5,8 @@
 
 from collections.abc import Sequence
 
-from sso_client.error_texts import TEXTS, ErrorText
+from sso_client.error_text import ErrorText
+from sso_client.error_texts import TEXTS
 
 # Codes that mean "the centre did not answer as itself": grace and a later try may help. All others need a person.
 _TRANSIENT = frozenset({"discovery_unreachable", "provider_unreachable", "provider_unavailable"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sso_client.doctor.texts import text_of
-from sso_client.error_texts import ErrorText
+from sso_client.error_text import ErrorText
 
 #: A fact in a sentence: an address, a number, a name.
 Fact = str | int | float

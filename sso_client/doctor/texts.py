@@ -2,7 +2,8 @@
 `sso_client.error_texts`. `status` is the HTTP status of the trouble that people would see.
 """
 
-from sso_client.error_texts import TEXTS, ErrorText
+from sso_client.error_text import ErrorText
+from sso_client.error_texts import TEXTS
 
 DOCTOR_TEXTS: dict[str, ErrorText] = {
     "tls_untrusted": ErrorText(
