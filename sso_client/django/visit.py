@@ -107,7 +107,7 @@ class Visit:
         name = self.connection.site.cookie_names(self.web).session
         cookie = next((cookie.value for cookie in answer.cookies if cookie.name == name), "")
         try:
-            self._session = self.connection.client.find_session(cookie)
+            self._session = self.connection.client.find_session(cookie, activity=False)
         except SSOError:  # the next request asks again
             return False
         self._doubt, self._account = None, _UNKNOWN
