@@ -48,3 +48,9 @@ def test_a_chinese_page_leads_to_chinese_pages_where_there_are_some() -> None:
         if target != english(page).stem and (ROOT / "docs" / f"{target}.zh.md").exists()
     ]
     assert lost == []
+
+
+def test_the_page_about_an_existing_site_shows_the_diff_that_is_applied_and_run() -> None:
+    (shown,) = [block.text for block in blocks("sdk-existing-site.md") if block.language == "diff"]
+    folder = ROOT / "tests" / "sso_client" / "existing_site"
+    assert shown == (folder / "to_single_sign_on.diff").read_text(encoding="utf-8")
