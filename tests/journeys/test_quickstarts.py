@@ -101,6 +101,7 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
         assert nobody.headers["WWW-Authenticate"].startswith("Bearer ")
 
     assert "Hi Alice" in browser.open(f"{reader.home}/").text
+    assert ('src="/sso/tab.js"' in browser.text) == ("tab_script" in reader.source)
     if 'href="/sso/logout"' in browser.text:  # a page that asks; else the form is there
         browser.open(f"{reader.home}/sso/logout")
     assert 'name="logout_form"' in browser.text
