@@ -16,6 +16,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.management import call_command
 from django.core.management.utils import get_random_secret_key
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.template import Context, Engine
 from django.urls import include, path
@@ -24,8 +25,7 @@ from sso_client import django as sso
 
 CONTRIB = [f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")]
 MIDDLEWARE = ["sessions.middleware.SessionMiddleware", "auth.middleware.AuthenticationMiddleware"]
-WAL = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}
-SQLITE = {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": WAL}
+SQLITE = {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20}}
 TAGS = {"sso": "sso_client.django.templatetags.sso"}
 PAGE = """{% load sso %}<!doctype html><title>Example</title><h1>{{ title }}</h1>
 {% if user.is_authenticated %}<p>Signed in as {{ user.get_full_name }}.</p>
@@ -55,12 +55,11 @@ def create_app() -> Any:
         )
         django.setup()
         call_command("migrate", verbosity=0)
+        connection.close()  # a worker that is forked later must not share it
     return get_wsgi_application()
 
 
 def page(title: str) -> Any:
-    """A view that shows any of the pages."""
-
     def view(request: Any) -> HttpResponse:
         shown = {"request": request, "user": request.user, "title": title}
         return HttpResponse(Engine(libraries=TAGS).from_string(PAGE).render(Context(shown)))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         logout_url,
         recent_events,
         still_signed_in,
+        tab_script,
     )
 
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "sso_signed_in": "signals",
     "sso_signed_out": "signals",
     "still_signed_in": "verbs",
+    "tab_script": "verbs",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "sso_signed_in",
     "sso_signed_out",
     "still_signed_in",
+    "tab_script",
 ]
 
 

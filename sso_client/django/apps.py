@@ -12,7 +12,7 @@ class SSOConfig(AppConfig):  # type: ignore[misc]  # Django ships no types
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks. Nothing is opened and nobody asked: `manage.py migrate` needs no settings of ours."""
+        """Register the checks, and hear of `auth.logout`. Nothing is opened here, and nobody is asked."""
         from django.contrib.auth.signals import user_logged_out
         from django.core.checks import Tags, register
 

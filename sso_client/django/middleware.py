@@ -47,7 +47,9 @@ class SSOMiddleware:
 
     async def _answer_later(self, visit: Visit, request: Any) -> Any:
         response = await self._get_response(request)
-        return await sync_to_async(self._finish)(visit, response)
+        if response.status_code in (302, 500) or visit.is_over:  # that may need the store
+            return await sync_to_async(self._finish)(visit, response)
+        return self._finish(visit, response)
 
     def process_view(self, request: Any, view: Any, _args: Any, _kwargs: Any) -> Any:
         """Before the view, in a thread if there is an event loop: all that waits for a store happens here."""

@@ -31,7 +31,7 @@ def sso_logout_fields(context: Mapping[str, Any], scope: str = "browser") -> str
 
 def sso_tab_script(context: Mapping[str, Any]) -> str:
     """A script tag: the page notices when its person is signed out."""
-    return mark_safe(verbs.tab_script(context["request"]))  # noqa: S308 - escaped there
+    return str(mark_safe(verbs.tab_script(context["request"])))  # noqa: S308 - escaped there
 
 
 register = template.Library()
