@@ -82,13 +82,20 @@ class AccessTokens:
                 if usable:
                     return tokens.access_token
                 raise _later(failure) from failure
-            if await self._waiting.step(self._tokens.take_renewal, session.cookie_hash, now(self._clock)):
-                return await self._renew(session, min_life_s)
+            renewed = await self._waiting.whole(self._renew_in_turn(session, min_life_s))
+            if renewed is not None:
+                return renewed
             if usable:
                 return tokens.access_token
             if monotonic() > deadline:
                 raise SSOError("provider_unavailable", f"another worker has been renewing for {_WAIT_S:.0f} s")
             await self._waiting.pause(_WAIT_STEP_S)
+
+    async def _renew_in_turn(self, session: LocalSession, min_life_s: float) -> str | None:
+        """Renew if nobody else does. A whole: who hangs up must leave neither the right taken nor a spent token."""
+        if await self._waiting.step(self._tokens.take_renewal, session.cookie_hash, now(self._clock)):
+            return await self._renew(session, min_life_s)
+        return None
 
     async def _renew(self, session: LocalSession, min_life_s: float) -> str:
         """Renew with the right to do so; it is given back unless this worker dies, which costs `RENEWAL_MS`."""

@@ -98,31 +98,32 @@ class Admission:
     async def _ask_early(self, look: _Look[_T], lease: Lease) -> None:
         """Ask the centre from N/2 on, if nobody else does; a failure stops nobody yet."""
         try:
-            if await self._take_turn(look, _rest_ms(lease), early=True) is Turn.MINE:
-                await self._ask()
+            await self._waiting.whole(self._ask_in_turn(look, _rest_ms(lease)))
         except SSOError as error:
             log.debug("renewal put off: %s", error)
 
-    async def _ask(self) -> None:
-        report = await self._check_in.run(total_s=_ASK_S)
-        if not report.confirmed:  # a long list, or many ends: the next request goes on with it
-            await self._waiting.step(self._journal.give_turn_back)
+    async def _ask_in_turn(self, look: _Look[_T], rest_ms: int) -> Turn | None:
+        """Ask if it is our turn. A whole: nobody must wait for a turn whose taker has hung up."""
+        turn = await self._take_turn(look, rest_ms, early=True)
+        if turn is Turn.MINE:
+            report = await self._check_in.run(total_s=_ASK_S)
+            if not report.confirmed:  # a long list, or many ends: the next request goes on with it
+                await self._waiting.step(self._journal.give_turn_back)
+        return turn
 
     async def _renew(self, session: LocalSession, lease: Lease) -> None:
         """Ask the centre if nobody else does; a failure is no reason to stop anybody yet."""
         overdue = _overdue(session, lease, now(self._clock))
         look, rest_ms = partial(self._sessions.find, session.cookie_hash), _rest_ms(lease)
         try:
-            turn = await self._take_turn(look, rest_ms, early=True)
+            turn = await self._waiting.whole(self._ask_in_turn(look, rest_ms))
             for _ in range(_WAIT_STEPS // 3 if overdue else 0):
                 if turn is not Turn.BUSY:
                     break
                 # Whoever is asking may have read the store before this click was in it, and nobody may come after.
                 await self._waiting.pause(_WAIT_STEP_S)
-                turn = await self._take_turn(look, rest_ms, early=True)
-            if turn is Turn.MINE:
-                await self._ask()
-            elif overdue and turn is Turn.BUSY:
+                turn = await self._waiting.whole(self._ask_in_turn(look, rest_ms))
+            if overdue and turn is Turn.BUSY:
                 await self._tell_past_the_store(session)
             elif overdue and turn is Turn.RESTING:
                 await self._tell_while_resting(session)
@@ -170,17 +171,8 @@ class Admission:
     async def _await_confirmation(self, look: _Look[_T]) -> tuple[_T | None, Lease]:
         """Beyond N: ask, or wait for whoever asks. Returns what was looked for and the lease, once it is confirmed."""
         for _ in range(_WAIT_STEPS):
-            turn = await self._take_turn(look, _REST_EXPIRED_MS, early=False)
-            failed = turn is Turn.RESTING
-            if turn is Turn.MINE:
-                try:
-                    # After a gap everything is listed: this file may be an older copy of itself.
-                    await self._check_in.run(all_sids=True, total_s=_ASK_S)
-                except SSOError as error:
-                    if error.code.startswith("store_"):
-                        raise
-                    failed = True
-            elif turn is Turn.BUSY:
+            turn, failed = await self._waiting.whole(self._ask_for_all(look))
+            if turn is Turn.BUSY:
                 await self._waiting.pause(_WAIT_STEP_S)
             moment = now(self._clock)
             found, lease = await self._waiting.step(look, moment.wall_ms)
@@ -195,6 +187,19 @@ class Admission:
             if failed:
                 raise LeaseExpired(f"the last attempt was {lease.failure or 'not finished'}")
         raise LeaseExpired("another request has been asking for 3 s")
+
+    async def _ask_for_all(self, look: _Look[_T]) -> tuple[Turn | None, bool]:
+        """Ask if it is our turn, as `_ask_in_turn`; the turn, and whether asking has failed, just now or before."""
+        turn = await self._take_turn(look, _REST_EXPIRED_MS, early=False)
+        if turn is Turn.MINE:
+            try:
+                # After a gap everything is listed: this file may be an older copy of itself.
+                await self._check_in.run(all_sids=True, total_s=_ASK_S)
+            except SSOError as error:
+                if error.code.startswith("store_"):
+                    raise
+                return turn, True
+        return turn, turn is Turn.RESTING
 
     async def _mark(self, session: LocalSession, lease: Lease, moment: Instant) -> LocalSession | None:
         """Note activity, now and then only: a write for each request would be the site's slowest part."""

@@ -10,7 +10,7 @@ from sso_client.errors import SSOError
 from sso_client.events import Events, log, since
 from sso_client.hooks import Hooks
 from sso_client.keys import Keys
-from sso_client.logout_token import token_from_form, verify_logout_token
+from sso_client.logout_token import LogoutNotice, token_from_form, verify_logout_token
 from sso_client.records import LogoutAnswer
 from sso_client.settings import Settings
 from sso_client.signed_token import read_header
@@ -61,13 +61,18 @@ class LogoutCalls:
                 older=provider.check_in_endpoint is None,
             )
             status = 503
-            now_ms, inbox = self._clock.wall_ms(), self._store.inbox
-            if notice.sid is not None:  # that session only, even if `sub` is there too: no over-logout
-                done = await self._waiting.step(inbox.end_by_sid, notice.sid, notice.jti, now_ms)
-            else:
-                done = await self._waiting.step(inbox.end_by_sub, notice.sub or "", notice.iat, notice.jti, now_ms)
+            await self._waiting.whole(self._end(notice))
         except SSOError as error:
             return self._not_ended(error, 400 if error.code == "key_unknown" else status)
+        return LogoutAnswer(200, self._headers(), "{}")
+
+    async def _end(self, notice: LogoutNotice) -> None:
+        """End what a call names. A whole: the site hears of every end, even if the caller has given up waiting."""
+        now_ms, inbox = self._clock.wall_ms(), self._store.inbox
+        if notice.sid is not None:  # that session only, even if `sub` is there too: no over-logout
+            done = await self._waiting.step(inbox.end_by_sid, notice.sid, notice.jti, now_ms)
+        else:
+            done = await self._waiting.step(inbox.end_by_sub, notice.sub or "", notice.iat, notice.jti, now_ms)
         words, gap = since(notice.ended_at_ms, now_ms)
         what = "local session ended" if len(done.sessions) == 1 else f"{len(done.sessions)} local sessions ended"
         if done.sessions:
@@ -77,7 +82,6 @@ class LogoutCalls:
             await self._events.tell(
                 "logout_received_early", "logout call received, no local session here", notice.sid, gap
             )
-        return LogoutAnswer(200, self._headers(), "{}")
 
     def _not_ended(self, error: SSOError, status: int) -> LogoutAnswer:
         log.warning("logout call not accepted: %s", error)

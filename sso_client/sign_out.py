@@ -51,10 +51,10 @@ class Leaving:
     async def sign_out(self, cookie: str | None, scope: Scope, left: str | None) -> SignOut:
         """As `SSOClient.sign_out`."""
         match scope:
-            case "browser":
-                return await self._leave_browser(cookie, self._read_left(left))
+            case "browser":  # a whole, as below: who closes the tab on the way is signed out, and the site hears of it
+                return await self._waiting.whole(self._leave_browser(cookie, self._read_left(left)))
             case "site":
-                return await self._leave_site(cookie)
+                return await self._waiting.whole(self._leave_site(cookie))
             case "everywhere":
                 return await self._leave_everywhere(cookie)
         raise SSOError("scope_unknown", f"scope {scope!r:.40}: one of {', '.join(get_args(Scope))}")
@@ -67,15 +67,14 @@ class Leaving:
         """As `SSOClient.tell_untold`."""
         if not await self._waiting.step(self._journal.has_untold_ends):
             return True
-        if await self._take_turn(_UNTOLD_REST_MS) is Turn.MINE:
-            await self._tell_at_once()
+        await self._waiting.whole(self._tell_in_turn())
         return not await self._waiting.step(self._journal.has_untold_ends)
 
     async def tell_before_sign_in(self) -> None:
         """Else the centre would sign somebody in again who has signed out here."""
         untold = self._takes_check_ins() and await self._waiting.step(self._journal.has_untold_ends)
-        if untold and await self._take_turn(0) is not Turn.RESTING:
-            await self._tell_at_once()
+        if untold:
+            await self._waiting.whole(self._tell_unless_resting())
 
     async def logout_url(self, id_token: str | None, state: str | None = None) -> str | None:
         """As `SSOClient.logout_url`."""
@@ -155,6 +154,14 @@ class Leaving:
     def _takes_check_ins(self) -> bool:
         provider = self._discovery.known_provider()
         return provider is not None and provider.check_in_endpoint is not None
+
+    async def _tell_unless_resting(self) -> None:
+        if await self._take_turn(0) is not Turn.RESTING:
+            await self._tell_at_once()
+
+    async def _tell_in_turn(self) -> None:
+        if await self._take_turn(_UNTOLD_REST_MS) is Turn.MINE:
+            await self._tell_at_once()
 
     async def _take_turn(self, rest_ms: int) -> Turn:
         return await self._waiting.step(self._journal.take_turn, now(self._clock), rest_ms, _REFUSED_REST_MS)

@@ -4,8 +4,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from typing import ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -26,6 +26,9 @@ class Waiting(Protocol):
     async def step(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run something that may block for a moment: a step of the store, a hook of the site."""
 
+    async def whole(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do all of something even if whoever waits for it is cancelled meanwhile: what it holds must be given back."""
+
     async def pause(self, seconds: float) -> None:
         """Let time pass."""
 
@@ -38,6 +41,9 @@ class BlockingWaiting:
 
     async def step(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return work(*args, **kwargs)
+
+    async def whole(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return await work
 
     async def pause(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - nobody else waits on this thread
