@@ -29,6 +29,18 @@ class CookieNames:
         return {name: value for name, value in cookies.items() if name.startswith(self._attempt)}
 
 
+def read_cookies(header: str) -> dict[str, str]:
+    """The cookies of a Cookie header. Ours need no decoding, and a neighbour's strange one must not hide them.
+
+    Of one name the first counts: of the longest path, else the oldest (RFC 6265 section 5.4).
+    """
+    found: dict[str, str] = {}
+    for item in header.split(";"):
+        name, _, value = item.strip().partition("=")
+        found.setdefault(name, value)
+    return found
+
+
 def cookie_names(client_id: str, origin: str) -> CookieNames:
     """Names for this origin. Raises SSOError `cookie_insecure` for plain http beyond loopback.
 

@@ -5,27 +5,26 @@ in `site` and `routes`. Nothing here blocks the event loop.
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
-from inspect import signature
+from inspect import iscoroutinefunction, signature
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
 
+from sso_client.addresses import origin_of
 from sso_client.bearer import Bearer
 from sso_client.client import AsyncSSOClient
 from sso_client.clock import Clock
 from sso_client.errors import SSOError
 from sso_client.hooks import OnLogin, OnLogout
-from sso_client.records import Event, LocalSession
-from sso_client.records import Scope as SignOutScope
+from sso_client.records import Event, LocalSession, Scope
 from sso_client.routes import Routes
 from sso_client.settings import Settings, load_settings
-from sso_client.signed_token import MAX_TOKEN
 from sso_client.site import Demand, Site
+from sso_client.starlette_edge import Marked, Note, note_of, read_body, read_request, refuse, to_response
 from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
 from sso_client.tabs import MANY
@@ -33,7 +32,7 @@ from sso_client.user import User
 from sso_client.web import WebAnswer, WebRequest
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
-_KEY = "sso_client"
+_Dependency = Callable[[HTTPConnection], Awaitable[User]]
 
 
 class Refused(Exception):
@@ -69,13 +68,19 @@ class SSO:
         self._site = Site(self.client, prefix=self.prefix, is_debug=lambda: debug, streams=MANY)
         self._routes = Routes(self._site)
 
-    def mount(self, app: Starlette) -> None:
-        """Add the routes, the error pages and the headers of guarded pages. The centre itself is not asked."""
-        for name in self._routes.by_name:
-            app.add_route(f"{self.prefix}/{name}", self._endpoint(name), methods=["GET", "HEAD", "POST"])
-        app.add_exception_handler(SSOError, self._show_error)
-        app.add_exception_handler(Refused, _show_refusal)
-        app.add_middleware(_Marked)
+    def mount(self, app: Starlette, *, routes: bool = True) -> None:
+        """Add the routes, the error pages and the headers of guarded pages. The centre itself is not asked.
+
+        An application that is itself mounted below `app` has error handlers of its own: `sso.mount(below,
+        routes=False)` lets the guards of its pages answer.
+        """
+        for name in self._routes.by_name if routes else ():
+            methods = ["GET", "HEAD", "POST"]
+            app.add_route(f"{self.prefix}/{name}", self._endpoint(name), methods=methods, include_in_schema=False)
+        # Starlette's types know handlers for requests or for websockets; these are for both.
+        app.add_exception_handler(SSOError, cast(Any, self._show_error))
+        app.add_exception_handler(Refused, cast(Any, _show_refusal))
+        app.add_middleware(Marked, owner=self)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -89,24 +94,23 @@ class SSO:
 
     async def session(self, connection: HTTPConnection) -> LocalSession | None:
         """The local session of a request, looked up once. Raises LeaseExpired (a 503 page)."""
-        mark = _mark(connection.scope)
-        if self not in mark:
-            mark[self] = await self._site.session(_read(connection))
-        found: LocalSession | None = mark[self]
-        return found
+        note = self._note(connection)
+        if note.found is None:
+            note.found = (await self._site.session(self._read(connection)),)
+        return note.found[0]
 
     async def optional_user(self, request: HTTPConnection) -> User | None:
         """Dependency: who makes this request, or None."""
         session = await self.session(request)
         return None if session is None else session.user
 
-    async def user(self, request: Request) -> User:
-        """Dependency: the signed-in person. Browsers are sent to sign in, programs get 401."""
+    async def user(self, request: HTTPConnection) -> User:
+        """Dependency: the signed-in person. Browsers are sent to sign in, programs and websockets get 401."""
         return await self._demanded(request, Demand())
 
     def demand(
         self, *, groups: Sequence[str] = (), max_age: int | None = None, acr: str | Sequence[str] = ()
-    ) -> Callable[[Request], Awaitable[User]]:
+    ) -> _Dependency:
         """A dependency as `user`, with demands: `Depends(sso.demand(groups=["staff"]))`.
 
         `groups`: any one of them. `max_age`: a password typed at most so many seconds ago, else it is asked for again.
@@ -114,10 +118,23 @@ class SSO:
         """
         demanded = Demand(tuple(groups), max_age, (acr,) if isinstance(acr, str) and acr else tuple(acr))
 
-        async def user(request: Request) -> User:
+        async def user(request: HTTPConnection) -> User:
             return await self._demanded(request, demanded)
 
         return user
+
+    @overload
+    def login_required(self, endpoint: _Endpoint) -> _Endpoint: ...
+
+    @overload
+    def login_required(
+        self,
+        endpoint: None = None,
+        *,
+        groups: Sequence[str] = (),
+        max_age: int | None = None,
+        acr: str | Sequence[str] = (),
+    ) -> Callable[[_Endpoint], _Endpoint]: ...
 
     def login_required(
         self,
@@ -127,72 +144,67 @@ class SSO:
         max_age: int | None = None,
         acr: str | Sequence[str] = (),
     ) -> Any:
-        """Guard an `async def` endpoint whose first parameter is `request`; demands as in `demand`."""
-        demanded = self.demand(groups=groups, max_age=max_age, acr=acr)
-
-        def decorate(guarded: _Endpoint) -> _Endpoint:
-            if next(iter(signature(guarded).parameters), None) != "request":
-                raise TypeError(f"{guarded.__qualname__}: the first parameter of a guarded endpoint is `request`")
-
-            @wraps(guarded)
-            async def guard(request: Request, *args: Any, **kwargs: Any) -> Any:
-                await demanded(request)
-                return await guarded(request, *args, **kwargs)
-
-            return cast(_Endpoint, guard)
-
+        """Guard an endpoint, `async def` or not, with a parameter `request` or `websocket`; demands as in `demand`."""
+        decorate = _guarding(self.demand(groups=groups, max_age=max_age, acr=acr))
         return decorate if endpoint is None else decorate(endpoint)
+
+    def bearer_required(
+        self, *, scope: str | Sequence[str] = (), groups: Sequence[str] = ()
+    ) -> Callable[[_Endpoint], _Endpoint]:
+        """Guard an API as `bearer` does, as a decorator: `@sso.bearer_required(scope="profile")`.
+
+        In the endpoint `sso.bearer_of(request)` is the token, its `user` the person.
+        """
+        return _guarding(self.bearer(scope, groups=groups))
 
     async def still_signed_in(self, connection: HTTPConnection) -> bool:
         """For streams and websockets: whether this person may still be served. Asking is no activity."""
-        return await self.client.still_signed_in(self._site.cookie(_read(connection)))
+        return await self.client.still_signed_in(self._site.cookie(self._read(connection)))
 
-    def bearer(
-        self, scope: str | Sequence[str] = (), *, groups: Sequence[str] = ()
-    ) -> Callable[[Request], Awaitable[User]]:
+    def bearer(self, scope: str | Sequence[str] = (), *, groups: Sequence[str] = ()) -> _Dependency:
         """A dependency that guards an API: the person of the access token in the Authorization header.
 
         401 or 403 with WWW-Authenticate, never a redirect. `scope`: all of them; `groups`: any one of them. The token
         itself is `sso.bearer_of(request)` from then on.
         """
 
-        async def user(request: Request) -> User:
-            mark = _mark(request.scope)
-            found: Bearer = await self._site.bearer(_read(request), scope, groups)
-            mark["bearer"], mark["guarded"] = found, True
+        async def user(request: HTTPConnection) -> User:
+            note = self._note(request)
+            found = await self._site.bearer(self._read(request), scope, groups)
+            note.bearer, note.guarded = found, True
             return found.user
 
         return user
 
     def bearer_of(self, request: HTTPConnection) -> Bearer | None:
         """Whose access token this request carries, behind `bearer`."""
-        return cast(Bearer | None, _mark(request.scope).get("bearer"))
+        return self._note(request).bearer
 
     async def access_token(self, request: HTTPConnection, *, min_life_s: float = 30) -> str:
         """A valid access token of the signed-in person, for calls to APIs; renewed when it is due, by one worker.
 
         Raises SSOError `login_required`, `session_ended`, `tokens_missing` and others; unhandled they become pages.
         """
-        return await self._site.access_token(_read(request), min_life_s)
+        return await self._site.access_token(self._read(request), min_life_s)
 
     # ---------------------------------------------------------------- for pages and hooks
 
     def login_url(self, request: HTTPConnection, next_page: str | None = None) -> str:
         """Where a link "sign in" leads; back to `next_page`, by default to the current page."""
-        return self._site.login_url(_read(request), next_page)
+        return self._site.login_url(self._read(request), next_page)
 
     def logout_url(self, request: HTTPConnection) -> str:
         """Where a form "sign out" posts to. Put `logout_fields()` in the form."""
-        return self._site.route_url(_read(request), "logout")
+        return self._site.route_url(self._read(request), "logout")
 
-    def logout_fields(self, request: HTTPConnection, scope: SignOutScope = "browser") -> dict[str, str]:
+    def logout_fields(self, request: HTTPConnection, scope: Scope = "browser") -> dict[str, str]:
         """The hidden fields of that form: the proof that this site made it, and what it ends."""
-        return self._site.logout_fields(_read(request), scope)
+        return self._site.logout_fields(self._read(request), scope)
 
     async def tab_script(self, request: HTTPConnection) -> str:
         """A script tag for pages that shall notice when their person is signed out; its page isn't cached."""
-        _mark(request.scope)["guarded"] = True
-        return self._site.tab_script(_read(request), await self.session(request))
+        self._note(request).guarded = True
+        return self._site.tab_script(self._read(request), await self.session(request))
 
     async def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last at this site, newest first."""
@@ -214,94 +226,63 @@ class SSO:
 
     # ---------------------------------------------------------------- the edge
 
-    async def _demanded(self, request: Request, demand: Demand) -> User:
-        session = await self.session(request)
-        refusal = await self._site.refusal(_read(request), session, demand)
+    async def _demanded(self, connection: HTTPConnection, demand: Demand) -> User:
+        asked = self._read(connection)
+        if connection.scope["type"] == "websocket" and not self._is_from_here(asked):
+            raise Refused(WebAnswer(403, {"Cache-Control": "no-store"}))
+        session = await self.session(connection)
+        refusal = await self._site.refusal(asked, session, demand)
         if refusal is not None or session is None:
             raise Refused(refusal or WebAnswer(401))
-        _mark(request.scope)["guarded"] = True
+        self._note(connection).guarded = True
         return session.user
+
+    def _is_from_here(self, asked: WebRequest) -> bool:
+        """Whether a page of this site opens the websocket: a neighbour's could, and no rule of browsers keeps what it
+        reads from it (RFC 6455 section 10.2). Programs send no Origin, and no cookie by themselves.
+        """
+        origin = asked.headers.get("origin")
+        return origin is None or origin_of(origin) == self._site.own_origin(asked)
+
+    def _note(self, connection: HTTPConnection) -> Note:
+        return note_of(connection, self)
+
+    def _read(self, connection: HTTPConnection, body: bytes = b"") -> WebRequest:
+        return read_request(connection, self._note(connection).root_path, body)
 
     def _endpoint(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            body = await _read_body(request) if request.method == "POST" else b""
-            return _response(await self._routes.answer(name, _read(request, body)))
+            body = await read_body(request) if request.method == "POST" else b""
+            return to_response(await self._routes.answer(name, self._read(request, body)))
 
         return endpoint
 
-    async def _show_error(self, request: Request, error: Exception) -> Response:
+    async def _show_error(self, connection: HTTPConnection, error: Exception) -> Response | None:
         assert isinstance(error, SSOError)  # noqa: S101 - what the handler is registered for
-        return _response(self._site.show_error(_read(request), error))
+        return await refuse(connection, self._site.show_error(self._read(connection), error))
 
 
-class _Marked:
-    """Notes for each request, and the headers of a guarded page: it belongs to one person, so no cache keeps it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        # Where the application is mounted; below a `Mount` of its own, `root_path` says more than that.
-        mark = scope[_KEY] = {"root_path": scope.get("root_path", "")}
-
-        async def send_private(message: Message) -> None:
-            if message["type"] == "http.response.start" and mark.get("guarded"):
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Cache-Control", "no-store")
-                headers.add_vary_header("Cookie")
-            await send(message)
-
-        await self._app(scope, receive, send_private)
-
-
-def _mark(scope: Scope) -> dict[Any, Any]:
-    try:
-        return cast(dict[Any, Any], scope[_KEY])
-    except KeyError:
-        raise RuntimeError("this application has no SSO: call sso.mount(app)") from None
-
-
-def _read(connection: HTTPConnection, body: bytes = b"") -> WebRequest:
-    scope, root = connection.scope, str(_mark(connection.scope)["root_path"])
-    path = scope["path"].removeprefix(root) if root and scope["path"].startswith(root) else scope["path"]
-    return WebRequest(
-        method=scope.get("method", "GET"),
-        scheme="https" if scope["scheme"] in ("https", "wss") else "http",
-        host=connection.headers.get("host", connection.url.netloc),
-        path=path or "/",
-        root_path=root,
-        query_string=scope["query_string"],
-        headers={name.lower(): value for name, value in connection.headers.items()},
-        cookies=connection.cookies,
-        remote_addr=connection.client.host if connection.client else "",
-        body=body,
-        may_wait=True,
-    )
-
-
-async def _read_body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_TOKEN:
-            break
-    return body[: MAX_TOKEN + 1]
-
-
-def _response(answer: WebAnswer) -> Response:
-    headers = dict(answer.headers)
-    if answer.stream is None:
-        response = Response(answer.body, answer.status, headers)
-    else:
-        response = StreamingResponse(answer.stream, answer.status, headers)
-    for cookie in answer.cookies:
-        response.headers.append("Set-Cookie", cookie.header())
-    return response
-
-
-async def _show_refusal(_: Request, refused: Exception) -> Response:
+async def _show_refusal(connection: HTTPConnection, refused: Exception) -> Response | None:
     assert isinstance(refused, Refused)  # noqa: S101 - what the handler is registered for
-    return _response(refused.answer)
+    return await refuse(connection, refused.answer)
+
+
+def _guarding(demanded: _Dependency) -> Callable[[_Endpoint], _Endpoint]:
+    """A decorator by which an endpoint is reached past a dependency only."""
+
+    def decorate(guarded: _Endpoint) -> _Endpoint:
+        names = list(signature(guarded).parameters)
+        place = next((at for at, name in enumerate(names) if name in ("request", "websocket")), None)
+        if place is None:
+            raise TypeError(f"{guarded.__qualname__}: a guarded endpoint has a parameter `request` or `websocket`")
+
+        @wraps(guarded)
+        async def guard(*args: Any, **kwargs: Any) -> Any:
+            await demanded(args[place] if place < len(args) else kwargs[names[place]])
+            if iscoroutinefunction(guarded):
+                return await guarded(*args, **kwargs)
+            return await run_in_threadpool(guarded, *args, **kwargs)
+
+        return cast(_Endpoint, guard)
+
+    return decorate

@@ -4,6 +4,7 @@
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -14,9 +15,10 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sso_client.blocking_client import SSOClient
 from sso_client.clock import Clock
+from sso_client.cookies import read_cookies
 from sso_client.driving import drive, drive_each
 from sso_client.errors import SSOError
-from sso_client.records import LocalSession
+from sso_client.records import LocalSession, Scope
 from sso_client.routes import Routes
 from sso_client.settings import load_settings
 from sso_client.signed_token import MAX_TOKEN
@@ -28,18 +30,22 @@ from sso_client.web import WebAnswer, WebRequest
 
 # What applications behind a sign-on proxy read. A header with "_" in its name arrives under the same key.
 _HEADERS = ("HTTP_REMOTE_USER", "HTTP_REMOTE_NAME", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_GROUPS")
-_FORGEABLE = (*_HEADERS, "REMOTE_USER", "AUTH_TYPE", "HTTP_X_REMOTE_USER", "HTTP_X_FORWARDED_USER", "sso", "sso.user")
+_FORGEABLE = frozenset({*_HEADERS, "REMOTE_USER", "AUTH_TYPE", "sso", "sso.user"})
+_FORGEABLE |= {f"HTTP_X_REMOTE_{name}" for name in ("USER", "NAME", "EMAIL", "GROUPS")}
+_FORGEABLE |= {f"HTTP_X_FORWARDED_{name}" for name in ("USER", "EMAIL", "GROUPS", "PREFERRED_USERNAME")}
+# What a path asks for: to be signed in, a token with a scope, or nothing.
+_Rule = Demand | str | None
 
 
 class SSOMiddleware:
     """Single sign-on around a WSGI application.
 
     `protect`: the paths whose visitors must be signed in, each with what lies below it; a mapping says what more they
-    need (`{"/": Demand(), "/admin": Demand(groups=("staff",))}`). `public`: exceptions; the longest path decides.
-    `bearer` names the paths of APIs, each with the scope that its callers' tokens need (`{"/api": "profile"}`): there
-    nobody is sent to sign in. `remote_user` gives the application's own name of a person. Options are the fields of
-    `sso_client.Settings`.
-    Without `store=` the local sessions lie in `folder`, which all workers of the host must share.
+    need (`{"/": Demand(), "/admin": Demand(groups=("staff",))}`). `public`: exceptions. `bearer`: the paths of APIs,
+    each with the scope that its callers' tokens need (`{"/api": "profile"}`), where nobody is sent to sign in. Of all
+    these the longest path decides. `remote_user` gives the application's own name of a person. Options are the fields
+    of `sso_client.Settings`. Without `store=` the local sessions lie in `folder`, which all workers of the host must
+    share. Raises ValueError for a path without a slash or with two rules, SettingsError, SSOError `store_...`.
 
     The application finds REMOTE_USER, `environ["sso.user"]` (a `User`, None if nobody), `environ["sso"]` (a `Visit`),
     and the headers Remote-User, Remote-Name, Remote-Email, Remote-Groups.
@@ -61,14 +67,8 @@ class SSOMiddleware:
         **options: Any,
     ) -> None:
         settings = load_settings(options)
-        rules: dict[str, Demand | None] = {}
-        rules |= protect if isinstance(protect, Mapping) else dict.fromkeys(protect, Demand())
-        rules |= dict.fromkeys(public, None)
-        if wrong := [path for path in rules if not path.startswith("/")]:
-            raise ValueError(f"protect and public are paths that begin with a slash, not {wrong}")
-        # The longest first: it decides.
-        self._rules = sorted(((path.rstrip("/"), rule) for path, rule in rules.items()), key=lambda r: -len(r[0]))
-        self._apis = sorted(((path.rstrip("/"), scope) for path, scope in (bearer or {}).items()), reverse=True)
+        guarded = protect if isinstance(protect, Mapping) else dict.fromkeys(protect, Demand())
+        self._rules = _sorted_rules([*guarded.items(), *dict.fromkeys(public).items(), *(bearer or {}).items()])
         self._app = app
         self._remote_user = remote_user
         store = local_store or open_store(settings, Path(folder), clock)
@@ -83,40 +83,34 @@ class SSOMiddleware:
         try:
             return self._answer(environ, request, start_response)
         except SSOError as error:
-            return _send(self._site.show_error(request, error), start_response)
+            # The application may have begun an answer: PEP 3333 takes another one only with what went wrong.
+            shown = self._site.show_error(request, error)
+            return _send(shown, request, lambda status, headers: start_response(status, headers, sys.exc_info()))
 
     def _answer(self, environ: WSGIEnvironment, request: WebRequest, start_response: StartResponse) -> Iterable[bytes]:
         inside = request.path.removeprefix(self._site.prefix + "/")
         if inside != request.path and inside in self._routes.by_name:
-            return _send(drive(self._routes.answer(inside, _with_body(request, environ))), start_response)
+            return _send(drive(self._routes.answer(inside, _with_body(request, environ))), request, start_response)
         # The application may read `/static/../admin` or `//admin` as another path than the one that was asked for: what
         # either of them demands holds.
-        paths = dict.fromkeys((request.path, normpath(re.sub(r"[/\\]+", "/", request.path))))
-        session, caller = None, None
-        demands = [rule for rule in map(self._rule, paths) if rule is not None]
-        scopes = [scope for scope in map(self._scope, paths) if scope is not None]
-        for scope in scopes:
-            caller = drive(self._site.bearer(request, scope)).user
-        # A path of an API asks for no session, unless it may be read as one that does.
-        if demands and len(scopes) < len(paths):
-            session = drive(self._site.session(request))
-            for demand in demands:
-                refusal = drive(self._site.refusal(request, session, demand))
-                if refusal is not None:
-                    return _send(refusal, start_response)
-        if not demands and not scopes:
+        paths = dict.fromkeys((request.path, normpath(re.sub(r"[/\\]+", "/", f"/{request.path}"))))
+        rules = [rule for rule in map(self._rule, paths) if rule is not None]
+        if not rules:
             return self._app(self._named(environ, request, self._public_session(request)), start_response)
+        session, caller = None, None
+        for rule in rules:
+            if isinstance(rule, str):
+                caller = drive(self._site.bearer(request, rule)).user
+                continue
+            session = drive(self._site.session(request))
+            refusal = drive(self._site.refusal(request, session, rule))
+            if refusal is not None:
+                return _send(refusal, request, start_response)
         return self._app(self._named(environ, request, session, caller), _private(start_response))
 
-    def _scope(self, path: str) -> str | None:
-        """The scope that a path of an API needs; None for any other path."""
-        return next((scope for api, scope in self._apis if path == api or path.startswith(api + "/")), None)
-
-    def _rule(self, path: str) -> Demand | None:
-        for prefix, rule in self._rules:
-            if path == prefix or path.startswith(prefix + "/"):
-                return rule
-        return None
+    def _rule(self, path: str) -> _Rule:
+        # "" is the rule for "/", and for what is no path at all ("*").
+        return next((rule for at, rule in self._rules if not at or path == at or path.startswith(at + "/")), None)
 
     def _public_session(self, request: WebRequest) -> LocalSession | None:
         """Whoever is signed in is named on public pages as well; those do without when nobody can tell."""
@@ -158,9 +152,9 @@ class Visit:
         """Where a form "sign out" posts to. Put `logout_fields()` in the form."""
         return self._site.route_url(self._request, "logout")
 
-    def logout_fields(self) -> dict[str, str]:
-        """The hidden fields of that form: the proof that this site made it."""
-        return self._site.logout_fields(self._request)
+    def logout_fields(self, scope: Scope = "browser") -> dict[str, str]:
+        """The hidden fields of that form: the proof that this site made it, and what it ends."""
+        return self._site.logout_fields(self._request, scope)
 
     def tab_script(self) -> str:
         """A script tag for pages that shall notice when their person is signed out; such a page must not be cached."""
@@ -173,6 +167,17 @@ class Visit:
     def still_signed_in(self) -> bool:
         """For streams: whether this person may still be served. Asking is no activity."""
         return self._client.still_signed_in(self._site.cookie(self._request))
+
+
+def _sorted_rules(given: list[tuple[str, _Rule]]) -> list[tuple[str, _Rule]]:
+    """The longest path first: it decides. Raises ValueError."""
+    paths = [path.rstrip("/") for path, _ in given]
+    if wrong := [path for path, _ in given if not path.startswith("/")]:
+        raise ValueError(f"protect, public and bearer are paths that begin with a slash, not {wrong}")
+    if twice := sorted({path or "/" for path in paths if paths.count(path) > 1}):
+        raise ValueError(f"each path has one rule, in protect, public or bearer; {twice} have more")
+    rules = [(path, rule) for path, (_, rule) in zip(paths, given, strict=True)]
+    return sorted(rules, key=lambda rule: -len(rule[0]))
 
 
 def _read(environ: WSGIEnvironment) -> WebRequest:
@@ -190,7 +195,7 @@ def _read(environ: WSGIEnvironment) -> WebRequest:
         root_path=root.rstrip("/"),
         query_string=environ.get("QUERY_STRING", "").encode("latin-1"),
         headers=headers,
-        cookies=_cookies(headers.get("cookie", "")),
+        cookies=read_cookies(headers.get("cookie", "")),
         remote_addr=environ.get("REMOTE_ADDR", ""),
         may_wait=bool(environ.get("wsgi.multithread")),
     )
@@ -205,15 +210,6 @@ def _with_body(request: WebRequest, environ: WSGIEnvironment) -> WebRequest:
     return replace(request, body=environ["wsgi.input"].read(wanted))
 
 
-def _cookies(header: str) -> dict[str, str]:
-    """Ours need no decoding, and a neighbour's strange cookie must not hide them. Of one name the first counts."""
-    found: dict[str, str] = {}
-    for item in header.split(";"):
-        name, _, value = item.strip().partition("=")
-        found.setdefault(name, value)
-    return found
-
-
 def _decoded(text: str) -> str:
     return text.encode("latin-1").decode("utf-8", "replace")
 
@@ -223,13 +219,17 @@ def _text(value: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f]+", " ", value).encode("utf-8", "replace").decode("latin-1")
 
 
-def _send(answer: WebAnswer, start_response: StartResponse) -> Iterable[bytes]:
+def _send(
+    answer: WebAnswer, request: WebRequest, start_response: Callable[[str, list[tuple[str, str]]], Any]
+) -> Iterable[bytes]:
     body = answer.body.encode()
     headers = list(answer.headers.items())
     if answer.stream is None:
         headers.append(("Content-Length", str(len(body))))
     headers += [("Set-Cookie", cookie.header()) for cookie in answer.cookies]
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
+    if request.method == "HEAD":  # servers send what they are given
+        return []
     return [body] if answer.stream is None else drive_each(answer.stream)
 
 
