@@ -161,8 +161,8 @@ class CheckInJournal(Protocol):
         """Apply ends and, if nothing is left out, the lease; forget what was confirmed. A stamp gives the turn back.
 
         Under an epoch that the whole list of sessions was not yet answered under, the lease stays as it is and the list
-        is due. What is denied is noted in the same step. Only a later `denied_to` replaces an earlier one; but what was
-        answered to a check-in that asked for everything counts in any case: a centre that went back counts anew.
+        is due. What is denied is noted in the same step, and `denied_to` as it was answered, even if it is smaller:
+        what lies between is asked for again.
         """
 
     def note_failure(self, kind: str, now: Instant) -> None:

@@ -89,7 +89,6 @@ class RedisJournal:
                 if name is not None
             ],
             "denied_before": str(sent.wall_ms - DENIED_MARGIN_MS),
-            "denied_whole": told.denied_from is None,
             "mark": answer.mark,
             "sent_boot_ms": sent.boot_ms,
             "ahead": _AHEAD_MS,

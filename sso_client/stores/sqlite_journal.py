@@ -104,7 +104,7 @@ class SqliteJournal:
                 connection.executemany(
                     "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
                 )
-            _note_denied(connection, answer, told, sent.wall_ms)
+            _note_denied(connection, answer, sent.wall_ms)
             connection.execute("UPDATE lease SET failure = ''")
             _note_mark(connection, answer.mark, sent)
             confirmed = known and not answer.more
@@ -137,7 +137,7 @@ class SqliteJournal:
             return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None
 
 
-def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, told: Outgoing, now_ms: int) -> None:
+def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, now_ms: int) -> None:
     """Keep what is refused until it is moot, with the lease or before it: no lease may cover more than we know."""
     connection.execute("DELETE FROM denied WHERE until_ms <= ?", (now_ms - DENIED_MARGIN_MS,))
     connection.executemany(
@@ -150,11 +150,9 @@ def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, told: Ou
         ],
     )
     if answer.denied_to is not None:
-        # Answers may overtake each other: asking again for what is known costs little, a gap would let somebody in.
-        connection.execute(
-            "UPDATE lease SET denied_to = iif(:whole, :to, max(coalesce(denied_to, :to), :to))",
-            {"to": answer.denied_to, "whole": told.denied_from is None},
-        )
+        # Also a smaller one: after an answer that was overtaken, or a list that was cut, what lies between is asked for
+        # again. That costs little; a gap would let somebody in.
+        connection.execute("UPDATE lease SET denied_to = ?", (answer.denied_to,))
 
 
 def _note_mark(connection: sqlite3.Connection, mark: str, sent: Instant) -> None:

@@ -29,7 +29,7 @@ for i, e in ipairs(a.ends) do
 end
 
 -- The parts of a list belong together: each starts where the last one ended, all answered under one epoch.
-local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'list_epoch', 'sids_cursor', 'denied_to')
+local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'list_epoch', 'sids_cursor')
 local epoch, list_epoch, cursor = state[2], state[3], state[4] or ''
 local function list_again()
     redis.call('HSET', key('state'), 'sids_cursor', '', 'sids_sent_at_ms', '0')
@@ -60,9 +60,8 @@ for _, sid in ipairs(a.sids or {}) do
 end
 
 for _, item in ipairs(a.denied) do redis.call('ZADD', key('denied'), 'GT', item[2], item[1]) end
-if a.denied_to and (a.denied_whole or tonumber(a.denied_to) > tonumber(state[5] or '-1')) then
-    redis.call('HSET', key('state'), 'denied_to', a.denied_to)
-end
+-- Also a smaller one: what lies between is asked for again, which costs little; a gap would let somebody in.
+if a.denied_to then redis.call('HSET', key('state'), 'denied_to', a.denied_to) end
 
 local confirmed = a.epoch == epoch and not a.more
 note_host(host, 'failure', '')
