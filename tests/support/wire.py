@@ -69,6 +69,15 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Nobody gets through for as long as the block lasts."""
+        self.close()
+        try:
+            yield
+        finally:
+            self.open()
+
+    @contextlib.contextmanager
     def hold(self, line: str) -> Iterator[Held]:
         """Hold back the answer to the next request that begins with `line`, for as long as the block lasts."""
         self._held = held = Held(line)

@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -100,16 +100,19 @@ class World:
         return browser
 
 
-def start(centre: Centre, framework: str, name: str) -> Site:
-    """A site as its framework's page in docs/ starts it; it needn't answer yet."""
+@contextmanager
+def registered(centre: Centre, framework: str, name: str) -> Iterator[Workers]:
+    """A site, ready to be started as its framework's people do; stopped at the end."""
     client_id = f"{name}-{framework}"
     site = Site(centre, client_id, host=f"{client_id}.localhost", lease_s=N_S)
     server, *rest = FRAMEWORKS[framework]
     bind = ["--port", str(site.port)] if server == "uvicorn" else ["-b", f"127.0.0.1:{site.port}"]
-    directory = centre.directory / client_id
-    site.process = Process([sys.executable, "-m", server, *bind, *rest], site.process.env, site.log, cwd=directory)
-    site.process.start()
-    return site
+    argv = [sys.executable, "-m", server, *bind, *rest]
+    site.process = Process(argv, site.process.env, site.log, cwd=centre.directory / client_id)
+    try:
+        yield Workers(site)
+    finally:
+        site.process.stop()
 
 
 @pytest.fixture(scope="session")
@@ -133,20 +136,15 @@ def running_world(request: pytest.FixtureRequest, shared_centre: tuple[Centre, W
     """Sites one and two of a framework; one calls two's API with JWTs, the stranger with opaque tokens."""
     centre, wire = shared_centre
     with ExitStack() as stack:
-        sites = []
-        for name in ("one", "two"):
-            sites.append(site := start(centre, request.param, name))
-            stack.callback(site.process.stop)
-        one, two = sites
-        centre.cli("client", "update", one.client_id, "--access-token", "jwt", "--audience", two.client_id)
-        stranger = add_stranger(centre, f"stranger-{request.param}", two.client_id)
-        for site in sites:
-            wait_until(
-                lambda site=site: requests.get(f"http://127.0.0.1:{site.port}/", timeout=5).ok,
-                seconds=90,
-                why="the site to answer",
-            )
-        yield World(request.param, centre, wire, Workers(one), Workers(two), stranger)
+        one, two = (stack.enter_context(registered(centre, request.param, name)) for name in ("one", "two"))
+        for each in (one, two):
+            each.site.process.start()
+        api = two.site.client_id
+        centre.cli("client", "update", one.site.client_id, "--access-token", "jwt", "--audience", api)
+        stranger = add_stranger(centre, f"stranger-{request.param}", api)
+        for each in (one, two):
+            wait_until(lambda url=each.url: Browser().open(url + "/").page.ok, seconds=90, why="a site to answer")
+        yield World(request.param, centre, wire, one, two, stranger)
 
 
 def add_stranger(centre: Centre, client_id: str, audience: str) -> RelyingParty:

@@ -1,0 +1,43 @@
+"""The centre is away: a site starts without it, running ones stop within N, and all of them go on by themselves."""
+
+from __future__ import annotations
+
+import time
+
+from tests.journeys.frameworks.conftest import N_S, World, registered
+from tests.journeys.frameworks.test_journey import statuses
+from tests.support.browser import Browser
+from tests.support.centre import wait_until
+
+
+def test_a_site_stops_within_n_another_starts_and_both_go_on_when_the_centre_is_back(world: World) -> None:
+    one = world.one
+    browser = world.sign_in()
+
+    def status() -> int:
+        answer = browser.http.get(one.url + "/account", timeout=20, allow_redirects=False)
+        assert answer.status_code in (200, 503), "nobody is sent to sign in"
+        return answer.status_code
+
+    with registered(world.centre, world.framework, "late") as late:
+        with world.wire.closed():
+            gone = time.monotonic()
+            late.site.process.start()
+            wait_until(lambda: status() == 503, seconds=N_S + 10, why="the lease to run out")
+            assert time.monotonic() - gone < N_S + 4
+            for answer in one.ask_each(browser, "/account"):
+                assert answer.status_code == 503
+                assert int(answer.headers["Retry-After"]) > 0
+                assert "confirm that you are still signed in" in answer.text
+
+            stranger = Browser()
+            wait_until(lambda: stranger.open(late.url + "/").page.ok, seconds=60, why="the late site to answer")
+            assert "Nobody is signed in" in stranger.text
+            assert stranger.open(late.url + "/account").page.status_code == 503
+            assert "discovery_unreachable" in stranger.text
+
+        wait_until(lambda: status() == 200, why="site one to go on")
+        assert statuses(one.ask_each(browser, "/account")) == [200] * 4
+        wait_until(lambda: browser.open(late.url + "/account").page.ok, why="the late site to let people in")
+        assert browser.url == late.url + "/account", "no question is asked"
+        assert statuses(late.ask_each(browser, "/account")) == [200] * 4
