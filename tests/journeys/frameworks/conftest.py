@@ -54,6 +54,13 @@ class Workers:
         assert self.site.process.popen is not None
         return self.site.process.popen.pid
 
+    def wait_until_it_answers(self) -> None:
+        """Its page for everybody; if it never does, what it said instead."""
+        try:
+            wait_until(lambda: Browser().open(self.url + "/").page.ok, seconds=90, why="a site to answer")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.site.log.read_text()[-3000:]}") from None
+
     def all(self) -> list[int]:
         """The workers, as soon as there are four again."""
 
@@ -143,7 +150,7 @@ def running_world(request: pytest.FixtureRequest, shared_centre: tuple[Centre, W
         centre.cli("client", "update", one.site.client_id, "--access-token", "jwt", "--audience", api)
         stranger = add_stranger(centre, f"stranger-{request.param}", api)
         for each in (one, two):
-            wait_until(lambda url=each.url: Browser().open(url + "/").page.ok, seconds=90, why="a site to answer")
+            each.wait_until_it_answers()
         yield World(request.param, centre, wire, one, two, stranger)
 
 

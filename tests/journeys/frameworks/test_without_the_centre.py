@@ -30,9 +30,9 @@ def test_a_site_stops_within_n_another_starts_and_both_go_on_when_the_centre_is_
                 assert int(answer.headers["Retry-After"]) > 0
                 assert "confirm that you are still signed in" in answer.text
 
+            late.wait_until_it_answers()
             stranger = Browser()
-            wait_until(lambda: stranger.open(late.url + "/").page.ok, seconds=60, why="the late site to answer")
-            assert "Nobody is signed in" in stranger.text
+            assert "Nobody is signed in" in stranger.open(late.url + "/").text
             assert stranger.open(late.url + "/account").page.status_code == 503
             assert "discovery_unreachable" in stranger.text
 
