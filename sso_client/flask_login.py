@@ -18,6 +18,7 @@ from sso_client.errors import SSOError
 from sso_client.events import log
 from sso_client.flask import SSO
 from sso_client.records import LocalSession
+from sso_client.signed_token import LEEWAY_S
 
 _EXTENSION = "sso_client.flask_login"
 _LEAVING = "sso_client.flask_login.leaving"
@@ -86,8 +87,9 @@ class FlaskLogin:
         found, kept = self._live_session(), session.get("_user_id")
         if kept is not None and not self._may_stay(str(kept), found):
             session.pop("_user_id")
-        # What `login_fresh()` reads.
-        fresh = found is not None and found.user.is_fresh(self._fresh_s)
+        # What `login_fresh()` reads. As lenient as the check of the ID token: the centre's clock is another, and its
+        # answer could be too old here for ever.
+        fresh = found is not None and found.user.is_fresh(self._fresh_s + LEEWAY_S)
         if (found is not None or "_user_id" not in session) and session.get("_fresh", False) is not fresh:
             session["_fresh"] = fresh
 

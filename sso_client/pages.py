@@ -35,6 +35,8 @@ _WORDS = {
         "lease_title": "We can't confirm that you are still signed in",
         "lease_text": "The sign-in service can't be reached. Nothing was ended here: all goes on when it answers.",
         "unsafe_title": "Please sign in first",
+        "weak_title": "Please confirm that it's you",
+        "weak_text": "This needs a new sign-in: what you sent was not carried out. Sign in, then send it again.",
         "unsafe_text": "You aren't signed in any more: what you sent was not carried out. Sign in, then send it again.",
     },
     "zh": {
@@ -47,6 +49,8 @@ _WORDS = {
         "lease_title": "暂时无法确认您是否仍处于登录状态",
         "lease_text": "暂时无法连接认证中心。本站没有结束您的会话：连接恢复后会自动继续。",
         "unsafe_title": "请先登录",
+        "weak_title": "请确认是您本人",
+        "weak_text": "此操作需要重新登录，刚才提交的内容没有执行。请登录后重新提交。",
         "unsafe_text": "您已不在登录状态，刚才提交的内容没有执行。请登录后重新提交。",
     },
 }
@@ -97,9 +101,12 @@ def error_page(lang: str, error: SSOError, *, again: str | None, show_fix: bool)
     return page(lang, title, text, extra, action, head)
 
 
-def sign_in_page(lang: str, login_url: str) -> str:
-    """Shown when something was sent by a person who isn't signed in: never a redirect that would lose it silently."""
-    return page(lang, *_pair(lang, "unsafe"), [], link(lang, "sign_in", login_url))
+def sign_in_page(lang: str, login_url: str, *, is_signed_in: bool = False) -> str:
+    """Shown when something was sent by a person who isn't signed in: never a redirect that would lose it silently.
+
+    `is_signed_in`: in another way than the page asks for.
+    """
+    return page(lang, *_pair(lang, "weak" if is_signed_in else "unsafe"), [], link(lang, "sign_in", login_url))
 
 
 def _pair(lang: str, name: str) -> tuple[str, str]:

@@ -70,11 +70,12 @@ class Routes:
             query = {"next": next_page, "moved": "1"} | _as_query(demand)
             return redirect(f"{base}{site.prefix}/login?{as_query(query)}")
         session = await site.live_session(request)
+        # Without leeway: whoever sent the person here, perhaps a stricter guard of the site's own, has seen too little.
         if session is not None and demand.is_strong_enough(session.user, client.now_ms() / 1000):
             return redirect(next_page)
         names = site.cookie_names(request)
         turns = self._turns(request, names)
-        if turns >= _MAX_TURNS:
+        if session is None and turns >= _MAX_TURNS:
             looping = SSOError("login_loop", f"{turns} sign-ins in {_TURN_S} s, no session cookie")
             return site.show_error(request, looping).with_cookies(_gone(names, names.turn))
         redirect_uri = f"{base}{site.prefix}/callback" if base else request.origin + site.route_url(request, "callback")
@@ -89,8 +90,7 @@ class Routes:
         others = names.attempts(request.cookies)
         old = superfluous(client.seal, others, client.now_ms(), len(name) + len(sealed))
         answer = redirect(url).with_cookies(*(_gone(names, each) for each in old))
-        answer = answer.with_cookies(SetCookie(name, sealed, names.secure, 3600))
-        return answer.with_cookies(self._turn(names, turns)) if turns else answer
+        return answer.with_cookies(SetCookie(name, sealed, names.secure, 3600))
 
     async def callback(self, request: WebRequest) -> WebAnswer:
         """The browser is back with a ticket."""
@@ -104,13 +104,15 @@ class Routes:
         try:
             ticket = await client.read_answer(request.query, attempt)
             sign_in = await client.validate_ticket(ticket, attempt)
+            # Somebody who is signed in already, as with ten tabs at once or a step-up, is in no loop.
+            turns = 0 if await site.live_session(request) else self._turns(request, names)
             cookie, _ = await client.open_session(sign_in, replaces=request.cookies.get(names.session))
         except SSOError as error:
             answer = await self._after_failure(request, error, attempt)
         else:
             answer = redirect(attempt.next).with_cookies(
                 SetCookie(names.session, cookie, names.secure),
-                self._turn(names, max(0, self._turns(request, names) - 1)),
+                self._turn(names, turns),
             )
         return answer.with_cookies(_gone(names, cookie_name))
 

@@ -39,10 +39,9 @@ class Demand:
     max_age_s: int | None = None
     acr: tuple[str, ...] = ()
 
-    def is_strong_enough(self, user: User, now_s: float) -> bool:
-        """True if signing in once more would not be asked for."""
-        # As lenient as the check of the ID token, or a person could be sent to sign in for ever.
-        fresh = self.max_age_s is None or user.is_fresh(self.max_age_s + LEEWAY_S, now_s)
+    def is_strong_enough(self, user: User, now_s: float, leeway_s: int = 0) -> bool:
+        """True if signing in once more would not be asked for. `leeway_s`: how far two clocks may be apart."""
+        fresh = self.max_age_s is None or user.is_fresh(self.max_age_s + leeway_s, now_s)
         return fresh and (not self.acr or user.acr in self.acr)
 
 
@@ -140,20 +139,27 @@ class Site:
         user = session.user
         if demand.groups and not any(user.has_group(group) for group in demand.groups):
             raise SSOError("group_required", f"one of {list(demand.groups)}")
-        if not demand.is_strong_enough(user, self.client.now_ms() / 1000):
-            return await self.ask_to_sign_in(request, demand)
+        # As lenient as the check of the ID token, or a person could be sent to sign in for ever.
+        if not demand.is_strong_enough(user, self.client.now_ms() / 1000, LEEWAY_S):
+            return await self.ask_to_sign_in(request, demand, is_signed_in=True)
         return None
 
-    async def ask_to_sign_in(self, request: WebRequest, demand: Demand | None = None) -> WebAnswer:
-        """A redirect for browsers, JSON for programs, a page where something was sent: no redirect may lose that."""
+    async def ask_to_sign_in(
+        self, request: WebRequest, demand: Demand | None = None, *, is_signed_in: bool = False
+    ) -> WebAnswer:
+        """A redirect for browsers, JSON for programs, a page where something was sent: no redirect may lose that.
+
+        `is_signed_in`: not as `demand` wants it.
+        """
         await self.client.tell_untold()
         if self.wants_json(request):
             login_url = self.own_origin(request) + self.login_url(request, self.referring_page(request), demand)
-            return self.json({"error": "login_required", "login_url": login_url}, 401)
+            return self.json({"error": "login_required", "login_url": login_url, **_named(demand)}, 401)
         if request.method not in ("GET", "HEAD"):
             # A redirect would drop what was sent, or worse: send it again after signing in.
             login_url = self.login_url(request, self.referring_page(request), demand)
-            return self.page(pages.sign_in_page(self.language(request), login_url), 401)
+            shown = pages.sign_in_page(self.language(request), login_url, is_signed_in=is_signed_in)
+            return self.page(shown, 401)
         return redirect(self.login_url(request, await self.fitting_next(request, request.page), demand))
 
     async def bearer(self, request: WebRequest, scope: str | Sequence[str] = (), groups: Sequence[str] = ()) -> Bearer:
@@ -244,6 +250,12 @@ def _says_https(request: WebRequest) -> bool:
     """True if a proxy before us says that the browser came over https, and nobody here believes it."""
     proto = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
     return proto == "https" or "proto=https" in request.headers.get("forwarded", "").lower().replace('"', "")
+
+
+def _named(demand: Demand | None) -> dict[str, Any]:
+    """What a program must know to ask for the right sign-in."""
+    told = {} if demand is None or demand.max_age_s is None else {"max_age": demand.max_age_s}
+    return told | ({"acr": list(demand.acr)} if demand is not None and demand.acr else {})
 
 
 def _prefers_json(accept: str) -> bool:
