@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group
-from django.db import DatabaseError, transaction
+from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from sso_client.django.connection import get_connection
@@ -103,16 +103,18 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
         """An account for somebody who is here for the first time: two tabs at once make one."""
         try:
             return self._begin(sso_user)
-        except DatabaseError:  # the other tab's row, or a database that lets one of the two write only
+        except IntegrityError:  # the other tab was first, or somebody else of the same name
             return self.find_account(sso_user) or self._begin(sso_user)
 
     def _begin(self, sso_user: User) -> Any:
         issuer = get_connection().options.settings.issuer
+        key = identity_key(issuer, sso_user.sub)
         with transaction.atomic():
+            # It writes before it reads: of two readers that want to write next, SQLite refuses one at once.
+            if Identity.objects.filter(key=key).update(issuer=issuer):
+                return self.find_account(sso_user)
             account = self._find_claimed(sso_user) or self.create_account(sso_user)
-            Identity.objects.create(
-                key=identity_key(issuer, sso_user.sub), issuer=issuer, sub=sso_user.sub, account=account
-            )
+            Identity.objects.create(key=key, issuer=issuer, sub=sso_user.sub, account=account)
         return account
 
     def _find_claimed(self, sso_user: User) -> Any:

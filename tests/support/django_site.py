@@ -82,8 +82,9 @@ class Browser:
     def start(self, page: str = "/account") -> str:
         """Open a guarded page and follow to the centre; returns the centre's address."""
         answer = self.get(page)
-        while answer.status_code == 302 and answer.headers["Location"].startswith("/"):
-            answer = self.get(answer.headers["Location"])
+        for _ in range(5):
+            if answer.status_code == 302 and answer.headers["Location"].startswith("/"):
+                answer = self.get(answer.headers["Location"])
         assert answer.status_code == 302, answer.content.decode()
         return str(answer.headers["Location"])
 
