@@ -1,0 +1,68 @@
+"""The pages of `all_sites` as Django views; the URLconf of that site."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+
+from sso_client import django as sso
+
+
+@sso.login_required
+def account(request: Any) -> HttpResponse:
+    return HttpResponse(f"Hi {request.sso_user.name}")
+
+
+@sso.login_required
+def deep(request: Any, rest: str) -> HttpResponse:
+    return HttpResponse(f"deep {rest}")
+
+
+@sso.login_required(groups=["staff"])
+def staff(request: Any) -> HttpResponse:
+    return HttpResponse("staff only")
+
+
+@sso.login_required(max_age=300)
+def fresh(request: Any) -> HttpResponse:
+    return HttpResponse("fresh")
+
+
+@csrf_exempt
+@sso.login_required
+def order(request: Any) -> HttpResponse:
+    return HttpResponse("ordered")
+
+
+def open_page(request: Any) -> HttpResponse:
+    return HttpResponse(request.sso_user.name or "nobody")
+
+
+@sso.bearer_required(scope="profile")
+def api(request: Any) -> HttpResponse:
+    return HttpResponse(request.sso_user.sub)
+
+
+@sso.login_required
+def token(request: Any) -> HttpResponse:
+    return HttpResponse(sso.access_token(request))
+
+
+@sso.login_required
+def form(request: Any) -> HttpResponse:
+    return HttpResponse(sso.logout_fields(request, "site")["logout_form"])
+
+
+urlpatterns = [
+    path("account", account),
+    path("deep/<path:rest>", deep),
+    path("staff", staff),
+    path("fresh", fresh),
+    path("order", order),
+    path("open", open_page),
+    path("api/me", api),
+    path("token", token),
+    path("form", form),
+    path("sso/", include("sso_client.django.urls")),
+]
