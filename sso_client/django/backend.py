@@ -121,7 +121,7 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
         """The account from before that the site lets this person have, if exactly one fits and nobody has it."""
         model, claim_by = get_user_model(), get_connection().options.claim_by
         if claim_by == "username":
-            # As it is, not normalized: who calls himself "ａdmin" isn't admin.
+            # To the letter, whatever the database takes for equal: who calls himself "ａdmin" or "Admin" isn't admin.
             wanted, name = sso_user.username, model.USERNAME_FIELD
             fits = model._default_manager.filter(**{name: wanted})  # noqa: SLF001 - as django.contrib.auth does
             found = [account for account in fits if account.get_username() == wanted]

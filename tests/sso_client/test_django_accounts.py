@@ -1,6 +1,7 @@
 """Which account of a Django site a person gets: found, claimed if the site says so, made; groups; who is kept out."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -177,6 +178,11 @@ def test_two_tabs_at_once_make_one_account(at_django: Browser) -> None:
                 met.append(threading.current_thread())
                 both.wait()  # neither has found an account
             return found
+
+        def create_account(self, sso_user: Person) -> Any:
+            account = super().create_account(sso_user)
+            time.sleep(0.1)  # a slow one: the other tab comes while this one's transaction is open
+            return account
 
     met: list[threading.Thread] = []
 

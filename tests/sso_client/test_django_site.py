@@ -55,7 +55,7 @@ def test_an_unsafe_request_is_never_redirected(page: str, at_django: Browser) ->
     assert at_django.post(page).status_code == 200
 
 
-def test_a_link_to_sign_in_from_another_page_is_left_alone(at_django: Browser) -> None:
+def test_a_sign_in_for_another_page_or_a_stronger_one_is_left_alone(at_django: Browser) -> None:
     from django.shortcuts import redirect
 
     from sso_client.django.middleware import SSOMiddleware
@@ -64,6 +64,8 @@ def test_a_link_to_sign_in_from_another_page_is_left_alone(at_django: Browser) -
     for request in (RequestFactory(SERVER_NAME="localhost").post("/order"), RequestFactory().get("/order")):
         answer = middleware(request)
         assert (answer.status_code, answer.headers["Location"]) == (302, "/sso/login?next=/deep/x")
+    middleware = SSOMiddleware(lambda _: redirect("/sso/login?next=/order&max_age=60"))
+    assert middleware(RequestFactory(SERVER_NAME="localhost").post("/order")).status_code == 302
 
 
 def test_a_group_that_is_missing_is_403_in_words(at_django: Browser, centre: FakeProvider) -> None:
@@ -105,7 +107,7 @@ def test_without_a_confirmation_people_see_a_plain_503_wherever_the_guard_stands
     django: dict[str, Any], django_sites: DjangoSites, centre: FakeProvider, clock: MovedClock
 ) -> None:
     alice = django_sites.browser(django=django)
-    alice.http.raise_request_exception = False
+    alice.http.raise_request_exception = django is not OWN_GUARD  # Django logs that one before we answer it
     alice.sign_in()
     alice.get("/cart?put=alices")
     centre.down()
@@ -166,12 +168,15 @@ def test_async_views_have_the_person_without_blocking_their_loop(
         return await http.get(page)
 
     assert asyncio.run(ask("/later")).content == b"alice True True"
+    assert asyncio.run(ask("/seen")).content == b"alice"
     assert asyncio.run(ask("/account")).content == b"alice Alice Example"
     assert asyncio.run(ask("/staff")).status_code == 403
     centre.down()
     clock.go(61)
     assert asyncio.run(ask("/later")).status_code == 503
+    assert asyncio.run(ask("/seen")).status_code == 503
     cookies.clear()
+    assert asyncio.run(ask("/seen")).content == b"nobody"
     assert asyncio.run(ask("/later")).headers["Location"] == "/sso/login?next=/later"
 
 

@@ -216,6 +216,11 @@ async def later(request: Any) -> HttpResponse:
     return HttpResponse(f"{request.user.get_username()} {(await request.auser()).pk == request.user.pk} {watched}")
 
 
+async def seen(request: Any) -> HttpResponse:
+    """An async view without a guard that asks who it is, in the event loop."""
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
 @sso.bearer_required(scope="profile")
 def api(request: Any) -> JsonResponse:
     return JsonResponse({"sub": request.sso_user.sub, "user": request.user.get_username()})
@@ -242,6 +247,7 @@ def _urlpatterns() -> list[Any]:
         path("staff", staff),
         path("fresh", fresh),
         path("later", later),
+        path("seen", seen),
         path("api", api),
         path("token", token),
         path("admin/", admin.site.urls),
