@@ -16,7 +16,7 @@ from sso_client.errors import SSOError
 from sso_client.events import log
 from sso_client.identifiers import hashed
 from sso_client.records import Scope
-from sso_client.site import Demand, Site
+from sso_client.site import Demand, Site, says_https
 from sso_client.stores import MAX_PAGE
 from sso_client.tabs import script_answer
 from sso_client.web import SetCookie, WebAnswer, WebRequest, as_query, redirect
@@ -74,8 +74,9 @@ class Routes:
         if session is not None and demand.is_strong_enough(session.user, client.now_ms() / 1000):
             return redirect(next_page)
         names = site.cookie_names(request)
-        turns = self._turns(request, names)
-        if session is None and turns >= _MAX_TURNS:
+        # Who is signed in and comes for a stronger sign-in, perhaps with several tabs, is in no loop.
+        turns = self._turns(request, names) if session is None else 0
+        if turns >= _MAX_TURNS:
             looping = SSOError("login_loop", f"{turns} sign-ins in {_TURN_S} s, no session cookie")
             return site.show_error(request, looping).with_cookies(_gone(names, names.turn))
         redirect_uri = f"{base}{site.prefix}/callback" if base else request.origin + site.route_url(request, "callback")
@@ -90,7 +91,8 @@ class Routes:
         others = names.attempts(request.cookies)
         old = superfluous(client.seal, others, client.now_ms(), len(name) + len(sealed))
         answer = redirect(url).with_cookies(*(_gone(names, each) for each in old))
-        return answer.with_cookies(SetCookie(name, sealed, names.secure, 3600))
+        answer = answer.with_cookies(SetCookie(name, sealed, names.secure, 3600))
+        return answer.with_cookies(self._turn(names, turns)) if turns else answer
 
     async def callback(self, request: WebRequest) -> WebAnswer:
         """The browser is back with a ticket."""
@@ -104,15 +106,13 @@ class Routes:
         try:
             ticket = await client.read_answer(request.query, attempt)
             sign_in = await client.validate_ticket(ticket, attempt)
-            # Somebody who is signed in already, as with ten tabs at once or a step-up, is in no loop.
-            turns = 0 if await site.live_session(request) else self._turns(request, names)
             cookie, _ = await client.open_session(sign_in, replaces=request.cookies.get(names.session))
         except SSOError as error:
             answer = await self._after_failure(request, error, attempt)
         else:
             answer = redirect(attempt.next).with_cookies(
                 SetCookie(names.session, cookie, names.secure),
-                self._turn(names, turns),
+                self._turn(names, max(0, self._turns(request, names) - 1)),
             )
         return answer.with_cookies(_gone(names, cookie_name))
 
@@ -211,12 +211,14 @@ class Routes:
     def _why_no_cookie(self, request: WebRequest, names: CookieNames) -> str:
         """Why a browser comes back twice without the cookie that it was given a moment ago; empty if it has others."""
         base = self._site.settings.base_url
-        if names.secure and request.scheme == "http" and request.headers.get("x-forwarded-proto") != "https":
+        if names.secure and request.scheme == "http" and not says_https(request):
             return f"the cookie is Secure, and this request came over plain http to {request.host!r:.200}"
         if base and urlsplit(base).netloc.lower() != request.host.lower():
             return f"the cookie was set at {urlsplit(base).netloc}, and this request came to {request.host!r:.200}"
+        if request.headers.get("sec-fetch-dest") in ("iframe", "frame", "embed", "object", "fencedframe"):
+            return "the cookie is SameSite=Lax, and this request came from a frame of another site's page"
         if not request.cookies:
-            return "the browser sends no cookie at all: switched off, or SameSite=Lax kept it back (a frame, a POST)"
+            return "the browser sends no cookie at all: switched off, or SameSite=Lax kept it back"
         return "" if names.attempts(request.cookies) else "the browser sends other cookies, but none of a sign-in"
 
     async def _after_failure(self, request: WebRequest, error: SSOError, attempt: Attempt) -> WebAnswer:

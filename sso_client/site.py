@@ -24,6 +24,7 @@ from sso_client.tabs import FEW, Tabs, script_tag
 from sso_client.user import User
 from sso_client.web import WebAnswer, WebRequest, as_query, redirect
 
+_TELL_HTTPS = ("x-forwarded-proto", "x-forwarded-scheme", "x-url-scheme", "x-forwarded-ssl", "front-end-https")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via")
 
 
@@ -70,8 +71,8 @@ class Site:
 
     def cookie_names(self, request: WebRequest) -> CookieNames:
         """The names of our cookies here. Raises SSOError `cookie_insecure`, `proxy_headers_missing`."""
-        if self.settings.base_url is None and request.scheme == "http" and _says_https(request):
-            raise SSOError("proxy_headers_missing", f"http://{request.host!r:.200}, and the proxy says https")
+        if self.settings.base_url is None and request.scheme == "http" and says_https(request):
+            raise SSOError("proxy_headers_missing", f"http://{request.host!r:.200}, and yet it is https")
         return cookie_names(self.settings.client_id, self.own_origin(request))
 
     def route_url(self, request: WebRequest, name: str, query: Mapping[str, str] | None = None) -> str:
@@ -246,10 +247,18 @@ class Site:
         return not proxied and is_loopback(request.remote_addr) and is_loopback(request.host)
 
 
-def _says_https(request: WebRequest) -> bool:
-    """True if a proxy before us says that the browser came over https, and nobody here believes it."""
-    proto = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
-    return proto == "https" or "proto=https" in request.headers.get("forwarded", "").lower().replace('"', "")
+def says_https(request: WebRequest) -> bool:
+    """True if a proxy before us or the browser itself says that it came over https, and nobody here believes it."""
+    headers = request.headers
+    if any(headers.get(name, "").partition(",")[0].strip().lower() in ("https", "on") for name in _TELL_HTTPS):
+        return True
+    if "proto=https" in headers.get("forwarded", "").lower().replace('"', ""):
+        return True
+    # A proxy that says nothing is given away by the browser: it sends Sec-Fetch-... to trustworthy addresses only
+    # (W3C Fetch Metadata section 3), and its own page's address.
+    if "sec-fetch-mode" in headers and not is_loopback(request.host):
+        return True
+    return any(origin_of(headers.get(name, "")) == f"https://{request.host.lower()}" for name in ("origin", "referer"))
 
 
 def _named(demand: Demand | None) -> dict[str, Any]:
