@@ -103,7 +103,7 @@ def test_a_loop_between_stores_that_are_not_shared_is_cut(make_site, centre: Fak
     """Two hosts behind one address: one signs people in, the other doesn't know them."""
     one, two = make_site(), make_site()
     alice, sid = browser(one, centre), new_sid()
-    for turn in range(10):
+    for turn in range(10):  # noqa: B007 - asserted below
         alice.http.application = two
         start = alice.get(alice.get("/").location)
         if start.status_code != 302:
