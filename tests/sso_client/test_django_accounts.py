@@ -198,6 +198,21 @@ def test_two_tabs_at_once_make_one_account(at_django: Browser) -> None:
     assert len(found) == 1
 
 
+def test_where_the_address_is_the_name_it_must_be_there_free_and_not_denied(
+    at_django: Browser, centre: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.contrib.auth.models import User
+
+    monkeypatch.setattr(User, "USERNAME_FIELD", "email")
+    for profile in ({}, {"email": "alice@example.com", "email_verified": False}):
+        centre.profile = profile
+        assert again(at_django).status_code == 403
+    centre.profile = {"email": "alice@example.com"}
+    assert again(at_django).status_code == 302
+    assert again(at_django, sub="usr-mallory").status_code == 403
+    assert accounts().get().email == "alice@example.com"
+
+
 def test_a_person_is_told_apart_by_sub_to_the_letter(at_django: Browser) -> None:
     at_django.sign_in(sub="usr-a", sid=new_sid())
     again(at_django, sub="usr-A")
