@@ -53,10 +53,15 @@ class AsyncHttp:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, zlib.error) as error:  # TimeoutError is an OSError
             raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
 
+    def _new_tls(self) -> ssl.SSLContext:
+        if self._ca_file is None:
+            return httpx2.create_ssl_context(trust_env=False)
+        return ssl.create_default_context(cafile=self._ca_file)
+
     async def _pool(self) -> httpx2.AsyncClient:
         if self._tls is None:
             # Reading the authorities from disk takes tens of milliseconds.
-            self._tls = await anyio.to_thread.run_sync(lambda: ssl.create_default_context(cafile=self._ca_file))
+            self._tls = await anyio.to_thread.run_sync(self._new_tls)
         pool = self._pools.get(None)
         if pool is None:
             # trust_env: a proxy or a .netrc from the environment must not see the client's secret.
