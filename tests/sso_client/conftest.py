@@ -47,11 +47,21 @@ def store(settings: Settings, tmp_path: Path) -> Iterator[LocalStore]:
     opened.close()
 
 
+#: Where the story is told of both clients, the blocking one and the one for event loops.
+OF_BOTH_CLIENTS = ("test_sign_in", "test_sign_out", "test_logout_calls", "test_lease", "test_check_in")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__.rpartition(".")[2] in OF_BOTH_CLIENTS and "client" in metafunc.fixturenames:
+        metafunc.parametrize("client", KINDS, indirect=True)
+
+
 @pytest.fixture
-def client(settings: Settings, store: LocalStore, clock: MovedClock) -> Iterator[SSOClient]:
-    made = SSOClient(settings, store, clock=clock)
-    yield made
-    made.close()
+def client(
+    request: pytest.FixtureRequest, settings: Settings, store: LocalStore, clock: MovedClock
+) -> Iterator[SSOClient]:
+    with running_client(getattr(request, "param", "blocking"), settings, store, clock) as made:
+        yield made
 
 
 @pytest.fixture
