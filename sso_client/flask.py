@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
-from flask import Blueprint, Flask, Response, after_this_request, current_app, request, url_for
+from flask import Flask, Response, after_this_request, current_app, request, url_for
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
@@ -19,7 +19,7 @@ from sso_client.clock import Clock
 from sso_client.driving import drive
 from sso_client.errors import LeaseExpired, SSOError
 from sso_client.events import log
-from sso_client.flask_edge import private, read_request, to_response
+from sso_client.flask_edge import REACHED, blueprint_of, exempt_from_csrf, private, read_request, to_response
 from sso_client.hooks import OnLogin, OnLogout
 from sso_client.records import Event, LocalSession, Scope
 from sso_client.routes import Routes
@@ -34,7 +34,6 @@ from sso_client.web import SetCookie
 _View = TypeVar("_View", bound=Callable[..., Any])
 _EXTENSION = "sso_client"
 _BEARER = "sso_client.bearer"
-_REACHED = "sso_client.reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,13 @@ class SSO:
         site = Site(client.core, prefix=self.prefix, is_debug=lambda: current_app.debug, streams=self._streams)
         mounted = _Mounted(self, client, site, Routes(site))
         app.extensions[_EXTENSION] = mounted
-        app.register_blueprint(self._blueprint(mounted), url_prefix=self.prefix)
+        app.register_blueprint(blueprint_of(mounted.routes, self.blueprint), url_prefix=self.prefix)
         app.register_error_handler(SSOError, self.show_error)
         app.context_processor(self._for_templates)
         app.after_request(self._notice_guard)
         # Flask-WTF's CSRFProtect may be set up before us or after us; calls from the centre carry no form token.
-        self._exempt_from_csrf(app)
-        app.before_request(lambda: self._exempt_from_csrf(app))
+        exempt_from_csrf(app, self.blueprint)
+        app.before_request(lambda: exempt_from_csrf(app, self.blueprint))
 
     @property
     def client(self) -> SSOClient:
@@ -290,33 +289,10 @@ class SSO:
         """A page, or JSON for programs: the stable code and the cause; the fix only where developers look."""
         return to_response(_mounted().site.show_error(read_request(), error))
 
-    def _blueprint(self, mounted: _Mounted) -> Blueprint:
-        """The routes under the adapter's own name."""
-        blueprint = Blueprint(self.blueprint, "sso_client.flask")
-
-        def view(name: str) -> Callable[[], Response]:
-            def answer() -> Response:
-                request.environ[_REACHED] = True
-                return to_response(drive(mounted.routes.answer(name, read_request(with_body=True))))
-
-            return answer
-
-        for name in mounted.routes.by_name:
-            endpoint = name.replace("-", "_").replace(".", "_")
-            blueprint.add_url_rule(f"/{name}", endpoint, view(name), methods=["GET", "HEAD", "POST"])
-        return blueprint
-
-    def _exempt_from_csrf(self, app: Flask) -> None:
-        """Tell Flask-WTF, if the application uses it, that our POSTs prove themselves in another way."""
-        protection, done = app.extensions.get("csrf"), f"{self.blueprint} csrf exempt"
-        if protection is not None and hasattr(protection, "exempt") and not app.extensions.get(done):
-            protection.exempt(app.blueprints[self.blueprint])
-            app.extensions[done] = True
-
     def _notice_guard(self, response: Response) -> Response:
         """Say it, once for each route, when something of the site's own answers instead of us."""
         endpoint = request.endpoint or ""
-        is_answered = _REACHED in request.environ or request.method == "OPTIONS"  # those Flask answers by itself
+        is_answered = REACHED in request.environ or request.method == "OPTIONS"  # those Flask answers by itself
         if request.blueprint == self.blueprint and not is_answered and endpoint not in self._told:
             self._told.add(endpoint)
             log.error("%s", SSOError("guard_in_the_way", f"{request.method} {request.path}: {response.status_code}"))

@@ -95,6 +95,12 @@ def make(fake_sso: FakeSSO, tmp_path: Path, clock: MovedClock, accounts: dict[st
             logout_user()
             return str(current_user.is_authenticated)
 
+        @pages.post("/leave-by-sso")
+        def leave_by_sso() -> str:
+            was = sso.user.is_authenticated
+            sso.sign_out()
+            return f"{was} {sso.user.is_authenticated} {current_user.is_authenticated}"
+
         @pages.get("/old-login/<number>")
         def old_login(number: str) -> str:
             login_user(accounts[number], remember=True)
@@ -192,9 +198,12 @@ def test_the_sites_own_keys_for_programs_go_on(client: FlaskClient) -> None:
     assert client.get("/open").text == "False"
 
 
-def test_logout_user_is_a_sign_out_at_the_centre(client: FlaskClient, fake_sso: FakeSSO) -> None:
+@pytest.mark.parametrize(("path", "said"), [("/leave", "False"), ("/leave-by-sso", "True False False")])
+def test_a_view_of_the_sites_own_signs_out_at_the_centre(
+    path: str, said: str, client: FlaskClient, fake_sso: FakeSSO
+) -> None:
     fake_sso.sign_in(client, "alice")
-    assert client.post("/leave").text == "False"
+    assert client.post(path).text == said
     assert fake_sso.live("alice") == []
     assert client.get("/open").text == "False"
     assert not {name for name in names(client) if name.startswith("sso-") and not name.endswith("-turn")}
@@ -206,6 +215,11 @@ def test_a_sign_in_that_is_old_is_asked_for_again(client: FlaskClient, fake_sso:
     assert client.get("/vault").location == "/sso/login?next=/vault&max_age=300"
     assert fake_sso.visit(client, "/vault", "alice").text == "gold"
     assert client.get("/").text == "hi 7 True"
+
+
+def test_clocks_that_differ_ask_nobody_twice(client: FlaskClient, fake_sso: FakeSSO) -> None:
+    fake_sso.sign_in(client, "alice", auth_time=int(time.time()) - 320)  # less than 300 s by the centre's clock
+    assert client.get("/vault").text == "gold"
 
 
 def test_an_account_that_the_site_does_not_know_gets_a_page_and_no_loop(
