@@ -75,8 +75,7 @@ class SSO:
         routes=False)` lets the guards of its pages answer.
         """
         for name in self._routes.by_name if routes else ():
-            methods = ["GET", "HEAD", "POST"]
-            app.add_route(f"{self.prefix}/{name}", self._endpoint(name), methods=methods, include_in_schema=False)
+            app.add_route(f"{self.prefix}/{name}", self._endpoint(name), methods=["GET", "HEAD", "POST"])
         # Starlette's types know handlers for requests or for websockets; these are for both.
         app.add_exception_handler(SSOError, cast(Any, self._show_error))
         app.add_exception_handler(Refused, cast(Any, _show_refusal))

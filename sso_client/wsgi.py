@@ -109,8 +109,7 @@ class SSOMiddleware:
         return self._app(self._named(environ, request, session, caller), _private(start_response))
 
     def _rule(self, path: str) -> _Rule:
-        # "" is the rule for "/", and for what is no path at all ("*").
-        return next((rule for at, rule in self._rules if not at or path == at or path.startswith(at + "/")), None)
+        return next((rule for at, rule in self._rules if path == at or path.startswith(at + "/")), None)
 
     def _public_session(self, request: WebRequest) -> LocalSession | None:
         """Whoever is signed in is named on public pages as well; those do without when nobody can tell."""

@@ -57,8 +57,10 @@ async def watched() -> AsyncIterator[list[float]]:
             stalls.append(time.monotonic() - before - 0.005)
 
     ticker = asyncio.ensure_future(tick())
+    await asyncio.sleep(0.05)
     try:
         yield stalls
+        await asyncio.sleep(0.05)  # a tick that is late is measured when it comes
     finally:
         ticker.cancel()
         with suppress(asyncio.CancelledError):
@@ -230,11 +232,13 @@ def test_one_client_serves_two_event_loops_side_by_side(
         await client._http.close()
 
     loops = [threading.Thread(target=lambda: asyncio.run(story()), daemon=True) for _ in range(4)]
+    started = time.monotonic()
     for loop in loops:
         loop.start()
     for loop in loops:
         loop.join(20)
     assert len(opened) == 4
+    assert time.monotonic() - started < 5, "nobody sleeps until a time-out wakes him"
 
 
 async def until_nobody_is_on_the_way(client: AsyncSSOClient) -> None:
