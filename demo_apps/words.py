@@ -24,6 +24,15 @@ WORDS = {
         "missing": "There is no such page",
         "why": "The address may be mistyped.",
         "start": "To the start page",
+        "ask": "Ask site two's clock",
+        "ask_again": "Ask once more with the token of before",
+        "clock": "Site two's clock, asked by this site",
+        "clock_token": "Token …{end}, good for {seconds} more seconds. With less than 5 left it is renewed; nobody is "
+        "asked.",
+        "clock_still": "You are signed out; site two, which reads the token by itself, has not heard of it yet. It "
+        "will at its next check-in, within 20 seconds: this page asks again by itself.",
+        "clock_refused": "You are signed out, and site two has heard of it: token …{end} opens nothing any more.",
+        "clock_away": "Site two doesn't serve its API at the moment.",
     },
     "zh": {
         "lang": "zh-Hans",
@@ -44,6 +53,13 @@ WORDS = {
         "missing": "此页面不存在",
         "why": "地址可能输入有误。",
         "start": "前往首页",
+        "ask": "查询站点二的时钟",
+        "ask_again": "用先前的令牌再查询一次",
+        "clock": "由本站查询的站点二的时钟",
+        "clock_token": "令牌 …{end}，还有 {seconds} 秒有效。不足 5 秒时会自动续期，不作任何询问。",
+        "clock_still": "您已退出；站点二自行检查令牌，尚未得知。它将在 20 秒之内的下次报到时得知，本页会自动再次查询。",
+        "clock_refused": "您已退出，站点二也已得知：令牌 …{end} 不再有任何作用。",
+        "clock_away": "站点二目前不提供其接口。",
     },
 }
 _EVENTS_ZH = {
@@ -56,6 +72,7 @@ _EVENTS_ZH = {
     "left_here": "仅退出了本站，没有通知认证中心",
     "sign_out_pending": "尚未能通知认证中心，下次报到时再通知",
     "sign_out_confirmed": "认证中心已确认由本站发起的退出",
+    "token_renewed": "访问令牌已续期，没有询问任何人",
     "ended_at_check_in": "报到时得知已退出，局部会话已结束",
     "refresh_refused": "认证中心拒绝续期访问令牌，局部会话已结束",
 }

@@ -119,7 +119,7 @@ class AccessTokens:
             raise _later(error) from error
         self._failure = None
         if await self._waiting.step(self._tokens.keep_renewed, session.cookie_hash, spent, renewed):
-            log.info("access token renewed sid=%s", session.sid)
+            await self._events.tell("token_renewed", "access token renewed, nobody was asked", session.sid)
             return renewed.access_token
         return await self._drop_renewed(session, renewed)
 

@@ -27,6 +27,9 @@ from sso_server.core.identifiers import digest
 from sso_server.fronts.demo.switches import Switches
 
 _HOST = "127.0.0.1"
+# Short enough to be waited for: after a renewal, after an end.
+_ACCESS_TOKEN_S = 15
+_LEASE_S = 20
 _PEOPLE = {"alice": "Alice", "bob": "Bob"}
 
 
@@ -81,7 +84,9 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     click.echo(demo_words.STARTING[words])
     _make_private(data)
     click.get_current_context().with_resource(_alone(data, words))
-    settings = load({}, issuer=issuer, data_dir=data.absolute() / "centre", redis_url=redis_url)
+    settings = load(
+        {}, issuer=issuer, data_dir=data.absolute() / "centre", redis_url=redis_url, access_token_life=_ACCESS_TOKEN_S
+    )
     with open_centre(settings) as centre:
         if cause := redis_trouble(centre.services):
             raise Failed(demo_words.NO_REDIS[words].format(address=masked(redis_url), cause=cause.rstrip(".")))
@@ -91,6 +96,7 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     switches = Switches(settings.data_dir)
     switches.reset()
     own = {"SSO_ISSUER": issuer, "SSO_DATA_DIR": str(settings.data_dir)}
+    own["SSO_ACCESS_TOKEN_LIFE"] = str(_ACCESS_TOKEN_S)
     environment = child_environment(**own, **({"SSO_REDIS_URL": redis_url} if redis_url else {}))
     children = [
         serve.web_child(f"{_HOST}:{port}", 2, environment, "sso_server.cli.demo_app:create_app()"),
@@ -182,7 +188,11 @@ def _register(centre: Centre, site: DemoSite) -> str:
     fresh = site_client(
         site.client_id, site.name, site.base_url, centre.services.clock.now(), logout_base=site.inner_url
     )
-    client = check_client(replace(fresh, secrets=(ClientSecret(digest(secret)),)))
+    fresh = replace(fresh, secrets=(ClientSecret(digest(secret)),), lease_s=_LEASE_S)
+    if site.client_id != CUT_OFF:
+        # Site two's API reads these tokens by itself, and hears at its check-ins which of them were ended.
+        fresh = replace(fresh, access_token="jwt", audience=(CUT_OFF,))
+    client = check_client(fresh)
     if not centre.client_store.add(client):
         centre.client_store.update(client, centre.get_client(client.client_id))
     return secret
@@ -195,9 +205,12 @@ def _site_child(
 
     Loaded before the workers are forked, which the SDK allows: the steps are on the screen sooner.
     """
-    app, at_cable = "demo_apps.site:create_app()", {}
+    app, own = "demo_apps.site:create_app()", {}
     if site.client_id == CUT_OFF:
-        app, at_cable = "sso_server.cli.demo_cable:create_site()", {"SITE_CABLE": str(switches.cable.path)}
+        app, own = "sso_server.cli.demo_cable:create_site()", {"SITE_CABLE": str(switches.cable.path)}
+    else:
+        memory = data.absolute() / f"{site.client_id}-memory"
+        own = {"SITE_API": f"{other.inner_url}/api/time", "SITE_MEMORY": str(memory)}
     argv = [
         sys.executable,
         "-m",
@@ -224,6 +237,6 @@ def _site_child(
         SITE_COLOR=site.color,
         SITE_OTHER=f"{other.base_url}/",
         SITE_MAP=f"{issuer}/demo/map",
-        **at_cable,
+        **own,
     )
     return serve.Child(site.client_id, tuple(argv), environment)

@@ -36,6 +36,8 @@ Lockstep is running: the centre and two sites.
   6. Sign in at both again. On the map, cut site two off; sign out at site one and watch: site two can't be told, and
      when its lease runs out it refuses everybody. Connect it again: it hears within seconds.
   7. On the map, have the centre killed after the next sign-out, then sign out: the sites hear all the same.
+  8. Sign in at site one and ask site two's clock: its API is called with a token of 15 seconds. Ask on, and see it
+     renewed. Sign out, and ask once more with the token of before: 401 within seconds.
 
   Ctrl-C stops everything. Data and logs: {data}
 """,
@@ -54,6 +56,8 @@ Lockstep 已启动：认证中心和两个站点。
   6. 重新登录两个站点。在会话图上切断站点二，再在站点一退出并观察：认证中心无法通知站点二，
      租约到期后它拒绝所有人。恢复连接后，它会在数秒内得知。
   7. 在会话图上选择“下次终止”，然后退出：认证中心被强行终止，站点仍会得知。
+  8. 登录站点一，查询站点二的时钟：调用站点二的接口时使用有效期 15 秒的令牌。继续查询，可见令牌自动续期。
+     退出后，用先前的令牌再查询一次：数秒之内返回 401。
 
   按 Ctrl-C 全部停止。数据和日志：{data}
 """,
