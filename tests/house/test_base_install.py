@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.house.sources import ROOT, python_files
 
 #: What needs more than the base install: the framework that the site has anyway, an extra of ours, or pytest.
-ADAPTERS = ("flask", "flask_edge", "flask_login", "starlette", "django")
+ADAPTERS = ("flask", "flask_edge", "flask_login", "starlette", "starlette_edge", "django")
 NEED_MORE = (*ADAPTERS, "async_http", "async_waiting", "stores.redis", "testing.plugin")
 PROGRAM = """
 import importlib, json, sys
