@@ -129,9 +129,10 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
         elif not is_trustworthy(url):
             problems.append(f"SSO_{name.upper()} {url!r} is plain http: use https (http works on loopback only)")
     store = found.get("store")
-    if store is not None and not _is_store(store):
+    if store is not None and not is_store(store):
         problems.append(
-            f"SSO_STORE {_shown(store)!r} is not known: use sqlite:///path (four slashes for an absolute path) or redis://host/0"
+            f"SSO_STORE {_shown(store)!r} can't be read: use sqlite:///path (four slashes for an absolute path) or"
+            " redis://[user]:password@host:6379/0, with the special characters of a password percent-encoded"
         )
     if found.get("after_logout", "page") not in ("page", "redirect"):
         problems.append(f"SSO_AFTER_LOGOUT {found['after_logout']!r} is not known: use page or redirect")
@@ -159,13 +160,22 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(store: Any) -> str:
-    """An address without the password that may stand in it."""
-    return re.sub(r"//.*@", "//...@", str(store))
+    """What may be shown of an address: in one that can't be read a password may stand anywhere."""
+    text = str(store)
+    return text if text.startswith("sqlite:") or not re.search("[@:?#]", text) else f"{text.partition(':')[0]}:..."
 
 
-def _is_store(store: Any) -> bool:
+def is_store(store: Any) -> bool:
+    """True if this is an address of local sessions that can be read in one way only."""
     if not isinstance(store, str):
         return False
     if store.startswith(("redis://", "rediss://")):
-        return bool(urlsplit(store).hostname)
+        try:
+            parts = urlsplit(store)
+            # A password with a bare `/`, `?` or `#` ends the address too early: what is left of it isn't the host.
+            return (
+                bool(parts.hostname and re.fullmatch("(/[0-9]*)?", parts.path)) and "#" not in store and parts.port != 0
+            )
+        except ValueError:
+            return False
     return store.startswith("sqlite:///") and store[10:] not in ("", ":memory:")

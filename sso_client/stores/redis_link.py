@@ -29,6 +29,7 @@ from redis.retry import Retry
 from sso_client.clock import Clock
 from sso_client.errors import SSOError
 from sso_client.identifiers import new_secret, new_store_id
+from sso_client.settings import is_store
 
 SCHEMA_VERSION = 1
 _CONNECT_S = 1.0
@@ -37,6 +38,9 @@ _CONNECTIONS = 32
 _HEALTH_CHECK_S = 30
 _FOLDER = Path(__file__).parent / "redis_scripts"
 _USES = "-- uses: "
+_UNREADABLE = (
+    "the address or one of its options can't be read; the special characters of a password must be percent-encoded"
+)
 
 
 class RedisLink:
@@ -48,13 +52,15 @@ class RedisLink:
     def __init__(self, url: str, *, issuer: str, client_id: str, clock: Clock, ca_file: str | None = None) -> None:
         """Connects to nothing yet. `url` is redis:// or rediss://; `ca_file` a PEM file for the latter.
 
-        Raises SSOError `store_failed` if the address has an option that redis-py doesn't know.
+        Raises SSOError `store_failed` if redis-py can't read the address or one of its options.
         """
         self._issuer, self._client_id, self._clock = issuer, client_id, clock
         self._store_id = new_store_id()
         self._process = (0, "")
         options: dict[str, Any] = {"ssl_ca_certs": ca_file} if ca_file and url.startswith("rediss://") else {}
         try:
+            if not is_store(url):
+                raise ValueError
             pool = BlockingConnectionPool.from_url(
                 url,
                 max_connections=_CONNECTIONS,
@@ -71,8 +77,9 @@ class RedisLink:
             )
             # Made, never connected: redis-py looks at the options of an address only when it needs a connection.
             pool.connection_class(**pool.connection_kwargs)
-        except (TypeError, ValueError) as error:
-            raise SSOError("store_failed", f"SSO_STORE: {_without_secrets(error, url)}") from None
+        except (TypeError, ValueError, AttributeError, RedisError):
+            # Not in redis-py's words, which quote what they can't read: it may be the password.
+            raise SSOError("store_failed", f"SSO_STORE: {_UNREADABLE}") from None
         made = pool.connection_kwargs
         # For the log: never the address itself, which holds the password.
         self.place = f"redis {made.get('host', 'localhost')}:{made.get('port', 6379)}/{made.get('db', 0)}"
@@ -175,13 +182,6 @@ def _code(error: Exception, text: str) -> str:
     if isinstance(error, BusyLoadingError | TookTooLong) or text.startswith(("BUSY", "LOADING", "No connection avail")):
         return "store_busy"
     return "store_failed"
-
-
-def _without_secrets(error: Exception, url: str) -> str:
-    """What is wrong with an address, without the address: redis-py may quote the part that it can't read."""
-    text = str(error)
-    parts = re.split(r"[/@:?&=]+", url)
-    return "an address that can't be read" if any(len(part) > 3 and part in text for part in parts[1:]) else text
 
 
 @cache

@@ -75,9 +75,12 @@ def test_the_report_for_programs(environment: dict[str, str], capsys: pytest.Cap
     assert {"check", "level", "code", "seen", "cause", "cure", "advice"} == set(report["findings"][0])
 
 
-def test_bad_settings_are_all_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("store", ["redis:/shop:very-secret@host/0", "redis://shop:very-secret#x@host:6379/0"])
+def test_bad_settings_are_all_named(
+    store: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSO_ISSUER", "http://sso.example.com")
-    monkeypatch.setenv("SSO_STORE", "redis:/shop:very-secret@host/0")
+    monkeypatch.setenv("SSO_STORE", store)
     report = json.loads(said(capsys, "--json", code=1))
     assert {finding["code"] for finding in report["findings"]} == {"settings_invalid"}
     for name in ("SSO_ISSUER", "SSO_CLIENT_ID", "SSO_CLIENT_SECRET", "SSO_STORE"):
