@@ -162,7 +162,8 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
 def _shown(store: Any) -> str:
     """What may be shown of an address: in one that can't be read a password may stand anywhere."""
     text = str(store)
-    return text if text.startswith("sqlite:") or not re.search("[@:?#]", text) else f"{text.partition(':')[0]}:..."
+    kind = re.match("[a-z+]+:(?=/)", text)
+    return text if text.startswith("sqlite:") or not re.search("[@:?#]", text) else f"{kind[0] if kind else ''}..."
 
 
 def is_store(store: Any) -> bool:
@@ -172,10 +173,9 @@ def is_store(store: Any) -> bool:
     if store.startswith(("redis://", "rediss://")):
         try:
             parts = urlsplit(store)
-            # A password with a bare `/`, `?` or `#` ends the address too early: what is left of it isn't the host.
-            return (
-                bool(parts.hostname and re.fullmatch("(/[0-9]*)?", parts.path)) and "#" not in store and parts.port != 0
-            )
+            # A bare `/`, `?` or `#` in a password ends the address too early: what is taken for the host isn't it.
+            is_whole = re.fullmatch("(/[0-9]*)?", parts.path) and "#" not in store
+            return bool(parts.hostname and is_whole and parts.port != 0)
         except ValueError:
             return False
     return store.startswith("sqlite:///") and store[10:] not in ("", ":memory:")
