@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 MAX_NEXT = 1024  # characters: longer ones would fill the browser's cookie header when ten tabs sign in at once
 
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def origin_of(url: str) -> str | None:
@@ -44,13 +45,21 @@ def is_trustworthy(url: str) -> bool:
 
 
 def safe_next(value: str | None, longest: int = MAX_NEXT) -> str:
-    """The page to go to after signing in: a path of this very origin, or "/" for anything else."""
+    """The page to go to after signing in, in ASCII: a path of this very origin, or "/" for anything else."""
     if not value or len(value) > longest or value[0] != "/" or _UNSAFE.search(value):
+        return "/"
+    value = in_ascii(value)
+    if len(value) > longest:
         return "/"
     # Browsers drop tabs and newlines and read "\" as "/": what looks like one slash may be the start of a host name.
     # A second decoding by something on the way must not make one either.
     path = re.sub(r"[\x00-\x20]", "", unquote(unquote(value.partition("?")[0]))).replace("\\", "/")
     return "/" if path.startswith("//") else value
+
+
+def in_ascii(url: str) -> str:
+    """An address as a header can carry it: whatever isn't ASCII in UTF-8 and percents (RFC 3986 section 2.5)."""
+    return _NOT_ASCII.sub(lambda found: quote(found.group(), errors="replace"), url)
 
 
 def page_address(path: str, query: bytes) -> str:

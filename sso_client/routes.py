@@ -9,7 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from sso_client import logout_pages
-from sso_client.addresses import origin_of, safe_next
+from sso_client.addresses import MAX_NEXT, origin_of, safe_next
 from sso_client.attempt import Attempt, is_restarted, superfluous
 from sso_client.cookies import CookieNames
 from sso_client.errors import SSOError
@@ -194,9 +194,9 @@ class Routes:
         name = request.argument("page")
         if name is not None:
             return safe_next(await self._client.kept_page(name[:100]), MAX_PAGE)
-        given = request.argument("next") or "/"
-        session = await self._site.live_session(request) if len(given) > 1024 else None
-        return safe_next(given, MAX_PAGE) if session else await self._site.fitting_next(request, given)
+        given = safe_next(request.argument("next"), MAX_PAGE)
+        session = await self._site.live_session(request) if len(given) > MAX_NEXT else None
+        return given if session else await self._site.fitting_next(request, given)
 
     async def _without_attempt(self, request: WebRequest, names: CookieNames, state: str) -> WebAnswer:
         """A second tab, the back button, a spent or foreign state: go on if signed in, else start again, once."""

@@ -179,8 +179,9 @@ class Site:
 
     async def fitting_next(self, request: WebRequest, page: str) -> str:
         """A page of ours as it fits into a cookie and a request line: a longer one is kept in the store meanwhile."""
-        if len(page) <= MAX_NEXT or safe_next(page, MAX_PAGE) != page:
-            return safe_next(page)
+        page = safe_next(page, MAX_PAGE)
+        if len(page) <= MAX_NEXT:
+            return page
         try:
             name = await self.client.keep_page(page)
         except SSOError as error:

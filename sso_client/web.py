@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, quote, urlencode
 
-from sso_client.addresses import page_address
+from sso_client.addresses import in_ascii, page_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class WebAnswer:
 
 def redirect(url: str, status: int = 302) -> WebAnswer:
     """A redirect that nobody keeps."""
-    return WebAnswer(status, {"Location": url, "Cache-Control": "no-store"})
+    return WebAnswer(status, {"Location": in_ascii(url), "Cache-Control": "no-store"})
 
 
 def as_query(values: Mapping[str, str]) -> str:

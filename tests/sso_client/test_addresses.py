@@ -57,10 +57,17 @@ def test_a_foreign_or_odd_next_becomes_the_start_page(value: str | None) -> None
 
 @pytest.mark.parametrize(
     "value",
-    ["/", "/a", "/a/b?c=d&e=%2F%2Ff", "/a//b", "/?u=https://x.example", "/a%20b", "/鞋?尺=4", "/a:b@c", "/.", "/a#b"],
+    ["/", "/a", "/a/b?c=d&e=%2F%2Ff", "/a//b", "/?u=https://x.example", "/a%20b", "/a:b@c", "/.", "/a#b"],
 )
 def test_a_page_of_this_site_is_kept_whole(value: str) -> None:
     assert safe_next(value) == value
+
+
+def test_a_page_in_any_script_is_kept_as_a_header_carries_it_and_measured_so() -> None:
+    assert safe_next("/鞋?尺=é") == "/%E9%9E%8B?%E5%B0%BA=%C3%A9"
+    assert safe_next("/a\u2028b\ud800") == "/a%E2%80%A8b%3F"
+    assert safe_next("/" + "鞋" * 113) != "/"
+    assert safe_next("/" + "鞋" * 114) == "/", "1027 bytes of a cookie, in 115 characters"
 
 
 @given(st.text(alphabet=st.sampled_from("/\\:@?#%0259afF.\t\n\r evil"), max_size=20))

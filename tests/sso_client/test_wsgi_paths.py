@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -65,7 +66,9 @@ def test_no_spelling_of_a_guarded_path_goes_past_the_guard(path: str, make: Make
     assert make(protect=["/admin"]).get(path).status == 302
 
 
-@pytest.mark.parametrize("path", ["/admin", "/static/../admin", "/staticx", "/", "*", "", "/static%00/../admin"])
+@pytest.mark.parametrize(
+    "path", ["/admin", "/static/../admin", "/staticx", "/", "*", "", "/static%00/../admin", "admin", "api/x", "?x=1"]
+)
 def test_where_everything_is_guarded_only_what_is_public_is_not(path: str, make: Make) -> None:
     browser = make(protect=["/"], public=["/static/", "/healthz"])
     assert browser.get(path).status == 302
@@ -162,7 +165,8 @@ def test_an_application_that_fails_halfway_is_answered_by_a_page(make: Make) -> 
 
 def test_below_a_mount_point_everything_stays_below_it(make: Make) -> None:
     browser = make(protect=["/"])
-    environ = browser._environ("GET", "/orders", b"") | {"SCRIPT_NAME": "/shop"}
-    told: list[Any] = []
-    list(browser.wsgi_app(environ, lambda *given: told.append(given) or (lambda _data: None)))
-    assert dict(told[0][1])["Location"] == "/shop/sso/login?next=/shop/orders"
+    for mounted, shown in (("/shop", "/shop"), ("/鞋".encode().decode("latin-1"), "/%E9%9E%8B")):
+        environ = browser._environ("GET", "/orders", b"") | {"SCRIPT_NAME": mounted}
+        told: list[Any] = []
+        list(browser.wsgi_app(environ, lambda *given, told=told: told.append(given) or (lambda _data: None)))
+        assert dict(told[0][1])["Location"] == f"{shown}/sso/login?next={quote(shown)}/orders"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
@@ -31,6 +31,22 @@ def test_a_deep_link_comes_back_whole(alice: Visitor) -> None:
 @pytest.mark.parametrize("evil", ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example"])
 def test_a_foreign_next_leads_to_the_start_page(evil: str, alice: Visitor) -> None:
     assert alice.sign_in("/sso/login?" + urlencode({"next": evil})).location == "/"
+
+
+@pytest.mark.parametrize("page", ["/deep/鞋?尺=é", "/deep/a\u2028b", "/deep/😀"])
+def test_a_page_in_any_script_is_come_back_to_in_ascii(page: str, alice: Visitor) -> None:
+    back = alice.sign_in("/sso/login?" + urlencode({"next": page}))
+    assert (back.status, back.location) == (302, quote(page, safe="/?="))
+    assert alice.is_in()
+    again = alice.get("/sso/login?" + urlencode({"next": page}))
+    assert (again.status, again.location) == (302, back.location), "who is signed in just goes on"
+
+
+def test_a_long_page_in_any_script_fits_into_the_browsers_cookie(alice: Visitor) -> None:
+    page = "/deep/" + "鞋" * 1000
+    alice.start("/sso/login?" + urlencode({"next": page}))
+    assert all(len(value) < 2000 for value in alice.cookies.values())
+    assert alice.get(alice.sign_in("/sso/login?" + urlencode({"next": page})).location or "").location == quote(page)
 
 
 def test_a_long_page_is_come_back_to(alice: Visitor) -> None:
