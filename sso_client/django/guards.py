@@ -60,14 +60,13 @@ def bearer_required(*, scope: str | Sequence[str] = (), groups: Sequence[str] = 
 
     The caller shows an access token in the Authorization header (RFC 6750 section 2.1). Inside the view
     `request.sso_bearer` is the token, `request.sso_user` its person, `request.user` that person's account here, if
-    there is one. `scope`: all of them; `groups`: any one of them.
+    there is one; if it isn't active, 403. `scope`: all of them; `groups`: any one of them at the centre.
     """
 
     def check(request: Any) -> None:
         visit = visit_of(request)
-        visit.bearer = drive(visit.connection.site.bearer(visit.web, scope, groups))
+        visit.take_bearer(drive(visit.connection.site.bearer(visit.web, scope, groups)))
         request.sso_bearer = visit.bearer
-        visit.attach()
 
     def decorate(guarded: _View) -> _View:
         guard: Any = _guard(guarded, check)

@@ -39,6 +39,7 @@ class Visit:
         self._session: LocalSession | None = _UNKNOWN
         self._doubt: SSOError | None = None
         self._account: Any = _UNKNOWN
+        self._caller: Any = None  # the account of an access token's person
 
     @property
     def web(self) -> WebRequest:
@@ -116,6 +117,14 @@ class Visit:
         self._log_in()
         return True
 
+    def take_bearer(self, bearer: Bearer) -> None:
+        """An API's caller is the token's person, whoever's cookie came along. Raises SSOError `account_refused`."""
+        caller = _backend().find_account(bearer.user)
+        if caller is not None and not _backend().user_can_authenticate(caller):
+            raise SSOError("account_refused", f"the account of the token's person, {caller.pk}, is not active")
+        self.bearer, self._caller = bearer, caller
+        self.attach()
+
     def end_django_session(self) -> None:
         """Sign out of Django: `user_logged_out` is sent, the session's data goes. Ours has ended, or is ending."""
         account = self._account if self._account is not _UNKNOWN else None
@@ -163,8 +172,8 @@ class Visit:
 
     def _ask(self) -> Any:
         self.is_asked = True
-        if self.bearer is not None:  # an API's caller is the token's person, whoever's cookie came along
-            return _backend().find_account(self.bearer.user) or _nobody()
+        if self.bearer is not None:
+            return self._caller or _nobody()
         try:
             return self.account or _nobody()
         except SSOError as error:

@@ -208,6 +208,21 @@ def test_an_apis_caller_is_the_tokens_person_whoevers_cookie_comes_along(
     assert bob.get("/api", Authorization=f"Bearer {stranger}").json() == {"sub": "usr-new", "user": ""}
 
 
+def test_an_account_that_is_not_active_opens_no_api_either(django_sites: DjangoSites) -> None:
+    from django.contrib.auth.models import User
+
+    alice = django_sites.browser(BASE_URL="http://localhost")
+    alice.sign_in()
+    token = alice.get("/token").json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    for page, found in (("/api", {"sub": "usr-alice", "user": "alice"}), ("/api/later", {"user": "alice"})):
+        User.objects.update(is_active=True)
+        assert asyncio.run(AsyncClient().get(page, headers=bearer)).json() == found
+        User.objects.update(is_active=False)
+        answer = asyncio.run(AsyncClient().get(page, headers=bearer))
+        assert (answer.status_code, answer.json()["error"]) == (403, "account_refused")
+
+
 def test_check_names_every_problem_at_once(django_ready: None) -> None:
     from sso_client.django.checks import check_site
 

@@ -226,6 +226,11 @@ def api(request: Any) -> JsonResponse:
     return JsonResponse({"sub": request.sso_user.sub, "user": request.user.get_username()})
 
 
+@sso.bearer_required(scope="profile")
+async def api_later(request: Any) -> JsonResponse:
+    return JsonResponse({"user": request.user.get_username()})
+
+
 @sso.login_required
 def token(request: Any) -> JsonResponse:
     return JsonResponse({"access_token": sso.access_token(request)})
@@ -249,6 +254,7 @@ def _urlpatterns() -> list[Any]:
         path("later", later),
         path("seen", seen),
         path("api", api),
+        path("api/later", api_later),
         path("token", token),
         path("admin/", admin.site.urls),
         path("sso/", include("sso_client.django.urls")),
