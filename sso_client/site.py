@@ -214,7 +214,7 @@ class Site:
         if self.wants_json(request) or request.path == f"{self.prefix}/me":
             answer = self.json({"error": error.code, "error_description": error.cause}, error.status)
         else:
-            again: str | None = request.page
+            again: str | None = safe_next(request.page, MAX_PAGE)  # "//host/x" is a path here, but not as a link
             if request.path == f"{self.prefix}/callback":  # its address is good for one go
                 again = self.route_url(request, "login")
             elif error.code == "group_required" or request.method not in ("GET", "HEAD"):

@@ -79,13 +79,20 @@ class SSOMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """One request: one of our routes, a refusal, or the application with its visitor's name."""
         environ = {name: value for name, value in environ.items() if name not in _FORGEABLE}
-        request = _read(environ)
+        request, begun = _read(environ), False
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal begun
+            begun = True
+            return start_response(status, headers, exc_info)
+
         try:
-            return self._answer(environ, request, start_response)
+            return self._answer(environ, request, start)
         except SSOError as error:
-            # The application may have begun an answer: PEP 3333 takes another one only with what went wrong.
+            # PEP 3333 takes an answer in place of one that has begun only with what went wrong, and no other with it.
+            why = sys.exc_info() if begun else None
             shown = self._site.show_error(request, error)
-            return _send(shown, request, lambda status, headers: start_response(status, headers, sys.exc_info()))
+            return _send(shown, request, lambda status, headers: start_response(status, headers, why))
 
     def _answer(self, environ: WSGIEnvironment, request: WebRequest, start_response: StartResponse) -> Iterable[bytes]:
         inside = request.path.removeprefix(self._site.prefix + "/")

@@ -1,6 +1,7 @@
 """Around a WSGI application: which path asks for what, and that nobody but the SDK says who is there."""
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from werkzeug.test import Client
 
 from sso_client import SSOError
 from sso_client.site import Demand
@@ -161,6 +163,23 @@ def test_an_application_that_fails_halfway_is_answered_by_a_page(make: Make) -> 
     assert b"account_refused" in b"".join(body)
     assert [status[:3] for status, *_ in began] == ["200", "403"]
     assert isinstance(began[1][2][1], SSOError), "PEP 3333: only with what went wrong may an answer begin again"
+
+
+def test_an_error_before_the_application_began_is_an_answer_like_any_other(make: Make) -> None:
+    site = make(protect=[], bearer={"/api": "profile"}).wsgi_app
+    assert Client(site).get("/api/x").status_code == 401, "Werkzeug's test client raises what comes as `exc_info`"
+
+
+def test_try_again_leads_to_this_site_whatever_the_path_looks_like(make: Make) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise SSOError("provider_unreachable", environ["PATH_INFO"])
+
+    browser = make(app, protect=["/admin"])
+    assert 'href="/evil.example/x"' in browser.get("/evil.example/x").text
+    for path in ("//evil.example/x", "/\\evil.example/x"):
+        environ = browser._environ("GET", "/", b"") | {"PATH_INFO": path}
+        shown = b"".join(browser.wsgi_app(environ, lambda *_: lambda _data: None)).decode()
+        assert re.findall('href="(.*?)"', shown) == ["/"]
 
 
 def test_below_a_mount_point_everything_stays_below_it(make: Make) -> None:
