@@ -4,6 +4,7 @@ in `site` and `routes`. Nothing here blocks the event loop.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import wraps
 from inspect import iscoroutinefunction, signature
 from pathlib import Path
@@ -227,7 +228,7 @@ class SSO:
 
     async def _demanded(self, connection: HTTPConnection, demand: Demand) -> User:
         asked = self._read(connection)
-        if connection.scope["type"] == "websocket" and not self._is_from_here(asked):
+        if not self._is_from_here(connection, asked):
             raise Refused(WebAnswer(403, {"Cache-Control": "no-store"}))
         session = await self.session(connection)
         refusal = await self._site.refusal(asked, session, demand)
@@ -236,18 +237,20 @@ class SSO:
         self._note(connection).guarded = True
         return session.user
 
-    def _is_from_here(self, asked: WebRequest) -> bool:
+    def _is_from_here(self, connection: HTTPConnection, asked: WebRequest) -> bool:
         """Whether a page of this site opens the websocket: a neighbour's could, and no rule of browsers keeps what it
         reads from it (RFC 6455 section 10.2). Programs send no Origin, and no cookie by themselves.
         """
-        origin = asked.headers.get("origin")
+        origin = asked.headers.get("origin") if connection.scope["type"] == "websocket" else None
         return origin is None or origin_of(origin) == self._site.own_origin(asked)
 
     def _note(self, connection: HTTPConnection) -> Note:
         return note_of(connection, self)
 
     def _read(self, connection: HTTPConnection, body: bytes = b"") -> WebRequest:
-        return read_request(connection, self._note(connection).root_path, body)
+        asked = read_request(connection, self._note(connection).root_path, body)
+        # The person at another site's page is nobody here, however the endpoint asks.
+        return asked if self._is_from_here(connection, asked) else replace(asked, cookies={})
 
     def _endpoint(self, name: str) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:

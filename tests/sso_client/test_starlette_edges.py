@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from sso_client import User
+from sso_client import SSOError, User
 from sso_client.starlette import SSO
 from sso_client.testing.tokens import Grant
 from tests.support.all_sites import Visitor, over_asgi
@@ -49,6 +49,17 @@ def app(sso: SSO) -> FastAPI:
         while await sso.still_signed_in(websocket):
             await websocket.receive_text()
             await websocket.send_text("still here")
+        await websocket.close()
+
+    @made.websocket("/ws-open")
+    async def listen(websocket: WebSocket, user: Annotated[User | None, Depends(sso.optional_user)]) -> None:
+        await websocket.accept()
+        found = [user, await sso.session(websocket), await sso.still_signed_in(websocket)]
+        try:
+            found.append(await sso.access_token(websocket))
+        except SSOError:
+            found.append(None)
+        await websocket.send_text(str([bool(each) for each in found]))
         await websocket.close()
 
     @made.get("/account")
@@ -97,6 +108,18 @@ def test_a_page_of_another_origin_opens_no_websocket(origin: str, app: FastAPI, 
         ):
             pass
         assert denied.value.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_known"), [("http://localhost", True), ("http://evil.localhost", False), ("null", False)]
+)
+def test_at_an_open_websocket_the_person_of_another_origins_page_is_nobody(
+    origin: str, is_known: bool, app: FastAPI, centre: FakeProvider
+) -> None:
+    with TestClient(app, base_url="http://localhost") as http:
+        sign_in(http, centre, new_sid())
+        with http.websocket_connect("ws://localhost/ws-open", headers={"Origin": origin}) as socket:
+            assert socket.receive_text() == str([is_known] * 4)
 
 
 def test_a_server_that_cannot_answer_a_websocket_closes_it(app: FastAPI) -> None:
