@@ -139,6 +139,8 @@ class Http:
             self._session = None
 
     def _call(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total_s: float) -> Answer:
+        if total_s <= 0:  # the library would call it a mistake; it is a deadline that has passed
+            raise SSOError("provider_unreachable", f"{url}: no time left")
         deadline = monotonic() + total_s
         connect_s = min(CONNECT_S, total_s / 2)
         _DEADLINE.set(deadline)

@@ -21,8 +21,8 @@ class WebRequest:
     host: str
     path: str
     root_path: str = ""
-    query_string: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query_string: bytes = field(default=b"", repr=False)  # may hold a ticket
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold an access token
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     remote_addr: str = ""
     body: bytes = field(default=b"", repr=False)

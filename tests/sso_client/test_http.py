@@ -126,6 +126,12 @@ def test_a_peer_that_never_answers_is_given_up_at_the_deadline(get: Get, peer: C
     assert monotonic() - started < 3
 
 
+@pytest.mark.parametrize("total_s", [0, -3, 1e-9])
+def test_a_deadline_that_has_passed_is_no_answer(total_s: float, get: Get, centre: FakeProvider) -> None:
+    refusal(get, centre.issuer + PATH, total_s=total_s)
+    assert centre.calls(PATH) == 0
+
+
 def test_a_peer_that_is_not_there_or_hangs_up_is_no_answer(get: Get, centre: FakeProvider) -> None:
     centre.failing[PATH] = "hang up"
     refusal(get, centre.issuer + PATH)
