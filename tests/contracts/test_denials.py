@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sso_server.core.denials import OVERLAP_US, Denied
+from sso_server.core.denials import Denied
 from sso_server.core.identifiers import digest
 from sso_server.core.policy import HOUR, MINUTE
 from sso_server.core.tickets import NewToken, Refusal
@@ -244,59 +244,6 @@ def test_a_refused_redemption_or_rotation_notes_nothing(stores):
     assert denied(stores, NOW + 3) == set()
 
 
-def test_a_store_goes_on_where_it_was_and_hears_the_last_minute_once_more(stores):
-    first, second = opened(stores), opened(stores)
-    for session in (first, second):
-        with_jwt(stores, session)
-    stores.sessions.end(first.sid, "sign_out", NOW)
-    answer = ask(stores)
-    assert [one.name for one in answer.denied] == [first.sid]
-    assert [one.name for one in ask(stores, begin=answer.denied_to).denied] == [first.sid], "what commits late"
-    stores.sessions.end(second.sid, "sign_out", NOW)
-    heard = answer.denied_to + OVERLAP_US
-    after = ask(stores, begin=heard)
-    assert [one.name for one in after.denied] == [second.sid]
-    assert after.denied_to > answer.denied_to
-
-
-def test_a_place_of_another_clock_is_taken_for_none(stores):
-    session = opened(stores)
-    with_jwt(stores, session)
-    stores.sessions.end(session.sid, "sign_out", NOW)
-    ahead = ask(stores).denied_to + OVERLAP_US + 3_600_000_000
-    assert [one.name for one in ask(stores, begin=ahead).denied] == [session.sid]
-
-
-@pytest.mark.parametrize("most", [1, 2, 5])
-def test_a_long_list_comes_in_parts(stores, most):
-    sessions = [opened(stores) for _ in range(5)]
-    for session in sessions:
-        with_jwt(stores, session)
-        stores.sessions.end(session.sid, "sign_out", NOW)
-    heard, begin, parts = set(), 0, 0
-    while True:
-        answer = ask(stores, begin=begin, most_denied=most)
-        assert len(answer.denied) <= most
-        heard |= {one.name for one in answer.denied}
-        begin, parts = answer.denied_to, parts + 1
-        if not answer.more:
-            break
-        assert parts < 6
-    assert heard == {session.sid for session in sessions}
-    assert parts == -(-5 // most)
-
-
-def test_ends_and_the_feed_come_in_one_answer(stores):
-    session, store = opened(stores), store_id()
-    registered(stores, session, "stock", store_id=store, reports=True)
-    with_jwt(stores, session)
-    stores.sessions.end(session.sid, "sign_out", NOW)
-    answer = ask(stores, store=store)
-    assert [end.sid for end in answer.ends] == [one.name for one in answer.denied] == [session.sid]
-    answer = ask(stores, store=store, acks=(session.sid,))
-    assert (answer.ends, [one.name for one in answer.denied]) == ((), [session.sid])
-
-
 def test_after_a_loss_the_apis_that_are_named_hear_of_sessions_that_nobody_remembers(stores):
     known, unknown = opened(stores), a_session()
     over, idle = opened(stores), opened(stores, idle_allowance_ms=MINUTE)
@@ -327,6 +274,32 @@ def test_purge_drops_what_is_over(stores):
     # By a clock that is behind, because nothing that is over is answered anyway.
     if hasattr(stores, "database"):
         assert denied(stores, over - 1) == set()
+
+
+def by_the_token_alone(stores, token, grant, now):
+    stores.tokens.revoke(token.token_hash, "at", grant.bucket, "shop", now)
+
+
+def by_its_grant(stores, token, grant, now):
+    assert stores.tokens.revoke_grants_of("usr-alice", now) == 1
+
+
+@pytest.mark.parametrize("revoke", [by_the_token_alone, by_its_grant])
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_a_token_that_is_over_here_is_still_revoked_where_a_clock_is_behind(stores, revoke, refreshed):
+    session = opened(stores)
+    long = replace(a_jwt(session), expires_at=NOW + HOUR, deny_until=NOW + HOUR + MARGIN)
+    ends_soon = NewToken(digest(identifier("rt", bucket(session.sid))), NOW + MINUTE)
+    if refreshed:
+        first, _ = registered(stores, session, refresh=replace(ends_soon, token_hash="the first"))
+        rotation = a_rotation(first.refresh, NOW, session.sid, access=long, refresh=ends_soon)
+        assert stores.tokens.rotate(rotation, NOW).refusal is None
+    else:
+        first, _ = registered(stores, session, access=long, refresh=ends_soon)
+    over = NOW + HOUR + MINUTE
+    stores.sweeps.purge(over, 1000)
+    revoke(stores, long, first, over)
+    assert Denied(long.jti, NOW + HOUR + MARGIN) in denied(stores, over)
 
 
 def test_the_longest_life_is_what_counts_not_the_last(stores):

@@ -246,7 +246,11 @@ def _admit(
             "heir": "",
             "heir_step": 0,
             # As long as anything that came from the ticket could still be presented.
-            "keep_until": max(ticket.expires_at + KEEP_TICKET_MS, *(token["expires_at"] for token in written)),
+            "keep_until": max(
+                ticket.expires_at + KEEP_TICKET_MS,
+                redemption.access.deny_until,
+                *(token["expires_at"] for token in written),
+            ),
         },
     )
     connection.execute(INSERT_TOKENS, written)

@@ -167,7 +167,7 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     access = token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now, in_session=session is not None)
     refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at, step=row.step + 1)
     connection.execute(INSERT_TOKENS, [access, refresh])
-    until = max(rotation.access.expires_at, rotation.refresh.expires_at)
+    until = max(rotation.access.expires_at, rotation.access.deny_until, rotation.refresh.expires_at)
     connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})
     return Rotated(None, grant, session)
 
