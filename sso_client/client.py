@@ -104,6 +104,11 @@ class AsyncSSOClient:
         await self._http.close()
         await self._waiting.step(self.store.close)
 
+    def has_leases(self) -> bool:
+        """True if the provider takes check-ins, as our centre does; False until it was asked anything."""
+        provider = self._discovery.known_provider()
+        return provider is not None and provider.check_in_endpoint is not None
+
     def now_ms(self) -> int:
         """The client's wall clock, milliseconds UTC."""
         return self._clock.wall_ms()

@@ -4,6 +4,7 @@ A site that wants it otherwise names `SSO["ON_LOGIN"]`, or a subclass in AUTHENT
 """
 
 import logging
+from contextlib import suppress
 from typing import Any
 from unicodedata import normalize
 
@@ -15,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils.module_loading import import_string
 
 from sso_client.django.connection import get_connection
-from sso_client.django.models import Identity, identity_key
+from sso_client.django.models import Identity, MappedRights, identity_key
 from sso_client.errors import SSOError
 from sso_client.user import User
 
@@ -53,8 +54,10 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
         field = model._meta.get_field(model.USERNAME_FIELD)  # noqa: SLF001 - Django's documented API
         if model.get_email_field_name() == model.USERNAME_FIELD:
             name = sso_user.email
-            # A centre that says nothing about it vouches for the accounts that its operator made.
-            if not name or sso_user.claims.get("email_verified") is False or _has(model, name):
+            # Our centre says nothing about it: its operator made the accounts. At other providers people write there
+            # what they like, and an address opens what is somebody else's.
+            is_vouched = get_connection().client.core.has_leases() and not _is_denied(sso_user)
+            if not name or not (sso_user.email_verified or is_vouched) or _has(model, name):
                 raise SSOError("account_refused", f"sub {sso_user.sub}: its e-mail is missing, unverified or taken")
         else:
             longest = field.max_length or 150
@@ -74,7 +77,7 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
         has_parts = isinstance(given, str) and isinstance(family, str)
         wanted = {"first_name": given if has_parts else sso_user.name, "last_name": family if has_parts else ""}
         email = type(account).get_email_field_name()
-        if sso_user.email and email != type(account).USERNAME_FIELD:
+        if sso_user.email and email != type(account).USERNAME_FIELD and not _is_denied(sso_user):
             wanted[email] = sso_user.email
         known = {field.name: field for field in account._meta.fields}  # noqa: SLF001 - Django's documented API
         changed = []
@@ -86,10 +89,14 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
             account.save(update_fields=changed)
 
     def _update_groups(self, account: Any, sso_user: User) -> None:
-        """Give what GROUP_MAP names for the person's groups, take away what else it names."""
+        """Give what GROUP_MAP names for the person's groups, take away what else it names or has given before."""
         group_map = get_connection().options.group_map
-        named = {target for targets in group_map.values() for target in targets}
         granted = {target for group in sso_user.groups for target in group_map.get(group, ())}
+        noted = MappedRights.objects.filter(account=account).first()
+        before = set() if noted is None else set(noted.names)
+        named = before.union(*group_map.values())
+        if granted - before:  # noted before it is given, so that nothing is forgotten halfway
+            _note(account, before | granted)
         flags = [flag for flag in _FLAGS if flag in named and getattr(account, flag) != (flag in granted)]
         if flags:
             for flag in flags:
@@ -99,6 +106,8 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
             has = set(account.groups.filter(name__in=named).values_list("name", flat=True))
             account.groups.remove(*Group.objects.filter(name__in=has - granted))
             account.groups.add(*(Group.objects.get_or_create(name=n)[0] for n in granted - has - set(_FLAGS)))
+        if before - granted:
+            _note(account, granted)
 
     def _claim_or_create(self, sso_user: User) -> Any:
         """An account for somebody who is here for the first time: two tabs at once make one."""
@@ -121,19 +130,21 @@ class SSOBackend(ModelBackend):  # type: ignore[misc]  # Django ships no types
     def _find_claimed(self, sso_user: User) -> Any:
         """The account from before that the site lets this person have, if exactly one fits and nobody has it."""
         model, claim_by = get_user_model(), get_connection().options.claim_by
+        # Who put somebody else's address into his own account keeps nobody from anything.
+        unowned = model._default_manager.filter(sso_identity=None)  # noqa: SLF001 - as django.contrib.auth does
         if claim_by == "username":
             # To the letter, whatever the database takes for equal: who calls himself "ａdmin" or "Admin" isn't admin.
             wanted, name = sso_user.username, model.USERNAME_FIELD
-            fits = model._default_manager.filter(**{name: wanted})  # noqa: SLF001 - as django.contrib.auth does
+            fits = unowned.filter(**{name: wanted})
             found = [account for account in fits if account.get_username() == wanted]
         elif claim_by == "verified_email" and sso_user.email and sso_user.email_verified:
             wanted, name = _folded(sso_user.email), model.get_email_field_name()
-            fits = model._default_manager.filter(**{f"{name}__iexact": sso_user.email})  # noqa: SLF001
+            fits = unowned.filter(**{f"{name}__iexact": sso_user.email})
             # A database's idea of equal letters is too wide: it has handed accounts to look-alikes (CVE-2019-19844).
             found = [account for account in fits if _folded(getattr(account, name)) == wanted]
         else:
             return None
-        if len(found) != 1 or Identity.objects.filter(account=found[0]).exists():
+        if len(found) != 1:
             return None
         _log.info("sub %s has claimed the account %r by its %s", sso_user.sub, found[0].get_username(), claim_by)
         return found[0]
@@ -150,6 +161,18 @@ def backend_path() -> str:
 
 def _has(model: Any, name: str) -> bool:
     return bool(model._default_manager.filter(**{model.USERNAME_FIELD: name}).exists())  # noqa: SLF001
+
+
+def _note(account: Any, names: set[str]) -> None:
+    # Written without being read first, as in `_begin`.
+    if not MappedRights.objects.filter(account=account).update(names=sorted(names)):
+        with suppress(IntegrityError), transaction.atomic():  # another tab of the same person's was first
+            MappedRights.objects.create(account=account, names=sorted(names))
+
+
+def _is_denied(sso_user: User) -> bool:
+    """True if the provider says of the address that nobody has verified it; some say it as a text."""
+    return sso_user.claims.get("email_verified") in (False, "false")
 
 
 def _folded(address: str) -> str:

@@ -1,4 +1,4 @@
-"""Which person of which centre an account of this site belongs to. The accounts themselves are the site's own."""
+"""Whose an account of this site is, and what it owes to the centre's groups. The accounts are the site's own."""
 
 import hashlib
 
@@ -21,6 +21,21 @@ class Identity(models.Model):  # type: ignore[misc]  # Django ships no types
 
     def __str__(self) -> str:
         return f"{self.sub} at {self.issuer}"
+
+
+class MappedRights(models.Model):  # type: ignore[misc]  # Django ships no types
+    """What GROUP_MAP has given an account: it goes at a later sign-in even if the map no longer names it."""
+
+    account = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="sso_rights"
+    )
+    names = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name_plural = "mapped rights"
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {', '.join(self.names)}"
 
 
 def identity_key(issuer: str, sub: str) -> str:

@@ -32,7 +32,8 @@ class SiteOptions:
     group_map: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """`SSO["GROUP_MAP"]`: group at the centre -> "is_staff", "is_superuser", or the name of a Django group; or a list.
 
-    What is named here is given at each sign-in, and taken away from whoever is in no such group any more.
+    What is named here is given at each sign-in, and taken away from whoever is in no such group any more. So is what it
+    gave before and no longer names.
     """
     claim_by: str | None = None
     """`SSO["CLAIM_BY"]`: "username" or "verified_email" lets people have accounts that were here before them."""

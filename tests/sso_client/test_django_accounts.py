@@ -92,6 +92,20 @@ def test_an_account_that_belongs_to_somebody_is_claimed_by_nobody(
     assert accounts().count() == 3
 
 
+@pytest.mark.parametrize("says", [{"email_verified": False}, {"email_verified": "false"}, {}])
+def test_an_address_that_nobody_has_verified_keeps_its_owner_from_nothing(
+    says: dict[str, Any], django_sites: DjangoSites, centre: FakeProvider
+) -> None:
+    before = accounts().create_superuser("victim", "victim@example.com")
+    mallory, victim = django_sites.browser(CLAIM_BY="verified_email"), django_sites.another()
+    centre.profile = {"preferred_username": "mallory", "email": "victim@example.com"} | says
+    mallory.sign_in(sub="usr-mallory")
+    assert accounts().get(username="mallory").email == ("" if says else "victim@example.com")
+    centre.profile = {"preferred_username": "victim", "email": "victim@example.com", "email_verified": True}
+    victim.sign_in(sub="usr-victim")
+    assert accounts().get(sso_identity__sub="usr-victim") == before
+
+
 def test_an_address_that_two_accounts_have_is_claimed_by_nobody(
     django_sites: DjangoSites, centre: FakeProvider
 ) -> None:
@@ -130,6 +144,31 @@ def test_rights_that_the_map_does_not_name_stay(django_sites: DjangoSites, centr
     accounts().update(is_superuser=True)
     again(alice)
     assert accounts().get().is_superuser
+
+
+def test_what_a_mapping_gave_goes_with_the_mapping(django_sites: DjangoSites, centre: FakeProvider) -> None:
+    centre.profile["groups"] = ["admins", "shop"]
+
+    def after(**group_map: Any) -> tuple[bool, bool, set[str]]:
+        again(django_sites.browser(GROUP_MAP=group_map))
+        account = accounts().get()
+        return account.is_staff, account.is_superuser, set(account.groups.values_list("name", flat=True))
+
+    assert after(admins=["is_staff", "is_superuser"], shop="Sellers") == (True, True, {"Sellers"})
+    assert after(admins="is_staff", shop="Walkers") == (True, False, {"Walkers"})
+    accounts().update(is_superuser=True)
+    assert after() == (False, True, set()), "what the site itself gave stays"
+
+
+def test_what_a_mapping_gave_goes_from_an_account_that_the_site_chose_as_well(
+    django_sites: DjangoSites, centre: FakeProvider
+) -> None:
+    chosen = accounts().create_user("staff-007")
+    centre.profile["groups"] = ["admins"]
+    django_sites.browser(GROUP_MAP={"admins": "is_superuser"}, ON_LOGIN=lambda _: chosen).sign_in()
+    assert accounts().get().is_superuser
+    django_sites.browser(ON_LOGIN=lambda _: accounts().get()).sign_in()
+    assert not accounts().get().is_superuser
 
 
 def test_an_account_that_is_not_active_is_kept_out(at_django: Browser) -> None:
@@ -211,6 +250,18 @@ def test_where_the_address_is_the_name_it_must_be_there_free_and_not_denied(
     assert again(at_django).status_code == 302
     assert again(at_django, sub="usr-mallory").status_code == 403
     assert accounts().get().email == "alice@example.com"
+
+
+@pytest.mark.parametrize("says", [{}, {"email_verified": "true"}, {"email_verified": True}])
+def test_where_the_address_is_the_name_a_foreign_provider_must_say_that_it_is_verified(
+    says: dict[str, Any], at_django: Browser, centre: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.contrib.auth.models import User
+
+    monkeypatch.setattr(User, "USERNAME_FIELD", "email")
+    centre.leases = False
+    centre.profile = {"email": "boss@example.com"} | says
+    assert at_django.sign_in().status_code == (302 if says.get("email_verified") is True else 403)
 
 
 def test_a_person_is_told_apart_by_sub_to_the_letter(at_django: Browser) -> None:
