@@ -26,11 +26,13 @@ def list_denied(
         for member, place in zip(feed[::2], places, strict=True):
             name, _, until = member.partition("/")
             entries.append((place, name, int(until)))
-    # Buckets were read one after the other: of what came meanwhile some has been seen and some not.
-    entries = sorted(entry for entry in entries if entry[0] <= clock_us and entry[2] > now)
+    # A place may be later than this clock: of what came since it was read, or by the clock of a master before this one.
+    # What has been read is handed out: an API must not take a token because two clocks differ.
+    entries = sorted(entry for entry in entries if entry[2] > now)
     if len(entries) > most:
         ends_at.append(entries[most][0])
+    denied = tuple(Denied(name, until) for _, name, until in entries[:most])
     if not ends_at:
-        return tuple(Denied(name, until) for _, name, until in entries), max(0, clock_us - OVERLAP_US), False
-    go_on = min(ends_at)
-    return tuple(Denied(name, until) for place, name, until in entries[:most] if place < go_on), go_on, True
+        return denied, max(0, clock_us - OVERLAP_US), False
+    # Nobody goes on past the clock: buckets were read one after the other, of what comes meanwhile some was not seen.
+    return denied, min(clock_us, *ends_at), True

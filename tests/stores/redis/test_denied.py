@@ -1,0 +1,41 @@
+"""What APIs must refuse, written by a server whose clock is ahead of the one that answers (the master before it)."""
+
+from sso_server.core.identifiers import bucket_of
+from sso_server.stores.redis.keys import Keys
+from tests.contracts.test_denials import ask, with_jwt
+from tests.support.builders import NOW, opened
+
+AHEAD_US = 3_600_000_000
+
+
+def ended_ahead(stores, raw, prefix, count):
+    """Sessions that ended with JWTs for `stock`, all by a clock that is ahead."""
+    sessions = [opened(stores) for _ in range(count)]
+    for session in sessions:
+        with_jwt(stores, session)
+        stores.sessions.end(session.sid, "sign_out", NOW)
+    for key in {Keys(prefix).denied(bucket_of(session.sid), "stock") for session in sessions}:
+        for member in raw.zrange(key, 0, -1):
+            raw.zincrby(key, AHEAD_US, member)
+    return {session.sid for session in sessions}
+
+
+def test_an_entry_from_a_clock_ahead_is_heard_at_once_and_again(stores, raw, prefix):
+    ahead = ended_ahead(stores, raw, prefix, 3)
+    answer = ask(stores)
+    assert {one.name for one in answer.denied} == ahead
+    assert {one.name for one in ask(stores, begin=answer.denied_to).denied} == ahead
+
+
+def test_who_reads_entries_from_a_clock_ahead_in_parts_skips_none_that_comes_meanwhile(stores, raw, prefix):
+    ahead = ended_ahead(stores, raw, prefix, 3)
+    answer = ask(stores, most_denied=2)
+    seconds, micros = raw.time()
+    assert (len(answer.denied), answer.more) == (2, True)
+    assert answer.denied_to <= seconds * 1_000_000 + micros, "else the next call would begin from the first"
+    late = opened(stores)
+    with_jwt(stores, late)
+    stores.sessions.end(late.sid, "sign_out", NOW)
+    rest = ask(stores, begin=answer.denied_to)
+    assert {one.name for one in rest.denied} == ahead | {late.sid}
+    assert not rest.more
