@@ -25,6 +25,10 @@ RUNS = (
 )
 
 
+#: What a part may bring with it by itself: who came back is ended once more, if the site hears of the end again in time.
+MAY_FOLLOW = {"comes-back-at-site": {"acted on twice"}}
+
+
 def test_every_part_has_its_turn() -> None:
     assert sorted(part for parts in RUNS for part in parts) == sorted(broken.PARTS)
 
@@ -47,6 +51,8 @@ def test_a_faulty_part_fails_exactly_its_row(parts: tuple[str, ...]) -> None:
     outcome = run(scale, part=broken.AND.join(parts))
     table = render("SQLite", scale, outcome)
     rows = {broken.PARTS[part][1] for part in parts}
-    assert {name for name in ROWS if outcome.reckoning.faults[name]} == rows, table
+    found = {name for name in ROWS if outcome.reckoning.faults[name]}
+    assert found - MAY_FOLLOW.get(part, set()) == rows, table
     assert not outcome.reckoning.holds
-    assert table.count("FAILED") == len(rows) == len(parts)
+    assert table.count("FAILED") == len(found)
+    assert len(rows) == len(parts)
