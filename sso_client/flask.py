@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
-from flask import Flask, Response, after_this_request, current_app, request, url_for
+from flask import Flask, Response, after_this_request, current_app, g, request, url_for
 from markupsafe import Markup
 from werkzeug.local import LocalProxy
 
@@ -161,6 +161,7 @@ class SSO:
             @wraps(guarded)
             def guard(*args: Any, **kwargs: Any) -> Any:
                 request.environ[_BEARER] = drive(_mounted().site.bearer(read_request(), scope, groups))
+                g.pop("_login_user", None)  # whom Flask-Login may have found by a cookie before
                 after_this_request(private)
                 return current_app.ensure_sync(guarded)(*args, **kwargs)
 

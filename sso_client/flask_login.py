@@ -118,12 +118,14 @@ class FlaskLogin:
 
     def load_user(self, user_id: str) -> Any:
         """The user of an id in Flask's session: only whom our session names, or an account of the site's own."""
+        if self._sso.bearer is not None:
+            return None  # a token speaks for its own person, whatever cookie the caller sends with it
         found = self._sso.session  # raises LeaseExpired: nobody can say who this is, and that isn't "anonymous"
         return self._site_user(user_id) if self._may_stay(user_id, found) else None
 
     def load_from_request(self, asked: Request) -> Any:
-        """The user of our session; without one, whatever the site itself reads from a request, such as an API key."""
-        found = self._sso.session
+        """The user of our session; without one, and for tokens, whatever the site itself reads from a request."""
+        found = None if self._sso.bearer is not None else self._sso.session
         if found is not None:
             return self._user_of(found)
         return _ask_site(self._manager, "request", asked)
@@ -137,6 +139,8 @@ class FlaskLogin:
 
     def ask_to_sign_in(self) -> Response:
         """What `login_required` answers. Raises SSOError `account_refused`, LeaseExpired."""
+        if self._sso.bearer is not None:
+            raise SSOError("account_refused", f"no user of this site's own is {self._sso.bearer.user.sub!r:.100}")
         found = self._sso.session
         if found is not None:
             # Signing in once more would change nothing: the redirects would go on for ever.

@@ -61,6 +61,8 @@ def make(fake_sso: FakeSSO, tmp_path: Path, clock: MovedClock, accounts: dict[st
 
     @manager.request_loader
     def by_key(asked: Any) -> Account | None:
+        if sso.bearer is not None:
+            return accounts.get(ACCOUNTS.get(sso.bearer.user.sub, ""))
         return accounts["1"] if asked.headers.get("X-Key") == "sesame" else None
 
     @sso.on_login
@@ -89,6 +91,17 @@ def make(fake_sso: FakeSSO, tmp_path: Path, clock: MovedClock, accounts: dict[st
         @pages.get("/plain")
         def plain() -> str:
             return "asks nobody"
+
+        @pages.get("/api")
+        @sso.bearer_required()
+        def api() -> str:
+            return f"{sso.user.sub} is {current_user.get_id()}"
+
+        @pages.get("/api/own")
+        @sso.bearer_required()
+        @login_required
+        def own_api() -> str:
+            return f"hi {current_user.id}"
 
         @pages.post("/leave")
         def leave() -> str:
@@ -196,6 +209,28 @@ def test_a_local_account_is_outside_single_sign_out_and_only_if_the_site_says_so
 def test_the_sites_own_keys_for_programs_go_on(client: FlaskClient) -> None:
     assert client.get("/open", headers={"X-Key": "sesame"}).text == "True"
     assert client.get("/open").text == "False"
+
+
+@pytest.mark.parametrize("cookie", ["none", "local account", "session"])
+def test_a_token_speaks_for_its_person_alone_whatever_cookie_comes_with_it(
+    cookie: str, make: Make, fake_sso: FakeSSO
+) -> None:
+    app = make(local_accounts=lambda number: number == "1")
+
+    @app.before_request
+    def guard() -> None:  # of the site's own: it has asked already
+        current_user.get_id()
+
+    client = app.test_client()
+    if cookie == "local account":
+        client.get("/old-login/1")
+    elif cookie == "session":
+        fake_sso.sign_in(client, "alice")
+    for sub, found in (("zoe", None), ("bob", "8")):
+        token = {"Authorization": f"Bearer {fake_sso.access_token(sub)}"}
+        assert client.get("/api", headers=token).text == f"{sub} is {found}"
+        own = client.get("/api/own", headers=token)
+        assert (own.status_code, "account_refused" in own.text) == ((200, False) if found else (403, True))
 
 
 @pytest.mark.parametrize(("path", "said"), [("/leave", "False"), ("/leave-by-sso", "True False False")])
