@@ -132,6 +132,20 @@ def test_the_application_is_told_who_is_there_in_bytes_and_in_one_line(make: Mak
     assert "REMOTE_USER=z@x.example" in named.get("/").text
 
 
+@pytest.mark.parametrize("kind", ["opaque", "jwt"])
+def test_one_name_serves_cookies_and_tokens_of_both_kinds(kind: str, make: Make, centre: FakeProvider) -> None:
+    centre.access_token = kind
+    session = centre.open_session("usr-bob", {"preferred_username": "bob"})
+    token = centre.new_access_token(Grant(session.sid, "usr-bob", "openid profile", session.auth_time))
+    bearer = {"Authorization": f"Bearer {token}"}
+    usual = make(bearer={"/api": "profile"}).get("/api/x", bearer).text
+    assert usual.endswith("|REMOTE_USER=" + {"opaque": "bob", "jwt": "usr-bob"}[kind]), "a JWT carries no user name"
+    by_sub = make(protect=["/admin"], bearer={"/api": "profile"}, remote_user=lambda user: user.sub)
+    sign_in(by_sub, centre, "usr-bob")
+    for page in (by_sub.get("/"), by_sub.get("/api/x", bearer)):
+        assert page.text.endswith("|REMOTE_USER=usr-bob")
+
+
 def test_a_body_is_read_as_far_as_it_is_announced_and_no_further(make: Make, centre: FakeProvider) -> None:
     site = make().wsgi_app
     told: list[str] = []
