@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib import auth
-from django.contrib.auth import SESSION_KEY, load_backend
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.functional import SimpleLazyObject
 
@@ -96,10 +96,13 @@ class Visit:
             if bound is not None:
                 self.end_django_session()
         elif bound != session.site_user:
-            if self.account is not None:
+            if self.account is None:
+                if bound is not None:
+                    self.end_django_session()
+            elif bound is None and self.request.session.is_empty():
+                self._bind()
+            else:
                 self._log_in()
-            elif bound is not None:
-                self.end_django_session()
 
     def take(self, answer: WebAnswer) -> bool:
         """Note the session that the callback has just opened, and begin Django's; False if it opened none."""
@@ -162,6 +165,20 @@ class Visit:
         found = request.session.get(SESSION_KEY)
         request.session.accessed = was  # looking is no use: a public page needs no `Vary: Cookie` for it
         return None if found is None else str(found)
+
+    def _bind(self) -> None:
+        """Django's new session is this person's, and is written if a view puts anything in: it ends with theirs.
+
+        No sign-in, which would write at once: of who comes without Django's cookie, each request would leave a row.
+        """
+        from sso_client.django.backend import backend_path
+
+        kept = self.request.session
+        was = kept.accessed, kept.modified
+        kept[SESSION_KEY], kept[BACKEND_SESSION_KEY] = cast(LocalSession, self.session).site_user, backend_path()
+        if hasattr(self.account, "get_session_auth_hash"):
+            kept[HASH_SESSION_KEY] = self.account.get_session_auth_hash()
+        kept.accessed, kept.modified = was
 
     def _log_in(self) -> None:
         """Begin Django's session as its own sign-in does: new key, nothing of anybody else's, new CSRF token."""

@@ -122,11 +122,36 @@ def test_a_django_session_of_somebody_else_is_emptied(django_sites: DjangoSites,
     assert bob.text("/account") == "bob bob"
 
 
-def test_who_loses_djangos_cookie_is_still_signed_in(at_django: Browser) -> None:
+@pytest.mark.parametrize("sent", [None, "made-up"])
+def test_who_comes_without_djangos_cookie_is_signed_in_and_leaves_nothing_in_the_database(
+    sent: str | None, at_django: Browser
+) -> None:
+    from django.contrib.auth.models import User
+    from django.contrib.sessions.models import Session
+
+    at_django.sign_in()
+    before = Session.objects.count(), User.objects.get().last_login
+    for page in ("/account", "/public", "/form"):
+        at_django.http.cookies.pop("sessionid", None)
+        if sent:
+            at_django.http.cookies["sessionid"] = sent
+        assert at_django.get(page).status_code == 200
+    assert (Session.objects.count(), User.objects.get().last_login) == before
+
+
+@pytest.mark.parametrize("is_alice", [True, False])
+def test_what_a_view_keeps_for_somebody_without_djangos_cookie_is_that_persons(
+    is_alice: bool, at_django: Browser
+) -> None:
     at_django.sign_in()
     del at_django.http.cookies["sessionid"]
-    assert at_django.get("/account").status_code == 200
-    assert at_django.http.cookies["sessionid"].value
+    at_django.get("/form")
+    token = at_django.http.cookies["csrftoken"].value
+    at_django.get("/cart?put=alices")
+    assert at_django.http.cookies["csrftoken"].value == token, "a form that is open can still be sent"
+    if not is_alice:
+        del at_django.http.cookies["sso-shop"]
+    assert at_django.text("/cart") == ("alices" if is_alice else "empty")
 
 
 def test_an_unknown_state_restarts_once(at_django: Browser) -> None:
