@@ -25,7 +25,7 @@ RUNS = (
 )
 
 
-#: What a part may bring with it by itself: who came back is ended once more, if the site hears of the end again in time.
+#: What a part may bring with it: who came back is ended once more, if the site hears of the end again in time.
 MAY_FOLLOW = {"comes-back-at-site": {"acted on twice"}}
 
 
