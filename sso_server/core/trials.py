@@ -21,6 +21,8 @@ from sso_server.core.ports import AuditStore, Clock, GuessStore, LogoutCaller, R
 
 #: So many calls in a row are one site's examination, or a few: it looks whether all its workers share a store.
 FREE_CALLS = 30
+#: So many web threads of a process (32, web/waiting.py) may wait for sites at once, each for another one.
+MOST_CALLS = 4
 _BUSY_MS = 2 * SECOND
 
 
@@ -39,7 +41,7 @@ class Trial:
 
 
 class Trials:
-    """Answers sites that examine themselves. One per process: it makes at most one call at a time."""
+    """Answers sites that examine themselves. One per process: at most MOST_CALLS calls at a time, one to each."""
 
     def __init__(
         self,
@@ -56,7 +58,8 @@ class Trials:
         self._clock = clock
         self._randomness = randomness
         self._policy = policy
-        self._calling = threading.Lock()
+        self._calling: set[str] = set()
+        self._lock = threading.Lock()
 
     def call(self, client: Client) -> Trial:
         """Call the site's registered logout address once, as the delivery worker would; at most 5 s.
@@ -70,13 +73,16 @@ class Trials:
             return Trial(called=False)
         if not client.backchannel_logout_uri:
             return Trial(False, problem=NO_ADDRESS, cure=self._cure(NO_ADDRESS, client))
-        # A web thread waits for the site: never more than one in a process, or a slow site would take them all.
-        if not self._calling.acquire(blocking=False):
-            raise TooManyTrials(_BUSY_MS)
+        # A web thread waits for the site: a slow one must take neither all of them nor the others' turn.
+        with self._lock:
+            if client.client_id in self._calling or len(self._calling) >= MOST_CALLS:
+                raise TooManyTrials(_BUSY_MS)
+            self._calling.add(client.client_id)
         try:
             return self._call(client)
         finally:
-            self._calling.release()
+            with self._lock:
+                self._calling.discard(client.client_id)
 
     def _call(self, client: Client) -> Trial:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from sso_server.core.events import EventKind
-from sso_server.core.trials import FREE_CALLS
+from sso_server.core.trials import FREE_CALLS, MOST_CALLS
 from tests.fronts.conftest import SECRETS
 from tests.support.certificates import make_authority
 from tests.support.oidc_site import OidcSite, built_of
@@ -182,27 +182,54 @@ def test_a_site_cannot_be_hammered_through_it(register: Register, receiver: Call
     assert ask(shop, call=False).status_code == 200
 
 
-def test_one_call_at_a_time_holds_a_thread(register: Register, receiver: Callable[..., Receiver]) -> None:
-    entered, leave = threading.Event(), threading.Event()
+@pytest.fixture
+def slow_sites(register: Register, receiver: Callable[..., Receiver]) -> Iterator[Callable[[int], list[OidcSite]]]:
+    """`slow_sites(3)`: three sites that have been called and don't answer before the end of the test."""
+    entered, leave, threads = threading.Semaphore(0), threading.Event(), list[threading.Thread]()
 
     def slow(_call: Posted) -> Reply:
-        entered.set()
+        entered.release()
         leave.wait(4)
         return 200, ""
 
-    shop = register(backchannel_logout_uri=receiver(before=slow).url)
-    first: list[TestResponse] = []
-    thread = threading.Thread(target=lambda: first.append(ask(shop)))
-    thread.start()
-    try:
-        assert entered.wait(10)
-        second = ask(shop)
-    finally:
-        leave.set()
+    def start(count: int) -> list[OidcSite]:
+        shop = register(backchannel_logout_uri=receiver(before=slow).url)
+        built = built_of(shop.app)
+        record = built.services.clients.find("shop")
+        assert record is not None
+        sites = [replace(shop, client_id=f"slow{i}") for i in range(count)]
+        for site in sites:
+            assert built.sql.clients.add(replace(record, client_id=site.client_id))
+            threads.append(threading.Thread(target=ask, args=(site,)))
+            threads[-1].start()
+            assert entered.acquire(timeout=10)
+        return sites
+
+    yield start
+    leave.set()
+    for thread in threads:
         thread.join()
-    assert (second.status_code, second.headers["Retry-After"]) == (429, "2")
-    assert first[0].get_json()["status"] == 200
-    assert ask(shop).status_code == 200
+
+
+def test_a_slow_site_is_called_once_at_a_time_and_keeps_no_other_waiting(
+    slow_sites: Callable[[int], list[OidcSite]], receiver: Callable[..., Receiver]
+) -> None:
+    (slow,) = slow_sites(1)
+    refused = ask(slow)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")
+    clients = built_of(slow.app).sql.clients
+    shop = next(client for client in clients.list_clients() if client.client_id == "shop")
+    assert clients.add(
+        replace(shop, client_id="quick", backchannel_logout_uri=receiver(before=lambda _: (200, "")).url)
+    )
+    quick = replace(slow, client_id="quick")
+    assert [ask(quick).get_json()["status"] for _ in range(2)] == [200] * 2
+
+
+def test_slow_sites_together_hold_a_few_threads(slow_sites: Callable[[int], list[OidcSite]]) -> None:
+    slow = slow_sites(MOST_CALLS)
+    refused = ask(replace(slow[0], client_id="shop"))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")
 
 
 def test_each_call_leaves_a_line_in_log_and_audit(
