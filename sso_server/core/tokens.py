@@ -52,9 +52,10 @@ class FoundToken:
     jti: str = ""
     """Of a JWT."""
 
-    def is_for(self, client_id: str) -> bool:
-        """Whether this client may hear of it: it owns the token, or has the API that an access token is for."""
-        return client_id == self.grant.client_id or client_id in self.audience
+    def is_for(self, client: Client) -> bool:
+        """Whether this client may hear of it: it owns the token, or has the API that an access token is for. Whoever
+        was registered after the token was issued is not the one of that id for whom it was."""
+        return client.created_at <= self.issued_at and client.client_id in (self.grant.client_id, *self.audience)
 
 
 @dataclass(frozen=True, slots=True)

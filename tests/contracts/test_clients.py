@@ -79,6 +79,15 @@ def test_a_removed_client_is_gone(sql_stores):
     assert sql_stores.clients.add(SHOP)
 
 
+def test_a_removed_client_is_in_nobodys_audience(sql_stores):
+    names = {"shop": ("stock", "wiki"), "wiki": ("stock",), "stock": ("stock",), "till": ("wiki",), "spa": ()}
+    for client_id, audience in names.items():
+        sql_stores.clients.add(replace(SHOP, client_id=client_id, audience=audience))
+    assert sql_stores.clients.remove("stock")
+    left = {client.client_id: client.audience for client in sql_stores.clients.list_clients()}
+    assert left == {"shop": ("wiki",), "wiki": (), "till": ("wiki",), "spa": ()}
+
+
 def test_the_generation_grows_with_every_change_and_with_nothing_else(sql_stores):
     steps = [
         (lambda: sql_stores.clients.add(SHOP), True),

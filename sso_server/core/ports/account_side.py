@@ -69,7 +69,7 @@ class ClientStore(Protocol):
         """Write the whole row if the stored one still is `was`. False when it isn't, or when there is none."""
 
     def remove(self, client_id: str) -> bool:
-        """False when there was none."""
+        """And take it out of the others' audience, in the same step. False when there was none."""
 
 
 class AuditStore(Protocol):

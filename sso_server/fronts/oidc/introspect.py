@@ -33,7 +33,7 @@ def introspect() -> Response:
         raise InvalidRequest("token is missing.")
     found = services().tokens.find(form["token"])
     # Section 2.2: a token that wasn't meant for the caller must not be told apart from one that never was.
-    if found is None or not found.is_for(client.client_id):
+    if found is None or not found.is_for(client):
         return json_answer({"active": False})
     user = services().users.find(found.grant.user_id)
     # As at userinfo: an account that is disabled is so at once, before its sessions and grants have ended one by one.

@@ -22,6 +22,11 @@ _GROW = text(
 )
 _INSERT = sa.insert(clients)
 _DELETE = sa.delete(clients).where(clients.c.client_id == bindparam("_client"))
+# All in one order and before the deletion: of two removals at once, one waits for the other.
+_WITH_AUDIENCE = _ALL.where(clients.c.audience != pack(())).with_for_update()
+_SET_AUDIENCE = (
+    sa.update(clients).where(clients.c.client_id == bindparam("_client")).values(audience=bindparam("_audience"))
+)
 
 
 class SqlClients:
@@ -62,8 +67,13 @@ class SqlClients:
         return changed == 1
 
     def remove(self, client_id: str) -> bool:
-        """False when there was none. Raises Unavailable."""
+        """False when there was none; no other client's tokens are for it any more. Raises Unavailable."""
         with self._database.write() as connection:
+            # Whoever is registered under this id later must not be who the others meant.
+            for row in connection.execute(_WITH_AUDIENCE).all():
+                if client_id in (names := unpack(row.audience)):
+                    rest = tuple(name for name in names if name != client_id)
+                    connection.execute(_SET_AUDIENCE, {"_client": row.client_id, "_audience": pack(rest)})
             removed = connection.execute(_DELETE, {"_client": client_id}).rowcount
             if removed:
                 connection.execute(_GROW, {"name": _MARK})
