@@ -5,21 +5,9 @@ Alembic owns the schema on disk (migrations/); tests/stores/sql hold the two equ
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    false,
-    text,
-)
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, false
+
+from sso_server.stores.sql.columns import KEY, flag, key, long_text, ms, partial, serial
 
 metadata = MetaData(
     naming_convention={
@@ -29,126 +17,95 @@ metadata = MetaData(
     }
 )
 
-# Compared byte by byte on both engines: PostgreSQL's own collations skip dashes when they sort.
-KEY: TypeEngine[str] = String().with_variant(String(collation="C"), "postgresql")
-# SQLite numbers rows by itself only in a column that says INTEGER PRIMARY KEY.
-SERIAL: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _key(name: str, *, primary: bool = False) -> Column[str]:
-    return Column(name, KEY, primary_key=primary, nullable=False)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _ms(name: str, *, optional: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=optional)
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False)
-
-
-def _serial(name: str) -> Column[int]:
-    return Column(name, SERIAL, primary_key=True, autoincrement=True)
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index over the few rows that matter. Both engines use it only where the query repeats the condition."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
-
-
 sessions = Table(
     "sessions",
     metadata,
-    _key("sid", primary=True),
-    _key("user_id"),
+    key("sid", primary=True),
+    key("user_id"),
     Column("user_version", Integer, nullable=False),
-    _key("browser_hash"),
-    _key("cookie_hash"),
+    key("browser_hash"),
+    key("cookie_hash"),
     Column("previous_cookie_hash", KEY),
-    _ms("previous_cookie_until"),
-    _ms("auth_time"),
-    _text("amr"),
-    _ms("created_at"),
-    _ms("last_active_at"),
-    _ms("idle_allowance_ms"),
-    _ms("absolute_until"),
-    _flag("remembered"),
-    _text("user_agent"),
-    _text("address"),
-    _flag("idle_off"),
-    _ms("due_at"),
-    _ms("ended_at", optional=True),
+    ms("previous_cookie_until"),
+    ms("auth_time"),
+    long_text("amr"),
+    ms("created_at"),
+    ms("last_active_at"),
+    ms("idle_allowance_ms"),
+    ms("absolute_until"),
+    flag("remembered"),
+    long_text("user_agent"),
+    long_text("address"),
+    flag("idle_off"),
+    ms("due_at"),
+    ms("ended_at", optional=True),
     Column("end_reason", Text),
     # client -> until when its API may meet JWT access tokens of this session (ms)
     Column("audiences", Text, nullable=False, server_default="{}"),
     Index("ix_sessions_user_id", "user_id"),
     Index("ix_sessions_cookie_hash", "cookie_hash", unique=True),
-    _partial("ix_sessions_previous_cookie_hash", "previous_cookie_hash", where="previous_cookie_hash IS NOT NULL"),
+    partial("ix_sessions_previous_cookie_hash", "previous_cookie_hash", where="previous_cookie_hash IS NOT NULL"),
     # One live session per browser: the database itself refuses a second.
-    _partial("ix_sessions_browser_hash", "browser_hash", where="ended_at IS NULL", unique=True),
-    _partial("ix_sessions_due_at", "due_at", where="ended_at IS NULL"),
-    _partial("ix_sessions_ended_at", "ended_at", where="ended_at IS NOT NULL"),
+    partial("ix_sessions_browser_hash", "browser_hash", where="ended_at IS NULL", unique=True),
+    partial("ix_sessions_due_at", "due_at", where="ended_at IS NULL"),
+    partial("ix_sessions_ended_at", "ended_at", where="ended_at IS NOT NULL"),
 )
 
 participants = Table(
     "participants",
     metadata,
-    _serial("number"),  # the order of registration
-    _key("sid"),
-    _key("client_id"),
-    _key("store_id"),
-    _text("kind"),
-    _text("logout_uri"),
-    _ms("registered_at"),
-    _ms("local_until"),
-    _flag("reports"),
+    serial("number"),  # the order of registration
+    key("sid"),
+    key("client_id"),
+    key("store_id"),
+    long_text("kind"),
+    long_text("logout_uri"),
+    ms("registered_at"),
+    ms("local_until"),
+    flag("reports"),
     UniqueConstraint("sid", "client_id", "store_id"),
 )
 
 notifications = Table(
     "notifications",
     metadata,
-    _serial("number"),
-    _key("sid"),
-    _key("client_id"),
-    _key("store_id"),
-    _text("kind"),
-    _text("logout_uri"),
-    _key("user_id"),
-    _text("reason"),
-    _ms("ended_at"),
-    _ms("local_until"),
-    _key("state"),
+    serial("number"),
+    key("sid"),
+    key("client_id"),
+    key("store_id"),
+    long_text("kind"),
+    long_text("logout_uri"),
+    key("user_id"),
+    long_text("reason"),
+    ms("ended_at"),
+    ms("local_until"),
+    key("state"),
     Column("attempt", Integer, nullable=False),
-    _ms("next_attempt_at", optional=True),
-    _text("claimed_by"),
-    _ms("claimed_until"),
-    _ms("final_at", optional=True),
+    ms("next_attempt_at", optional=True),
+    long_text("claimed_by"),
+    ms("claimed_until"),
+    ms("final_at", optional=True),
     Column("last_status", Integer),
-    _text("last_error"),
+    long_text("last_error"),
     Column("bulk", Boolean, nullable=False, server_default=false()),
     Column("registered_at", BigInteger, nullable=False, server_default="0"),
     Column("sends", Integer, nullable=False, server_default="0"),
     # Two columns that only the indexes need: when a worker may take the row (the next attempt, or the end of a claim),
     # and since when a final row waits for the audit.
-    _ms("due_at", optional=True),
-    _ms("to_archive_at", optional=True),
+    ms("due_at", optional=True),
+    ms("to_archive_at", optional=True),
     UniqueConstraint("sid", "client_id", "store_id"),
-    _partial("ix_notifications_due_at", "bulk", "due_at", where="due_at IS NOT NULL"),
-    _partial("ix_notifications_to_archive_at", "to_archive_at", where="to_archive_at IS NOT NULL"),
-    _partial("ix_notifications_unheard", "client_id", "store_id", where="state <> 'acknowledged'"),
+    partial("ix_notifications_due_at", "bulk", "due_at", where="due_at IS NOT NULL"),
+    partial("ix_notifications_to_archive_at", "to_archive_at", where="to_archive_at IS NOT NULL"),
+    partial("ix_notifications_unheard", "client_id", "store_id", where="state <> 'acknowledged'"),
 )
 
 site_stores = Table(
     "site_stores",
     metadata,
-    _key("client_id", primary=True),
-    _key("store_id", primary=True),
-    _ms("last_check_in_at"),
+    key("client_id", primary=True),
+    key("store_id", primary=True),
+    ms("last_check_in_at"),
     Column("lease_s", Integer, nullable=False),
     Column("grace_s", Integer, nullable=False),
     Column("lapsed_from", BigInteger, nullable=False, server_default="0"),
@@ -158,40 +115,40 @@ site_stores = Table(
 tickets = Table(
     "tickets",
     metadata,
-    _key("ticket_hash", primary=True),
-    _text("kind"),
-    _key("sid"),
-    _key("client_id"),
-    _key("user_id"),
-    _text("redirect_uri"),
-    _text("code_challenge"),
-    _text("nonce"),
-    _text("scope"),
-    _ms("auth_time"),
-    _text("amr"),
-    _ms("issued_at"),
-    _ms("expires_at"),
-    _flag("refreshable"),
-    _flag("offline"),
-    _ms("spent_at", optional=True),
+    key("ticket_hash", primary=True),
+    long_text("kind"),
+    key("sid"),
+    key("client_id"),
+    key("user_id"),
+    long_text("redirect_uri"),
+    long_text("code_challenge"),
+    long_text("nonce"),
+    long_text("scope"),
+    ms("auth_time"),
+    long_text("amr"),
+    ms("issued_at"),
+    ms("expires_at"),
+    flag("refreshable"),
+    flag("offline"),
+    ms("spent_at", optional=True),
     Index("ix_tickets_expires_at", "expires_at"),
 )
 
 grants = Table(
     "grants",
     metadata,
-    _key("grant_id", primary=True),
-    _key("sid"),
-    _key("client_id"),
-    _key("user_id"),
-    _text("scope"),
-    _ms("auth_time"),
-    _text("amr"),
-    _flag("offline"),
-    _ms("created_at"),
-    _ms("revoked_at", optional=True),
-    _ms("keep_until"),
-    _key("heir"),
+    key("grant_id", primary=True),
+    key("sid"),
+    key("client_id"),
+    key("user_id"),
+    long_text("scope"),
+    ms("auth_time"),
+    long_text("amr"),
+    flag("offline"),
+    ms("created_at"),
+    ms("revoked_at", optional=True),
+    ms("keep_until"),
+    key("heir"),
     Column("heir_step", Integer, nullable=False),
     Index("ix_grants_user_id", "user_id"),
     Index("ix_grants_keep_until", "keep_until"),
@@ -200,31 +157,31 @@ grants = Table(
 tokens = Table(
     "tokens",
     metadata,
-    _key("token_hash", primary=True),
-    _key("grant_id"),
-    _text("kind"),
+    key("token_hash", primary=True),
+    key("grant_id"),
+    long_text("kind"),
     Column("step", Integer, nullable=False),
-    _ms("issued_at"),
-    _ms("expires_at"),
-    _ms("spent_at", optional=True),
+    ms("issued_at"),
+    ms("expires_at"),
+    ms("spent_at", optional=True),
     Column("audience", Text, nullable=False, server_default="[]"),
     # Of JWTs: their name, until when a revoked one must be refused, whether it carries the `sid` and dies with it.
     Column("jti", KEY, nullable=False, server_default=""),
     Column("deny_until", BigInteger, nullable=False, server_default="0"),
     Column("bound", Boolean, nullable=False, server_default=false()),
     Index("ix_tokens_expires_at", "expires_at"),
-    _partial("ix_tokens_grant_id", "grant_id", where="jti <> ''"),
+    partial("ix_tokens_grant_id", "grant_id", where="jti <> ''"),
 )
 
 # What the APIs of a client must refuse, a `sid` or a `jti` each, in the order of the store's clock (microseconds).
 denied = Table(
     "denied",
     metadata,
-    _serial("number"),
-    _key("client_id"),
-    _key("name"),
-    _ms("until"),
-    _ms("place"),
+    serial("number"),
+    key("client_id"),
+    key("name"),
+    ms("until"),
+    ms("place"),
     Index("ix_denied_client_id", "client_id", "place"),
     Index("ix_denied_until", "until"),
 )
@@ -232,88 +189,88 @@ denied = Table(
 guesses = Table(
     "guesses",
     metadata,
-    _key("key", primary=True),
+    key("key", primary=True),
     Column("attempts", Integer, nullable=False),
-    _ms("last_at"),
-    _ms("forget_at"),
+    ms("last_at"),
+    ms("forget_at"),
     Index("ix_guesses_forget_at", "forget_at"),
 )
 
 users = Table(
     "users",
     metadata,
-    _key("user_id", primary=True),
-    _text("username"),
-    _key("folded"),
-    _text("password_hash"),
-    _ms("created_at"),
-    _text("name"),
-    _text("email"),
-    _flag("email_verified"),
-    _text("groups"),
-    _flag("is_admin"),
-    _text("locale"),
+    key("user_id", primary=True),
+    long_text("username"),
+    key("folded"),
+    long_text("password_hash"),
+    ms("created_at"),
+    long_text("name"),
+    long_text("email"),
+    flag("email_verified"),
+    long_text("groups"),
+    flag("is_admin"),
+    long_text("locale"),
     Column("version", Integer, nullable=False),
-    _ms("disabled_at", optional=True),
+    ms("disabled_at", optional=True),
     Index("ix_users_folded", "folded", unique=True),
 )
 
 end_orders = Table(
     "end_orders",
     metadata,
-    _key("order_id", primary=True),
-    _text("reason"),
-    _ms("created_at"),
-    _key("user_id"),
+    key("order_id", primary=True),
+    long_text("reason"),
+    ms("created_at"),
+    key("user_id"),
     Column("user_version", Integer, nullable=False),
-    _key("client_id"),
-    _key("keep_sid"),
-    _flag("revoke_grants"),
-    _ms("finished_at", optional=True),
+    key("client_id"),
+    key("keep_sid"),
+    flag("revoke_grants"),
+    ms("finished_at", optional=True),
     Column("ended", Integer, nullable=False),
-    _partial("ix_end_orders_unfinished", "created_at", where="finished_at IS NULL"),
+    partial("ix_end_orders_unfinished", "created_at", where="finished_at IS NULL"),
 )
 
 # Each time that the store of sessions was found to have gone back in time, and what was done about it.
 restorations = Table(
     "restorations",
     metadata,
-    _serial("number"),  # the order in which they were found
-    _key("restoration_id"),
-    _ms("detected_at"),
-    _text("cause"),
-    _ms("since"),
-    _flag("end_all"),
-    _text("incarnation"),
-    _ms("finished_at", optional=True),
+    serial("number"),  # the order in which they were found
+    key("restoration_id"),
+    ms("detected_at"),
+    long_text("cause"),
+    ms("since"),
+    flag("end_all"),
+    long_text("incarnation"),
+    ms("finished_at", optional=True),
     Column("ended", Integer, nullable=False),
-    _text("answers"),
+    long_text("answers"),
     UniqueConstraint("restoration_id"),
 )
 
 # After the store went back in time: for whose APIs any session may have JWT access tokens, and until when they live.
-forgotten = Table("forgotten", metadata, _key("client_id", primary=True), _ms("until"))
+forgotten = Table("forgotten", metadata, key("client_id", primary=True), ms("until"))
 
 clients = Table(
     "clients",
     metadata,
-    _key("client_id", primary=True),
-    _text("name"),
-    _ms("created_at"),
-    _text("kind"),
-    _text("secrets"),
-    _flag("public"),
-    _text("base_url"),
-    _text("redirect_uris"),
-    _text("post_logout_redirect_uris"),
-    _text("backchannel_logout_uri"),
-    _text("id_token_alg"),
-    _text("scopes"),
-    _flag("refresh_tokens"),
+    key("client_id", primary=True),
+    long_text("name"),
+    ms("created_at"),
+    long_text("kind"),
+    long_text("secrets"),
+    flag("public"),
+    long_text("base_url"),
+    long_text("redirect_uris"),
+    long_text("post_logout_redirect_uris"),
+    long_text("backchannel_logout_uri"),
+    long_text("id_token_alg"),
+    long_text("scopes"),
+    flag("refresh_tokens"),
     Column("lease_s", Integer, nullable=False),
     Column("grace_s", Integer, nullable=False),
     Column("local_session_max_s", Integer),
-    _flag("allow_private"),
+    flag("allow_private"),
     Column("delivery", Text, nullable=False, server_default="push"),
     Column("access_token", Text, nullable=False, server_default="opaque"),
     Column("audience", Text, nullable=False, server_default="[]"),
@@ -322,34 +279,34 @@ clients = Table(
 audit = Table(
     "audit",
     metadata,
-    _serial("number"),
-    _ms("at"),
-    _key("kind"),
-    _key("user_id"),
-    _key("sid"),
-    _key("client_id"),
-    _text("actor"),
-    _text("data"),
+    serial("number"),
+    ms("at"),
+    key("kind"),
+    key("user_id"),
+    key("sid"),
+    key("client_id"),
+    long_text("actor"),
+    long_text("data"),
     Index("ix_audit_at", "at"),
     Index("ix_audit_sid", "sid"),
     Index("ix_audit_user_id", "user_id", "at"),
 )
 
-one_time = Table("one_time", metadata, _key("key", primary=True), _ms("expires_at"))
+one_time = Table("one_time", metadata, key("key", primary=True), ms("expires_at"))
 
 signing_keys = Table(
     "signing_keys",
     metadata,
-    _key("kid", primary=True),
-    _text("alg"),
-    _text("private_sealed"),
-    _text("public_jwk"),
-    _ms("created_at"),
-    _ms("active_from"),
-    _ms("retired_at", optional=True),
-    _ms("expires_at", optional=True),
+    key("kid", primary=True),
+    long_text("alg"),
+    long_text("private_sealed"),
+    long_text("public_jwk"),
+    ms("created_at"),
+    ms("active_from"),
+    ms("retired_at", optional=True),
+    ms("expires_at", optional=True),
 )
 
 # Single numbers: the generation of the clients, the moment of the last trial write, the last heartbeat of the delivery
 # process.
-marks = Table("marks", metadata, _key("name", primary=True), Column("value", BigInteger, nullable=False))
+marks = Table("marks", metadata, key("name", primary=True), Column("value", BigInteger, nullable=False))
