@@ -129,3 +129,29 @@ def test_who_gets_the_right_after_another_has_renewed_does_not_renew_again(
         assert client.access_token(cookie) == "of another worker"
         assert store.tokens.take_renewal(kept_as, now(clock)), "the right was given back"
     assert renewals(centre) == 0
+
+
+class SignedOutMeanwhile:
+    """A store's tokens; while somebody's renewal fails, the person is signed out elsewhere."""
+
+    def __init__(self, store: LocalStore, sid: str) -> None:
+        self._store, self._sid = store, sid
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store.tokens, name)
+
+    def give_renewal_back(self, cookie_hash: str) -> None:
+        self._store.tokens.give_renewal_back(cookie_hash)
+        assert self._store.inbox.end_by_sid(self._sid, "jti", 2000)
+
+
+def test_who_signs_out_while_a_renewal_fails_is_not_given_the_old_token_good_as_it_is(
+    signed_in, settings: Settings, store: LocalStore, centre: FakeProvider, clock: MovedClock, client, go
+) -> None:
+    cookie, _ = signed_in
+    centre.failing["/token"] = 503
+    go(280)
+    assert client.access_token(cookie), "as long as the person is signed in it may be used"
+    late = replace(store, tokens=SignedOutMeanwhile(store, client.find_session(cookie).sid))
+    with running_client("blocking", settings, late, clock) as other:
+        assert code_of(lambda: other.access_token(cookie)) == "login_required"
