@@ -50,9 +50,18 @@ class Forked:
 
 
 def in_processes(*works: Callable[[], Any]) -> list[Any]:
-    """Run the works in forked processes that start together; their answers in order."""
+    """Run works in forked processes that start together; their answers in order. If one fails the rest is killed."""
     gate, opener = os.pipe()
     children = [Forked(work, gate, (opener,)) for work in works]
     os.close(gate)
     os.close(opener)
-    return [child.answer() for child in children]
+    answered = 0
+    try:
+        answers = []
+        for child in children:
+            answered += 1
+            answers.append(child.answer())
+        return answers
+    finally:
+        for child in children[answered:]:  # one has failed: the others may wait for it
+            child.kill()

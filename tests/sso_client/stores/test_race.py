@@ -23,6 +23,7 @@ from tests.support.sdk import a_session
 
 ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "5000"))
 STEPS = 3
+WAIT_S = 60
 NOW = Instant(1_800_000_000_000, 5_000_000, "boot-one")
 OK = CheckInAnswer((), False, "mark", 0, 60_000, 0, 60_000, "epoch")
 TOLD = Outgoing(NOW.wall_ms, None, (), (), (), None, "", "")
@@ -39,9 +40,10 @@ class Count:
         self._memory[:] = struct.pack("q", number)
 
     def wait_for(self, number: int) -> None:
-        looks = 0
+        looks, deadline = 0, time.monotonic() + WAIT_S
         while struct.unpack("q", self._memory[:])[0] < number:
             looks += 1
+            assert time.monotonic() < deadline, f"the other process never came to {number}"
             time.sleep(0 if looks < 20 else 0.00002)  # the other one needs the processor, too
 
 
@@ -128,3 +130,13 @@ def test_the_race_catches_a_store_that_revives(store: LocalStore) -> None:
         if came_back(store, rounds):
             return
     pytest.fail("nobody came back")
+
+
+def test_a_side_that_fails_leaves_the_other_waiting_no_longer_than_a_minute(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.WAIT_S", 0.5)
+    with pytest.raises(AssertionError):
+        race(replace(store, inbox=None), range(3))
+    with pytest.raises(AssertionError):
+        race(replace(store, tokens=None), range(3, 12))
