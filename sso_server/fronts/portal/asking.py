@@ -23,6 +23,8 @@ class Asking:
     client: Client | None = None
     asked_at: int = 0
     login_hint: str = ""
+    max_age_s: int | None = None
+    """The site takes no password older than that; None: it doesn't mind."""
 
     @property
     def goes_on_at(self) -> str:
@@ -45,9 +47,15 @@ def read_asking(sealed: str) -> Asking:
     if payload is None or payload.get("front") not in _FRONTS:
         return Asking()
     params = payload.get("params")
-    hint = str(params.get("login_hint", ""))[:256] if isinstance(params, dict) else ""
+    params = params if isinstance(params, dict) else {}
+    age = str(params.get("max_age", ""))
     return Asking(
-        sealed, payload["front"], _find_client(payload.get("client_id")), int(payload.get("asked_at", 0)), hint
+        sealed,
+        payload["front"],
+        _find_client(payload.get("client_id")),
+        int(payload.get("asked_at", 0)),
+        login_hint=str(params.get("login_hint", ""))[:256],
+        max_age_s=int(age) if age.isdecimal() else None,
     )
 
 

@@ -10,7 +10,7 @@ from flask_babel import gettext, lazy_gettext
 
 from sso_server.core.errors import LockstepError, TooManyGuesses, Unavailable, WrongCredentials
 from sso_server.core.sessions import EndReason
-from sso_server.core.sign_in import SignedIn
+from sso_server.core.sign_in import SignedIn, Step, Wishes, next_step
 from sso_server.core.users import PASSWORD_MAX_BYTES
 from sso_server.fronts.portal.asking import Asking, allow_return, read_asking
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
@@ -137,12 +137,19 @@ def _page(
             person=person,
             # The password was typed since the site asked: it is satisfied, without a second time.
             can_go_on=person is not None and bool(form.asking.sealed) and not asked_first,
+            is_too_old=person is not None and _is_too_old(person, form.asking),
             problem=problem,
             notice=notice,
         ),
         status,
     )
     return set_browser(response, read_browser(request))
+
+
+def _is_too_old(person: Person, asking: Asking) -> bool:
+    """Whether the age of the password is enough for the site to ask again."""
+    wishes = Wishes(asking.asked_at, max_age_s=asking.max_age_s)
+    return next_step(person.session, wishes, services().clock.now()) is Step.ASK
 
 
 def _why_ended(person: Person | None) -> object:

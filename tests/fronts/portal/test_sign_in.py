@@ -129,6 +129,21 @@ def test_a_site_that_asked_after_the_sign_in_gets_a_fresh_password(centre: Centr
     assert 'value="alice"' in page.field("username")
 
 
+def test_a_site_that_wants_a_newer_password_is_the_reason_for_asking_again(centre: Centre, browser: Browser) -> None:
+    centre.add_user()
+    site, why = centre.add_site(), "Shop wants your password once more, to be sure that it is you."
+    assert why not in browser.get(centre.asking(site, max_age="0")).text, "nobody typed one yet"
+    browser.sign_in("alice")
+    later = centre.services.clock.now() + 1
+    page = browser.get(centre.asking(site, asked_at=later, max_age="0"))
+    assert why in page.text
+    assert "asks you to sign in" not in page.text
+    assert why in browser.submit(page, "/sign-in", username="alice", password="wrong").text, "and after a mistake"
+    assert why not in browser.get(centre.asking(site, asked_at=later, max_age="300")).text
+    assert why not in browser.get(centre.asking(site, asked_at=later)).text
+    assert why not in browser.get(centre.asking(site, asked_at=1, max_age="0")).text, "it was typed since"
+
+
 def test_another_person_is_told_whom_they_sign_out_and_that_session_ends(centre: Centre, browser: Browser) -> None:
     alice, bob = centre.add_user(), centre.add_user("bob", "Bob")
     browser.sign_in("alice")
