@@ -34,8 +34,8 @@ SITE_TEXTS: dict[str, ErrorText] = {
         500,
         "The sign-in store belongs to another site.",
         "该登录存储属于另一个站点。",
-        "Give each client and issuer its own SSO_STORE.",
-        "请为每个客户端和认证中心使用各自的 SSO_STORE。",
+        "Give each client and issuer its own SSO_STORE. If SSO_ISSUER or SSO_CLIENT_ID was another one before, name a new file or delete this one: people then sign in again.",
+        "请为每个客户端和认证中心使用各自的 SSO_STORE。若之前的 SSO_ISSUER 或 SSO_CLIENT_ID 有所不同，请指定新文件或删除此文件：用户将需要重新登录。",
     ),
     "store_newer": ErrorText(
         500,

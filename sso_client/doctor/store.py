@@ -7,30 +7,40 @@ from sso_client.clock import SystemClock
 from sso_client.doctor.findings import Finding, ok, problem, unknown, warning
 from sso_client.errors import SSOError
 from sso_client.settings import Settings
-from sso_client.stores.opening import open_store
+from sso_client.stores.opening import open_store, sqlite_path
 
 CHECK = "store"
+#: Where a site without SSO_STORE keeps its file, as seen from the folder it is started in: Flask, and all others.
+DEFAULT_FOLDERS = (Path("instance"), Path("sso-data"))
 
 
 def look_at_store(settings: Settings) -> tuple[list[Finding], str | None]:
     """What was found, and the store's name if it could be opened."""
     if settings.store is None:
-        return [unknown(CHECK, "store_default")], None
-    in_redis = settings.store.startswith(("redis://", "rediss://"))
-    path = settings.store.removeprefix("sqlite:///")
-    if not in_redis and not Path(path).exists():
+        folders = [folder for folder in DEFAULT_FOLDERS if sqlite_path(settings, folder).exists()]
+        # What lies here needn't be what the running site has: nothing is said of that one by it.
+        return [_opened(settings, folder)[0] for folder in folders] or [unknown(CHECK, "store_default")], None
+    if settings.store.startswith(("redis://", "rediss://")):
+        found, store_id = _opened(settings, Path())
+        return [found, *(_of_redis(settings, settings.store) if store_id else ())], store_id
+    path = sqlite_path(settings, Path())
+    if not path.exists():
         # A file made here would belong to whoever runs the doctor, and the site might not be able to write it.
-        return [_of_absent_file(Path(path))], None
+        return [_of_absent_file(path)], None
+    found, store_id = _opened(settings, path.parent)
+    return [found], store_id
+
+
+def _opened(settings: Settings, folder: Path) -> tuple[Finding, str | None]:
+    """Opening is a write: every kind of store notes whose it is."""
     try:
-        # Opening is a write: both kinds note whose store it is.
-        store = open_store(settings, Path(path).parent)
+        store = open_store(settings, folder)
     except SSOError as error:
-        return [problem(CHECK, error.code, "failed", detail=error.detail)], None
-    store_id = store.store_id
+        return problem(CHECK, error.code, "failed", detail=error.detail), None
     store.close()
-    if in_redis:
-        return [ok(CHECK, "store_redis", store=store_id), *_of_redis(settings, settings.store)], store_id
-    return [ok(CHECK, "store_file", path=path, store=store_id)], store_id
+    if settings.store is not None and settings.store.startswith(("redis://", "rediss://")):
+        return ok(CHECK, "store_redis", store=store.store_id), store.store_id
+    return ok(CHECK, "store_file", path=str(sqlite_path(settings, folder)), store=store.store_id), store.store_id
 
 
 def _of_absent_file(path: Path) -> Finding:

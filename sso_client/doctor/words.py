@@ -31,8 +31,8 @@ SEEN: dict[str, tuple[str, str]] = {
     "no_answer": ("{url}: no whole answer ({error})", "{url}：没有得到完整应答（{error}）"),
     "status": ("{url} answers {status}", "{url} 返回 {status}"),
     "store_default": (
-        "SSO_STORE is not set: it lies where the framework says (Flask: instance folder, else sso-data), not looked at",
-        "未设置 SSO_STORE：位于框架指定的位置（Flask 为 instance 目录，其他为 sso-data），未检查",
+        "SSO_STORE is not set: it lies where the framework says (Flask: instance folder, else sso-data); none is here",
+        "未设置 SSO_STORE：位于框架指定的位置（Flask 为 instance 目录，其他为 sso-data），此处未找到",
     ),
     "store_absent": ("{path} is not there yet; the site can make it", "{path} 尚不存在；站点可以创建它"),
     "folder_not_writable": ("{path} can't be written", "无法写入 {path}"),

@@ -1,5 +1,6 @@
 """Which local store a site's settings mean: a SQLite file, or a Redis that several hosts share."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -28,8 +29,12 @@ def open_store(settings: Settings, folder: Path, clock: Clock | None = None) -> 
 
 
 def sqlite_path(settings: Settings, folder: Path) -> Path:
-    """Where the client's file lies: as set, or in `folder` under a name that no other client's file has."""
+    """Where the client's file lies: as set, or in `folder` under a name that no other client or issuer's file has.
+
+    So a start with a wrong SSO_ISSUER leaves a file of its own behind and nothing in the way of the right one.
+    """
     if settings.store is not None:
         return Path(settings.store.removeprefix("sqlite:///"))
     slug = re.sub(r"[^A-Za-z0-9_.-]", "_", settings.client_id)
-    return folder / f"sso-{slug}.sqlite3"
+    whose = hashlib.sha256(f"{settings.issuer}\n{settings.client_id}".encode()).hexdigest()[:8]
+    return folder / f"sso-{slug}-{whose}.sqlite3"

@@ -10,6 +10,7 @@ from sso_client import Settings, open_sqlite_store
 from sso_client.doctor.findings import Finding, Level
 from sso_client.doctor.report import as_text
 from sso_client.doctor.store import look_at_store
+from sso_client.stores.opening import open_store
 from tests.support.ports import free_port
 from tests.support.services import running_redis
 
@@ -33,9 +34,27 @@ def test_a_file_that_is_not_there_is_not_made(settings: Settings, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_setting_nothing_is_guessed(settings: Settings) -> None:
+def test_without_a_setting_nothing_is_guessed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     found, store_id = look(settings, None)
     assert (found["store"].level, found["store"].seen, store_id) == (Level.UNKNOWN, "store_default", None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["instance", "sso-data"])
+def test_without_a_setting_the_file_of_the_working_folder_is_opened(
+    folder: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = open_store(settings, Path(folder))
+    made.close()
+    found, store_id = look(settings, None)
+    assert (found["store"].level, dict(found["store"].facts)["store"]) == (Level.OK, made.store_id)
+    assert store_id is None, "the running site may have another one"
+    next(Path(folder).glob("*.sqlite3")).write_text("no database " * 100)
+    assert look(settings, None)[0]["store"].code == "store_failed"
 
 
 def test_a_file_in_a_place_that_is_no_folder(settings: Settings, tmp_path: Path) -> None:

@@ -236,6 +236,15 @@ def test_a_store_that_cannot_be_written_stops_the_start_with_its_fix(tmp_path, c
     assert error.value.code == "store_not_writable"
 
 
+def test_after_a_start_with_a_wrong_issuer_the_right_one_just_works(tmp_path, centre: FakeProvider) -> None:
+    wrong = centre.issuer.replace("127.0.0.1", "localhost")
+    for issuer, client_id in ((wrong, "a_b"), (centre.issuer, "a_b"), (centre.issuer, "a b"), (centre.issuer, "a_b")):
+        app = Flask("x", instance_path=str(tmp_path / "instance"))
+        SSO(app, issuer=issuer, client_id=client_id, client_secret="s")
+        app.extensions["sso_client"].client.close()
+    assert len(list((tmp_path / "instance").glob("sso-a_b-*.sqlite3"))) == 3
+
+
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_flask_wtf_lets_the_centre_through_and_nobody_else(order: str, tmp_path, centre: FakeProvider) -> None:
     app = Flask("x", instance_path=str(tmp_path / "instance"))
