@@ -136,6 +136,8 @@ def challenge(error: SSOError, realm: str) -> str | None:
         case "bearer_scope":
             scope = " ".join(error.scope) if isinstance(error, ScopeMissing) else ""
             parts |= {"error": "insufficient_scope", "error_description": error.cause, "scope": scope}
+        case "bearer_group":  # no scope would mend it
+            parts |= {"error": "insufficient_scope", "error_description": error.cause}
         case _:
             return None
     return "Bearer " + ", ".join(f'{name}="{_quotable(value)}"' for name, value in parts.items() if value)

@@ -170,7 +170,7 @@ class Site:
         """
         found = await self.client.read_bearer(request.headers.get("authorization"), scope=scope)
         if groups and not any(found.user.has_group(group) for group in groups):
-            raise SSOError("group_required", f"one of {list(groups)}")
+            raise SSOError("bearer_group", f"one of {list(groups)}")
         return found
 
     async def access_token(self, request: WebRequest, min_life_s: float = 30) -> str:

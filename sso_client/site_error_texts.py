@@ -163,6 +163,13 @@ SITE_TEXTS: dict[str, ErrorText] = {
         "Ask for the scope when signing in (SSO_SCOPES of the calling site).",
         "请在登录时申请该 scope（调用方站点的 SSO_SCOPES）。",
     ),
+    "bearer_group": ErrorText(
+        403,
+        "The person of this access token may not do this.",
+        "该访问令牌的用户无权进行此操作。",
+        "Add the account to one of the groups that the address asks for. A JWT names groups only if the calling site asks for the scope groups (SSO_SCOPES).",
+        "请把该账号加入此地址要求的组。只有调用方站点申请了 scope groups（SSO_SCOPES），JWT 才会写明组。",
+    ),
     "guard_in_the_way": ErrorText(
         500,
         "Something of this site's own answers instead of single sign-on.",

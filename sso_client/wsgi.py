@@ -6,7 +6,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from posixpath import normpath
@@ -33,8 +33,18 @@ _HEADERS = ("HTTP_REMOTE_USER", "HTTP_REMOTE_NAME", "HTTP_REMOTE_EMAIL", "HTTP_R
 _FORGEABLE = frozenset({*_HEADERS, "REMOTE_USER", "AUTH_TYPE", "sso", "sso.user"})
 _FORGEABLE |= {f"HTTP_X_REMOTE_{name}" for name in ("USER", "NAME", "EMAIL", "GROUPS")}
 _FORGEABLE |= {f"HTTP_X_FORWARDED_{name}" for name in ("USER", "EMAIL", "GROUPS", "PREFERRED_USERNAME")}
-# What a path asks for: to be signed in, a token with a scope, or nothing.
-_Rule = Demand | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What an API asks of its callers' tokens. `scope`: all of these, spaces between; `groups`: any one of them."""
+
+    scope: str = ""
+    groups: tuple[str, ...] = ()
+
+
+# What a path asks for: to be signed in, a token, or nothing.
+_Rule = Demand | Caller | None
 
 
 class SSOMiddleware:
@@ -42,8 +52,8 @@ class SSOMiddleware:
 
     `protect`: the paths whose visitors must be signed in, each with what lies below it; a mapping says what more they
     need (`{"/": Demand(), "/admin": Demand(groups=("staff",))}`). `public`: exceptions. `bearer`: the paths of APIs,
-    each with the scope that its callers' tokens need (`{"/api": "profile"}`), where nobody is sent to sign in. Of all
-    these the longest path decides. `remote_user` gives the application's own name of a person. Options are the fields
+    each with the scope that its callers' tokens need (`{"/api": "profile"}`) or with more
+    (`Caller("profile", groups=("staff",))`), where nobody is sent to sign in. Of all these the longest path decides. `remote_user` gives the application's own name of a person. Options are the fields
     of `sso_client.Settings`. Without `store=` the local sessions lie in `folder`, which all workers of the host must
     share. Raises ValueError for a path without a slash or with two rules, SettingsError, SSOError `store_...`.
 
@@ -57,7 +67,7 @@ class SSOMiddleware:
         *,
         protect: Sequence[str] | Mapping[str, Demand] = ("/",),
         public: Sequence[str] = (),
-        bearer: Mapping[str, str] | None = None,
+        bearer: Mapping[str, str | Caller] | None = None,
         remote_user: Callable[[User], str] = lambda user: user.username,
         prefix: str = "/sso",
         folder: str | Path = "sso-data",
@@ -68,7 +78,8 @@ class SSOMiddleware:
     ) -> None:
         settings = load_settings(options)
         guarded = protect if isinstance(protect, Mapping) else dict.fromkeys(protect, Demand())
-        self._rules = _sorted_rules([*guarded.items(), *dict.fromkeys(public).items(), *(bearer or {}).items()])
+        called = {path: Caller(rule) if isinstance(rule, str) else rule for path, rule in (bearer or {}).items()}
+        self._rules = _sorted_rules([*guarded.items(), *dict.fromkeys(public).items(), *called.items()])
         self._app = app
         self._remote_user = remote_user
         store = local_store or open_store(settings, Path(folder), clock)
@@ -106,8 +117,8 @@ class SSOMiddleware:
             return self._app(self._named(environ, request, self._public_session(request)), start_response)
         session, caller = None, None
         for rule in rules:
-            if isinstance(rule, str):
-                caller = drive(self._site.bearer(request, rule)).user
+            if isinstance(rule, Caller):
+                caller = drive(self._site.bearer(request, rule.scope, rule.groups)).user
                 continue
             session = drive(self._site.session(request))
             refusal = drive(self._site.refusal(request, session, rule))

@@ -102,7 +102,7 @@ def test_what_a_token_may_not_is_403(kind: str, client: FlaskClient, fake_sso: F
 
 def test_a_group_that_is_missing_is_json_for_programs(client: FlaskClient, fake_sso: FakeSSO) -> None:
     answer = client.get("/api/staff", headers=bearing(fake_sso.access_token("alice")))
-    assert (answer.status_code, answer.get_json()["error"]) == (403, "group_required")
+    assert (answer.status_code, answer.get_json()["error"]) == (403, "bearer_group")
 
 
 def test_a_token_of_this_site_works_until_its_person_signs_out(

@@ -20,7 +20,7 @@ from sso_client.flask import current_user
 from sso_client.site import Demand
 from sso_client.testing import WsgiClient
 from sso_client.testing.page import Page
-from sso_client.wsgi import SSOMiddleware
+from sso_client.wsgi import Caller, SSOMiddleware
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, new_sid
 
@@ -154,6 +154,8 @@ class Making:
         app.post("/order", endpoint="order")(need(lambda: "ordered"))
         app.get("/open", endpoint="open")(lambda: current_user.name or "nobody")
         app.get("/api/me", endpoint="api")(sso.bearer_required(scope="profile")(lambda: current_user.sub))
+        members = sso.bearer_required(scope="profile", groups=["boss", "staff"])
+        app.get("/api/staff", endpoint="members")(members(lambda: current_user.sub))
         app.get("/token", endpoint="token")(need(sso.access_token))
         app.get("/form", endpoint="form")(need(lambda: str(sso.logout_field("site")).split('value="')[1].split('"')[0]))
         return over_wsgi(app, base_url), client.store
@@ -181,9 +183,8 @@ class Making:
     def _wsgi(self, base_url: str, given: dict[str, Any], hear: Any) -> tuple[Send, LocalStore]:
         rules = dict.fromkeys(("/account", "/deep", "/order", "/token", "/form"), Demand())
         rules |= {"/staff": Demand(groups=("staff",)), "/fresh": Demand(max_age_s=300)}
-        site = SSOMiddleware(
-            plain_app, protect=rules, bearer={"/api": "profile"}, folder=self.folder, clock=self.clock, **given
-        )
+        apis = {"/api": "profile", "/api/staff": Caller("profile", ("boss", "staff"))}
+        site = SSOMiddleware(plain_app, protect=rules, bearer=apis, folder=self.folder, clock=self.clock, **given)
         site.client.hooks.on_logout.append(hear)
         self.stack.callback(site.client.close)
         return over_wsgi(site, base_url), site.client.store
@@ -224,6 +225,10 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
     async def api(user: Annotated[User, Depends(sso.bearer("profile"))]) -> str:
         return user.sub
 
+    @app.get("/api/staff")
+    async def members(user: Annotated[User, Depends(sso.bearer("profile", groups=["boss", "staff"]))]) -> str:
+        return user.sub
+
     @app.get("/token")
     @sso.login_required
     async def token(request: Request) -> str:
@@ -247,6 +252,7 @@ def plain_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         "/order": lambda: "ordered",
         "/open": lambda: user.name if user else "nobody",
         "/api/me": lambda: user.sub,
+        "/api/staff": lambda: user.sub,
         "/token": environ["sso"].access_token,
         "/form": lambda: environ["sso"].logout_fields("site")["logout_form"],
     }

@@ -44,6 +44,11 @@ def api(request: Any) -> HttpResponse:
     return HttpResponse(request.sso_user.sub)
 
 
+@sso.bearer_required(scope="profile", groups=["boss", "staff"])
+def members(request: Any) -> HttpResponse:
+    return HttpResponse(request.sso_user.sub)
+
+
 @sso.login_required
 def token(request: Any) -> HttpResponse:
     return HttpResponse(sso.access_token(request))
@@ -62,6 +67,7 @@ urlpatterns = [
     path("order", order),
     path("open", open_page),
     path("api/me", api),
+    path("api/staff", members),
     path("token", token),
     path("form", form),
     path("sso/", include("sso_client.django.urls")),

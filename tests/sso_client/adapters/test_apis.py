@@ -11,14 +11,14 @@ from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, new_sid
 
 
-def token_for(centre: FakeProvider, scope: str) -> str:
+def token_for(centre: FakeProvider, scope: str, *groups: str) -> str:
     """An access token of somebody signed in elsewhere."""
-    session = centre.open_session("usr-bob", {"preferred_username": "bob"})
+    session = centre.open_session("usr-bob", {"preferred_username": "bob", "groups": list(groups)})
     return centre.new_access_token(Grant(session.sid, "usr-bob", scope, session.auth_time))
 
 
-def call(site: AnySite, token: str | None) -> Page:
-    return site.visitor().get("/api/me", **({} if token is None else {"Authorization": f"Bearer {token}"}))
+def call(site: AnySite, token: str | None, path: str = "/api/me") -> Page:
+    return site.visitor().get(path, **({} if token is None else {"Authorization": f"Bearer {token}"}))
 
 
 @pytest.mark.parametrize("kind", ["opaque", "jwt"])
@@ -40,6 +40,18 @@ def test_without_the_scope_it_is_403(site: AnySite, centre: FakeProvider) -> Non
     answer = call(site, token_for(centre, "openid"))
     assert answer.status == 403
     assert 'scope="profile"' in (answer.header("WWW-Authenticate") or "")
+
+
+@pytest.mark.parametrize("kind", ["opaque", "jwt"])
+def test_a_token_of_a_person_outside_the_groups_is_403_with_a_challenge(
+    kind: str, site: AnySite, centre: FakeProvider
+) -> None:
+    centre.access_token = kind
+    refused = call(site, token_for(centre, "openid profile groups", "reader"), "/api/staff")
+    assert (refused.status, json.loads(refused.text)["error"]) == (403, "bearer_group")
+    assert 'error="insufficient_scope"' in (refused.header("WWW-Authenticate") or "")
+    assert call(site, token_for(centre, "openid profile groups", "reader", "staff"), "/api/staff").text == "usr-bob"
+    assert call(site, token_for(centre, "openid groups", "staff"), "/api/staff").status == 403, "the scope as well"
 
 
 def test_a_token_opens_no_page(site: AnySite, alice: Visitor, centre: FakeProvider) -> None:
