@@ -114,6 +114,16 @@ def test_a_fresh_password_is_asked_for_where_it_is_demanded(alice: Visitor, cent
     assert alice.get("/fresh").text == "fresh"
 
 
+def test_after_signing_in_again_the_browsers_older_cookie_opens_nothing(alice: Visitor, centre: FakeProvider) -> None:
+    alice.sign_in()
+    older = dict(alice.cookies)
+    again = alice.start("/sso/login?max_age=0&next=/account")
+    assert alice.get(centre.callback_url(again, sid=new_sid())).location == "/account"
+    assert alice.is_in()
+    alice.cookies = older
+    assert not alice.is_in()
+
+
 def test_tabs_sign_in_at_once(alice: Visitor, centre: FakeProvider) -> None:
     starts = [alice.start(f"/deep/{number}") for number in range(4)]
     sid = new_sid()
