@@ -25,6 +25,7 @@ from sso_client.signed_token import MAX_TOKEN
 from sso_client.site import Demand, Site
 from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
+from sso_client.tabs import FEW
 from sso_client.user import User
 from sso_client.web import WebAnswer, WebRequest
 
@@ -53,9 +54,11 @@ class SSOMiddleware:
     `protect`: the paths whose visitors must be signed in, each with what lies below it; a mapping says what more they
     need (`{"/": Demand(), "/admin": Demand(groups=("staff",))}`). `public`: exceptions. `bearer`: the paths of APIs,
     each with the scope that its callers' tokens need (`{"/api": "profile"}`) or with more
-    (`Caller("profile", groups=("staff",))`), where nobody is sent to sign in. Of all these the longest path decides. `remote_user` gives the application's own name of a person. Options are the fields
-    of `sso_client.Settings`. Without `store=` the local sessions lie in `folder`, which all workers of the host must
-    share. Raises ValueError for a path without a slash or with two rules, SettingsError, SSOError `store_...`.
+    (`Caller("profile", groups=("staff",))`), where nobody is sent to sign in. Of all these the longest path decides.
+    `remote_user` gives the application's own name of a person. `tab_streams` is how many threads of a process may be
+    busy telling open pages that they are signed out. Options are the fields of `sso_client.Settings`. Without `store=`
+    the local sessions lie in `folder`, which all workers of the host must share. Raises ValueError for a path without a
+    slash or with two rules, SettingsError, SSOError `store_...`.
 
     The application finds REMOTE_USER, `environ["sso.user"]` (a `User`, None if nobody), `environ["sso"]` (a `Visit`),
     and the headers Remote-User, Remote-Name, Remote-Email, Remote-Groups.
@@ -74,6 +77,7 @@ class SSOMiddleware:
         local_store: LocalStore | None = None,
         clock: Clock | None = None,
         debug: bool = False,
+        tab_streams: int = FEW,
         **options: Any,
     ) -> None:
         settings = load_settings(options)
@@ -84,7 +88,7 @@ class SSOMiddleware:
         self._remote_user = remote_user
         store = local_store or open_store(settings, Path(folder), clock)
         self.client = SSOClient(settings, store, clock=clock, callback_path=f"/{prefix.strip('/')}/callback")
-        self._site = Site(self.client.core, prefix=prefix, is_debug=lambda: debug)
+        self._site = Site(self.client.core, prefix=prefix, is_debug=lambda: debug, streams=tab_streams)
         self._routes = Routes(self._site)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -39,7 +39,12 @@ class Connection:
     def site(self) -> Site:
         # Not before the first request: the site's URLconf may import what imports us.
         login = reverse("sso:login").removeprefix(get_script_prefix().rstrip("/"))
-        return Site(self.client.core, prefix=login.removesuffix("/login"), is_debug=lambda: bool(django_settings.DEBUG))
+        return Site(
+            self.client.core,
+            prefix=login.removesuffix("/login"),
+            is_debug=lambda: bool(django_settings.DEBUG),
+            streams=self.options.tab_streams,
+        )
 
     @cached_property
     def routes(self) -> Routes:

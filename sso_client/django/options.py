@@ -13,9 +13,10 @@ from django.utils.module_loading import import_string
 
 from sso_client.errors import SettingsError
 from sso_client.settings import Settings, load_settings
+from sso_client.tabs import FEW
 from sso_client.user import User
 
-_OWN = ("GROUP_MAP", "CLAIM_BY", "ON_LOGIN", "ADMIN", "DATA_DIR")
+_OWN = ("GROUP_MAP", "CLAIM_BY", "ON_LOGIN", "ADMIN", "DATA_DIR", "TAB_STREAMS")
 _CLAIMS = (None, "username", "verified_email")
 
 
@@ -42,6 +43,8 @@ class SiteOptions:
     made, or False to keep the person out."""
     admin: bool = True
     """`SSO["ADMIN"]`: the admin's sign-in page leads to the centre, its "Log out" to our page."""
+    tab_streams: int = FEW
+    """`SSO["TAB_STREAMS"]`: how many threads of a process may be busy telling open pages that they are signed out."""
 
 
 def read_options() -> SiteOptions:
@@ -69,9 +72,12 @@ def read_options() -> SiteOptions:
         problems.append(
             f"SSO['CLAIM_BY'] {claim_by!r} is not known: use 'username' or 'verified_email', or leave it out"
         )
+    tab_streams = given.get("TAB_STREAMS", FEW)
+    if not isinstance(tab_streams, int) or tab_streams < 0:
+        problems.append(f"SSO['TAB_STREAMS'] {tab_streams!r} is no number of threads: use 0 or more")
     if problems or settings is None:
         raise SettingsError(problems)
-    return SiteOptions(settings, folder, group_map, claim_by, on_login, bool(given.get("ADMIN", True)))
+    return SiteOptions(settings, folder, group_map, claim_by, on_login, bool(given.get("ADMIN", True)), tab_streams)
 
 
 def _folder(given: Mapping[str, Any], config: Mapping[str, Any], problems: list[str]) -> Path:

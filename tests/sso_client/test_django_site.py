@@ -231,6 +231,7 @@ def test_check_names_every_problem_at_once(django_ready: None) -> None:
         "CLIENT": "shop",
         "GROUP_MAP": {"admins": 1},
         "CLAIM_BY": "name",
+        "TAB_STREAMS": "2",
         "ON_LOGIN": "no.such.function",
     }
     broken = {"SSO": wrong, "BASE_DIR": None, "LOGIN_URL": "/accounts/login/"}
@@ -244,6 +245,7 @@ def test_check_names_every_problem_at_once(django_ready: None) -> None:
         "SSO_CLIENT_SECRET is not set",
         "SSO['GROUP_MAP']['admins']",
         "SSO['CLAIM_BY']",
+        "SSO['TAB_STREAMS']",
         "SSO['ON_LOGIN']",
         "SSO['DATA_DIR']",
         "AuthenticationMiddleware must stand before",

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from werkzeug.test import TestResponse as Answer
 from sso_client.flask import SSO
 from sso_client.testing import FakeSSO
 from sso_client.wsgi import SSOMiddleware
-from tests.support.django_site import Browser
+from tests.support.django_site import Browser, DjangoSites
 from tests.support.plugin_site import make_starlette_site
 from tests.support.sdk import MovedClock
 
@@ -177,3 +178,40 @@ def test_a_page_of_a_django_site_is_told(at_django: Browser) -> None:
     assert b"".join(answer.streaming_content).decode() == AGAIN + OVER
     assert answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert at_django.get("/sso/tab.js").status_code == 200
+
+
+def open_at_flask(fake_sso: FakeSSO, streams: int) -> Callable[[], Any]:
+    app = Flask("site_with_streams")
+    SSO(app, tab_streams=streams)
+    client = app.test_client()
+    fake_sso.sign_in(client, "alice")
+    return lambda: client.get("/sso/events", environ_overrides=THREADS)
+
+
+def open_at_wsgi(fake_sso: FakeSSO, streams: int) -> Callable[[], Any]:
+    client = Client(SSOMiddleware(lambda *_: [], protect=[], tab_streams=streams))
+    fake_sso.sign_in(client, "alice")
+    return lambda: client.get("/sso/events", environ_overrides=THREADS)
+
+
+def first_parts(start: Callable[[], Any], count: int) -> list[str]:
+    """What each of so many pages hears first while all of them listen."""
+    with ExitStack() as stack:
+        answers = [start() for _ in range(count)]
+        for answer in answers:
+            stack.callback(answer.close)
+        parts = [iter(getattr(answer, "streaming_content", None) or answer.response) for answer in answers]
+        return [next(each).decode() for each in parts]
+
+
+@pytest.mark.parametrize("open_at", [open_at_flask, open_at_wsgi])
+def test_a_site_says_how_many_streams_its_threads_can_spare(
+    fake_sso: FakeSSO, open_at: Callable[[FakeSSO, int], Callable[[], Any]]
+) -> None:
+    assert first_parts(open_at(fake_sso, 2), 3) == [AGAIN, AGAIN, LATER]
+
+
+def test_a_django_site_says_how_many_streams_its_threads_can_spare(django_sites: DjangoSites) -> None:
+    alice = django_sites.browser(TAB_STREAMS=2)
+    alice.sign_in()
+    assert first_parts(lambda: alice.http.get("/sso/events", **THREADS), 3) == [AGAIN, AGAIN, LATER]
