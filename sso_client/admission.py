@@ -5,6 +5,7 @@ No background thread: requests drive it. `lease` decides, `check_in` asks, the s
 
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from sso_client.errors import LeaseExpired, SSOError
 from sso_client.events import log
 from sso_client.lease import Lease, Standing, grace_holds, judge
 from sso_client.records import LocalSession
+from sso_client.signed_token import LEEWAY_S
 from sso_client.stores import LocalStore, Turn
 from sso_client.waiting import Waiting
 
@@ -30,6 +32,14 @@ _COARSE_MS = 60_000
 _T = TypeVar("_T")
 # What is to be let through as the store has it at a moment (wall clock, ms), None if it is over; and the lease.
 _Look = Callable[[int], tuple[_T | None, Lease]]
+
+
+class _Listed(Enum):
+    """What it is worth that a token isn't denied."""
+
+    NOT = "it would be in the list"
+    UNKNOWN = "it is older than the centre's memory"
+    NOWHERE = "the centre keeps no list"
 
 
 class Admission:
@@ -68,32 +78,36 @@ class Admission:
                 session, _ = await self._await_confirmation(look)
         return session
 
-    async def admit_token(self, sid: str | None, jti: str, *, leased: bool) -> bool | None:
-        """Whether the centre has denied a JWT access token: False while it may be taken; None if it keeps no such list.
+    async def admit_token(self, sid: str | None, jti: str, iat: float, *, leased: bool) -> bool | None:
+        """Whether the centre has denied a JWT access token: False while it may be taken; None if no list can tell.
 
         What was ended or revoked more than N ago is in the list, because it came with the lease or before it. Raises
-        LeaseExpired when nobody can confirm that. `leased`: the provider takes check-ins, as far as its discovery
-        document says; one that has kept a list before is held to it all the same.
+        LeaseExpired when nobody can confirm that. `iat` in seconds: of what is older than its own memory, a centre that
+        went back in time has no list. `leased`: the provider takes check-ins, as far as its discovery document says;
+        one that has kept a list before is held to it all the same.
         """
-        look = partial(self._find_undenied, sid, jti)
+        look = partial(self._find_undenied, sid, jti, iat)
         moment = now(self._clock)
-        is_listed, lease = await self._waiting.step(look, moment.wall_ms)
-        if is_listed is False and not leased:
+        listed, lease = await self._waiting.step(look, moment.wall_ms)
+        if listed is _Listed.NOWHERE and not leased:
             return None
         standing = judge(lease, moment)
-        if is_listed is not None and standing is Standing.RENEW:
+        if listed is not None and standing is Standing.RENEW:
             await self._ask_early(look, lease)
             moment = now(self._clock)
-            is_listed, lease = await self._waiting.step(look, moment.wall_ms)
+            listed, lease = await self._waiting.step(look, moment.wall_ms)
             standing = judge(lease, moment)
-        if is_listed is not None and standing is Standing.EXPIRED:
-            is_listed, _ = await self._await_confirmation(look)
-        return True if is_listed is None else (False if is_listed else None)
+        if listed is not None and standing is Standing.EXPIRED:
+            listed, _ = await self._await_confirmation(look)
+        return True if listed is None else (False if listed is _Listed.NOT else None)
 
-    def _find_undenied(self, sid: str | None, jti: str, now_ms: int) -> tuple[bool | None, Lease]:
-        """None: denied. Else whether the centre keeps such a list, and the lease."""
-        is_denied, lease, is_listed = self._denied.find(sid, jti, now_ms)
-        return (None if is_denied else is_listed), lease
+    def _find_undenied(self, sid: str | None, jti: str, iat: float, now_ms: int) -> tuple[_Listed | None, Lease]:
+        """None: denied. Else what that is worth, and the lease."""
+        is_denied, lease, is_kept, seen_ms = self._denied.find(sid, jti, now_ms)
+        if is_denied:
+            return None, lease
+        is_older = seen_ms > 0 and iat * 1000 <= seen_ms + LEEWAY_S * 1000  # by two clocks
+        return (_Listed.NOWHERE if not is_kept else _Listed.UNKNOWN if is_older else _Listed.NOT), lease
 
     async def _ask_early(self, look: _Look[_T], lease: Lease) -> None:
         """Ask the centre from N/2 on, if nobody else does; a failure stops nobody yet."""

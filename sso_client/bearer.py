@@ -16,7 +16,7 @@ from sso_client.events import log
 from sso_client.introspection import Introspection
 from sso_client.keys import Keys
 from sso_client.settings import Settings
-from sso_client.signed_token import MAX_TOKEN, read_header
+from sso_client.signed_token import MAX_TOKEN, number, read_header
 from sso_client.user import User, user_from_claims
 
 # RFC 6750 section 2.1: the scheme's name in any case, one space, a b64token.
@@ -94,17 +94,17 @@ class Bearers:
                 raise
             raise _invalid(error) from error
         bearer = _bearer_of(claims)
-        if await self._is_denied(provider, token, bearer):
+        if await self._is_denied(provider, token, bearer, number(claims, "iat") or 0):
             raise SSOError("bearer_invalid", f"denied: its session has ended or it was revoked, jti {bearer.jti}")
         return bearer
 
-    async def _is_denied(self, provider: Provider, token: str, bearer: Bearer) -> bool:
-        """Ended or revoked before it expires: by the list that comes with the lease, or by asking where there is none.
+    async def _is_denied(self, provider: Provider, token: str, bearer: Bearer, iat: float) -> bool:
+        """Ended or revoked before it expires: by the list that comes with the lease, or by asking what is in none.
 
         A foreign provider that can't be asked leaves a JWT good until it expires: no bound is promised there.
         """
         leased = provider.check_in_endpoint is not None
-        is_denied = await self._admission.admit_token(bearer.sid, bearer.jti or "", leased=leased)
+        is_denied = await self._admission.admit_token(bearer.sid, bearer.jti or "", iat, leased=leased)
         if is_denied is None and provider.introspection_endpoint is not None:
             return not await self._introspection.is_active(provider, token)
         return is_denied is True

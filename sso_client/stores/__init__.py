@@ -111,8 +111,11 @@ class LocalTokens(Protocol):
 class DeniedTokens(Protocol):
     """JWT access tokens that are refused before they expire: what check-in handed out, kept until it is moot."""
 
-    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool]:
-        """As of one moment: whether the token is denied; the lease; and whether the centre keeps such a list at all."""
+    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool, int]:
+        """As of one moment: whether the token is denied; the lease; whether the centre keeps such a list at all; and
+        when (ms, wall clock; 0: never) it was first seen under another epoch than before: what it has forgotten is in
+        no list.
+        """
 
 
 class KeptPages(Protocol):
@@ -162,7 +165,8 @@ class CheckInJournal(Protocol):
 
         Under an epoch that the whole list of sessions was not yet answered under, the lease stays as it is and the list
         is due. What is denied is noted in the same step, and `denied_to` as it was answered, even if it is smaller:
-        what lies between is asked for again.
+        what lies between is asked for again. A list of it that was cut goes on where it stopped; no lease is stamped
+        before it is whole.
         """
 
     def note_failure(self, kind: str, now: Instant) -> None:

@@ -46,7 +46,6 @@ class RedisJournal:
         mark, acks, ended, active, sids, sids_from, sids_end, denied_to = self._link.step(
             "gather", host, now_ms, int(all_sids), int(anew), MAX_LIST, SIDS_EVERY_MS
         )
-        begins = sids is not None and not sids_from
         return Outgoing(
             read_at_ms=now_ms,
             mark=mark,
@@ -56,7 +55,7 @@ class RedisJournal:
             sids=None if sids is None else tuple(sids),
             sids_from=sids_from,
             sids_end=sids_end,
-            denied_from=None if begins or denied_to is None else int(denied_to),
+            denied_from=None if denied_to is None else int(denied_to),
         )
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
@@ -96,6 +95,7 @@ class RedisJournal:
         }
         said |= {} if told.sids is None else {"sids": told.sids}
         said |= {} if answer.denied_to is None else {"denied_to": str(answer.denied_to)}
+        said |= {} if told.denied_from is None else {"denied_from": told.denied_from}
         confirmed, ends = self._link.step(
             "apply", self._link.host(sent.boot_id), json.dumps(said, ensure_ascii=False, separators=(",", ":"))
         )

@@ -50,10 +50,10 @@ class RedisDenied:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
 
-    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool]:
+    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool, int]:
         names = [f"{kind}:{name}" for kind, name in (("sid", sid), ("jti", jti)) if name is not None]
-        lease, denied, denied_to = self._link.step("find_denied", now_ms, self._link.host(), *names)
-        return denied == 1, lease_in(lease), denied_to is not None
+        lease, denied, denied_to, seen_ms = self._link.step("find_denied", now_ms, self._link.host(), *names)
+        return denied == 1, lease_in(lease), denied_to is not None, int(seen_ms or 0)
 
 
 class RedisPages:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sso_client.errors import SSOError
 from sso_client.identifiers import new_store_id
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _BUSY_S = 2.0
 
 _SCHEMA = """
@@ -40,7 +40,8 @@ CREATE TABLE lease (
     failure TEXT NOT NULL DEFAULT '', attempted_boot_ms INTEGER NOT NULL DEFAULT 0,
     turn_until_boot_ms INTEGER NOT NULL DEFAULT 0, sids_sent_at_ms INTEGER NOT NULL DEFAULT 0,
     sids_cursor TEXT NOT NULL DEFAULT '', report_ms INTEGER NOT NULL DEFAULT 60000,
-    epoch TEXT, list_epoch TEXT, denied_to INTEGER
+    epoch TEXT, list_epoch TEXT, denied_to INTEGER,
+    feeding TEXT, epoch_seen_ms INTEGER NOT NULL DEFAULT 0
 );
 INSERT INTO lease (id) VALUES (1);
 CREATE TABLE events (
@@ -85,7 +86,12 @@ UPDATE meta SET value = '4' WHERE name = 'schema';
 """
     + _SINCE_4
 )
-_UPGRADES = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3, 3: _FROM_3_TO_4}
+_FROM_4_TO_5 = """
+ALTER TABLE lease ADD COLUMN feeding TEXT;
+ALTER TABLE lease ADD COLUMN epoch_seen_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE meta SET value = '5' WHERE name = 'schema';
+"""
+_UPGRADES = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3, 3: _FROM_3_TO_4, 4: _FROM_4_TO_5}
 
 
 class SqliteFile:

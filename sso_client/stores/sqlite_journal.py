@@ -45,8 +45,10 @@ class SqliteJournal:
                     "UPDATE lease SET epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0 WHERE ? OR epoch IS NOT NULL",
                     (anew,),
                 )
+            if anew:
+                connection.execute("UPDATE lease SET feeding = NULL")
             lease = connection.execute(
-                "SELECT mark, sids_sent_at_ms, sids_cursor, epoch, denied_to FROM lease"
+                "SELECT mark, sids_sent_at_ms, sids_cursor, epoch, denied_to, feeding FROM lease"
             ).fetchone()
             sids, sids_end = None, ""
             sent_ago = now_ms - lease["sids_sent_at_ms"]
@@ -79,7 +81,10 @@ class SqliteJournal:
             sids_from=lease["sids_cursor"],
             sids_end=sids_end,
             # With each list that begins everything that is denied is asked for, too: nothing that was missed stays so.
-            denied_from=None if sids is not None and not lease["sids_cursor"] else lease["denied_to"],
+            # Unless that is still on its way: begun again by each attempt, a long list would never be whole.
+            denied_from=None
+            if sids is not None and not lease["sids_cursor"] and lease["feeding"] is None
+            else lease["denied_to"],
         )
 
     def apply(self, answer: CheckInAnswer, told: Outgoing, sent: Instant) -> Applied:
@@ -98,16 +103,20 @@ class SqliteJournal:
                 "INSERT OR IGNORE INTO acks VALUES (?)",
                 [(end.sid,) for end in answer.ends if end.reason != "unknown_session"],
             )
+            connection.execute(
+                "UPDATE lease SET epoch_seen_ms = :now WHERE :epoch <> '' AND list_epoch <> :epoch",
+                {"now": sent.wall_ms, "epoch": answer.epoch},
+            )
             known = _note_list(connection, answer.epoch, told)
             if told.sids is not None:
                 # The centre knows them from now on, even those that were opened while it seemed to take no check-ins.
                 connection.executemany(
                     "UPDATE sessions SET leased = 1 WHERE sid = ? AND leased = 0", [(sid,) for sid in told.sids]
                 )
-            _note_denied(connection, answer, sent.wall_ms)
+            fed = _note_denied(connection, answer, told, sent.wall_ms)
             connection.execute("UPDATE lease SET failure = ''")
             _note_mark(connection, answer.mark, sent)
-            confirmed = known and not answer.more
+            confirmed = known and fed and not answer.more
             if confirmed:
                 # Answers may overtake each other: an older stamp only shortens the lease, so no order is needed.
                 stamp = sent.earlier(answer.lag_ms)
@@ -137,8 +146,12 @@ class SqliteJournal:
             return connection.execute("SELECT 1 FROM untold_ends LIMIT 1").fetchone() is not None
 
 
-def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, now_ms: int) -> None:
-    """Keep what is refused until it is moot, with the lease or before it: no lease may cover more than we know."""
+def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, told: Outgoing, now_ms: int) -> bool:
+    """Keep what is refused until it is moot, with the lease or before it: no lease may cover more than we know.
+
+    True if all of it is here. `feeding` is the epoch under which a list was begun that isn't whole yet; its parts
+    belong together: each starts at or before the place that was reached, and all were answered under that epoch.
+    """
     connection.execute("DELETE FROM denied WHERE until_ms <= ?", (now_ms - DENIED_MARGIN_MS,))
     connection.executemany(
         "INSERT INTO denied VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)",
@@ -149,10 +162,25 @@ def _note_denied(connection: sqlite3.Connection, answer: CheckInAnswer, now_ms: 
             if name is not None
         ],
     )
-    if answer.denied_to is not None:
-        # Also a smaller one: after an answer that was overtaken, or a list that was cut, what lies between is asked for
-        # again. That costs little; a gap would let somebody in.
-        connection.execute("UPDATE lease SET denied_to = ?", (answer.denied_to,))
+    if answer.denied_to is None:
+        connection.execute("UPDATE lease SET feeding = NULL")
+        return True
+    reached, feeding = connection.execute("SELECT denied_to, feeding FROM lease").fetchone()
+    denied_to = answer.denied_to
+    if told.denied_from is not None and feeding is not None:
+        if answer.epoch != feeding:  # the centre went back in time and may count anew
+            connection.execute("UPDATE lease SET feeding = NULL, epoch = NULL, sids_cursor = '', sids_sent_at_ms = 0")
+            return False
+        if told.denied_from > reached:  # asked before the list was begun again: what lies between is still to come
+            return False
+        if answer.more:
+            denied_to = max(denied_to, reached)
+    # Else also a smaller one: after an answer that was overtaken what lies between is asked for again. That costs
+    # little; a gap would let somebody in.
+    connection.execute(
+        "UPDATE lease SET denied_to = ?, feeding = ?", (denied_to, answer.epoch if answer.more else None)
+    )
+    return not answer.more
 
 
 def _note_mark(connection: sqlite3.Connection, mark: str, sent: Instant) -> None:

@@ -66,15 +66,15 @@ class SqliteDenied:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool]:
+    def find(self, sid: str | None, jti: str | None, now_ms: int) -> tuple[bool, Lease, bool, int]:
         with self._file.read() as connection:
             row = connection.execute(
-                "SELECT boot_id, boot_ms, wall_ms, lease_ms, grace_ms, report_ms, failure, denied_to,"
+                "SELECT boot_id, boot_ms, wall_ms, lease_ms, grace_ms, report_ms, failure, denied_to, epoch_seen_ms,"
                 " EXISTS (SELECT 1 FROM denied WHERE until_ms > :now AND"
                 " ((kind = 'sid' AND name = :sid) OR (kind = 'jti' AND name = :jti))) AS is_denied FROM lease",
                 {"now": now_ms, "sid": sid, "jti": jti},
             ).fetchone()
-        return bool(row["is_denied"]), lease_in(row), row["denied_to"] is not None
+        return bool(row["is_denied"]), lease_in(row), row["denied_to"] is not None, row["epoch_seen_ms"]
 
 
 class SqlitePages:

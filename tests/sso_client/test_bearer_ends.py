@@ -120,6 +120,40 @@ def test_a_foreign_provider_is_asked_or_leaves_a_jwt_good_until_it_expires(
     assert asked(centre) == 2
 
 
+def test_a_jwt_that_a_restored_centre_has_forgotten_is_refused_and_younger_ones_are_not_asked_about(
+    client, centre: FakeProvider, grant: Grant, jwt: str, go
+) -> None:
+    centre.epoch = "before"
+    client.read_bearer(f"Bearer {jwt}")
+    go(130)
+    client.read_bearer(f"Bearer {an_access_token(centre)}")
+    before = asked(centre)
+    centre.epoch = "restored"
+    del centre.sessions[grant.sid], centre.tokens.access[jwt]
+    go(61)
+    assert code_of(client, jwt) == "bearer_invalid"
+    assert asked(centre) == before + 1
+    go(61)
+    assert client.read_bearer(f"Bearer {an_access_token(centre)}").client_id == "caller"
+    assert asked(centre) == before + 1
+    assert code_of(client, jwt) == "bearer_invalid"
+
+
+def test_more_than_a_check_in_can_list_is_heard_of_by_the_next_requests(client, centre: FakeProvider, jwt, go) -> None:
+    client.read_bearer(f"Bearer {jwt}")
+    go(61)
+    centre.check_in_changes = {"more": True}
+    assert code_of(client, jwt) == "lease_expired"
+    asked_from = [each["denied_from"] for each in centre.check_ins]
+    assert asked_from.count(None) == 2, "at the start, and after the gap"
+    go(2)
+    assert code_of(client, jwt) == "lease_expired"
+    assert [each["denied_from"] for each in centre.check_ins].count(None) == 2, "it goes on where it stopped"
+    centre.check_in_changes = {}
+    go(2)
+    client.read_bearer(f"Bearer {jwt}")
+
+
 def test_a_centre_that_hides_its_check_in_lifts_nobodys_lease(client, centre: FakeProvider, jwt: str, go) -> None:
     client.read_bearer(f"Bearer {jwt}")
     centre.access_token_s = 3600

@@ -97,6 +97,7 @@ def test_a_store_of_an_older_version_is_upgraded_and_its_sessions_stay_leased(ve
     with sqlite3.connect(path) as file:
         file.executescript(
             "UPDATE lease SET lease_ms = 90000, report_ms = 90000;"
+            "ALTER TABLE lease DROP COLUMN feeding; ALTER TABLE lease DROP COLUMN epoch_seen_ms;"
             "ALTER TABLE lease DROP COLUMN epoch; ALTER TABLE lease DROP COLUMN list_epoch;"
             "DROP INDEX sessions_unreported;"
             "ALTER TABLE sessions DROP COLUMN site_user; ALTER TABLE lease DROP COLUMN denied_to;"

@@ -29,8 +29,9 @@ for i, e in ipairs(a.ends) do
 end
 
 -- The parts of a list belong together: each starts where the last one ended, all answered under one epoch.
-local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'list_epoch', 'sids_cursor')
+local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'list_epoch', 'sids_cursor', 'denied_to', 'feeding')
 local epoch, list_epoch, cursor = state[2], state[3], state[4] or ''
+if list_epoch and a.epoch ~= '' and a.epoch ~= list_epoch then redis.call('HSET', key('state'), 'epoch_seen_ms', a.now) end
 local function list_again()
     redis.call('HSET', key('state'), 'sids_cursor', '', 'sids_sent_at_ms', '0')
 end
@@ -59,11 +60,39 @@ for _, sid in ipairs(a.sids or {}) do
     end
 end
 
+-- What is refused. `feeding` is the epoch under which a list was begun that isn't whole yet; its parts belong together:
+-- each starts at or before the place that was reached, and all were answered under that epoch. `kept` stands in the list
+-- once it was whole, `begun` since one was begun: if Redis throws the list away, both are gone with it.
+local reached, feeding, fed = state[5], state[6], false
+local is_there = redis.call('ZSCORE', key('denied'), 'kept') or redis.call('ZSCORE', key('denied'), 'begun')
 for _, item in ipairs(a.denied) do redis.call('ZADD', key('denied'), 'GT', item[2], item[1]) end
--- Also a smaller one: what lies between is asked for again, which costs little; a gap would let somebody in.
-if a.denied_to then redis.call('HSET', key('state'), 'denied_to', a.denied_to) end
+if not a.denied_to then
+    fed = true
+    redis.call('HDEL', key('state'), 'feeding')
+elseif a.denied_from and feeding and a.epoch ~= feeding then
+    -- The centre went back in time and may count anew.
+    redis.call('HDEL', key('state'), 'feeding', 'epoch')
+    epoch = false
+    list_again()
+elseif not a.denied_from or (is_there and not (feeding and a.denied_from > tonumber(reached))) then
+    -- Also a smaller one: what lies between is asked for again, which costs little; a gap would let somebody in.
+    local to = a.denied_to
+    if not a.denied_from then
+        redis.call('ZADD', key('denied'), '+inf', 'begun')
+    elseif feeding and a.more and tonumber(reached) > tonumber(to) then
+        to = reached
+    end
+    redis.call('HSET', key('state'), 'denied_to', to)
+    fed = not a.more
+    if a.more then
+        redis.call('HSET', key('state'), 'feeding', a.epoch)
+    else
+        redis.call('HDEL', key('state'), 'feeding')
+        if redis.call('ZREM', key('denied'), 'begun') == 1 then redis.call('ZADD', key('denied'), '+inf', 'kept') end
+    end
+end
 
-local confirmed = a.epoch == epoch and not a.more
+local confirmed = a.epoch == epoch and fed and not a.more
 note_host(host, 'failure', '')
 local marked = tonumber(redis.call('HGET', key('host', host), 'mark_boot_ms') or '0')
 -- The mark of the check-in that was sent last stays: an older one proves less of what the centre must still know.

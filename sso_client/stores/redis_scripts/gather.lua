@@ -3,8 +3,9 @@
 local now, most = tonumber(ARGV[3]), tonumber(ARGV[6])
 local here = server()
 even_when_full()
-local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'sids_cursor', 'sids_sent_at_ms', 'denied_to')
+local state = redis.call('HMGET', key('state'), 'server', 'epoch', 'sids_cursor', 'sids_sent_at_ms', 'denied_to', 'feeding')
 local epoch, cursor, sent_at, denied_to = state[2], state[3] or '', tonumber(state[4] or '0'), state[5]
+local feeding = state[6]
 local anew = ARGV[5] == '1'
 if state[1] ~= here then
     -- Another server, or another life of it: it may lack the last ends, and the centre won't repeat what was acknowledged.
@@ -17,6 +18,11 @@ if anew or (ARGV[4] == '1' and epoch) then
     epoch, cursor, sent_at = false, '', 0
 end
 
+if anew or not (redis.call('ZSCORE', key('denied'), 'kept') or redis.call('ZSCORE', key('denied'), 'begun')) then
+    -- Nothing is known to be in the list, perhaps because Redis threw it away: it is asked for from its beginning.
+    redis.call('HDEL', key('state'), 'feeding')
+    denied_to, feeding = false, false
+end
 local sids, sids_end = false, ''
 if not epoch or cursor ~= '' or now < sent_at or now - sent_at >= tonumber(ARGV[7]) then
     sids = {}
@@ -33,6 +39,9 @@ if not epoch or cursor ~= '' or now < sent_at or now - sent_at >= tonumber(ARGV[
         end
     until #page < 1000 or #sids == most
     if #sids == most then sids_end = sids[most] end
+    -- With each list that begins everything that is denied is asked for, too: nothing that was missed stays so. Unless
+    -- that is still on its way: begun again by each attempt, a long list would never be whole.
+    if cursor == '' and not feeding then denied_to = false end
 end
 
 local active, known, place = {}, {}, 0

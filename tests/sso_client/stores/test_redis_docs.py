@@ -58,6 +58,8 @@ def seen(redis_store, redis_place, raw):
     store.pages.keep("/", wall)
     store.events.record(Event(1, "kind", "text"))
     look()
+    store.journal.apply(replace(ok, more=True, epoch="older"), store.journal.gather(wall, True), NOW)
+    look()
     store.journal.apply(replace(ok, ends=(End("other", "sign_out", 5),)), store.journal.gather(wall, True), NOW)
     store.journal.note_failure("unreachable", NOW)
     store.sessions.end_here(cookies[1], wall, True)

@@ -8,7 +8,8 @@ import redis
 
 from sso_client import LocalStore, SSOError
 from sso_client.clock import Instant
-from sso_client.records import CheckInAnswer, End
+from sso_client.lease import Lease
+from sso_client.records import CheckInAnswer, Denied, End
 from sso_client.stores import Turn
 from tests.support.local_stores import LocalPlace
 from tests.support.sdk import MovedClock, a_session
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.redis
 
 NOW = Instant(1_800_000_000_000, 5_000_000, "boot-one")
 OK = CheckInAnswer((), False, "mark", 0, 60_000, 0, 60_000, "epoch")
+LEASED = Lease(NOW, 60_000, 0, 60_000, "")
 
 
 def check_in(store: LocalStore, answer: CheckInAnswer = OK, sent: Instant = NOW, *, all_sids: bool = False):
@@ -170,3 +172,22 @@ def test_a_session_whose_index_redis_threw_away_is_not_served(redis_store: Local
         (key,) = [key for key in raw.scan_iter(f"*:{index}", count=1000) if f":{redis_place.client_id}:" in key]
         raw.delete(key)
         assert redis_store.sessions.find(session.cookie_hash, 2000)[0] is None, "nobody could end it"
+
+
+def test_a_list_of_what_is_denied_that_redis_threw_away_lets_nobody_in(hosts, redis_place, raw) -> None:
+    denied = replace(OK, denied=(Denied("sid-1", None, NOW.wall_ms + 1000),), denied_to=7)
+    on_two = replace(NOW, boot_id="boot-two")
+    for host, sent in zip(hosts, (NOW, on_two), strict=True):
+        check_in(host, denied, sent)
+        assert host.denied.find("sid-1", "jti", NOW.wall_ms)[:2] == (True, replace(LEASED, stamp=sent))
+    (key,) = [key for key in raw.scan_iter("*:denied", count=1000) if f":{redis_place.client_id}:" in key]
+    in_flight = hosts[0].journal.gather(NOW.wall_ms, False)
+    raw.delete(key)
+    assert [host.denied.find("sid-1", "jti", NOW.wall_ms)[1].stamp for host in hosts] == [None, None]
+    assert not hosts[0].journal.apply(replace(OK, denied_to=9), in_flight, NOW).confirmed
+    told, applied = check_in(hosts[0], replace(denied, more=True))
+    assert (told.denied_from, applied.confirmed) == (None, False)
+    assert hosts[1].denied.find("other", "jti", NOW.wall_ms)[1].stamp is None, "not before it is whole"
+    assert check_in(hosts[0], denied)[1].confirmed
+    assert [host.denied.find("sid-1", "jti", NOW.wall_ms)[0] for host in hosts] == [True, True]
+    assert hosts[1].denied.find("other", "jti", NOW.wall_ms)[1].stamp == on_two

@@ -148,7 +148,7 @@ def test_what_check_in_hands_out_is_denied_until_it_is_moot(store: LocalStore) -
     feed(store, Denied("sid-1", None, wall + 1000), Denied(None, "jti-2", wall + 1000), to=7)
     found = {name: store.denied.find(*name, wall)[0] for name in (("sid-1", "x"), ("x", "jti-2"), ("jti-2", "sid-1"))}
     assert found == {("sid-1", "x"): True, ("x", "jti-2"): True, ("jti-2", "sid-1"): False}
-    denied, lease, kept = store.denied.find(None, None, wall)
+    denied, lease, kept, _ = store.denied.find(None, None, wall)
     assert (denied, lease.stamp, kept) == (False, NOW, True)
     over = wall + 1000 + DENIED_MARGIN_MS
     assert [store.denied.find("sid-1", None, at)[0] for at in (over - 1, over)] == [True, False]
@@ -179,8 +179,43 @@ def test_the_feed_goes_on_where_it_stopped_and_begins_again_with_each_list(store
 
 def test_what_is_denied_is_known_before_the_lease_covers_it(store: LocalStore) -> None:
     feed(store, Denied("sid-1", None, NOW.wall_ms + 1000), to=7, more=True)
-    denied, lease, kept = store.denied.find("sid-1", None, NOW.wall_ms)
+    denied, lease, kept, _ = store.denied.find("sid-1", None, NOW.wall_ms)
     assert (denied, lease.stamp, kept) == (True, None, True)
+
+
+def test_a_list_that_is_cut_goes_on_where_it_stopped_and_confirms_when_it_is_whole(store: LocalStore) -> None:
+    def attempt(to: int, *, more: bool, sent: Instant = NOW, epoch: str = "epoch") -> tuple[int | None, bool]:
+        told = store.journal.gather(sent.wall_ms, True)  # as after a gap
+        applied = store.journal.apply(replace(OK, denied_to=to, more=more, epoch=epoch), told, sent)
+        return told.denied_from, applied.confirmed
+
+    assert [attempt(5, more=True), attempt(10, more=True)] == [(None, False), (5, False)]
+    asked = store.journal.gather(NOW.wall_ms, False)
+    assert attempt(12, more=False) == (10, True)
+    assert attempt(5, more=True) == (None, False), "after a gap it begins anew"
+    store.journal.apply(replace(OK, denied_to=20), replace(asked, denied_from=12), NOW)
+    assert store.denied.find(None, None, NOW.wall_ms)[1].stamp == NOW
+    assert attempt(7, more=True) == (5, False), "who asked before it was begun makes no whole one"
+    assert attempt(9, more=False, epoch="another") == (7, False)
+    assert attempt(3, more=False, epoch="another") == (None, True), "another life may count anew"
+
+
+def test_the_list_of_another_worker_is_not_put_back(store: LocalStore) -> None:
+    feed(store, to=5, more=True)
+    late = store.journal.gather(NOW.wall_ms, False)
+    feed(store, to=10, more=True)
+    feed(store, to=15, more=True)
+    assert not store.journal.apply(replace(OK, denied_to=10, more=True), late, NOW).confirmed
+    assert store.journal.gather(NOW.wall_ms, False).denied_from == 15
+
+
+def test_when_the_centre_was_first_seen_under_another_epoch_is_remembered(store: LocalStore) -> None:
+    def seen(epoch: str, at_ms: int) -> int:
+        sent = Instant(at_ms, 5_000_000, "boot-one")
+        store.journal.apply(replace(OK, epoch=epoch), store.journal.gather(at_ms, False), sent)
+        return store.denied.find(None, None, at_ms)[3]
+
+    assert [seen("a", 2000), seen("a", 3000), seen("b", 4000), seen("b", 5000)] == [0, 0, 4000, 4000]
 
 
 def test_a_long_page_is_kept_for_an_hour(store: LocalStore) -> None:
