@@ -1,7 +1,6 @@
 """Calls to the centre under an event loop, by the same rules as `http`: one deadline, no redirects, capped bodies."""
 
 import ssl
-import zlib
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 
@@ -11,9 +10,7 @@ import httpx2
 from anyio.lowlevel import RunVar
 
 from sso_client.errors import SSOError
-from sso_client.http import CONNECT_S, HEADERS, MAX_BODY, TOTAL_S, Answer
-
-_ZIPPED = frozenset({"gzip", "x-gzip", "deflate"})
+from sso_client.http import CONNECT_S, HEADERS, TOTAL_S, Answer, Body
 
 
 class AsyncHttp:
@@ -48,9 +45,11 @@ class AsyncHttp:
             with anyio.fail_after(total_s):
                 pool = await self._pool()
                 async with pool.stream(method, url, headers=dict(headers), content=body, timeout=timeout) as response:
-                    answered = tuple(response.headers.multi_items())
-                    return Answer(response.status_code, await _read(response, url), answered)
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, zlib.error) as error:  # TimeoutError is an OSError
+                    read = Body(url, response.headers.get("content-encoding"))
+                    async for part in response.aiter_raw(65536):
+                        read.add(part)
+                    return Answer(response.status_code, read.whole(), tuple(response.headers.multi_items()))
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:  # TimeoutError is an OSError
             raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
 
     def _new_tls(self) -> ssl.SSLContext:
@@ -65,23 +64,7 @@ class AsyncHttp:
         pool = self._pools.get(None)
         if pool is None:
             # trust_env: a proxy or a .netrc from the environment must not see the client's secret.
-            pool = httpx2.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, headers=_ASKED)
+            pool = httpx2.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, headers=HEADERS)
             pool.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             self._pools.set(pool)
         return pool
-
-
-_ASKED = {**HEADERS, "Accept-Encoding": "gzip, deflate"}
-
-
-async def _read(response: httpx2.Response, url: str) -> bytes:
-    """The whole body, unzipped piece by piece: the library unzips each piece at once, whatever comes out of it."""
-    unzip = zlib.decompressobj(47) if response.headers.get("content-encoding", "").lower() in _ZIPPED else None
-    body = b""
-    async for part in response.aiter_raw(65536):
-        body += part if unzip is None else unzip.decompress(part, MAX_BODY + 1 - len(body))
-        if len(body) > MAX_BODY:
-            raise SSOError("provider_unreachable", f"{url}: the answer is larger than {MAX_BODY} bytes")
-    if unzip is not None and not unzip.eof:
-        raise SSOError("provider_unreachable", f"{url}: the answer is cut off")
-    return body

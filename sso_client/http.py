@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import zlib
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,7 +29,11 @@ TOTAL_S = 5.0
 MAX_BODY = 1024 * 1024
 # "Not now" rather than "not you" (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
 NOT_NOW = frozenset({408, 425, 429})
-HEADERS = {"Accept": "application/json", "User-Agent": "lockstep-sso-client"}
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": "lockstep-sso-client",
+}
 _DEADLINE: ContextVar[float] = ContextVar("deadline of the call under way")
 
 
@@ -51,6 +56,34 @@ class Answer:
         except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
+
+
+class Body:
+    """An answer's body, unzipped piece by piece and no further than it is taken: the libraries unzip half a body, too.
+
+    `url` and `encoding` are the answer's. Raises SSOError `provider_unreachable`.
+    """
+
+    def __init__(self, url: str, encoding: str | None) -> None:
+        self._url = url
+        zipped = (encoding or "").lower() in ("gzip", "x-gzip", "deflate")
+        self._unzip = zlib.decompressobj(47) if zipped else None
+        self._read = bytearray()
+
+    def add(self, part: bytes) -> None:
+        """The next piece as it came; refused when more comes out of it than is taken."""
+        try:
+            self._read += part if self._unzip is None else self._unzip.decompress(part, MAX_BODY + 1 - len(self._read))
+        except zlib.error as error:
+            raise SSOError("provider_unreachable", f"{self._url}: {error}") from error
+        if len(self._read) > MAX_BODY:
+            raise SSOError("provider_unreachable", f"{self._url}: the answer is larger than {MAX_BODY} bytes")
+
+    def whole(self) -> bytes:
+        """All of it; refused if its end is missing."""
+        if self._unzip is not None and not self._unzip.eof:
+            raise SSOError("provider_unreachable", f"{self._url}: the answer is cut off")
+        return bytes(self._read)
 
 
 class HttpClient(Protocol):
@@ -155,15 +188,13 @@ class Http:
                 stream=True,
                 verify=self._verify,
             ) as response:
-                parts, size = [], 0
+                # Taken out of the headers, or the library would unzip.
+                read = Body(url, response.raw.headers.pop("content-encoding", None))
                 for part in response.iter_content(65536):
-                    parts.append(part)
-                    size += len(part)
-                    if size > MAX_BODY:
-                        raise SSOError("provider_unreachable", f"{url}: the answer is larger than {MAX_BODY} bytes")
+                    read.add(part)
                     if monotonic() > deadline:
                         raise SSOError("provider_unreachable", f"{url}: the answer took longer than {total_s} s")
-                return Answer(response.status_code, b"".join(parts), tuple(response.raw.headers.items()))
+                return Answer(response.status_code, read.whole(), tuple(response.raw.headers.items()))
         except requests.RequestException as error:
             raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
 

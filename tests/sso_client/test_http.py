@@ -3,8 +3,9 @@
 import gzip
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -129,7 +130,7 @@ def test_a_peer_that_never_answers_is_given_up_at_the_deadline(get: Get, peer: C
 @pytest.mark.parametrize("total_s", [0, -3, 1e-9])
 def test_a_deadline_that_has_passed_is_no_answer(total_s: float, get: Get, centre: FakeProvider) -> None:
     refusal(get, centre.issuer + PATH, total_s=total_s)
-    assert centre.calls(PATH) == 0
+    assert centre.calls(PATH) <= (total_s > 0)
 
 
 def test_a_peer_that_is_not_there_or_hangs_up_is_no_answer(get: Get, centre: FakeProvider) -> None:
@@ -148,18 +149,30 @@ def test_a_body_is_taken_up_to_a_size(size: int, get: Get, peer: Callable[..., P
         assert "larger than" in refusal(get, url)
 
 
-@pytest.mark.parametrize("zipped", ["small", "bomb", "cut", "garbage"])
-def test_a_zipped_body_counts_by_what_comes_out_of_it(zipped: str, get: Get, peer: Callable[..., Peer]) -> None:
-    small = gzip.compress(b'{"a": 1}')
-    body = {"small": small, "bomb": gzip.compress(b"x" * 64 * MAX_BODY), "cut": small[:-12], "garbage": b"x" * 40}
-    url = peer(answer(body[zipped], "Content-Encoding: gzip")).url
-    if zipped == "small":
-        assert get(url).json() == {"a": 1}
-    elif zipped == "bomb":
-        assert "larger than" in refusal(get, url)
-    else:
-        with suppress(SSOError):
-            assert get(url).json() == {}, "a part of an answer is none"
+def zipped(body: bytes) -> bytes:
+    return answer(body, "Content-Encoding: gzip")
+
+
+def test_a_zipped_body_counts_by_what_comes_out_of_it(get: Get, peer: Callable[..., Peer]) -> None:
+    assert get(peer(zipped(gzip.compress(b'{"a": 1}'))).url).json() == {"a": 1}
+    bomb = peer(zipped(gzip.compress(b"x" * 64 * MAX_BODY))).url
+    tracemalloc.start()
+    try:
+        assert "larger than" in refusal(get, bomb)
+        assert tracemalloc.get_traced_memory()[1] < 16 * MAX_BODY, "no more is unzipped than is taken"
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("lost", [1, 8, 12])
+def test_a_zipped_body_without_its_end_is_none_even_if_the_text_is_whole(
+    lost: int, get: Get, peer: Callable[..., Peer]
+) -> None:
+    refusal(get, peer(zipped(gzip.compress(b'{"a": 1}')[:-lost])).url)
+
+
+def test_a_body_that_is_said_to_be_zipped_and_is_not_is_none(get: Get, peer: Callable[..., Peer]) -> None:
+    refusal(get, peer(zipped(b"x" * 40)).url)
 
 
 def test_half_an_answer_is_none(get: Get, peer: Callable[..., Peer]) -> None:
@@ -191,6 +204,7 @@ def test_no_proxy_and_no_password_of_the_environment_is_used(
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with running(kind) as get:
         assert get(right.url).body == b"right"
+        refusal(get, "http://nobody.invalid/")
     assert proxy.heard == []
     assert b"authorization" not in right.heard[0].lower()
 
