@@ -27,6 +27,28 @@ modules, absent = json.loads(sys.argv[1])
 sys.meta_path.insert(0, Absent())
 for module in modules:
     importlib.import_module(module)
+
+import os, pathlib, tempfile
+from sso_client.testing import FakeSSO, WsgiClient
+from sso_client.wsgi import SSOMiddleware
+
+with tempfile.TemporaryDirectory() as place:
+    centre = FakeSSO(pathlib.Path(place, "sso.sqlite3"))
+    os.environ.update(centre.environ)
+
+    def hello(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["REMOTE_USER"].encode()]
+
+    browser = WsgiClient(SSOMiddleware(hello, protect=["/"], bearer={"/api": "openid"}))
+    centre.sign_in(browser)
+    assert browser.get("/").text == "alice"
+    assert browser.get("/api", {"Authorization": f"Bearer {centre.access_token()}"}).status == 200
+    centre.sign_out()
+    assert browser.get("/").status == 302
+    from sso_client.doctor.command import main
+    assert main(["doctor"]) in (0, 1)
+    centre.close()
 """
 
 
@@ -61,7 +83,7 @@ def test_the_base_install_is_ten_packages_at_most(python: str) -> None:
     assert len(found) <= 10, sorted(found)
 
 
-def test_without_any_framework_or_extra_everything_but_the_adapters_can_be_imported() -> None:
+def test_without_any_framework_or_extra_everything_but_the_adapters_can_be_imported_and_works() -> None:
     homes = metadata.packages_distributions()
     theirs = {top for top, owners in homes.items() if {canonicalize_name(o) for o in owners} & set(base_install())}
     absent = sorted(set(homes) - theirs - {"sso_client"} | {"sso_server", "demo_apps"})
