@@ -24,7 +24,7 @@ from sso_client.hooks import OnLogin, OnLogout
 from sso_client.records import Event, LocalSession, Scope
 from sso_client.routes import Routes
 from sso_client.settings import Settings, load_settings
-from sso_client.site import Demand, Site
+from sso_client.site import Demand, Site, names
 from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
 from sso_client.tabs import FEW
@@ -133,7 +133,7 @@ class SSO:
         `groups`: any one of them. `max_age`: a password typed at most so many seconds ago, else it is asked for again.
         `acr`: any one of these ways of signing in (OpenID Connect Core 1.0 section 2).
         """
-        demand = Demand(tuple(groups), max_age, (acr,) if isinstance(acr, str) else tuple(acr))
+        demand = Demand(names(groups), max_age, names(acr))
 
         def decorate(guarded: _View) -> _View:
             @wraps(guarded)

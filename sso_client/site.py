@@ -33,12 +33,16 @@ class Demand:
     """What a page asks of its visitor beyond being signed in.
 
     `groups`: any one of them. `max_age_s`: something was typed at most so long ago. `acr`: any one of these ways of
-    signing in.
+    signing in. One name may be written as it is.
     """
 
     groups: tuple[str, ...] = ()
     max_age_s: int | None = None
     acr: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", names(self.groups))
+        object.__setattr__(self, "acr", names(self.acr))
 
     def is_strong_enough(self, user: User, now_s: float, leeway_s: int = 0) -> bool:
         """True if signing in once more would not be asked for. `leeway_s`: how far two clocks may be apart."""
@@ -169,6 +173,7 @@ class Site:
         Raises SSOError `bearer_...`, `group_required`, LeaseExpired; `show_error` makes the answer of each.
         """
         found = await self.client.read_bearer(request.headers.get("authorization"), scope=scope)
+        groups = names(groups)
         if groups and not any(found.user.has_group(group) for group in groups):
             raise SSOError("bearer_group", f"one of {list(groups)}")
         return found
@@ -258,6 +263,11 @@ def says_https(request: WebRequest) -> bool:
     # A proxy that says nothing is given away by the browser: it sends Sec-Fetch-... to trustworthy addresses only
     # (W3C Fetch Metadata section 3), and its own page's address.
     if "sec-fetch-mode" in headers and not is_loopback(request.host):
+
+
+def names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several, as a guard is written: a string is one name, not its letters, and an empty one is none."""
+    return tuple(given) if not isinstance(given, str) else (given,) if given else ()
         return True
     return any(origin_of(headers.get(name, "")) == f"https://{request.host.lower()}" for name in ("origin", "referer"))
 

@@ -10,7 +10,7 @@ from sso_client.django.translating import to_response
 from sso_client.django.visit import visit_of
 from sso_client.driving import drive
 from sso_client.errors import SSOError
-from sso_client.site import Demand
+from sso_client.site import Demand, names
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ def login_required(
     `groups`: any one of these groups at the centre. `max_age`: a password typed at most so many seconds ago, else it is
     asked for again. `acr`: any one of these ways of signing in (OpenID Connect Core 1.0 section 2).
     """
-    demand = Demand(tuple(groups), max_age, (acr,) if isinstance(acr, str) and acr else tuple(acr))
+    demand = Demand(names(groups), max_age, names(acr))
 
     def check(request: Any) -> Any:
         visit = visit_of(request)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 from sso_client.settings import Settings, load_settings
+from sso_client.site import names
 from sso_client.testing.answers import PATHS
 from sso_client.testing.endpoints import Call, authorize
 from sso_client.testing.listener import Listener
@@ -126,7 +127,7 @@ class FakeSSO:
         """
         site, wanted = site_of(client), urlsplit(path).path
         own = _OWN_HOSTS | {urlsplit(self.base_url).netloc}
-        told = _person(sub) | {"groups": list(groups)} | claims
+        told = _person(sub) | {"groups": list(names(groups))} | claims
         answer = site.open(path)
         for _ in range(_MAX_HOPS):
             goal = urlsplit(answer.location or "")

@@ -36,6 +36,7 @@ def test_groups_and_claims_are_the_persons(site: Flask, signed_in) -> None:
     assert alice.get("/staff").text == "staff: alice@example.com"
     assert alice.get("/sso/me").json["groups"] == ["staff"]
     assert signed_in(site.test_client(), "bob").get("/staff").status_code == 403
+    assert signed_in(site.test_client(), "carol", groups="staff").get("/staff").status_code == 200, "one is one"
 
 
 def test_how_somebody_signed_in_is_in_the_id_token(site: Flask, fake_sso: FakeSSO) -> None:

@@ -158,12 +158,14 @@ class Making:
         app.get("/api/staff", endpoint="members")(members(lambda: current_user.sub))
         app.get("/token", endpoint="token")(need(sso.access_token))
         app.get("/form", endpoint="form")(need(lambda: str(sso.logout_field("site")).split('value="')[1].split('"')[0]))
+        app.get("/one-group", endpoint="one_group")(need(groups="staff", acr="")(lambda: "one group"))
         return over_wsgi(app, base_url), client.store
 
     def _django(self, base_url: str, given: dict[str, Any], hear: Any) -> tuple[Send, LocalStore]:
         from django.core.handlers.wsgi import WSGIHandler
 
         from sso_client.django import connection, sso_signed_out
+        app.get("/api/one-group", endpoint="caller")(sso.bearer_required(groups="staff")(lambda: current_user.sub))
 
         options = {name.upper(): value for name, value in given.items()}
         self.django.browser(django={"ROOT_URLCONF": "tests.support.django_pages"}, **options)
@@ -196,7 +198,10 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
     sso.mount(app)
 
     @app.get("/account")
+        one: Any = {"groups": "staff", "acr": ""}  # no tuples: mypy would say so, and who has none may well write it
+        rules |= {"/one-group": Demand(**one)}
     def account(user: Annotated[User, Depends(sso.user)]) -> str:
+        apis |= {"/api/one-group": Caller(groups=one["groups"])}
         return f"Hi {user.name}"
 
     @app.get("/deep/{rest:path}")
@@ -222,6 +227,11 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
         return user.name if user else "nobody"
 
     @app.get("/api/me")
+    @app.get("/one-group")
+    @sso.login_required(groups="staff", acr="")
+    def one_group(request: Request) -> str:
+        return "one group"
+
     async def api(user: Annotated[User, Depends(sso.bearer("profile"))]) -> str:
         return user.sub
 
@@ -243,6 +253,10 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
 
 
 def plain_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    @app.get("/api/one-group")
+    async def caller(user: Annotated[User, Depends(sso.bearer(groups="staff"))]) -> str:
+        return user.sub
+
     """An application that knows only its environ."""
     path, user = environ["PATH_INFO"].encode("latin-1").decode(), environ["sso.user"]
     pages = {
@@ -259,3 +273,5 @@ def plain_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     page = pages.get(path, lambda: path[1:].replace("/", " ", 1))()
     start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
     return [page.encode()]
+        "/one-group": lambda: "one group",
+        "/api/one-group": lambda: user.sub,

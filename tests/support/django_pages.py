@@ -33,6 +33,11 @@ def fresh(request: Any) -> HttpResponse:
 @sso.login_required
 def order(request: Any) -> HttpResponse:
     return HttpResponse("ordered")
+@sso.login_required(groups="staff", acr="")
+def one_group(request: Any) -> HttpResponse:
+    return HttpResponse("one group")
+
+
 
 
 def open_page(request: Any) -> HttpResponse:
@@ -58,6 +63,11 @@ def token(request: Any) -> HttpResponse:
 def form(request: Any) -> HttpResponse:
     return HttpResponse(sso.logout_fields(request, "site")["logout_form"])
 
+@sso.bearer_required(groups="staff")
+def caller(request: Any) -> HttpResponse:
+    return HttpResponse(request.sso_user.sub)
+
+
 
 urlpatterns = [
     path("account", account),
@@ -72,3 +82,5 @@ urlpatterns = [
     path("form", form),
     path("sso/", include("sso_client.django.urls")),
 ]
+    path("one-group", one_group),
+    path("api/one-group", caller),

@@ -54,6 +54,11 @@ def test_a_token_of_a_person_outside_the_groups_is_403_with_a_challenge(
     assert call(site, token_for(centre, "openid groups", "staff"), "/api/staff").status == 403, "the scope as well"
 
 
+def test_one_group_of_callers_may_be_written_as_it_is(site: AnySite, centre: FakeProvider) -> None:
+    assert call(site, token_for(centre, "openid groups", "s", "t", "a", "f"), "/api/one-group").status == 403
+    assert call(site, token_for(centre, "openid groups", "staff"), "/api/one-group").text == "usr-bob"
+
+
 def test_a_token_opens_no_page(site: AnySite, alice: Visitor, centre: FakeProvider) -> None:
     assert alice.get("/account", Authorization=f"Bearer {token_for(centre, 'openid profile')}").status == 401
 

@@ -104,6 +104,17 @@ def test_a_group_that_is_missing_is_403_in_words(alice: Visitor, site: AnySite, 
     assert bob.get("/staff").text == "staff only"
 
 
+def test_one_group_may_be_written_as_it_is_and_an_empty_demand_asks_for_nothing(
+    site: AnySite, centre: FakeProvider
+) -> None:
+    for groups, status in ((["s", "t", "a", "f"], 403), (["staff"], 200)):
+        centre.profile["groups"] = groups
+        visitor = site.visitor()
+        visitor.sign_in()
+        page = visitor.get("/one-group")
+        assert page.status == status, page.text
+
+
 def test_a_fresh_password_is_asked_for_where_it_is_demanded(alice: Visitor, centre: FakeProvider) -> None:
     old = int(centre.now_s()) - 4000
     alice.get(centre.callback_url(alice.start(), sid=new_sid(), auth_time=old))
