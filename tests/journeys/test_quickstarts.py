@@ -68,6 +68,8 @@ class Reader:
     def argv(line: str) -> list[str]:
         """The page's command, with the programs of this environment."""
         program, *rest = shlex.split(line)
+        if "=" in program:  # `NAME=value command`
+            return ["env", program, *Reader.argv(shlex.join(rest))]
         module = {"django-admin": "django"}.get(program, program)
         return [sys.executable, *rest] if program == "python" else [sys.executable, "-m", module, *rest]
 
@@ -113,10 +115,18 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
     browser.open(reader.centre.issuer + "/sign-out").submit("/sign-out")
     wait_until(lambda: "Orders of" not in browser.open(f"{reader.home}/orders").text, why="the site to ask again")
 
+    *install, own_tests = reader.own_tests.splitlines()
+    assert all(line.startswith("pip ") for line in install)
+    assert bool(install) == own_tests.startswith("pytest "), "whoever needs pytest is told to install it"
     done = subprocess.run(
-        reader.argv(reader.own_tests),
+        reader.argv(own_tests),
         cwd=reader.directory,
-        env={**reader.env, "PYTEST_ADDOPTS": "-q -p no:cacheprovider -W error"},
+        # As in CI: nothing there knows the centre.
+        env={
+            **clean_env(),
+            "PYTHONPATH": reader.env["PYTHONPATH"],
+            "PYTEST_ADDOPTS": "-q -p no:cacheprovider -W error",
+        },
         capture_output=True,
         text=True,
         timeout=120,
