@@ -29,7 +29,6 @@ from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
 from sso_client.tabs import FEW
 from sso_client.user import AnonymousUser, User
-from sso_client.web import SetCookie
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _EXTENSION = "sso_client"
@@ -256,16 +255,14 @@ class SSO:
         `current_user` is nobody from here on, and the response removes the cookie. Raises SSOError `store_...`.
         """
         site, asked = _mounted().site, read_request()
-        cookie = site.cookie(asked)
-        if cookie is None:
+        gone = drive(site.sign_out(asked))
+        if gone is None:
             return
-        self.client.sign_out(cookie)
-        request.environ[self._found] = (cookie, None)
-        names = site.cookie_names(asked)
+        request.environ[self._found] = (site.cookie(asked), None)
 
         @after_this_request
         def remove_cookie(response: Response) -> Response:
-            response.headers.add("Set-Cookie", SetCookie(names.session, "", names.secure, 0).header())
+            response.headers.add("Set-Cookie", gone.header())
             return response
 
     def new_cookie(self, response: Response) -> str | None:

@@ -22,7 +22,7 @@ from sso_client.signed_token import LEEWAY_S
 from sso_client.stores import MAX_PAGE
 from sso_client.tabs import FEW, Tabs, script_tag
 from sso_client.user import User
-from sso_client.web import WebAnswer, WebRequest, as_query, redirect
+from sso_client.web import SetCookie, WebAnswer, WebRequest, as_query, redirect
 
 _TELL_HTTPS = ("x-forwarded-proto", "x-forwarded-scheme", "x-url-scheme", "x-forwarded-ssl", "front-end-https")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via")
@@ -170,7 +170,7 @@ class Site:
     async def bearer(self, request: WebRequest, scope: str | Sequence[str] = (), groups: Sequence[str] = ()) -> Bearer:
         """Who calls an API, by the access token in the Authorization header. Nobody is ever sent to a page.
 
-        Raises SSOError `bearer_...`, `group_required`, LeaseExpired; `show_error` makes the answer of each.
+        Raises SSOError `bearer_...`, LeaseExpired; `show_error` makes the answer of each.
         """
         found = await self.client.read_bearer(request.headers.get("authorization"), scope=scope)
         groups = names(groups)
@@ -181,6 +181,18 @@ class Site:
     async def access_token(self, request: WebRequest, min_life_s: float = 30) -> str:
         """A valid access token of the person at this request. Raises what `AsyncSSOClient.access_token` raises."""
         return await self.client.access_token(self.cookie(request), min_life_s=min_life_s)
+
+    async def sign_out(self, request: WebRequest) -> SetCookie | None:
+        """The person signs out by a page of the site's own; what removes the cookie, None if there is none.
+
+        Raises SSOError `store_...`.
+        """
+        cookie = self.cookie(request)
+        if cookie is None:
+            return None
+        await self.client.sign_out(cookie)
+        names = self.cookie_names(request)
+        return SetCookie(names.session, "", names.secure, 0)
 
     async def fitting_next(self, request: WebRequest, page: str) -> str:
         """A page of ours as it fits into a cookie and a request line: a longer one is kept in the store meanwhile."""
@@ -253,6 +265,11 @@ class Site:
         return not proxied and is_loopback(request.remote_addr) and is_loopback(request.host)
 
 
+def names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """One name or several, as a guard is written: a string is one name, not its letters, and an empty one is none."""
+    return tuple(given) if not isinstance(given, str) else (given,) if given else ()
+
+
 def says_https(request: WebRequest) -> bool:
     """True if a proxy before us or the browser itself says that it came over https, and nobody here believes it."""
     headers = request.headers
@@ -263,11 +280,6 @@ def says_https(request: WebRequest) -> bool:
     # A proxy that says nothing is given away by the browser: it sends Sec-Fetch-... to trustworthy addresses only
     # (W3C Fetch Metadata section 3), and its own page's address.
     if "sec-fetch-mode" in headers and not is_loopback(request.host):
-
-
-def names(given: str | Sequence[str]) -> tuple[str, ...]:
-    """One name or several, as a guard is written: a string is one name, not its letters, and an empty one is none."""
-    return tuple(given) if not isinstance(given, str) else (given,) if given else ()
         return True
     return any(origin_of(headers.get(name, "")) == f"https://{request.host.lower()}" for name in ("origin", "referer"))
 

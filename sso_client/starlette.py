@@ -201,6 +201,15 @@ class SSO:
         """The hidden fields of that form: the proof that this site made it, and what it ends."""
         return self._site.logout_fields(self._read(request), scope)
 
+    async def sign_out(self, request: HTTPConnection) -> None:
+        """Sign the person out from an endpoint of your own, everywhere in this browser; the centre is told now.
+
+        Nobody is signed in from here on, and the response removes the cookie. Raises SSOError `store_...`.
+        """
+        note = self._note(request)
+        note.gone = await self._site.sign_out(self._read(request))
+        note.found = (None,)
+
     async def tab_script(self, request: HTTPConnection) -> str:
         """A script tag for pages that shall notice when their person is signed out; its page isn't cached."""
         self._note(request).guarded = True

@@ -14,7 +14,7 @@ from sso_client.bearer import Bearer
 from sso_client.cookies import read_cookies
 from sso_client.records import LocalSession
 from sso_client.signed_token import MAX_TOKEN
-from sso_client.web import WebAnswer, WebRequest
+from sso_client.web import SetCookie, WebAnswer, WebRequest
 
 _KEY = "sso_client"
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
@@ -28,6 +28,7 @@ class Note:
     found: tuple[LocalSession | None] | None = None
     bearer: Bearer | None = None
     guarded: bool = False
+    gone: SetCookie | None = None
 
 
 class Marked:
@@ -50,6 +51,8 @@ class Marked:
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Cache-Control", "no-store")
                 headers.add_vary_header("Cookie")
+            if message["type"] == "http.response.start" and note.gone is not None:
+                MutableHeaders(scope=message).append("Set-Cookie", note.gone.header())
             await send(message)
 
         await self._app(scope, receive, send_private)

@@ -18,7 +18,8 @@ from sso_client.clock import Clock
 from sso_client.cookies import read_cookies
 from sso_client.driving import drive, drive_each
 from sso_client.errors import SSOError
-from sso_client.records import LocalSession, Scope
+from sso_client.hooks import OnLogin, OnLogout
+from sso_client.records import Event, LocalSession, Scope
 from sso_client.routes import Routes
 from sso_client.settings import load_settings
 from sso_client.signed_token import MAX_TOKEN
@@ -27,7 +28,7 @@ from sso_client.stores import LocalStore
 from sso_client.stores.opening import open_store
 from sso_client.tabs import FEW
 from sso_client.user import User
-from sso_client.web import WebAnswer, WebRequest
+from sso_client.web import SetCookie, WebAnswer, WebRequest
 
 # What applications behind a sign-on proxy read. A header with "_" in its name arrives under the same key.
 _HEADERS = ("HTTP_REMOTE_USER", "HTTP_REMOTE_NAME", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_GROUPS")
@@ -118,7 +119,7 @@ class SSOMiddleware:
         paths = dict.fromkeys((request.path, normpath(re.sub(r"[/\\]+", "/", f"/{request.path}"))))
         rules = [rule for rule in map(self._rule, paths) if rule is not None]
         if not rules:
-            return self._app(self._named(environ, request, self._public_session(request)), start_response)
+            return self._call(start_response, environ, request, self._public_session(request))
         session, caller = None, None
         for rule in rules:
             if isinstance(rule, Caller):
@@ -128,7 +129,7 @@ class SSOMiddleware:
             refusal = drive(self._site.refusal(request, session, rule))
             if refusal is not None:
                 return _send(refusal, request, start_response)
-        return self._app(self._named(environ, request, session, caller), _private(start_response))
+        return self._call(_private(start_response), environ, request, session, caller)
 
     def _rule(self, path: str) -> _Rule:
         return next((rule for at, rule in self._rules if path == at or path.startswith(at + "/")), None)
@@ -140,20 +141,42 @@ class SSOMiddleware:
         except SSOError:
             return None
 
-    def _named(
+    def on_login(self, hook: OnLogin) -> OnLogin:
+        """Decorator: `hook(user)` maps a person who has just signed in to the application's own user.
+
+        What it returns (an id, or an object with `get_id`) is `environ["sso"].session.site_user` from then on. None: no
+        mapping. SSOError("account_refused") keeps the person out.
+        """
+        self.client.hooks.on_login = hook
+        return hook
+
+    def on_logout(self, hook: OnLogout) -> OnLogout:
+        """Decorator: `hook(user, reason)` is called once for each local session that ended, whoever ended it."""
+        self.client.hooks.on_logout.append(hook)
+        return hook
+
+    def _call(
         self,
+        start_response: StartResponse,
         environ: WSGIEnvironment,
         request: WebRequest,
         session: LocalSession | None,
         caller: User | None = None,
-    ) -> WSGIEnvironment:
+    ) -> Iterable[bytes]:
+        """The application's answer, with its visitor's name in the environ."""
         user = caller if session is None else session.user
-        environ |= {"sso.user": user, "sso": Visit(self._site, self.client, request, session)}
+        visit = Visit(self._site, self.client, request, session)
+        environ |= {"sso.user": user, "sso": visit}
         if user is not None:
             environ |= {"REMOTE_USER": _text(self._remote_user(user)), "AUTH_TYPE": "sso"}
             told = (self._remote_user(user), user.name, user.email or "", ",".join(user.groups))
             environ |= {name: _text(value) for name, value in zip(_HEADERS, told, strict=True)}
-        return environ
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            gone = [] if visit.gone is None else [("Set-Cookie", visit.gone.header())]
+            return start_response(status, [*headers, *gone], exc_info)
+
+        return self._app(environ, start)
 
 
 class Visit:
@@ -164,6 +187,7 @@ class Visit:
         self._client = client
         self._request = request
         self.session = session
+        self.gone: SetCookie | None = None
 
     def login_url(self, next_page: str | None = None) -> str:
         """Where a link "sign in" leads; back to `next_page`, by default to the current page."""
@@ -188,6 +212,18 @@ class Visit:
     def still_signed_in(self) -> bool:
         """For streams: whether this person may still be served. Asking is no activity."""
         return self._client.still_signed_in(self._site.cookie(self._request))
+
+    def sign_out(self) -> None:
+        """Sign the person out from a page of the application's own, everywhere in this browser; the centre is told now.
+
+        Before the answer begins, which removes the cookie. Raises SSOError `store_...`.
+        """
+        self.gone = drive(self._site.sign_out(self._request))
+        self.session = None
+
+    def recent_events(self, limit: int = 50) -> list[Event]:
+        """What happened last at this site, newest first."""
+        return self._client.recent_events(limit)
 
 
 def _sorted_rules(given: list[tuple[str, _Rule]]) -> list[tuple[str, _Rule]]:

@@ -13,7 +13,7 @@ from fastapi.responses import PlainTextResponse
 from flask import Flask
 from starlette.testclient import TestClient
 
-from sso_client import Event, LocalStore, User
+from sso_client import Event, LocalStore, SSOError, User
 from sso_client import flask as sso_flask
 from sso_client import starlette as sso_starlette
 from sso_client.flask import current_user
@@ -118,6 +118,13 @@ def over_asgi(app: Any, base_url: str, stack: ExitStack) -> Send:
     return send
 
 
+def name_or_refuse(user: User) -> str | None:
+    """What the sites do at a sign-in."""
+    if user.sub == "usr-mallory":
+        raise SSOError("account_refused", user.sub)
+    return "seven" if user.sub == "usr-seven" else None
+
+
 @dataclass
 class Making:
     """What every site is made of."""
@@ -144,30 +151,35 @@ class Making:
         app = Flask("all", instance_path=str(self.folder))
         sso = sso_flask.SSO(app, clock=self.clock, **given)
         sso.on_logout(hear)
+        sso.on_login(name_or_refuse)
         client = app.extensions["sso_client"].client
         self.stack.callback(client.close)
         need = sso.login_required
         app.get("/account")(need(lambda: f"Hi {current_user.name}"))
         app.get("/deep/<path:rest>", endpoint="deep")(need(lambda rest: f"deep {rest}"))
         app.get("/staff", endpoint="staff")(need(groups=["staff"])(lambda: "staff only"))
+        app.get("/one-group", endpoint="one_group")(need(groups="staff", acr="")(lambda: "one group"))
         app.get("/fresh", endpoint="fresh")(need(max_age=300)(lambda: "fresh"))
         app.post("/order", endpoint="order")(need(lambda: "ordered"))
         app.get("/open", endpoint="open")(lambda: current_user.name or "nobody")
         app.get("/api/me", endpoint="api")(sso.bearer_required(scope="profile")(lambda: current_user.sub))
         members = sso.bearer_required(scope="profile", groups=["boss", "staff"])
         app.get("/api/staff", endpoint="members")(members(lambda: current_user.sub))
+        app.get("/api/one-group", endpoint="caller")(sso.bearer_required(groups="staff")(lambda: current_user.sub))
         app.get("/token", endpoint="token")(need(sso.access_token))
+        app.get("/own-user", endpoint="own-user")(need(lambda: str(sso.session and sso.session.site_user)))
+        app.post("/leave", endpoint="leave")(lambda: str(sso.sign_out()))
+        app.get("/log", endpoint="log")(lambda: sso.recent_events(1)[0].kind)
         app.get("/form", endpoint="form")(need(lambda: str(sso.logout_field("site")).split('value="')[1].split('"')[0]))
-        app.get("/one-group", endpoint="one_group")(need(groups="staff", acr="")(lambda: "one group"))
         return over_wsgi(app, base_url), client.store
 
     def _django(self, base_url: str, given: dict[str, Any], hear: Any) -> tuple[Send, LocalStore]:
         from django.core.handlers.wsgi import WSGIHandler
 
         from sso_client.django import connection, sso_signed_out
-        app.get("/api/one-group", endpoint="caller")(sso.bearer_required(groups="staff")(lambda: current_user.sub))
 
         options = {name.upper(): value for name, value in given.items()}
+        options["ON_LOGIN"] = "tests.support.django_pages.name_or_refuse"
         self.django.browser(django={"ROOT_URLCONF": "tests.support.django_pages"}, **options)
 
         def signed_out(user: User, reason: str, **_: Any) -> None:
@@ -180,14 +192,19 @@ class Making:
     def _starlette(self, base_url: str, given: dict[str, Any], hear: Any) -> tuple[Send, LocalStore]:
         sso = sso_starlette.SSO(folder=self.folder, clock=self.clock, **given)
         sso.on_logout(hear)
+        sso.on_login(name_or_refuse)
         return over_asgi(fastapi_site(sso), base_url, self.stack), sso.client.store
 
     def _wsgi(self, base_url: str, given: dict[str, Any], hear: Any) -> tuple[Send, LocalStore]:
-        rules = dict.fromkeys(("/account", "/deep", "/order", "/token", "/form"), Demand())
+        rules = dict.fromkeys(("/account", "/deep", "/order", "/token", "/form", "/own-user"), Demand())
         rules |= {"/staff": Demand(groups=("staff",)), "/fresh": Demand(max_age_s=300)}
+        one: Any = {"groups": "staff", "acr": ""}  # no tuples: mypy would say so, and who has none may well write it
+        rules |= {"/one-group": Demand(**one)}
         apis = {"/api": "profile", "/api/staff": Caller("profile", ("boss", "staff"))}
+        apis |= {"/api/one-group": Caller(groups=one["groups"])}
         site = SSOMiddleware(plain_app, protect=rules, bearer=apis, folder=self.folder, clock=self.clock, **given)
-        site.client.hooks.on_logout.append(hear)
+        site.on_logout(hear)
+        site.on_login(name_or_refuse)
         self.stack.callback(site.client.close)
         return over_wsgi(site, base_url), site.client.store
 
@@ -198,10 +215,7 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
     sso.mount(app)
 
     @app.get("/account")
-        one: Any = {"groups": "staff", "acr": ""}  # no tuples: mypy would say so, and who has none may well write it
-        rules |= {"/one-group": Demand(**one)}
     def account(user: Annotated[User, Depends(sso.user)]) -> str:
-        apis |= {"/api/one-group": Caller(groups=one["groups"])}
         return f"Hi {user.name}"
 
     @app.get("/deep/{rest:path}")
@@ -212,6 +226,11 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
     @app.get("/staff")
     async def staff(user: Annotated[User, Depends(sso.demand(groups=["staff"]))]) -> str:
         return "staff only"
+
+    @app.get("/one-group")
+    @sso.login_required(groups="staff", acr="")
+    def one_group(request: Request) -> str:
+        return "one group"
 
     @app.get("/fresh")
     @sso.login_required(max_age=300)
@@ -227,11 +246,6 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
         return user.name if user else "nobody"
 
     @app.get("/api/me")
-    @app.get("/one-group")
-    @sso.login_required(groups="staff", acr="")
-    def one_group(request: Request) -> str:
-        return "one group"
-
     async def api(user: Annotated[User, Depends(sso.bearer("profile"))]) -> str:
         return user.sub
 
@@ -239,10 +253,28 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
     async def members(user: Annotated[User, Depends(sso.bearer("profile", groups=["boss", "staff"]))]) -> str:
         return user.sub
 
+    @app.get("/api/one-group")
+    async def caller(user: Annotated[User, Depends(sso.bearer(groups="staff"))]) -> str:
+        return user.sub
+
     @app.get("/token")
     @sso.login_required
     async def token(request: Request) -> str:
         return await sso.access_token(request)
+
+    @app.get("/own-user")
+    @sso.login_required
+    async def own_user(request: Request) -> str:
+        session = await sso.session(request)
+        return str(session and session.site_user)
+
+    @app.post("/leave")
+    async def leave(request: Request) -> str:
+        return str(await sso.sign_out(request))
+
+    @app.get("/log")
+    async def log() -> str:
+        return (await sso.recent_events(1))[0].kind
 
     @app.get("/form")
     @sso.login_required
@@ -253,25 +285,24 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
 
 
 def plain_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    @app.get("/api/one-group")
-    async def caller(user: Annotated[User, Depends(sso.bearer(groups="staff"))]) -> str:
-        return user.sub
-
     """An application that knows only its environ."""
     path, user = environ["PATH_INFO"].encode("latin-1").decode(), environ["sso.user"]
     pages = {
         "/account": lambda: f"Hi {user.name}",
         "/staff": lambda: "staff only",
+        "/one-group": lambda: "one group",
         "/fresh": lambda: "fresh",
         "/order": lambda: "ordered",
         "/open": lambda: user.name if user else "nobody",
         "/api/me": lambda: user.sub,
         "/api/staff": lambda: user.sub,
+        "/api/one-group": lambda: user.sub,
         "/token": environ["sso"].access_token,
+        "/own-user": lambda: str(environ["sso"].session.site_user),
+        "/leave": lambda: str(environ["sso"].sign_out()),
+        "/log": lambda: environ["sso"].recent_events(1)[0].kind,
         "/form": lambda: environ["sso"].logout_fields("site")["logout_form"],
     }
     page = pages.get(path, lambda: path[1:].replace("/", " ", 1))()
     start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
     return [page.encode()]
-        "/one-group": lambda: "one group",
-        "/api/one-group": lambda: user.sub,
