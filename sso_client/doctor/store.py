@@ -59,6 +59,11 @@ def _of_redis(settings: Settings, url: str) -> list[Finding]:
         url, issuer=settings.issuer, client_id=settings.client_id, clock=SystemClock(), ca_file=settings.ca_file
     )
     try:
+        link.check_clock()
+    except SSOError as error:
+        link.close()
+        return [problem(CHECK, error.code, "failed", detail=error.detail)]
+    try:
         weaknesses = {weakness.kind: weakness.seen for weakness in find_weaknesses(link)}
     except SSOError as error:
         return [unknown("redis memory", "failed", detail=error.detail)]

@@ -26,7 +26,7 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as TookTooLong
 from redis.retry import Retry
 
-from sso_client.clock import Clock
+from sso_client.clock import Clock, now
 from sso_client.errors import SSOError
 from sso_client.identifiers import new_secret, new_store_id
 from sso_client.settings import is_store
@@ -38,6 +38,13 @@ _CONNECTIONS = 32
 _HEALTH_CHECK_S = 30
 _FOLDER = Path(__file__).parent / "redis_scripts"
 _USES = "-- uses: "
+_APART_MS = 60_000  # less than any margin with which something is refused
+_CHECKED_FOR_MS = 60_000
+# Steps that write until when something is refused for all hosts, or drop it, and the turn to ask. A sign-out by hand
+# isn't stopped: until the centre has heard of it, nothing opens that sid.
+_BY_THE_CLOCK = frozenset(
+    ("open", "end_by_sid", "end_by_sub", "tell_end", "drop_lapsed", "take_turn", "gather", "apply")
+)
 _UNREADABLE = (
     "the address or one of its options can't be read; the special characters of a password must be percent-encoded"
 )
@@ -57,6 +64,7 @@ class RedisLink:
         self._issuer, self._client_id, self._clock = issuer, client_id, clock
         self._store_id = new_store_id()
         self._process = (0, "")
+        self._checked = (0, 0)
         options: dict[str, Any] = {"ssl_ca_certs": ca_file} if ca_file and url.startswith("rediss://") else {}
         try:
             if not is_store(url):
@@ -95,6 +103,8 @@ class RedisLink:
 
     def step(self, name: str, *args: str | int) -> Any:
         """Run the script `name` on this store; returns its reply, in one round trip."""
+        if name in _BY_THE_CLOCK:
+            self.check_clock()
         try:
             return self._send(name, self._store_id, *args)
         except _Forgotten:
@@ -116,6 +126,25 @@ class RedisLink:
         if self._process[0] != os.getpid():  # a forked worker is another process
             self._process = (os.getpid(), f"process-{new_secret()}")
         return self._process[1]
+
+    def check_clock(self) -> None:
+        """Raise SSOError `store_failed` while this host's wall clock and Redis' are more than a minute apart.
+
+        Hosts share what is refused, each entry until a time: one with a wrong clock would forget for all of them. Redis
+        is asked once a minute, and again when this clock was set.
+        """
+        asked = now(self._clock)
+        checked_ms, ahead_ms = self._checked
+        was_set = abs(asked.wall_ms - asked.boot_ms - ahead_ms) >= 1000
+        if 0 <= asked.boot_ms - checked_ms < _CHECKED_FOR_MS and not was_set:
+            return
+        with self.errors_named():
+            seconds, micros = self.redis.time()
+        apart_ms = asked.wall_ms - (seconds * 1000 + micros // 1000)
+        if abs(apart_ms) > _APART_MS:
+            apart = f"{abs(apart_ms) // 1000} s {'ahead of' if apart_ms > 0 else 'behind'}"
+            raise SSOError("store_failed", f"{self.place}: this host's clock is {apart} Redis': run NTP on both hosts")
+        self._checked = (asked.boot_ms, asked.wall_ms - asked.boot_ms)
 
     def close(self) -> None:
         """Close all connections."""

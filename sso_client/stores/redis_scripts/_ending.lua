@@ -1,8 +1,7 @@
 -- Ends every local session of a sid and keeps late ones from being opened: also for a known sid, since another tab's
 -- ticket may have been redeemed a moment before the end. Of several hosts' clocks the latest decides (GT).
-local function end_sid(sid, now, until_ms)
+local function end_sid(sid, until_ms)
     local ended = drop_all(cookies_of('sids', sid))
-    redis.call('ZREMRANGEBYSCORE', key('tombstones'), '-inf', now)
     redis.call('ZADD', key('tombstones'), 'GT', until_ms, sid)
     return ended
 end

@@ -4,6 +4,7 @@
 local host, a = ARGV[2], cjson.decode(ARGV[3])
 even_when_full()
 redis.call('ZREMRANGEBYSCORE', key('denied'), '-inf', a.denied_before)
+redis.call('ZREMRANGEBYSCORE', key('tombstones'), '-inf', a.now)
 -- Forget what this 200 confirmed: an end listed again below gets a new acknowledgement.
 for _, sid in ipairs(a.acks) do redis.call('SREM', key('acks'), sid) end
 for _, sid in ipairs(a.ended) do redis.call('ZREM', key('untold'), sid) end
@@ -24,7 +25,7 @@ for _, sid in ipairs(a.active) do
 end
 local ends = {}
 for i, e in ipairs(a.ends) do
-    ends[i] = end_sid(e.sid, a.now, a.tombstone_until)
+    ends[i] = end_sid(e.sid, a.tombstone_until)
     if e.ack then redis.call('SADD', key('acks'), e.sid) end
 end
 

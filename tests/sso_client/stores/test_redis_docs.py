@@ -60,7 +60,9 @@ def seen(redis_store, redis_place, raw):
     look()
     store.journal.apply(replace(ok, more=True, epoch="older"), store.journal.gather(wall, True), NOW)
     look()
-    store.journal.apply(replace(ok, ends=(End("other", "sign_out", 5),)), store.journal.gather(wall, True), NOW)
+    store.journal.apply(
+        replace(ok, ends=(End("other", "sign_out", 5),)), store.journal.gather(wall, True, anew=True), NOW
+    )
     store.journal.note_failure("unreachable", NOW)
     store.sessions.end_here(cookies[1], wall, True)
     store.inbox.end_by_sub("usr-b", 100, "jti", wall)

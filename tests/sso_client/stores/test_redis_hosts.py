@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from sso_client import LocalStore, SSOError
-from sso_client.clock import Instant
+from sso_client.clock import Instant, now
 from sso_client.lease import Lease
-from sso_client.records import CheckInAnswer, Denied, End
+from sso_client.records import CheckInAnswer, Denied, End, Outgoing
 from sso_client.stores import Turn
 from tests.support.local_stores import LocalPlace
 from tests.support.sdk import MovedClock, a_session
@@ -191,3 +191,37 @@ def test_a_list_of_what_is_denied_that_redis_threw_away_lets_nobody_in(hosts, re
     assert check_in(hosts[0], denied)[1].confirmed
     assert [host.denied.find("sid-1", "jti", NOW.wall_ms)[0] for host in hosts] == [True, True]
     assert hosts[1].denied.find("other", "jti", NOW.wall_ms)[1].stamp == on_two
+
+
+@pytest.mark.parametrize("minutes", [2, -2, 1440])
+def test_a_host_whose_clock_is_wrong_forgets_nothing_for_the_others_and_is_served_no_longer_than_its_lease(
+    minutes: int, redis_place: LocalPlace
+) -> None:
+    clock = MovedClock(boot="boot-two")
+    right, wrong = redis_place.open(MovedClock()), redis_place.open(clock)
+    sent = replace(now(clock), boot_id="boot-two")
+    assert check_in(wrong, OK, sent)[1].confirmed
+    session = a_session()
+    right.sessions.open(session, None, "epoch")
+    clock.wall_shift_ms = minutes * 60_000
+    told = Outgoing(sent.wall_ms, None, (), (), (), None, "", "")
+    steps = {
+        "take its turn": lambda: wrong.journal.take_turn(now(clock), 0),
+        "ask": lambda: wrong.journal.gather(clock.wall_ms(), False),
+        "be confirmed": lambda: wrong.journal.apply(OK, told, now(clock)),
+        "end": lambda: wrong.inbox.end_by_sid("sid", "jti", clock.wall_ms()),
+        "end for a person": lambda: wrong.inbox.end_by_sub("sub", 1, "jti", clock.wall_ms()),
+        "tell": lambda: wrong.sessions.tell_end("sid", clock.wall_ms()),
+        "open": lambda: wrong.sessions.open(a_session(cookie_hash="late"), None),
+        "drop": lambda: wrong.sessions.drop_lapsed(clock.wall_ms()),
+    }
+    for step in steps.values():
+        with pytest.raises(SSOError, match="store_failed") as error:
+            step()
+        assert ("ahead of" if minutes > 0 else "behind") in error.value.detail
+    assert wrong.sessions.find(session.cookie_hash, 2000)[1].stamp == sent
+    assert wrong.sessions.end_here(session.cookie_hash, clock.wall_ms(), True), "whoever signs out is signed out"
+    clock.wall_shift_ms = 0
+    assert wrong.inbox.end_by_sid("sid", "jti", clock.wall_ms()).sessions == ()
+    for store in (right, wrong):
+        store.close()
