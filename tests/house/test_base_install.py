@@ -83,6 +83,14 @@ def test_the_base_install_is_ten_packages_at_most(python: str) -> None:
     assert len(found) <= 10, sorted(found)
 
 
+@pytest.mark.parametrize(
+    ("page", "words"), [("sdk.md", "ten packages beside `lockstep-sso`"), ("sdk.zh.md", "共十个包")]
+)
+def test_the_page_counts_them_as_pip_shows_them(page: str, words: str) -> None:
+    assert words in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
+    assert len(base_install()) == 10
+
+
 def test_without_any_framework_or_extra_everything_but_the_adapters_can_be_imported_and_works() -> None:
     homes = metadata.packages_distributions()
     theirs = {top for top, owners in homes.items() if {canonicalize_name(o) for o in owners} & set(base_install())}

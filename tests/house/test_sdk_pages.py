@@ -54,3 +54,14 @@ def test_the_page_about_an_existing_site_shows_the_diff_that_is_applied_and_run(
     (shown,) = [block.text for block in blocks("sdk-existing-site.md") if block.language == "diff"]
     folder = ROOT / "tests" / "sso_client" / "existing_site"
     assert shown == (folder / "to_single_sign_on.diff").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("framework", ["flask", "django", "wsgi"])
+@pytest.mark.parametrize(
+    ("language", "second", "others"), [("", "about a second", "every five seconds"), (".zh", "一秒", "每五秒")]
+)
+def test_a_page_that_promises_news_at_once_says_which_tabs_have_to_ask(
+    framework: str, language: str, second: str, others: str
+) -> None:
+    text = (ROOT / "docs" / f"sdk-{framework}{language}.md").read_text(encoding="utf-8")
+    assert all(words in text for words in (second, others, "tab_streams" if framework != "django" else "TAB_STREAMS"))
