@@ -74,6 +74,15 @@ def test_who_is_not_signed_in_has_no_token(client, person: Person) -> None:
         assert code_of(lambda wrong=wrong: client.access_token(wrong)) == "login_required"
 
 
+def test_a_renewal_is_an_event_and_a_token_that_is_good_is_none(client, person: Person, go) -> None:
+    cookie, session = person.sign_in()
+    for seconds in (0, 299, 0):
+        go(seconds)
+        client.access_token(cookie)
+    told = [event for event in client.recent_events() if event.kind == "token_renewed"]
+    assert [event.sid for event in told] == [session.sid]
+
+
 def test_asking_for_a_token_is_no_activity(client, person: Person, store: LocalStore, clock: MovedClock) -> None:
     cookie, session = person.sign_in()
     clock.go(40)

@@ -178,6 +178,18 @@ def test_a_page_that_polls_is_no_activity(
     assert kept.until_ms == session.until_ms
 
 
+def test_a_stream_that_looks_whether_somebody_is_still_signed_in_is_no_activity(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, session = person.sign_in()
+    for _ in range(3):
+        clock.go(31)
+        assert client.still_signed_in(cookie)
+    assert [told["active"] for told in centre.check_ins if told["active"]] == []
+    kept, _ = client.store.sessions.find(session.cookie_hash, clock.wall_ms())
+    assert kept.served_at_ms == session.served_at_ms
+
+
 def test_a_request_within_half_a_lease_writes_nothing(person: Person, client: SSOClient, clock: MovedClock) -> None:
     cookie, _ = person.sign_in()
     first = client.find_session(cookie)

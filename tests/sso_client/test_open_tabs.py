@@ -137,6 +137,15 @@ def test_a_stream_lasts_for_a_while_and_shows_that_it_lives(
     assert waited == [1] * 25
 
 
+def test_an_open_page_keeps_nobody_active(client: FlaskClient, fake_sso: FakeSSO, clock: MovedClock) -> None:
+    fake_sso.sign_in(client, "alice")
+    for _ in range(3):
+        clock.go(31)
+        assert client.get("/sso/events").text == LATER
+    assert [told["active"] for told in fake_sso.provider.check_ins] == [[]] * len(fake_sso.provider.check_ins)
+    assert fake_sso.provider.check_ins
+
+
 def test_doubt_is_no_end(client: FlaskClient, fake_sso: FakeSSO, clock: MovedClock) -> None:
     fake_sso.sign_in(client, "alice")
     fake_sso.down()
