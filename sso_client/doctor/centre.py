@@ -82,10 +82,12 @@ def ask_registration(
     return [ok("client", "client_accepted"), _of_skew(registration.now_ms, begun, ended, 0)], registration
 
 
-def of_redirect_uri(registration: Registration | None, redirect_uri: str) -> Finding:
+def of_redirect_uri(provider: Provider, registration: Registration | None, redirect_uri: str) -> Finding:
     """Whether the centre will send people back there."""
-    if registration is None:
+    if provider.client_test_endpoint is None:
         return unknown("redirect URI", "redirect_uri_unasked", uri=redirect_uri)
+    if registration is None:
+        return unknown("redirect URI", "client_first")
     if registration.redirect_uri_registered:
         return ok("redirect URI", "redirect_uri_registered", uri=redirect_uri)
     known = ", ".join(registration.redirect_uris)

@@ -39,7 +39,7 @@ def examine(settings: Settings, site: RunningSite | None, clock: Clock) -> Itera
     if provider is not None and planned is not None:
         if registration is not None and sent is not None and sent != planned:
             _, registration = ask_registration(calls, provider, clock, sent)
-        yield of_redirect_uri(registration, sent or planned)
+        yield of_redirect_uri(provider, registration, sent or planned)
     stores: set[str] = set()
     if found[0].code != "site_unreachable":
         yield look_at_me(calls, site)

@@ -64,8 +64,10 @@ def of_stores(stores: set[str], answers: int, known_store: str | None) -> list[F
 
 def call_back(calls: Calls, provider: Provider, registration: Registration | None, stores: set[str]) -> list[Finding]:
     """Have the centre call the registered address. `stores`: those that have answered from here."""
-    if provider.client_test_endpoint is None or registration is None:
+    if provider.client_test_endpoint is None:
         return [unknown("call back", "call_back_unasked")]
+    if registration is None:
+        return [unknown("call back", "client_first")]
     if registration.delivery == "poll":
         return [warning("call back", "logout_address_missing", "polls")]
     if registration.logout_uri is None:

@@ -69,6 +69,7 @@ SEEN: dict[str, tuple[str, str]] = {
         "标识与密钥已被接受（虚构的登录票据如预期被拒绝）",
     ),
     "client_unasked": ("can't be told: the token endpoint answers {status}", "无法判断：令牌端点返回 {status}"),
+    "client_first": ("not asked: the client has to be accepted first", "未询问：须先让客户端被接受"),
     "clock_near": ("within 30 s of the centre's ({seconds} s)", "与认证中心相差不到 30 秒（{seconds} 秒）"),
     "clock_ahead": ("the centre's is {seconds} s ahead of this host's", "认证中心的时钟比本机快 {seconds} 秒"),
     "clock_behind": ("the centre's is {seconds} s behind this host's", "认证中心的时钟比本机慢 {seconds} 秒"),

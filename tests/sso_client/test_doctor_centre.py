@@ -142,6 +142,12 @@ def test_a_secret_that_the_centre_does_not_accept(shop: Shop, centre: FakeProvid
     }
 
 
+def test_what_our_centre_does_not_tell_a_refused_client_is_not_called_impossible_to_ask(shop: Shop) -> None:
+    found = shop.examine(shop.app(), client_secret="wrong")
+    assert troubles(found) == {"client": ("problem", "client_refused")}
+    assert {found[check].seen for check in ("redirect URI", "call back")} == {"client_first"}
+
+
 @pytest.mark.parametrize(("fault", "code"), [(503, "provider_unavailable"), (200, "answer_invalid")])
 def test_a_client_test_that_answers_something_else(
     centre: FakeProvider, settings: Settings, fault: int, code: str
