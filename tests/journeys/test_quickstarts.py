@@ -21,7 +21,7 @@ from sso_server.cli import main
 from tests.house.sources import ROOT
 from tests.support.browser import Browser
 from tests.support.centre import Centre, Process, clean_env, wait_until
-from tests.support.doc_pages import blocks, commands, write_files
+from tests.support.doc_pages import commands, write_files
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)]
@@ -46,7 +46,6 @@ class Reader:
             if not line.startswith("pip "):
                 subprocess.run(self.argv(line), cwd=directory, check=True, capture_output=True, timeout=60)
         write_files(self.page, directory)
-        self.source = "".join(block.text for block in blocks(self.page))
         printed = "".join(self._at_the_centre(line) for line in at_the_centre.splitlines())
         exports = dict(re.findall(r"^export (SSO_\w+)=(\S+)$", printed, re.MULTILINE))
         assert set(exports) == {"SSO_ISSUER", "SSO_CLIENT_ID", "SSO_CLIENT_SECRET"}
@@ -97,13 +96,13 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
     assert browser.text == "Orders of Alice"
     assert browser.open(f"{reader.home}/staff").text == "For staff only"
     assert browser.open(f"{reader.home}/account/address").text == "Your address", "the password was typed just now"
-    if "/api/orders" in reader.source:
-        nobody = requests.get(f"{reader.home}/api/orders", timeout=10)
-        assert nobody.status_code == 401
-        assert nobody.headers["WWW-Authenticate"].startswith("Bearer ")
+    nobody = requests.get(f"{reader.home}/api/orders", timeout=10)
+    assert nobody.status_code == 401
+    assert nobody.headers["WWW-Authenticate"].startswith("Bearer ")
 
     assert "Hi Alice" in browser.open(f"{reader.home}/").text
-    assert ('src="/sso/tab.js"' in browser.text) == ("tab_script" in reader.source)
+    # The application around which WSGI's reader puts single sign-on knows nothing of it.
+    assert ('src="/sso/tab.js"' in browser.text) == (reader.framework != "wsgi")
     if 'href="/sso/logout"' in browser.text:  # a page that asks; else the form is there
         browser.open(f"{reader.home}/sso/logout")
     assert 'name="logout_form"' in browser.text
@@ -113,7 +112,7 @@ def test_a_reader_signs_in_and_out_and_runs_the_tests_of_the_page(reader: Reader
     assert browser.text == "Orders of Alice", "the session at the centre was over, and the page came after the password"
 
     browser.open(reader.centre.issuer + "/sign-out").submit("/sign-out")
-    wait_until(lambda: "Orders of" not in browser.open(f"{reader.home}/orders").text, why="the site to ask again")
+    wait_until(lambda: 'type="password"' in browser.open(f"{reader.home}/orders").text, why="the site to ask again")
 
     *install, own_tests = reader.own_tests.splitlines()
     assert all(line.startswith("pip ") for line in install)
