@@ -30,12 +30,15 @@ def read_request(request: Any, *, with_body: bool = False) -> WebRequest:
     )
 
 
-def to_response(answer: WebAnswer) -> Any:
-    """The answer as Django sends it; `from_sso` marks it as ours."""
-    if answer.stream is None:
-        response = HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+def to_response(answer: WebAnswer, *, in_parts: bool = False) -> Any:
+    """The answer as Django sends it; `from_sso` marks it as ours. `in_parts` where a stream may hold a thread."""
+    parts = None if answer.stream is None else drive_each(answer.stream)
+    if parts is not None and in_parts:
+        response = StreamingHttpResponse(parts, status=answer.status, headers=dict(answer.headers))
     else:
-        response = StreamingHttpResponse(drive_each(answer.stream), status=answer.status, headers=dict(answer.headers))
+        # A stream that may not wait has one part; under ASGI Django warns of streams that are no asynchronous ones.
+        body = answer.body if parts is None else b"".join(parts)
+        response = HttpResponse(body, status=answer.status, headers=dict(answer.headers))
     for cookie in answer.cookies:
         set_cookie(response, cookie)
     response.from_sso = True

@@ -23,7 +23,7 @@ def route_view(name: str) -> Callable[..., Any]:
     special = {"callback": _callback, "logout": _logout}.get(name, lambda request: _answer(request, name))
 
     def view(request: Any) -> Any:
-        return to_response(special(request))
+        return to_response(special(request), in_parts=bool(request.META.get("wsgi.multithread")))
 
     view.__name__ = view.__qualname__ = f"sso_{name.replace('-', '_')}"
     view.is_sso_route = True  # type: ignore[attr-defined]  # the middleware looks nobody up for these
