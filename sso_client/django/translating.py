@@ -25,9 +25,15 @@ def read_request(request: Any, *, with_body: bool = False) -> WebRequest:
         remote_addr=request.META.get("REMOTE_ADDR") or "",
         # What something before us has read is still there, unless it was multipart, which none of our routes takes.
         body=request.read(MAX_TOKEN + 1) if with_body and request.method == "POST" else b"",
-        # Under ASGI a stream of ours would be collected before its first part is sent.
-        may_wait=bool(request.META.get("wsgi.multithread")),
+        may_wait=may_stream(request),
     )
+
+
+def may_stream(request: Any) -> bool:
+    """True where a stream holds a thread of many. Under ASGI, where Django fills in the same name in META, it would be
+    collected whole before its first part is sent.
+    """
+    return bool(request.META.get("wsgi.multithread")) and not hasattr(request, "scope")
 
 
 def to_response(answer: WebAnswer, *, in_parts: bool = False) -> Any:

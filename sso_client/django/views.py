@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sso_client.django.connection import Connection, asking
 from sso_client.django.signals import sso_signed_in
-from sso_client.django.translating import read_request, to_response
+from sso_client.django.translating import may_stream, read_request, to_response
 from sso_client.django.visit import visit_of
 from sso_client.driving import drive
 from sso_client.errors import SSOError
@@ -23,7 +23,7 @@ def route_view(name: str) -> Callable[..., Any]:
     special = {"callback": _callback, "logout": _logout}.get(name, lambda request: _answer(request, name))
 
     def view(request: Any) -> Any:
-        return to_response(special(request), in_parts=bool(request.META.get("wsgi.multithread")))
+        return to_response(special(request), in_parts=may_stream(request))
 
     view.__name__ = view.__qualname__ = f"sso_{name.replace('-', '_')}"
     view.is_sso_route = True  # type: ignore[attr-defined]  # the middleware looks nobody up for these
