@@ -117,16 +117,16 @@ def test_a_centre_that_was_asked_too_often_says_when_to_ask_again(shop: Shop) ->
     assert (found["call back"].level, found["call back"].seen) == ("unknown", "busy")
 
 
-def test_a_centre_that_calls_another_site_just_now_is_waited_for(shop: Shop) -> None:
+def test_a_centre_that_calls_this_site_just_now_is_waited_for(shop: Shop) -> None:
     url = shop.run(shop.app())
     shop.centre.register(url)
     calling = built_of(shop.centre.app).services.trials._calling
-    calling.acquire()
+    calling.add("shop")
     waits: list[int] = []
 
     def pause(self: BlockingWaiting, seconds: float) -> Any:
         waits.append(int(seconds))
-        calling.release()
+        calling.remove("shop")
         return real(self, 0)
 
     real = BlockingWaiting.pause
