@@ -83,6 +83,24 @@ def test_a_question_that_fails_is_no_answer(fault, code, client, centre: FakePro
     assert code_of(client, opaque) == code
 
 
+@pytest.mark.parametrize("active", [None, 1, "true"])
+def test_an_answer_that_does_not_say_whether_the_token_is_active_is_none(
+    active, client, centre: FakeProvider, opaque: str
+) -> None:
+    centre.introspection_changes = {"active": active}
+    assert code_of(client, opaque) == "provider_unavailable"
+
+
+def test_an_answer_counts_from_when_it_was_asked_for_not_from_when_it_came(
+    client, centre: FakeProvider, grant: Grant, opaque: str, go
+) -> None:
+    centre.failing["/introspect"] = 0.5
+    client.read_bearer(f"Bearer {opaque}")
+    centre.end(grant.sid)
+    go(1.6)
+    assert code_of(client, opaque) == "bearer_invalid"
+
+
 def test_few_answers_are_kept_however_many_tokens_come(client, centre: FakeProvider, grant, monkeypatch) -> None:
     monkeypatch.setattr("sso_client.introspection._MOST_REMEMBERED", 3)
     tokens = [centre.new_access_token(grant) for _ in range(5)]

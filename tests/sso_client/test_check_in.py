@@ -150,7 +150,14 @@ def test_a_waiting_time_that_cannot_be_is_refused(report_s, client: SSOClient, c
         {"ends": [{"sid": "sid", "reason": "\ud800", "ended_at": 1}]},
         {"ends": [{"sid": "sid", "reason": "sign_out", "ended_at": 10**30}]},
         {"ends": [{"sid": "sid", "reason": "sign_out", "ended_at": -(2**63)}]},
+        {"denied": [{"sid": "sid"}], "denied_to": 1},
+        {"denied": [{"jti": "jti", "until": "soon"}], "denied_to": 1},
+        {"denied": ["sid"], "denied_to": 1},
+        {"denied": {}, "denied_to": 1},
+        {"denied": [], "denied_to": True},
+        {"denied": [], "denied_to": -1},
     ],
+    ids=str,
 )
 def test_an_answer_that_no_store_can_keep_confirms_nobody(
     changes, person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock

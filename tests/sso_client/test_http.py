@@ -22,6 +22,7 @@ from sso_client.http import MAX_BODY, Answer, Http
 from tests.support.both_clients import KINDS
 from tests.support.certificates import make_authority
 from tests.support.fake_provider import FakeProvider
+from tests.support.forks import Forked
 
 PATH = "/.well-known/openid-configuration"
 Get = Callable[..., Answer]
@@ -229,6 +230,17 @@ def test_a_connection_serves_several_calls_each_with_its_own_deadline(get: Get, 
     centre.failing[PATH] = 0.6
     assert [get(centre.issuer + PATH, total_s=1.0 + later).status for later in (0, 4, 4)] == [200] * 3
     assert len(set(centre.peers)) == 1
+
+
+def test_a_forked_worker_does_not_talk_on_its_parents_connection(centre: FakeProvider) -> None:
+    http = Http()
+
+    def call() -> int:
+        return drive(http.get(centre.issuer + PATH)).status
+
+    assert [call(), Forked(call).answer(), call()] == [200] * 3
+    first, other, again = centre.peers
+    assert first == again != other
 
 
 def test_one_event_loop_keeps_its_connection_and_another_has_its_own(centre: FakeProvider) -> None:

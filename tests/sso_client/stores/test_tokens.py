@@ -136,6 +136,18 @@ def test_a_worker_that_was_killed_while_renewing_holds_up_the_others_for_ten_sec
     assert store.tokens.take_renewal(cookie, lapse(place, request))
 
 
+def test_a_right_that_an_earlier_boot_or_another_clock_gave_holds_up_nobody(
+    place: LocalPlace, store: LocalStore, request: pytest.FixtureRequest
+) -> None:
+    cookie = with_tokens(store).cookie_hash
+    assert store.tokens.take_renewal(cookie, NOW)
+    if place.engine == "redis":
+        raw = request.getfixturevalue("raw")
+        (key,) = [key for key in raw.scan_iter("*:session:hash", count=1000) if f":{place.client_id}:" in key]
+        raw.hincrby(key, "renewing", 60_000)
+    assert store.tokens.take_renewal(cookie, replace(NOW, boot_id="boot-two"))
+
+
 def feed(store: LocalStore, *denied: Denied, to: int | None, sent: Instant = NOW, more: bool = False):
     told = store.journal.gather(sent.wall_ms, False)
     store.journal.apply(replace(OK, denied=denied, denied_to=to, more=more), told, sent)
@@ -158,6 +170,12 @@ def test_a_denial_that_comes_twice_lasts_as_long_as_the_longer(store: LocalStore
     for until in (5000, 9000, 1000):
         feed(store, Denied("sid-1", None, NOW.wall_ms + until), to=7)
     assert store.denied.find("sid-1", None, NOW.wall_ms + 8999 + DENIED_MARGIN_MS)[0]
+
+
+def test_what_is_moot_is_forgotten_with_the_next_answer(store: LocalStore) -> None:
+    feed(store, Denied("sid-1", None, NOW.wall_ms), to=7)
+    feed(store, to=8, sent=NOW.earlier(-2 * DENIED_MARGIN_MS))
+    assert not store.denied.find("sid-1", None, NOW.wall_ms)[0], "by a clock that is behind, it would still be there"
 
 
 def test_an_older_centre_keeps_no_such_list(store: LocalStore) -> None:
