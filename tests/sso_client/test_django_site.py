@@ -90,6 +90,17 @@ def test_a_permission_that_is_missing_is_403_and_no_loop(at_django: Browser) -> 
     assert at_django.get("/permitted").status_code == 200
 
 
+@pytest.mark.parametrize("page", ["/fresh", "/later"])
+def test_whose_account_is_gone_is_refused_and_sent_nowhere(page: str, at_django: Browser) -> None:
+    from django.contrib.auth.models import User
+
+    at_django.sign_in()
+    assert at_django.get(page).status_code == 200
+    User.objects.update(is_active=False)
+    answer = at_django.get(page)
+    assert (answer.status_code, "account_refused" in answer.content.decode()) == (403, True)
+
+
 def test_me_tells_who_is_signed_in_and_keeps_nobody_active(
     at_django: Browser, centre: FakeProvider, clock: MovedClock
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from flask_login import (
     LoginManager,
@@ -31,7 +31,9 @@ Make = Callable[..., Flask]
 
 
 class Account(UserMixin):
-    """A row of the site's own table of users."""
+    """A row of the site's own table of users, whose class says "authenticated" whatever the row says."""
+
+    is_authenticated = True
 
     def __init__(self, number: str) -> None:
         self.id = number
@@ -69,8 +71,9 @@ def make(fake_sso: FakeSSO, tmp_path: Path, clock: MovedClock, accounts: dict[st
     def on_login(user: Any) -> Account | None:
         return accounts.get(ACCOUNTS.get(user.username, ""))
 
-    def create_app(**options: Any) -> Flask:
+    def create_app(guard: Callable[[], None] = lambda: None, **options: Any) -> Flask:
         app = Flask("shop", instance_path=str(tmp_path / "instance"))
+        app.before_request(guard)
         app.secret_key = "known only here"
         pages = Blueprint("pages", "pages")
 
@@ -206,6 +209,24 @@ def test_a_local_account_is_outside_single_sign_out_and_only_if_the_site_says_so
     assert client.get("/open").text == "False"
 
 
+def test_a_guard_from_before_the_bridge_sees_who_is_there_now(make: Make, fake_sso: FakeSSO) -> None:
+    seen: list[bool] = []
+
+    def guard() -> None:
+        if request.path == "/plain":
+            seen.append(current_user.is_authenticated)
+
+    client = make(guard).test_client()
+    with client.session_transaction() as kept:
+        kept["_user_id"] = "7"
+    client.get("/plain")
+    fake_sso.sign_in(client, "alice")
+    client.get("/plain")
+    fake_sso.sign_out("alice")
+    client.get("/plain")
+    assert seen == [False, True, False]
+
+
 def test_the_sites_own_keys_for_programs_go_on(client: FlaskClient) -> None:
     assert client.get("/open", headers={"X-Key": "sesame"}).text == "True"
     assert client.get("/open").text == "False"
@@ -302,13 +323,15 @@ def test_flask_logins_signals_are_sent_for_what_happens_in_this_browser(client: 
     assert heard == [("in", "7"), ("out", "7"), ("in", "8"), ("out", "8")]
 
 
-def test_a_page_that_watches_keeps_nobody_active(client: FlaskClient, fake_sso: FakeSSO, clock: MovedClock) -> None:
+def test_pages_that_watch_and_files_keep_nobody_active(
+    client: FlaskClient, fake_sso: FakeSSO, clock: MovedClock
+) -> None:
     fake_sso.sign_in(client, "alice")
-
     for _ in range(3):
         clock.go(31)
         assert client.get("/sso/me").json["signed_in"] is True
         assert "event: over" not in client.get("/sso/events").text
+        assert client.get("/static/shop.css").status_code == 404
     assert len(fake_sso.provider.check_ins) >= 3
     assert not any(told["active"] for told in fake_sso.provider.check_ins)
     clock.go(31)

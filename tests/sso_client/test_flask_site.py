@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 from sso_client import SSOError
 from sso_client.flask import SSO, current_user
 from sso_client.pages import language
+from sso_client.testing.tokens import Grant
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, browser, new_sid
 
@@ -53,6 +54,21 @@ def test_a_group_that_is_missing_is_403_in_words(site: Flask, centre: FakeProvid
     bob = browser(site, centre)
     bob.sign_in(sub="usr-bob")
     assert bob.get("/staff").text == "staff only"
+
+
+def test_an_async_view_can_be_guarded(site: Flask, centre: FakeProvider) -> None:
+    async def later() -> str:
+        return f"hi {current_user.sub}"
+
+    sso = site.extensions["sso_client"].sso
+    site.get("/later")(sso.login_required(later))
+    site.get("/api/later", endpoint="api_later")(sso.bearer_required()(later))
+    alice = browser(site, centre)
+    alice.sign_in()
+    assert alice.get("/later").text == "hi usr-alice"
+    session = centre.open_session("usr-bob", {})
+    token = centre.new_access_token(Grant(session.sid, "usr-bob", "openid", session.auth_time))
+    assert site.test_client().get("/api/later", headers={"Authorization": f"Bearer {token}"}).text == "hi usr-bob"
 
 
 def test_nobody_is_an_anonymous_user(site: Flask, centre: FakeProvider) -> None:

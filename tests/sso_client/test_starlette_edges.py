@@ -16,7 +16,9 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from sso_client import SSOError, User
+from sso_client.signed_token import MAX_TOKEN
 from sso_client.starlette import SSO
+from sso_client.starlette_edge import read_body
 from sso_client.testing.tokens import Grant
 from tests.support.all_sites import Visitor, over_asgi
 from tests.support.fake_provider import FakeProvider
@@ -120,6 +122,53 @@ def test_at_an_open_websocket_the_person_of_another_origins_page_is_nobody(
         sign_in(http, centre, new_sid())
         with http.websocket_connect("ws://localhost/ws-open", headers={"Origin": origin}) as socket:
             assert socket.receive_text() == str([is_known] * 4)
+
+
+def test_a_websocket_over_tls_is_of_the_sites_own_origin(app: FastAPI) -> None:
+    with (
+        TestClient(app, base_url="https://localhost") as http,
+        pytest.raises(WebSocketDenialResponse) as denied,
+        http.websocket_connect("wss://localhost/ws", headers={"Origin": "https://localhost"}),
+    ):
+        pass
+    assert denied.value.status_code == 401, "nobody is signed in, and that is all"
+
+
+def test_a_page_that_watches_over_its_session_is_not_cached(sso: SSO, visit: Callable[..., Visitor]) -> None:
+    async def page(request: Request) -> Response:
+        return PlainTextResponse(await sso.tab_script(request))
+
+    site = Starlette(routes=[Route("/", page)], lifespan=sso.lifespan)
+    sso.mount(site)
+    assert visit(site).get("/").header("Cache-Control") == "no-store"
+
+
+def test_when_the_application_stops_its_connections_are_closed(
+    app: FastAPI, sso: SSO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+    close = sso.client.close
+
+    async def hear() -> None:
+        await close()
+        closed.append(True)
+
+    monkeypatch.setattr(sso.client, "close", hear)
+    with TestClient(app):
+        assert closed == []
+    assert closed == [True]
+
+
+def test_of_a_body_no_more_is_read_than_one_token_may_have() -> None:
+    parts = 0
+
+    async def receive() -> Any:
+        nonlocal parts
+        parts += 1
+        return {"type": "http.request", "body": b"x" * 10_000, "more_body": parts < 1000}
+
+    assert len(asyncio.run(read_body(Request({"type": "http", "method": "POST"}, receive)))) == MAX_TOKEN + 1
+    assert parts == 2
 
 
 def test_a_server_that_cannot_answer_a_websocket_closes_it(app: FastAPI) -> None:

@@ -133,6 +133,23 @@ def test_the_application_is_told_who_is_there_in_bytes_and_in_one_line(make: Mak
     assert "REMOTE_USER=z@x.example" in named.get("/").text
 
 
+def test_a_public_page_stays_up_while_nobody_can_tell_who_is_there(
+    make: Make, centre: FakeProvider, clock: MovedClock
+) -> None:
+    browser = make(protect=["/admin"])
+    sign_in(browser, centre)
+    centre.down()
+    clock.go(61)
+    assert browser.get("/admin").status == 503
+    assert (browser.get("/").status, browser.get("/").text) == (200, "")
+
+
+def test_what_only_asks_for_headers_is_sent_no_body(make: Make) -> None:
+    page = make().request("HEAD", "/sso/logout")
+    assert (page.status, page.text) == (200, "")
+    assert int(page.header("Content-Length") or 0) > 0
+
+
 @pytest.mark.parametrize("kind", ["opaque", "jwt"])
 def test_one_name_serves_cookies_and_tokens_of_both_kinds(kind: str, make: Make, centre: FakeProvider) -> None:
     centre.access_token = kind

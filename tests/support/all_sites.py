@@ -157,7 +157,7 @@ class Making:
         need = sso.login_required
         app.get("/account")(need(lambda: f"Hi {current_user.name}"))
         app.get("/deep/<path:rest>", endpoint="deep")(need(lambda rest: f"deep {rest}"))
-        app.get("/staff", endpoint="staff")(need(groups=["staff"])(lambda: "staff only"))
+        app.get("/staff", endpoint="staff")(need(groups=["boss", "staff"])(lambda: "staff only"))
         app.get("/one-group", endpoint="one_group")(need(groups="staff", acr="")(lambda: "one group"))
         app.get("/fresh", endpoint="fresh")(need(max_age=300)(lambda: "fresh"))
         app.post("/order", endpoint="order")(need(lambda: "ordered"))
@@ -197,7 +197,7 @@ class Making:
 
     def _wsgi(self, base_url: str, given: dict[str, Any], hear: Any) -> tuple[Send, LocalStore]:
         rules = dict.fromkeys(("/account", "/deep", "/order", "/token", "/form", "/own-user"), Demand())
-        rules |= {"/staff": Demand(groups=("staff",)), "/fresh": Demand(max_age_s=300)}
+        rules |= {"/staff": Demand(groups=("boss", "staff")), "/fresh": Demand(max_age_s=300)}
         one: Any = {"groups": "staff", "acr": ""}  # no tuples: mypy would say so, and who has none may well write it
         rules |= {"/one-group": Demand(**one)}
         apis = {"/api": "profile", "/api/staff": Caller("profile", ("boss", "staff"))}
@@ -224,7 +224,7 @@ def fastapi_site(sso: sso_starlette.SSO) -> FastAPI:
         return f"deep {rest}"
 
     @app.get("/staff")
-    async def staff(user: Annotated[User, Depends(sso.demand(groups=["staff"]))]) -> str:
+    async def staff(user: Annotated[User, Depends(sso.demand(groups=["boss", "staff"]))]) -> str:
         return "staff only"
 
     @app.get("/one-group")

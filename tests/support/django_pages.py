@@ -28,7 +28,7 @@ def deep(request: Any, rest: str) -> HttpResponse:
     return HttpResponse(f"deep {rest}")
 
 
-@sso.login_required(groups=["staff"])
+@sso.login_required(groups=["boss", "staff"])
 def staff(request: Any) -> HttpResponse:
     return HttpResponse("staff only")
 
