@@ -82,6 +82,38 @@ def test_who_gets_an_account_from_before(
     assert hasattr(accounts().get(pk=before.pk), "sso_identity") is is_theirs
 
 
+@pytest.mark.parametrize(
+    ("claim_by", "profile"),
+    [
+        ("username", {"preferred_username": "Alice"}),
+        ("username", {"preferred_username": "ａlice"}),
+        ("verified_email", {"email": "alıce@example.com", "email_verified": True}),
+    ],
+)
+def test_a_database_that_takes_look_alikes_for_equal_gives_nobodys_account_away(
+    claim_by: str,
+    profile: dict[str, Any],
+    django_sites: DjangoSites,
+    centre: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from django.db.models import QuerySet
+
+    before = accounts().create_user("alice", "alice@example.com", "x")
+    to_the_letter = QuerySet.filter
+
+    def as_collations_do(rows: Any, *args: Any, **wanted: Any) -> Any:
+        is_alike = {"username", "email__iexact"} & set(wanted)
+        return rows.all() if is_alike and not args else to_the_letter(rows, *args, **wanted)
+
+    monkeypatch.setattr(QuerySet, "filter", as_collations_do)
+    centre.profile = profile
+    django_sites.browser(CLAIM_BY=claim_by).sign_in()
+    monkeypatch.undo()
+    assert accounts().count() == 2
+    assert not hasattr(accounts().get(pk=before.pk), "sso_identity")
+
+
 def test_an_account_that_belongs_to_somebody_is_claimed_by_nobody(
     django_sites: DjangoSites, centre: FakeProvider
 ) -> None:
