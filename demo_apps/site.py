@@ -7,20 +7,17 @@ Environment: `SSO_*` for the SDK; `SITE_NAME`, `SITE_COLOR`, and for links `SITE
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from flask import Flask, Response, abort, jsonify, make_response, redirect, render_template, request
+from flask import Flask, Response, abort, jsonify, redirect, request
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as Answered
 
 from demo_apps.memory import Memory
-from demo_apps.neighbour import Answer, ask
-from demo_apps.words import WORDS, event_text
+from demo_apps.neighbour import ask
+from demo_apps.shown import page, show, wall_time
 from sso_client.flask import SSO
 
-EVENTS_SHOWN = 14
 VISITOR = "demo-visitor"
 
 
@@ -51,7 +48,7 @@ def create_app() -> Flask:
         caller = sso.bearer
         now_ms = sso.client.now_ms()
         left_s = 0 if caller is None else max(0, caller.expires_at - now_ms // 1000)
-        return jsonify(time=_wall_time(now_ms), seconds_left=left_s)
+        return jsonify(time=wall_time(now_ms), seconds_left=left_s)
 
     @app.get("/clock")
     @sso.login_required
@@ -75,43 +72,6 @@ def create_app() -> Flask:
 
     @app.errorhandler(NotFound)
     def missing(_: NotFound) -> Response:
-        return _page("missing.html", 404)
+        return page("missing.html", 404)
 
     return app
-
-
-def show(sso: SSO, *, answer: Answer | None = None, token: str = "", remembers: bool = False) -> Response:
-    """The one page there is: the state in large letters, how it came about, what the other site said, the log."""
-    session = sso.session
-    lines = [
-        (_wall_time(event.at_ms), event_text(_language(), event), event.kind)
-        for event in sso.recent_events(EVENTS_SHOWN)
-    ]
-    return _page(
-        "site.html",
-        session=session,
-        user=session and session.user,
-        answer=answer,
-        token_end=token[-6:],
-        remembers=remembers,
-        lines=lines,
-    )
-
-
-def _language() -> str:
-    return request.accept_languages.best_match(WORDS, "en")
-
-
-def _page(template: str, status: int = 200, **shown: Any) -> Response:
-    response = make_response(render_template(template, words=WORDS[_language()], **shown), status)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'"
-    )
-    response.vary.update(("Cookie", "Accept-Language"))
-    return response
-
-
-def _wall_time(at_ms: int) -> str:
-    """A moment as this machine's wall shows it."""
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).astimezone().strftime("%H:%M:%S")
