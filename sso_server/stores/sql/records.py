@@ -13,8 +13,6 @@ from sso_server.core.tickets import Ticket
 from sso_server.core.tokens import Grant
 from sso_server.stores.sql.tables import sessions
 
-FINAL_STATES = tuple(state.value for state in State if state.is_final)
-
 
 def pack(values: tuple[str, ...]) -> str:
     """A list of texts as it is kept."""
