@@ -263,3 +263,17 @@ def test_a_provider_without_check_in_says_so(client: SSOClient, centre: FakeProv
     with pytest.raises(SSOError) as error:
         client.check_in()
     assert error.value.code == "check_in_refused"
+
+
+def test_a_list_that_six_rounds_did_not_end_is_gone_on_with_by_the_next_request(
+    person: Person, client: SSOClient, centre: FakeProvider, clock: MovedClock
+) -> None:
+    cookie, _ = person.sign_in()
+    client.find_session(cookie)
+    centre.check_in_changes = {"more": True}
+    clock.go(31)
+    told = [len(centre.check_ins)]
+    for _ in range(2):
+        assert client.find_session(cookie) is not None
+        told.append(len(centre.check_ins))
+    assert told[0] < told[1] < told[2]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from sso_client import AsyncSSOClient, LocalStore, Settings
@@ -253,3 +254,19 @@ async def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
+
+
+def test_the_sdk_does_not_wait_for_the_applications_own_threads(run: Run, centre: FakeProvider) -> None:
+    async def story(client: AsyncSSOClient) -> None:
+        cookie = await sign_in(client, centre)
+        shared, done = anyio.to_thread.current_default_thread_limiter(), threading.Event()
+        shared.total_tokens = 1
+        busy = asyncio.ensure_future(anyio.to_thread.run_sync(done.wait, 30))
+        await asyncio.sleep(0)
+        try:
+            assert await asyncio.wait_for(client.find_session(cookie), 20)
+        finally:
+            done.set()
+            await busy
+
+    run(story)

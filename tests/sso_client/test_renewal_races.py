@@ -18,7 +18,7 @@ from tests.sso_client.test_access_tokens import code_of, renewals
 from tests.support.both_clients import running_client
 from tests.support.fake_provider import FakeProvider
 from tests.support.forks import in_processes
-from tests.support.sdk import MovedClock, Person
+from tests.support.sdk import MovedClock, Person, wait_until
 
 
 @pytest.fixture
@@ -71,6 +71,33 @@ def test_ten_requests_of_one_process_renew_once_and_all_go_on_with_the_new_token
     with ThreadPoolExecutor(10) as requests:
         got = set(requests.map(client.access_token, [cookie] * 10))
     assert (len(got), renewals(centre)) == (1, 1)
+
+
+def test_who_has_waited_for_a_renewal_takes_what_came_of_it_however_short_it_lives(
+    signed_in, client, centre: FakeProvider, go
+) -> None:
+    cookie, _ = signed_in
+    go(301)
+    centre.failing["/token"], centre.token_changes = 1.0, {"expires_in": None}
+    with ThreadPoolExecutor(5) as requests:
+        got = set(requests.map(client.access_token, [cookie] * 5))
+    assert (len(got), renewals(centre)) == (1, 1)
+
+
+def test_what_another_worker_was_given_meanwhile_is_used_and_not_given_up(
+    signed_in, client, centre: FakeProvider, store: LocalStore, go
+) -> None:
+    cookie, kept_as = signed_in
+    go(301)
+    spent = store.tokens.find(kept_as).refresh_token
+    centre.failing["/token"] = 0.5
+    with ThreadPoolExecutor(1) as requests:
+        asking = requests.submit(client.access_token, cookie)
+        wait_until(lambda: renewals(centre) == 1)
+        assert store.tokens.keep_renewed(kept_as, spent, Tokens("of another worker", 10**15, "newer", 10**15))
+        assert asking.result(timeout=60) == "of another worker"
+    assert centre.calls("/revoke") == 0
+    assert client.find_session(cookie) is not None
 
 
 def at_expiry(settings: Settings, place: Path, clock: MovedClock, cookie: str) -> str:

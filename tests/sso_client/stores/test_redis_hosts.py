@@ -10,7 +10,7 @@ from sso_client import LocalStore, SSOError
 from sso_client.clock import Instant, now
 from sso_client.lease import Lease
 from sso_client.records import CheckInAnswer, Denied, End, Outgoing
-from sso_client.stores import Turn
+from sso_client.stores import TOMBSTONE_MS, Turn
 from tests.support.local_stores import LocalPlace
 from tests.support.sdk import MovedClock, a_session
 from tests.support.services import OwnRedis
@@ -225,3 +225,22 @@ def test_a_host_whose_clock_is_wrong_forgets_nothing_for_the_others_and_is_serve
     assert wrong.inbox.end_by_sid("sid", "jti", clock.wall_ms()).sessions == ()
     for store in (right, wrong):
         store.close()
+
+
+def test_of_two_hosts_clocks_the_later_one_says_how_long_an_ended_sid_is_refused(hosts) -> None:
+    session = a_session()
+    wall = NOW.wall_ms
+    hosts[0].inbox.end_by_sid(session.sid, "jti-1", wall)
+    hosts[1].inbox.end_by_sid(session.sid, "jti-2", wall - TOMBSTONE_MS // 2)
+    late = replace(session, opened_at_ms=wall + TOMBSTONE_MS - 1)
+    assert not hosts[0].sessions.open(late, None)
+    assert hosts[0].sessions.open(replace(late, opened_at_ms=wall + TOMBSTONE_MS), None)
+
+
+def test_who_has_ended_leaves_no_activity_to_tell(hosts, redis_place: LocalPlace, raw: redis.Redis) -> None:
+    session = replace(a_session(), served_at_ms=2000)
+    hosts[0].sessions.open(session, None)
+    (key,) = raw.scan_iter(f"*{redis_place.client_id}*:unreported", count=1000)
+    assert raw.zcard(key) == 1
+    hosts[0].inbox.end_by_sid(session.sid, "jti", 3000)
+    assert raw.zcard(key) == 0

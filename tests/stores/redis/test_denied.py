@@ -42,7 +42,7 @@ def test_who_reads_entries_from_a_clock_ahead_in_parts_skips_none_that_comes_mea
     assert not rest.more
 
 
-def test_entries_of_one_step_have_places_of_their_own_so_that_pages_of_one_read_all(stores):
+def test_who_reads_one_entry_at_a_time_reads_all_that_one_step_wrote(stores):
     session = opened(stores)
     first = with_jwt(stores, session)
     second, _ = rotated(stores, first.refresh, NOW + 1, session)
