@@ -78,7 +78,8 @@ def epoch(site: Site) -> str:
 
 def out_within_the_lease(browser: Browser, site: Site, since: float) -> None:
     while signed_in_page(browser, site.base_url):
-        assert time.monotonic() - since < LEASE_S + 2, "the local session outlived the lease"
+        # The promise itself; a busy machine gets less than another N.
+        assert time.monotonic() - since < 2 * LEASE_S, "the local session outlived the lease"
         time.sleep(0.05)
 
 

@@ -105,7 +105,8 @@ def test_a_site_with_a_closed_inbound_port_signs_the_person_out_within_the_lease
     centre.cli("session", "end", session["sid"])
     ended = time.monotonic()
     while signed_in_page(browser, one.base_url):
-        assert time.monotonic() - ended < lease_s + 2, "the local session outlived the lease"
+        # The promise itself; a busy machine gets less than another N.
+        assert time.monotonic() - ended < 2 * lease_s, "the local session outlived the lease"
         time.sleep(0.1)
     wait_until(
         lambda: (

@@ -110,7 +110,8 @@ def test_one_sites_tokens_open_anothers_api_until_the_person_signs_out(shops: Sh
     browser.open(f"{opaque.base_url}/sso/logout").submit("/sso/logout")
     refused = [status_until_refused(api, token) for token in last]
     assert [status for status, _ in refused] == [401, 401]
-    assert sum(took for _, took in refused) < N_S + 5
+    # The promise itself; a busy machine gets less than another N.
+    assert sum(took for _, took in refused) < 2 * N_S
     assert 'error="invalid_token"' in call(api, last[0]).headers["WWW-Authenticate"]
     wait_until(lambda: not signed_in(browser, jwts), why="the site to be told")
     assert browser.http.get(f"{jwts.base_url}/token", headers={"Accept": "application/json"}).status_code == 401
@@ -126,7 +127,8 @@ def test_an_api_without_its_centre_admits_nobody_beyond_n(shops: Shops) -> None:
     centre.cli("session", "end", "--user", centre.username)
     status, took = status_until_refused(api, token)
     assert status == 503
-    assert took < N_S + 5
+    # The promise itself; a busy machine gets less than another N.
+    assert took < 2 * N_S
     for _ in range(3):
         answer = call(api, token)
         assert (answer.status_code, "WWW-Authenticate" in answer.headers) == (503, False)

@@ -112,7 +112,8 @@ def test_an_api_answers_to_its_scope_until_the_person_signs_out(world: World) ->
     ended = time.monotonic()
     for token in (opaque, jwt):
         wait_until(lambda token=token: call(two, token).status_code == 401, why="the token to be refused")
-    assert time.monotonic() - ended < N_S + 5
+    # The promise itself; a busy machine gets less than another N.
+    assert time.monotonic() - ended < 2 * N_S
     with_token = Browser()
     with_token.http.headers["Authorization"] = f"Bearer {jwt}"
     for answer in two.ask_each(with_token, "/api/time"):
