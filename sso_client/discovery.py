@@ -74,6 +74,7 @@ class Discovery:
         self._settings = settings
         self._http = http
         self._clock = clock
+        self._waiting = waiting
         self._lock = waiting.lock()
         self._provider: Provider | None = None
         self._asked_ms = 0
@@ -89,8 +90,14 @@ class Discovery:
             age = self._clock.boot_ms() - self._asked_ms
             if self._provider is not None and self._error is None and 0 <= age < _FRESH_MS:
                 return self._provider
-            if self._error is not None and 0 <= age < _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS)) - 1]:
-                return self._or_old(self._error)
+            rest = 0 if self._error is None else _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS)) - 1] - age
+            if self._error is not None and age >= 0 and rest > 0:
+                # After the first failure a person waits that half second, which is better than an error page: the
+                # centre may just have been a moment later than this site.
+                is_first = self._failures == 1 and self._error.transient and self._provider is None
+                if not is_first or monotonic() + rest / 1000 > deadline:
+                    return self._or_old(self._error)
+                await self._waiting.pause(rest / 1000)
             try:
                 answer = await self._fetch(max(0.05, deadline - monotonic()))
                 self._provider = read_provider(answer.json(), self._settings)

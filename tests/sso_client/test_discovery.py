@@ -41,6 +41,16 @@ def test_a_centre_that_is_down_is_not_asked_by_every_request(
     client.login_url("/")
 
 
+def test_who_comes_a_moment_after_the_first_failure_waits_for_that_moment(
+    client: SSOClient, centre: FakeProvider
+) -> None:
+    centre.failing["/.well-known/openid-configuration"] = 500
+    with pytest.raises(SSOError):
+        client.login_url("/")
+    centre.failing.clear()
+    assert client.login_url("/")[0].startswith(centre.issuer)
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
