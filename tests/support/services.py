@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -39,10 +40,28 @@ def find_node() -> str | None:
     return path if int(said.lstrip("v").partition(".")[0] or 0) >= 18 else None
 
 
+@cache
+def find_postgres() -> str | None:
+    """The path of PostgreSQL's initdb (its other programs lie beside it), or None. Debian keeps them off PATH."""
+    path = shutil.which("initdb")
+    if path is not None:
+        return str(Path(path).resolve())
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: float(each.parts[-3]))
+    return str(found[-1]) if found else None
+
+
+@cache
+def find_nginx() -> str | None:
+    """The path of nginx, or None. Debian has it where only root looks."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+
+
 #: marker -> how to find its program, and what to say when it isn't there
 SERVICES = {
     "redis": (find_redis_server, "redis-server is not installed (scripts/system-parts installs it as root)"),
     "node": (find_node, "Node 18 is not installed (scripts/system-parts installs it as root)"),
+    "postgres": (find_postgres, "PostgreSQL is not installed (`scripts/system-parts engines` installs it as root)"),
+    "nginx": (find_nginx, "nginx is not installed (`scripts/system-parts engines` installs it as root)"),
     "browser": (find_chromium, "Chromium is not installed (scripts/system-parts installs it as root)"),
 }
 
@@ -82,36 +101,45 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 class OwnRedis:
-    """A redis-server on one port and one directory that a test may stop, kill and start again."""
+    """A redis-server on one port and one directory that a test may stop, pause, kill and start again."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, mode: tuple[str, ...] = ()) -> None:
+        """`mode` is what comes before every option: the configuration file and `--sentinel`."""
         directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._directory = directory
+        self._mode = mode
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now, or ran last."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Also while it is paused."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """With what its directory holds; returns when it has loaded that."""
+        self.begin()
+        wait_until_listening(self.port, timeout_s=20)
+
+    def begin(self) -> None:
+        """As `start`, but returns at once."""
         program = find_redis_server()
         assert program is not None, SERVICES["redis"][1]
-        command = [
-            program,
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--dir",
-            str(self._directory),
-            "--save",
-            "",
-        ]
-        with (self._directory / "redis.log").open("ab") as log:
+        command = [program, *self._mode, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory)]
+        if not self._mode:
+            command += ["--save", ""]
+        with (self.directory / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self._options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until_listening(self.port, timeout_s=20)
 
     def kill(self) -> None:
         """kill -9."""
@@ -120,6 +148,16 @@ class OwnRedis:
             self._process.wait(timeout=10)
 
     def stop(self) -> None:
-        """SIGTERM: it writes what its settings say."""
+        """SIGTERM: it writes what its settings say. A paused one goes on first."""
         if self._process is not None:
+            self.resume()
             _stop(self._process)
+
+    def pause(self) -> None:
+        """SIGSTOP: it answers nobody, and its connections stay open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self.running:
+            os.kill(self.pid, signal.SIGCONT)
