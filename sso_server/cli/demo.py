@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from sso_server.cli import demo_words, serve
+from sso_server.cli import demo_words, door, serve
 from sso_server.cli.centre import Centre, open_centre, redis_trouble
 from sso_server.cli.check import masked
 from sso_server.cli.demo_cable import CUT_OFF
@@ -128,8 +128,8 @@ def _check_ports(ports: Mapping[str, int], words: str) -> None:
     taken = []
     for role, port in ports.items():
         try:
-            serve.check_port(_HOST, port)
-        except serve.PortTaken:
+            door.check_port(_HOST, port)
+        except door.PortTaken:
             taken.append(demo_words.TAKEN[words].format(port=port, role=role))
     if taken:
         raise Failed("\n".join(taken))

@@ -11,7 +11,7 @@ from typing import Any
 from sso_server.web import services
 from sso_server.web.waiting import WEB_THREADS
 
-worker_class = "gthread"
+worker_class = "sso_server.cli.web_worker.LeavingWorker"
 # Most of a request is waiting for a store, and ten may stand in line for a password's hash (crypto/passwords.py): the
 # others are there for check-ins and tokens. A quarter may hold polls that wait.
 threads = WEB_THREADS

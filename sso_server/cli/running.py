@@ -8,6 +8,7 @@ import click
 
 from sso_server.cli import serve as supervisor
 from sso_server.cli.arguments import address
+from sso_server.cli.door import PortTaken
 from sso_server.cli.output import Failed
 from sso_server.config import Settings, load
 
@@ -20,7 +21,7 @@ def serve_command(bind: str | None, workers: int) -> None:
     try:
         settings = load()
         code = supervisor.serve(settings, bind or _default_address(settings), workers)
-    except supervisor.PortTaken as error:
+    except PortTaken as error:
         raise Failed(str(error)) from error
     raise SystemExit(code)
 

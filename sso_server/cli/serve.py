@@ -1,8 +1,8 @@
 """The supervisor behind `sso serve`: migrates (alone, under a lock), starts the web workers and the delivery
 process, restarts what dies.
 
-Deliveries never live in threads of a web worker. SIGTERM or Ctrl-C: both are asked to finish, and are gone within
-ten seconds.
+Deliveries never live in threads of a web worker. SIGTERM or Ctrl-C: nobody is let in any more, what is at hand is
+finished, deliveries last; all are gone within ten seconds.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import click
 import structlog
 
 from sso_server import wiring
+from sso_server.cli.door import SETTLE_S, Door
 from sso_server.clock import SystemClock
 from sso_server.config import Settings
 from sso_server.core import setup
@@ -31,17 +33,15 @@ from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
 
 _log = structlog.get_logger("sso_server.serve")
-_STOP_S = 10
+_STOP_S = 10.0
+# Whoever stops last is asked so long after the others at the latest: the rest is what a send that hangs may need.
+_LAST_AFTER_S = 3.0
 _PR_SET_PDEATHSIG = 1
 GUNICORN_CONFIG = "python:sso_server.cli.gunicorn_config"
 
 
 #: Ends a child by name with all its processes, at once and without a word (SIGKILL).
 Kill = Callable[[str], None]
-
-
-class PortTaken(Exception):
-    """The address can't be bound; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,23 @@ class Child:
     """None: ours."""
     output: Path | None = None
     """The file that its words are added to; None: where ours go."""
+    door: Door | None = None
+    """What it listens on, if we bound it; it finds the descriptor under the same number."""
+    stops_last: bool = False
+    """Asked to stop when the others have: what they did last is still carried out."""
 
 
 def serve(settings: Settings, bind: str, workers: int) -> int:
     """`sso serve`: the exit code. Raises PortTaken, ConfigError, Unavailable before anything is started."""
     configure_logs(settings.log_format)
     host, _, port = bind.rpartition(":")
-    check_port(host.strip("[]"), int(port))
-    prepare(settings)
 
     def say(_: Kill) -> None:
         click.echo(f"Lockstep serves {settings.issuer} on {bind}. Ctrl-C ends it.")
 
-    return supervise([web_child(bind, workers, None), deliver_child(None)], on_started=say)
+    with contextlib.closing(Door(host.strip("[]"), int(port))) as door:
+        prepare(settings)
+        return supervise([web_child(bind, workers, None, door=door), deliver_child(None)], on_started=say)
 
 
 def prepare(settings: Settings) -> None:
@@ -112,28 +116,23 @@ def deliver(settings: Settings) -> int:
     return 0
 
 
-def check_port(host: str, port: int) -> None:
-    """Raises PortTaken before anything is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
-
-
 def web_child(
-    bind: str, workers: int, env: Mapping[str, str] | None, app: str = "sso_server.app:create_app()"
+    bind: str,
+    workers: int,
+    env: Mapping[str, str] | None,
+    app: str = "sso_server.app:create_app()",
+    *,
+    door: Door | None = None,
 ) -> Child:
-    """gunicorn with the centre's app."""
-    argv = (sys.executable, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "-b", bind, "-w", str(workers), app)
-    return Child("web", argv, env)
+    """gunicorn with the centre's app, on `door` or, without one, on an address that it binds itself."""
+    address = bind if door is None else f"fd://{door.fd}"
+    argv = (sys.executable, "-m", "gunicorn", "-c", GUNICORN_CONFIG, "-b", address, "-w", str(workers), app)
+    return Child("web", argv, env, door=door)
 
 
 def deliver_child(env: Mapping[str, str] | None) -> Child:
     """The delivery worker and the sweeper."""
-    return Child("delivery", (sys.executable, "-m", "sso_server.cli", "deliver"), env)
+    return Child("delivery", (sys.executable, "-m", "sso_server.cli", "deliver"), env, stops_last=True)
 
 
 def supervise(
@@ -181,7 +180,7 @@ def supervise(
             if quick_deaths[name]:
                 stop.wait(0.5 * quick_deaths[name])
             running[name] = (child, _start(child), clock.now())
-    _stop([process for _, process, _ in running.values()])
+    _stop([(child, process) for child, process, _ in running.values()])
     return code
 
 
@@ -205,6 +204,7 @@ def _start(child: Child) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=() if child.door is None else (child.door.fd,),
             start_new_session=True,
             preexec_fn=_die_with_parent,  # noqa: PLW1509  (it allocates nothing and takes no lock)
         )
@@ -216,14 +216,37 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+def _stop(running: Sequence[tuple[Child, subprocess.Popen[bytes]]]) -> None:
+    deadline = monotonic() + _STOP_S
+    doors = [child.door for child, _ in running if child.door is not None]
+    for door in doors:
+        door.refuse_newcomers()
+    if doors:
+        threading.Event().wait(SETTLE_S)
+    first = [process for child, process in running if not child.stops_last]
+    last = [process for child, process in running if child.stops_last]
+    _ask(first)
+    for door in doors:
+        door.close()
+    # A sign-out of the last moment is still told from here, where there may be no other node.
+    _wait(first, monotonic() + _LAST_AFTER_S)
+    _ask(last)
+    for process in _wait([*first, *last], deadline):
+        # What it had claimed is claimed by others when its claims have run out.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _ask(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         if process.poll() is None:
             process.terminate()
-    deadline = SystemClock().now() + _STOP_S * 1000
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]], until: float) -> list[subprocess.Popen[bytes]]:
+    """Who is still there then (monotonic seconds)."""
     for process in processes:
-        try:
-            process.wait(max(0.1, (deadline - SystemClock().now()) / 1000))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.05, until - monotonic()))
+    return [process for process in processes if process.poll() is None]

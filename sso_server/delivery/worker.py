@@ -44,7 +44,8 @@ _BATCH = 100
 _MOST_BACKLOG = 5000
 _SLOW_S = 1.0
 _THREADS_PER_SLOT = 4
-_DRAIN_S = 8.0
+# A send takes five seconds at most; the supervisor gives us seven.
+_DRAIN_S = 5.5
 _PAUSES_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 _MOST_TAKEN_OVER = 5000
 _OUR_FAULT = "centre_failed"
@@ -117,7 +118,7 @@ class Worker:
         return len(rows)
 
     def run(self, stop: threading.Event, listener: Listener | None = None) -> None:
-        """Until stopped, then drain: running sends end, the rest is released. Takes at most about ten seconds for that.
+        """Until stopped, then drain: running sends end, the rest is released. Takes at most about six seconds for that.
 
         A store that is away pauses the loop, nothing ends it.
         """

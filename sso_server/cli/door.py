@@ -1,0 +1,95 @@
+"""The address that a node listens on: bound once by the supervisor, handed to gunicorn, and shut without a reset.
+
+A listening socket that is closed resets whoever has connected and isn't accepted yet. To a balancer that is a request
+which may have been carried out: a POST isn't sent elsewhere, and a person sees an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import socket
+import sys
+
+#: How long a connection that has begun may take to be there: a round trip between balancer and node.
+SETTLE_S = 0.2
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
+
+
+class PortTaken(Exception):
+    """The address can't be bound; the message names it."""
+
+
+class Door:
+    """One address. Processes that were given the descriptor hold it as well."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Bound, and not listening: callers are refused until gunicorn is there to take them. Raises PortTaken."""
+        self._socket = _bound(host, port)
+
+    @property
+    def fd(self) -> int:
+        """The descriptor to be passed on; a child finds it under the same number."""
+        return self._socket.fileno()
+
+    def refuse_newcomers(self) -> None:
+        """From now on no connection begins; those that have begun come in and are taken.
+
+        A filter on the socket drops what begins a connection (SYN without ACK) and nothing else. Whoever sent one
+        asks again after a second, and is refused then: a refused connection has carried nothing, so a balancer sends
+        the request elsewhere, whatever its method. On other systems than Linux nothing happens.
+        """
+        if sys.platform == "linux":
+            # Some sandboxes have no socket filters: then a connection that begins in the very last moment is reset.
+            with contextlib.suppress(OSError):
+                _attach(self._socket, _NO_SYN)
+
+    def close(self) -> None:
+        """Give up our hold; when the last has, callers are refused."""
+        self._socket.close()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises PortTaken before anything is started."""
+    _bound(host, port).close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+    return listener
+
+
+# Classic BPF over a TCP segment, whose byte 13 has the flags (RFC 9293 section 3.1): code, jump if, jump if not, value.
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # load that byte
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK of it
+    (0x15, 0, 1, 0x02),  # SYN alone: go on; else skip one
+    (0x06, 0, 0, 0),  # drop the segment
+    (0x06, 0, 0, 0xFFFFFFFF),  # let the whole of it pass
+)
+
+
+class _Instruction(ctypes.Structure):
+    """struct sock_filter (linux/filter.h)."""
+
+    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog."""
+
+    _fields_ = (("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction)))
+
+
+def _attach(listener: socket.socket, program: tuple[tuple[int, int, int, int], ...]) -> None:
+    """Raises OSError."""
+    # The kernel reads the instructions during the call: they must live as long.
+    instructions = (_Instruction * len(program))(*(_Instruction(*each) for each in program))
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(_Program(len(program), instructions)))
