@@ -11,15 +11,16 @@ export PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Passed on: make demo DEMO='--redis redis://127.0.0.1:6379/0'   make test TESTS='tests/core -x'
-# make faults FAULTS='--redis --seed 8'
+# make faults FAULTS='--redis --seed 8'   make test-engines ENGINES=postgresql
 DEMO ?=
 TESTS ?=
 BENCH ?=
 FAULTS ?=
 # Many tests wait for other processes: more of them at once than there are cores.
 JOBS ?= 3
+ENGINES ?= postgresql,cluster,sentinel
 
-.PHONY: help setup demo test faults bench check format constraints clean
+.PHONY: help setup demo test test-engines test-failover faults bench check format constraints clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -33,6 +34,14 @@ demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to clic
 test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, Chromium and a Chinese font first if missing
 	@scripts/system-parts
 	@$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
+
+test-engines: .venv/.ready-to-work  ## The contract suite on PostgreSQL, Redis Cluster and Sentinel, and what else needs these
+	@scripts/system-parts engines
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m 'engines and not failover' --engines $(ENGINES) $(TESTS)
+
+test-failover: .venv/.ready-to-work  ## Several nodes behind nginx; servers that die, hang, are cut off and come back
+	@scripts/system-parts engines
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m failover $(TESTS)
 
 faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 people sign out, and count (docs/faults.md)
 	@exec $(BIN)/python -m tests.faults $(FAULTS)
@@ -65,6 +74,6 @@ clean:  ## Remove .venv and every cache (data in lockstep-data/ stays)
 	@touch $@
 
 .venv/.ready-to-work: .venv/.ready-to-run
-	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[server,redis,starlette,django]'
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[server,redis,postgres,starlette,django]'
 	$(PIP) install --quiet --constraint constraints.txt --group test --group check --group build
 	@touch $@

@@ -1,9 +1,11 @@
-"""What every test shares: a clean environment, the rule about missing services, and a real redis-server.
+"""What every test shares: a clean environment, the rule about missing services, and real servers.
 
 A test that needs a program says so with a marker (`redis`, `browser`): it skips where the program is missing, and
-fails there when CI=true, because a skip nobody looks at is a test nobody runs.
+fails there when CI=true, because a skip nobody looks at is a test nobody runs. What needs more servers or more time
+than `make test` has is marked `engines` or `failover`, and is left out unless somebody asks for it.
 """
 
+import argparse
 import os
 import re
 import shutil
@@ -13,11 +15,42 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.engines import ENGINES, USUAL
+from tests.support.postgres import Postgres, running_postgres
+from tests.support.redis_cluster import RedisCluster, running_cluster
+from tests.support.sentinel import SentinelSet, running_sentinel
 from tests.support.services import SERVICES, running_redis
 
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 4 << 30
 IN_CI = os.environ.get("CI") == "true"
+#: fixture -> the markers of what it needs, so that nobody has to repeat them
+NEEDS = {
+    "redis_url": ("redis",),
+    "redis_cluster": ("redis", "engines"),
+    "redis_sentinel": ("redis", "engines"),
+    "postgres": ("postgres",),
+}
+#: markers of programs that `make test` does without
+NOT_USUAL = ("postgres", "nginx")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    names = ", ".join(ENGINES)
+    parser.addoption(
+        "--engines",
+        type=_engines,
+        default=list(USUAL),
+        metavar="A,B",
+        help=f"what the contract suite runs on: {names} (default: {','.join(USUAL)})",
+    )
+
+
+def _engines(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if not names or not set(names) <= set(ENGINES):
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(ENGINES)}")
+    return names
 
 
 def pytest_configure() -> None:
@@ -49,11 +82,27 @@ def has_memory_for_files() -> bool:
     return bool(available) and min(free, int(available[1]) * 1024) > MEMORY_NEEDED
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for the redis-server needs it: the marker needn't be repeated."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whoever asks for a server needs it. What is left out by default is asked for: `-m engines`, `-m failover`."""
+    asked = {marker for marker in ("engines", "failover") if re.search(rf"\b{marker}\b", config.option.markexpr)}
+    if set(config.option.engines) - set(USUAL):
+        asked.add("engines")
+    kept, dropped = [], []
     for item in items:
-        if "redis_url" in getattr(item, "fixturenames", ()):
-            item.add_marker("redis")
+        for fixture in NEEDS.keys() & set(getattr(item, "fixturenames", ())):
+            for marker in NEEDS[fixture]:
+                item.add_marker(marker)
+        if item.get_closest_marker("failover"):
+            is_out = "failover" not in asked
+        else:
+            if any(item.get_closest_marker(marker) for marker in NOT_USUAL):
+                item.add_marker("engines")
+            is_out = "engines" not in asked and item.get_closest_marker("engines") is not None
+        (dropped if is_out else kept).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -91,3 +140,26 @@ def empty_redis_url(redis_url: str) -> str:
     with redis.Redis.from_url(redis_url, socket_timeout=5) as connection:
         connection.flushall()
     return redis_url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """Three masters for the whole session. Use a random key prefix; who hurts a cluster starts one of its own."""
+    directory: Path = tmp_path_factory.mktemp("cluster")
+    with running_cluster(directory) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSet]:
+    """A master, two replicas and three sentinels for the whole session, with the same rules."""
+    directory: Path = tmp_path_factory.mktemp("sentinel")
+    with running_sentinel(directory) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A private PostgreSQL for the whole session that keeps nothing through a crash. Make a database of your own."""
+    with running_postgres(tmp_path_factory.mktemp("postgres"), fast=True) as server:
+        yield server

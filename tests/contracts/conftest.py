@@ -1,9 +1,5 @@
-"""The stores under test: every engine behind the same fixtures.
+"""The stores under test: every engine behind the same fixtures. `pytest --engines` says which (tests/conftest.py)."""
 
-`LOCKSTEP_POSTGRES_URL` (an empty database that may be wiped) adds PostgreSQL.
-"""
-
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,10 +12,18 @@ import sqlalchemy as sa
 from sso_server.stores.sql import migrate
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.tables import metadata
-from tests.support.engines import Place
+from tests.support.engines import SQL_ENGINES, Place, params
+from tests.support.postgres import Postgres
 
-POSTGRES = os.environ.get("LOCKSTEP_POSTGRES_URL", "")
-SQL = ["sqlite", *(["postgresql"] if POSTGRES else [])]
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test on every engine that was asked for and that keeps what the test is about."""
+    engines: list[str] = metafunc.config.option.engines
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", params(engines), indirect=True)
+    if "sql_place" in metafunc.fixturenames:
+        # Where none was asked for there is still something to show: the account side never lives in Redis.
+        metafunc.parametrize("sql_place", params(e for e in SQL_ENGINES if e in engines) or ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -31,33 +35,44 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres() -> str:
-    migrate.upgrade(POSTGRES)
-    return POSTGRES
+def migrated_postgres(postgres: Postgres) -> str:
+    """One database for all tests of this session, emptied before each."""
+    url = postgres.create_database()
+    migrate.upgrade(url)
+    return url
 
 
 def make_place(engine: str, request: pytest.FixtureRequest) -> Place:
+    if engine in SQL_ENGINES:
+        return Place(engine, _postgres(request) if engine == "postgresql" else _sqlite(request))
+    prefix = f"test-{secrets.token_hex(6)}"
     if engine == "redis":
-        return Place(engine, request.getfixturevalue("redis_url"), prefix=f"test-{secrets.token_hex(6)}")
-    if engine == "postgresql":
-        url = request.getfixturevalue("migrated_postgres")
-        database = Database(url)
-        with database.write() as connection:
-            connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
-        database.close()
-        return Place(engine, url)
+        return Place(engine, request.getfixturevalue("redis_url"), prefix)
+    return Place(engine, request.getfixturevalue(f"redis_{engine}").url, prefix)
+
+
+def _sqlite(request: pytest.FixtureRequest) -> str:
     path = request.getfixturevalue("tmp_path") / "lockstep.db"
     shutil.copy(request.getfixturevalue("empty_sqlite"), path)
-    return Place(engine, f"sqlite:///{path}")
+    return f"sqlite:///{path}"
 
 
-@pytest.fixture(params=[*SQL, pytest.param("redis", marks=pytest.mark.redis)])
+def _postgres(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue("migrated_postgres")
+    database = Database(url)
+    with database.write() as connection:
+        connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    database.close()
+    return url
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest) -> Place:
     """Empty stores on each engine that keeps sessions."""
     return make_place(request.param, request)
 
 
-@pytest.fixture(params=SQL)
+@pytest.fixture
 def sql_place(request: pytest.FixtureRequest) -> Place:
     """Empty stores on each engine that keeps accounts."""
     return make_place(request.param, request)

@@ -1,20 +1,34 @@
-"""Where a test's stores live, so that a second instance, in this process or another, opens the same ones."""
+"""The engines that stores run on, and where a test's stores live, so that a second instance opens the same ones."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+#: engine -> the markers of a test that runs on it; `redis` is one server, `cluster` three masters
+ENGINES: dict[str, tuple[str, ...]] = {
+    "sqlite": (),
+    "redis": ("redis",),
+    "postgresql": ("postgres", "engines"),
+    "cluster": ("redis", "engines"),
+    "sentinel": ("redis", "engines"),
+}
+#: Those that keep accounts; the others keep sessions only.
+SQL_ENGINES = ("sqlite", "postgresql")
+#: What `make test` runs on.
+USUAL = ("sqlite", "redis")
 
 
 @dataclass(frozen=True)
 class Place:
-    """`engine` is sqlite, postgresql or redis; the prefix keeps tests on one redis-server apart."""
+    """`engine` is one of ENGINES; the prefix keeps tests on one Redis (or cluster) apart."""
 
     engine: str
     url: str
     prefix: str = ""
 
     def open(self) -> Any:
-        if self.engine == "redis":
+        if self.engine not in SQL_ENGINES:
             from sso_server.stores.redis import RedisStores
 
             return RedisStores.open(self.url, prefix=self.prefix)
@@ -28,3 +42,10 @@ class Place:
     @classmethod
     def load(cls, text: str) -> "Place":
         return cls(**json.loads(text))
+
+
+def params(engines: Iterable[str]) -> list[Any]:
+    """Values for a parametrized fixture, each with its engine's markers."""
+    import pytest
+
+    return [pytest.param(name, id=name, marks=[getattr(pytest.mark, m) for m in ENGINES[name]]) for name in engines]

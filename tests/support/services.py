@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.support.ports import free_port, wait_until_listening
+from tests.support.postgres import find_postgres
 
 
 @cache
@@ -38,16 +39,6 @@ def find_node() -> str | None:
         return None
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=60).stdout
     return path if int(said.lstrip("v").partition(".")[0] or 0) >= 18 else None
-
-
-@cache
-def find_postgres() -> str | None:
-    """The path of PostgreSQL's initdb (its other programs lie beside it), or None. Debian keeps them off PATH."""
-    path = shutil.which("initdb")
-    if path is not None:
-        return str(Path(path).resolve())
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: float(each.parts[-3]))
-    return str(found[-1]) if found else None
 
 
 @cache
