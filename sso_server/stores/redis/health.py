@@ -19,7 +19,7 @@ class RedisHealth:
     def store_time(self) -> int:
         """See ports.StoreHealth."""
         write = command("SET", self._keys.written(), 1, "PX", MINUTE)
-        _, (seconds, microseconds) = self._link.send_all([write, command("TIME")])
+        _, (seconds, microseconds) = self._link.send_all([write, command("TIME", at=self._keys.written())])
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     def problems(self) -> list[str]:
@@ -66,9 +66,10 @@ class RedisHealth:
         found: dict[str, str] = {}
         for section in ("persistence", "memory", "replication"):
             try:
-                found |= {name: str(value) for name, value in pairs(self._link.send(command("INFO", section))).items()}
+                text = str(self._link.send(command("INFO", section)))
             except Unavailable:
                 return {}
+            found |= dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         return found
 
 

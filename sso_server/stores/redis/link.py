@@ -1,116 +1,203 @@
-"""The link to one Redis: explicit time-outs, no hidden retries, the core's errors, several calls in one round trip.
+"""The link to Redis: one server, a service under Sentinel, or a cluster. Explicit time-outs, no hidden retries, the
+core's errors, several calls in one round trip.
 
-redis-py's defaults hide an outage for seconds (it repeats a call with back-off); here a call fails after about one
-second and the caller decides. Nothing is repeated by itself, because a step that timed out may have been done.
+A call fails after about one second and the caller decides. Nothing is repeated by itself, because a step that timed
+out may have been done; only what a server refused without doing it (an unknown script, a slot that it doesn't serve) is
+sent once more.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import redis
-from redis.backoff import NoBackoff
-from redis.connection import BlockingConnectionPool
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from sso_server.core.errors import Unavailable
-from sso_server.stores.redis.scripts import Script, load
+from sso_server.stores.redis.address import Address, parse
+from sso_server.stores.redis.calls import Call, command, step
+from sso_server.stores.redis.cluster import Cluster
+from sso_server.stores.redis.exchange import ServerFailed, exchange
+from sso_server.stores.redis.line import Line, Words, connect
+from sso_server.stores.redis.sentinel import Sentinels
+from sso_server.stores.redis.servers import Fence, Refused, Server
+from sso_server.stores.redis.topology import One, Topology, View
 
-_TIMEOUT_S = 1.0
-_CONNECTIONS = 32
-_HEALTH_CHECK_S = 30
-_SCHEMES = ("redis://", "rediss://", "unix://")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One command; with a script, the call of that script on one key."""
-
-    words: tuple[str | int, ...]
-    script: Script | None = None
-
-    def by_source(self) -> tuple[str | int, ...]:
-        """The same call for a server that doesn't know the script yet; it will know it from then on."""
-        return self.words if self.script is None else ("EVAL", self.script.source, *self.words[2:])
-
-
-def command(*words: str | int) -> Call:
-    """A plain command."""
-    return Call(words)
-
-
-def step(name: str, key: str, *args: str | int) -> Call:
-    """A script on the slot of this key."""
-    script = load(name)
-    return Call(("EVALSHA", script.sha, 1, key, *args), script)
+__all__ = ["Call", "Link", "command", "step"]
 
 
 class Link:
     """Sends calls. Thread-safe and safe to use after a fork; connections are opened when needed."""
 
-    def __init__(self, redis_url: str) -> None:
-        """Connects to nothing yet. Raises ValueError for an address of another kind."""
-        if not redis_url.startswith(_SCHEMES):
-            raise ValueError(f"SSO_REDIS_URL must begin with one of {', '.join(_SCHEMES)}.")
-        pool = BlockingConnectionPool.from_url(
-            redis_url,
-            max_connections=_CONNECTIONS,
-            timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            socket_timeout=_TIMEOUT_S,
-            health_check_interval=_HEALTH_CHECK_S,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_error=[],
-            protocol=2,
-            decode_responses=True,
-            # What others wrote into our keys, and half a character that a browser sent, must not raise.
-            encoding_errors="replace",
-        )
-        try:
-            # Made, never connected: redis-py looks at the options of an address only when it needs a connection.
-            pool.connection_class(**pool.connection_kwargs)
-        except TypeError:
-            raise ValueError("SSO_REDIS_URL has an option that redis-py doesn't know.") from None
-        self._redis = redis.Redis(connection_pool=pool)
+    def __init__(self, redis_url: str, fence: Fence | None = None, replicas: int = 0) -> None:
+        """Connects to nothing yet. Calls are sent only to servers whose incarnation the fence admits, and a step that
+        writes is answered when so many replicas have it. Raises ValueError for an address that can't be used."""
+        address = parse(redis_url)
+        self._topology = _topology(address)
+        self._fence = fence
+        self._replicas = replicas
+        self.name = ""
+        """Of the one master of a cluster that this link leads to: for people."""
+        # Its answer must come before the server counts as silent.
+        self._confirm_ms = int(address.timeout_s * 500)
 
     def send(self, call: Call) -> Any:
         """The reply, in one round trip. Raises Unavailable."""
-        with _outages_named():
-            try:
-                return self._redis.execute_command(*call.words)  # type: ignore[no-untyped-call]
-            except NoScriptError:
-                # A restarted server has forgotten its scripts; nothing of the step has been done.
-                return self._redis.execute_command(*call.by_source())  # type: ignore[no-untyped-call]
+        return self.send_all([call])[0]
 
-    def send_all(self, calls: Sequence[Call]) -> list[Any]:
-        """The replies, in one round trip (a pipeline without MULTI), done in this order. Unavailable if any failed."""
-        if not calls:
-            return []
+    def send_all(self, calls: Sequence[Call], *, one_view: bool = False) -> list[Any]:
+        """The replies, in one round trip: a pipeline for each server, without MULTI, done in this order there; written
+        to all servers before any answer is read. Unavailable if any failed, and with `one_view` if a server doesn't
+        serve any more what it was asked for."""
+        return self._send(calls, [call.words for call in calls], one_view) if calls else []
+
+    def send_in_order(self, calls: Sequence[Call]) -> list[Any]:
+        """The same for calls that rely on those before them: none is done unless the ones before it have reached their
+        server. One round trip on one server; on a cluster one for each call."""
+        if not self._topology.is_cluster:
+            # Their text: a script that the server has forgotten would be done after those behind it.
+            words = [*(call.by_source() for call in calls[:-1]), *(call.words for call in calls[-1:])]
+            return self._send(calls, words, one_view=False)
+        return [self.send(call) for call in calls]
+
+    def by_server(self, keys: Sequence[str]) -> list[list[str]]:
+        """The keys by the master that serves them now; one group unless it is a cluster. Raises Unavailable."""
+        if not self._topology.is_cluster:
+            return [list(keys)]
         with _outages_named():
-            replies = self._pipeline([call.words for call in calls])
-            forgotten = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-            if forgotten:
-                again = self._pipeline([calls[i].by_source() for i in forgotten])
-                for i, reply in zip(forgotten, again, strict=True):
+            view = self._topology.view()
+            groups: dict[str, list[str]] = {}
+            for key in keys:
+                groups.setdefault(view.of(key).name, []).append(key)
+            return list(groups.values())
+
+    def masters(self) -> list[Link]:
+        """A link to each master alone, for calls without a key. Raises Unavailable."""
+        with _outages_named():
+            view = self._topology.view()
+            return [
+                self._with(_topology=One(server, self._topology), name=server.name if self.is_cluster else "")
+                for server in view.masters
+            ]
+
+    def unfenced(self) -> Link:
+        """The same connections without the fence."""
+        return self._with(_fence=None)
+
+    def of_one_life(self) -> Link:
+        """The same connections, for what makes sense only as long as it is the same life of the same server (one) that
+        answers; Unavailable from the moment when another does."""
+        seen: list[str] = []
+        admits = self._fence
+
+        def is_the_first(incarnation: str) -> bool:
+            if admits is not None and not admits(incarnation):
+                return False
+            seen.append(incarnation)
+            return incarnation == seen[0]
+
+        return self._with(_fence=is_the_first)
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether there may be several masters."""
+        return self._topology.is_cluster
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._topology.close()
+
+    def _with(self, **changes: Any) -> Link:
+        other = copy.copy(self)
+        for name, value in changes.items():
+            setattr(other, name, value)
+        return other
+
+    def _send(self, calls: Sequence[Call], words: Sequence[Words], one_view: bool) -> list[Any]:
+        with _outages_named():
+            view = self._topology.view()
+            replies, is_confirmed = self._exchange(view, calls, words)
+            again = [i for i, reply in enumerate(replies) if isinstance(reply, (NoScriptError, MovedError))]
+            for moved in (reply for reply in replies if isinstance(reply, MovedError)):
+                view = self._topology.moved(view, moved)
+                if one_view:
+                    raise moved
+                break
+            if again:
+                # A restarted server has forgotten its scripts; another master may never have heard of them.
+                sources = [calls[i].by_source() for i in again]
+                more, is_confirmed_too = self._exchange(view, [calls[i] for i in again], sources)
+                is_confirmed = is_confirmed and is_confirmed_too
+                for i, reply in zip(again, more, strict=True):
                     replies[i] = reply
             for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
+            if not is_confirmed:
+                raise Unavailable(detail=f"Redis: done, and not confirmed by {self._replicas} replicas")
             return replies
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._redis.connection_pool.disconnect()
+    def _exchange(self, view: View, calls: Sequence[Call], words: Sequence[Words]) -> tuple[list[Any], bool]:
+        """The replies, errors among them, and whether enough replicas have what was written."""
+        places: dict[Server, list[int]] = {}
+        for i, call in enumerate(calls):
+            places.setdefault(view.of(call.key), []).append(i)
+        batches = {server: [words[i] for i in indexes] for server, indexes in places.items()}
+        waiting = [s for s, indexes in places.items() if self._replicas and any(calls[i].writes for i in indexes)]
+        for server in waiting:
+            batches[server].append(("WAIT", self._replicas, self._confirm_ms))
+        try:
+            answers = exchange(batches, self._fence)
+        except ServerFailed as failed:
+            self._topology.failed(view, failed.server)
+            if not isinstance(failed.cause, Refused):
+                failed.server.distrust()
+            raise failed.cause from None
+        confirmed = [answers[server].pop() for server in waiting]
+        replies: list[Any] = [None] * len(calls)
+        for server, indexes in places.items():
+            for i, reply in zip(indexes, answers[server], strict=True):
+                replies[i] = reply
+            if any(map(_says_not_here, answers[server])):
+                self._topology.failed(view, server)
+                server.distrust()
+        for reply in confirmed:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies, all(int(reply) >= self._replicas for reply in confirmed)
 
-    def _pipeline(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
-        with self._redis.pipeline(transaction=False) as pipe:
-            for words in commands:
-                pipe.execute_command(*words)  # type: ignore[no-untyped-call]
-            return pipe.execute(raise_on_error=False)
+
+def _topology(address: Address) -> Topology:
+    # Made, never connected: what redis-py makes of the options is known at once.
+    connect(address.hosts[0] if address.hosts else None, address.options, tls=address.tls)
+    if address.kind == "cluster":
+        return Cluster(address)
+    if address.kind == "sentinel":
+        open_line = Sentinels(address).open_line
+    else:
+        host = address.hosts[0] if address.hosts else None
+
+        def open_line() -> Line:
+            return Line(connect(host, address.options, tls=address.tls), address.timeout_s)
+
+    return One(Server("", open_line, address.connections, address.wait_s, address.idle_s))
+
+
+def _says_not_here(reply: Any) -> bool:
+    """A replica by now, or a cluster that has lost too many."""
+    return isinstance(reply, (ReadOnlyError, ClusterDownError)) or (
+        isinstance(reply, ResponseError) and "READONLY" in str(reply)
+    )
 
 
 @contextmanager
@@ -118,5 +205,10 @@ def _outages_named() -> Iterator[None]:
     """Away, too slow, loading, read-only, full, or a broken value under one of our keys: all mean "not now"."""
     try:
         yield
+    except MovedError as error:
+        words = "its slots are with other servers since a moment ago, or this is a cluster (redis+cluster://)"
+        raise Unavailable(detail=f"Redis: {words}") from error
+    except AskError as error:
+        raise Unavailable(detail="Redis: the slot is being moved to another server") from error
     except (RedisError, OSError) as error:
         raise Unavailable(detail=f"Redis: {type(error).__name__}: {str(error)[:200]}") from error

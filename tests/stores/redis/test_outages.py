@@ -105,15 +105,16 @@ def test_a_redis_whose_memory_is_full_is_unavailable_and_has_half_done_nothing(o
 
 def test_a_full_pool_of_connections_waits_its_second_and_is_unavailable(own, own_url, meddler):
     stores = RedisStores.open(f"{own_url}?max_connections=1&timeout=0.1")
-    held = stores._link._redis.connection_pool.get_connection()
+    server = stores._link._topology.server
+    held = server.take(None)
     with pytest.raises(Unavailable):
         stores.health.store_time()
-    stores._link._redis.connection_pool.release(held)
+    server.give_back(held)
     assert stores.health.store_time() > 0
     stores.close()
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:6379", "redis+cluster://127.0.0.1", ""])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:6379", "redis+other://127.0.0.1", ""])
 def test_an_address_of_another_kind_is_refused_at_once(url):
     with pytest.raises(ValueError, match="SSO_REDIS_URL"):
         RedisStores.open(url)

@@ -1,0 +1,139 @@
+"""One connection to one Redis server, which life of that server it leads to, and nothing that is sent twice.
+
+A line that failed is never used again: an answer that comes late must not be taken for the next one's.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+Words = tuple[str | int, ...]
+_LATE_S = 0.01
+"""What a server that is read after a silent one still gets: its answers have long been here."""
+
+
+class Line:
+    """Opened at once. Raises RedisError or OSError; where a method does, it must be closed."""
+
+    def __init__(self, connection: Any, timeout_s: float, *, asks_who: bool = True) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._quiet_since = 0.0
+        self.used_at = self.opened_at = time.monotonic()
+        """Monotonic seconds."""
+        self.incarnation = ""
+        """`redis:run_id:master_replid` of the server when this connection was opened; empty if it forbids INFO."""
+        self.role = ""
+        """`master`, `slave`, or empty as above."""
+        self.generation = 0
+        """Belongs to whom the line belongs to (servers.py)."""
+        connection.connect()
+        if asks_who:
+            self._introduce()
+
+    def ask(self, commands: Sequence[Words]) -> list[Any]:
+        """Write and read."""
+        self.write(commands)
+        return self.read(len(commands))
+
+    def write(self, commands: Sequence[Words]) -> None:
+        """Send without waiting for an answer."""
+        self._connection.send_packed_command(self._packed(commands), check_health=False)
+        self._quiet_since = time.monotonic()
+
+    def read(self, count: int) -> list[Any]:
+        """So many answers; one that is an error stands in its place. RedisError if the server is silent for too long
+        since `write`: while another server was waited for, it could have answered."""
+        replies: list[Any] = []
+        for i in range(count):
+            waited = time.monotonic() - self._quiet_since
+            try:
+                if i == 0 and waited > _LATE_S:
+                    reply = self._connection.read_response(timeout=max(_LATE_S, self._timeout_s - waited))
+                else:
+                    reply = self._connection.read_response()
+            except ResponseError as error:
+                reply = error
+            replies.append(reply)
+        self.used_at = time.monotonic()
+        return replies
+
+    def is_usable(self, idle_s: float) -> bool:
+        """Whether the server still holds it. Raises TimeoutError if the server is silent."""
+        try:
+            if self._connection.can_read(0):
+                # An answer that nobody asked for, or the end of the connection.
+                return False
+            if idle_s and time.monotonic() - self.used_at > idle_s:
+                return bool(self.ask([("PING",)]) == ["PONG"])
+        except RedisTimeoutError:
+            raise
+        except (RedisError, OSError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Whatever is still under way on it."""
+        self._connection.disconnect()
+
+    def _packed(self, commands: Sequence[Words]) -> list[bytes]:
+        try:
+            return list(self._connection.pack_commands(commands))
+        except UnicodeEncodeError:
+            # Half a character that a browser sent.
+            clean = [[w.encode("utf-8", "replace") if isinstance(w, str) else w for w in words] for words in commands]
+            return list(self._connection.pack_commands(clean))
+
+    def _introduce(self) -> None:
+        replies = self.ask([("INFO", "server"), ("INFO", "replication")])
+        told = "\n".join(reply for reply in replies if isinstance(reply, str))
+
+        def value(name: str) -> str:
+            found = re.search(rf"^{name}:(\w+)", told, re.MULTILINE)
+            return found[1] if found else ""
+
+        self.role, run_id = value("role"), value("run_id")
+        if run_id:
+            self.incarnation = f"redis:{run_id}:{value('master_replid')}"
+
+
+def ask_once(connection: Any, timeout_s: float, commands: Sequence[Words]) -> list[Any]:
+    """The answers to these on a connection of their own. Raises RedisError or OSError."""
+    line = Line(connection, timeout_s, asks_who=False)
+    try:
+        return line.ask(commands)
+    finally:
+        line.close()
+
+
+def connect(host: tuple[str, int] | None, options: dict[str, Any], *, tls: bool = False) -> Any:
+    """redis-py's connection with these options, not yet connected; without a host to a socket. No retries, no checks
+    of its own. Raises ValueError for options that can't be used."""
+    kind: Any = UnixDomainSocketConnection if host is None else SSLConnection if tls else Connection
+    place = {} if host is None else {"host": host[0], "port": host[1]}
+    try:
+        return kind(
+            **{
+                **options,
+                **place,
+                "retry": Retry(NoBackoff(), 0),
+                "retry_on_error": [],
+                "health_check_interval": 0,
+                "protocol": 2,
+                "decode_responses": True,
+                # What others wrote into our keys must not raise.
+                "encoding_errors": "replace",
+                "driver_info": None,
+            }
+        )
+    except (TypeError, RedisError):
+        raise ValueError("SSO_REDIS_URL has an option whose value can't be used.") from None

@@ -1,0 +1,126 @@
+"""The connections of one process to one Redis server: bounded, shared by threads, not shared with a fork.
+
+Whoever takes a line gives it back or drops it. What a server answers is not looked at here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from sso_server.core.errors import Unavailable
+from sso_server.stores.redis.line import Line
+
+Fence = Callable[[str], bool]
+"""Asked with a server's incarnation: may it be used?"""
+_FRESH_S = 1.0
+"""A line that was opened so short a time ago tells who answers there now."""
+
+
+class Server:
+    """One server; under Sentinel whoever is the master when a line is opened."""
+
+    def __init__(self, name: str, open_line: Callable[[], Line], most: int, wait_s: float, idle_s: float) -> None:
+        """`name` is for people and for order. At most so many lines; whoever finds none waits `wait_s`."""
+        self.name = name
+        self._open_line = open_line
+        self._most = most
+        self._wait_s = wait_s
+        self._idle_s = idle_s
+        self._pid = 0
+        self._changed = threading.Condition()
+        self._idle: list[Line] = []
+        self._out = 0
+        self._generation = 0
+        """Lines of an earlier one are closed when they come back."""
+
+    def take(self, fence: Fence | None) -> Line:
+        """A line that the fence admits. Raises Unavailable, RedisError or OSError."""
+        self._wait_for_room()
+        line: Line | None = None
+        try:
+            line = self._idle_line() or self._open_line()
+            if not _admits(fence, line):
+                if time.monotonic() - line.opened_at > _FRESH_S:
+                    # It may lead to a life of the server that is over, or to one that has been put right since.
+                    line.close()
+                    line = None
+                    line = self._open_line()
+                if not _admits(fence, line):
+                    self.give_back(line)
+                    raise Refused
+        except Refused:
+            raise
+        except BaseException:
+            self.drop(line)
+            raise
+        line.generation = self._generation
+        return line
+
+    def give_back(self, line: Line) -> None:
+        """Every answer on it has been read."""
+        with self._changed:
+            is_current = line.generation == self._generation
+            if is_current:
+                self._idle.append(line)
+            self._out -= 1
+            self._changed.notify()
+        if not is_current:
+            line.close()
+
+    def drop(self, line: Line | None) -> None:
+        """It failed, or couldn't be opened."""
+        with self._changed:
+            self._out -= 1
+            self._changed.notify()
+        if line is not None:
+            line.close()
+
+    def distrust(self) -> None:
+        """Use no line any more that is open now: the server failed, or isn't what it was."""
+        with self._changed:
+            idle, self._idle = self._idle, []
+            self._generation += 1
+        for line in idle:
+            line.close()
+
+    def _wait_for_room(self) -> None:
+        if self._pid != os.getpid():
+            # A fork: the parent goes on with its lines, and its locks may be held by threads that aren't here.
+            self._pid, self._changed, self._idle, self._out = os.getpid(), threading.Condition(), [], 0
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._out < self._most, self._wait_s):
+                raise RedisConnectionError(f"all {self._most} connections are in use")
+            self._out += 1
+
+    def _idle_line(self) -> Line | None:
+        while True:
+            with self._changed:
+                if not self._idle:
+                    return None
+                line = self._idle.pop()
+            try:
+                is_usable = line.is_usable(self._idle_s)
+            except BaseException:
+                line.close()
+                raise
+            if is_usable:
+                return line
+            line.close()
+
+
+class Refused(Unavailable):
+    """The fence admits nobody to the server that answers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            detail="Redis: another server, or another life of it, answers; not used before it is put right"
+        )
+
+
+def _admits(fence: Fence | None, line: Line) -> bool:
+    return fence is None or not line.incarnation or fence(line.incarnation)
