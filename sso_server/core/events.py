@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     NOTIFICATION_ABANDONED = "notification_abandoned"
     TICKET_REFUSED = "ticket_refused"
     TOKEN_REUSED = "token_reused"
+    TOKEN_REVOKED = "token_revoked"
     PASSWORD_CHANGED = "password_changed"
     USER_ADDED = "user_added"
     USER_CHANGED = "user_changed"

@@ -46,7 +46,8 @@ class Past:
     """What a store of sessions says of itself. `heartbeat` in ms, 0 when it has none; None: this store keeps none."""
 
     incarnation: str = ""
-    """Changes when another server, or another life of it, answers. Empty: it won't say."""
+    """Changes when another server, or another life of it, answers. Several servers' stand in it parted by commas.
+    Empty: it won't say."""
     heartbeat: int | None = None
     is_behind: bool = False
     """It has lost a heartbeat that it had once, as is noted outside of it."""
@@ -250,7 +251,8 @@ def repairing(detail: str) -> Unavailable:
 
 def _proof(state: RestorationState, past: Past) -> Cause | None:
     known = state.newest.incarnation
-    if past.incarnation and known and past.incarnation != known:
+    # Not every server need be asked each time; each that answers must be known.
+    if past.incarnation and known and not set(past.incarnation.split(",")) <= set(known.split(",")):
         return Cause.INCARNATION
     if past.heartbeat is not None and past.heartbeat < state.heartbeat:
         return Cause.HEARTBEAT

@@ -19,6 +19,7 @@ from sso_server.core.ports import (
     PastStore,
     RestorationStore,
     SessionLists,
+    TicketStore,
     TokenStore,
 )
 from sso_server.core.restorations import SINCE_MARGIN_MS, Restoration, Restorations, RestorationState
@@ -45,6 +46,7 @@ class Restoring:
         sign_out: SignOut,
         lists: SessionLists,
         orders: EndOrderStore,
+        tickets: TicketStore,
         tokens: TokenStore,
         audit: AuditStore,
         clients: ClientDirectory,
@@ -58,6 +60,7 @@ class Restoring:
         self._sign_out = sign_out
         self._lists = lists
         self._orders = orders
+        self._tickets = tickets
         self._tokens = tokens
         self._audit = audit
         self._clients = clients
@@ -88,6 +91,8 @@ class Restoring:
             # First of all: from here on whoever ends a session, we or a person, has its APIs told.
             self._sign_out.note_forgotten(audience, self._clock.now() + self._token_ms)
         self._late = state.journal_end
+        # Which of them were spent is not known any more. People are sent round once more, without a question.
+        self._tickets.void_all(restoration.restoration_id, self._clock.now())
         if restoration.end_all:
             ended = self._end_all(restoration)
         else:
@@ -134,6 +139,8 @@ class Restoring:
             if order.revoke_grants:
                 # What the person was granted after the order had done its work was granted rightly.
                 self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=order.finished_at or 0)
+        # No token lives longer than this; a grant that is gone is not missed.
+        self._revoke_after(begin if since else self._journal.position_at(self._clock.now() - self._policy.offline_ms))
         return ended
 
     def _is_meant(self, order: EndOrder, sid: str) -> bool:
@@ -153,14 +160,26 @@ class Restoring:
         if state.newest.end_all or self._clock.now() > (state.newest.finished_at or 0) + _LATE_LINES_MS:
             self._late = None
             return
+        ended_to = self._late
         for lines in self._lines(self._late - _OVERLAP):
             self._end([(sid, reason) for _, sid, reason in lines], state.newest)
-            self._late = max(self._late, lines[-1][0])
+            ended_to = lines[-1][0]
+        revoked_to = self._revoke_after(self._late - _OVERLAP)
+        self._late = max(self._late, ended_to, revoked_to)
 
     def _end(self, ends: Iterable[tuple[str, str]], restoration: Restoration) -> int:
         """A page of sids, each with its reason; how many this call ended."""
         actor = f"restoration:{restoration.restoration_id}"
         return self._sign_out.end_page(((sid, _known(reason)) for sid, reason in ends), actor=actor)
+
+    def _revoke_after(self, number: int) -> int:
+        """Repeat the revocations behind this line of the journal; the number of the last one."""
+        while lines := self._journal.revocations_after(number, _PAGE):
+            for _, revocation in lines:
+                if revocation is not None:
+                    revocation.carry_out(self._tokens, self._clock.now())
+            number = lines[-1][0]
+        return number
 
     def _audience(self) -> list[str]:
         """For whose APIs JWT access tokens may have been issued in the lost time."""

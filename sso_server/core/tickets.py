@@ -17,6 +17,7 @@ from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import SECOND, Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore
+from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import Session
 
 #: So many stores of one client take part in a session at once: each is told of its end, in one step.
@@ -222,6 +223,11 @@ class Tickets:
             now,
         )
         if redeemed.refusal is not None or redeemed.ticket is None or redeemed.session is None:
+            if redeemed.refusal is Refusal.USED and redeemed.ticket is not None:
+                # The store has revoked what came from it; one that forgets that is told by the journal.
+                owner = redeemed.ticket.client_id
+                revocation = Revocation(identifiers.CODE, redeemed.ticket.ticket_hash, bucket, owner)
+                self._audit.append(revocation.event(now))
             raise self._refused(
                 redeemed.refusal or Refusal.UNKNOWN, client, redeemed.ticket.sid if redeemed.ticket else ""
             )

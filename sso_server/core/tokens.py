@@ -15,6 +15,7 @@ from sso_server.core.errors import InvalidGrant, InvalidRequest, InvalidToken
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, Signer, TokenStore
+from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import NewToken, Refusal, new_access_token
@@ -158,6 +159,7 @@ class Tokens:
         )
         if rotated.reused and rotated.grant is not None:
             # RFC 9700 section 4.14.2: thief or victim, one of them has a copy. The family is dead; so is the session.
+            self._sign_out.end(rotated.grant.sid, EndReason.TOKEN_REUSE, actor=f"client:{client.client_id}")
             self._audit.append(
                 Event(
                     now,
@@ -167,18 +169,24 @@ class Tokens:
                     client_id=client.client_id,
                 )
             )
-            self._sign_out.end(rotated.grant.sid, EndReason.TOKEN_REUSE, actor=f"client:{client.client_id}")
+        if rotated.grant is not None and (rotated.reused or rotated.refusal is Refusal.OTHER_CLIENT):
+            owner = rotated.grant.client_id
+            self._audit.append(Revocation(identifiers.REFRESH_TOKEN, token_hash, bucket, owner).event(now))
         if rotated.refusal is not None or rotated.grant is None:
             raise InvalidGrant((rotated.refusal or Refusal.UNKNOWN).value)
         text = "" if access.jti else name
         return Refreshed(rotated.grant, rotated.session, text, access.expires_at, refresh, access.jti)
 
     def revoke(self, token: str, client: Client) -> None:
-        """RFC 7009: a refresh token takes its grant along, an access token goes alone; anything unknown is fine."""
+        """RFC 7009: a refresh token takes its grant along, an access token goes alone; anything unknown is fine. Raises
+        Unavailable, also when it was revoked and the journal can't say so: then it is to be asked for again."""
         name = self._name(token)
-        if name is not None:
-            bucket, digest = identifiers.bucket_of(name), identifiers.digest(name)
-            self._store.revoke(digest, _kind_of(name), bucket, client.client_id, self._clock.now())
+        if name is None:
+            return
+        now, bucket = self._clock.now(), identifiers.bucket_of(name)
+        revocation = Revocation(_kind_of(name), identifiers.digest(name), bucket, client.client_id)
+        if revocation.carry_out(self._store, now):
+            self._audit.append(revocation.event(now))
 
     def _name(self, token: str) -> str | None:
         return name_of(token, self._signer, self._policy.issuer)

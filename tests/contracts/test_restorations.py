@@ -1,7 +1,11 @@
 from dataclasses import replace
 
+import sqlalchemy as sa
+
 from sso_server.core.events import Event, EventKind
+from sso_server.core.identifiers import digest
 from sso_server.core.restorations import Restoration
+from sso_server.core.revocations import Revocation
 from tests.support.builders import NOW
 
 FIRST = Restoration("res-1", "first_seen", NOW, 0, False, "redis:a:b", finished_at=NOW)
@@ -74,6 +78,24 @@ def test_the_journal_knows_which_of_the_sessions_have_ended(sql_stores):
     sql_stores.audit.append(Event(NOW, EventKind.SIGNED_IN, sid="sid-live"), ended("sid-a", NOW, "idle"))
     assert sql_stores.journal.ends_of(["sid-live", "sid-a", "sid-never"]) == {"sid-a": "idle"}
     assert sql_stores.journal.ends_of([]) == {}
+
+
+def test_the_journal_knows_what_was_revoked_line_by_line(sql_stores):
+    one, two = (Revocation(kind, digest(kind), 17, "shop") for kind in ("rt", "code"))
+    of_a_newer_version = Event(NOW, EventKind.TOKEN_REVOKED, client_id="shop", data={"family": "x"})
+    sql_stores.audit.append(one.event(NOW), ended("sid-a", NOW), of_a_newer_version, two.event(NOW))
+    (first, _), (second, _), (third, _) = lines = sql_stores.journal.revocations_after(0, 10)
+    assert [revocation for _, revocation in lines] == [one, None, two]
+    assert first < second < third
+    assert sql_stores.journal.revocations_after(first, 1) == [(second, None)]
+    assert sql_stores.journal.revocations_after(third, 10) == []
+
+
+def test_lines_of_a_newer_version_are_passed_over(sql_stores):
+    sql_stores.audit.append(ended("sid-a", NOW))
+    with sql_stores.database.write() as connection:
+        connection.execute(sa.text("UPDATE audit SET kind = 'not_invented_yet'"))
+    assert sql_stores.audit.list_events(10) == []
 
 
 def test_the_journal_is_read_page_by_page_from_a_moment_on(sql_stores):

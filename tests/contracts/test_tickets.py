@@ -86,6 +86,21 @@ def test_a_spent_ticket_is_told_from_an_unknown_one_until_ten_minutes_after_its_
     assert stores.tickets.redeem(redemption, end - 1).refusal is Refusal.USED
 
 
+def test_once_voided_tickets_of_before_are_expired_and_later_ones_are_good(stores):
+    session = opened(stores)
+    before, spent = a_ticket(session), a_ticket(session)
+    stores.tickets.put(before)
+    stores.tickets.put(spent)
+    assert stores.tickets.redeem(a_redemption(spent), NOW).refusal is None
+    stores.tickets.void_all("res-1", NOW)
+    stores.tickets.void_all("res-1", NOW)
+    after = a_ticket(session)
+    stores.tickets.put(after)
+    assert stores.tickets.redeem(a_redemption(before), NOW).refusal is Refusal.EXPIRED
+    assert stores.tickets.redeem(a_redemption(spent), NOW).refusal is Refusal.USED
+    assert stores.tickets.redeem(a_redemption(after), NOW).refusal is None
+
+
 def test_a_ticket_expires(stores):
     ticket = issued(stores, opened(stores))
     assert stores.tickets.redeem(a_redemption(ticket), NOW + MINUTE).refusal is Refusal.EXPIRED

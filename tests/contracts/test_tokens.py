@@ -1,6 +1,6 @@
 from sso_server.core.policy import DAY, HOUR, MINUTE
 from sso_server.core.tickets import Refusal
-from tests.support.builders import IDLE, NOW, a_rotation, a_token, opened, registered
+from tests.support.builders import IDLE, NOW, a_rotation, a_ticket, a_token, opened, registered
 
 GRACE = MINUTE
 
@@ -160,14 +160,16 @@ def test_an_expired_refresh_token_is_expired(stores):
 
 def test_revoking_a_refresh_token_takes_its_grant_along(stores):
     redemption, _ = registered(stores, opened(stores))
-    stores.tokens.revoke(redemption.refresh.token_hash, "rt", redemption.bucket, "shop", NOW)
+    revoked = (redemption.refresh.token_hash, "rt", redemption.bucket, "shop", NOW)
+    assert stores.tokens.revoke(*revoked)
+    assert stores.tokens.revoke(*revoked), "it is found again, so that whoever got no answer may ask once more"
     assert not valid(stores, redemption, "rt", NOW)
     assert not valid(stores, redemption, "at", NOW)
 
 
 def test_revoking_an_access_token_takes_it_alone(stores):
     redemption, _ = registered(stores, opened(stores))
-    stores.tokens.revoke(redemption.access.token_hash, "at", redemption.bucket, "shop", NOW)
+    assert stores.tokens.revoke(redemption.access.token_hash, "at", redemption.bucket, "shop", NOW)
     assert not valid(stores, redemption, "at", NOW)
     assert valid(stores, redemption, "rt", NOW)
 
@@ -175,11 +177,22 @@ def test_revoking_an_access_token_takes_it_alone(stores):
 def test_one_client_cannot_revoke_the_tokens_of_another(stores):
     session = opened(stores)
     redemption, _ = registered(stores, session)
-    stores.tokens.revoke(redemption.refresh.token_hash, "rt", redemption.bucket, "wiki", NOW)
-    stores.tokens.revoke(redemption.access.token_hash, "at", redemption.bucket, "wiki", NOW)
-    stores.tokens.revoke(a_token("rt", NOW, session.sid).token_hash, "rt", redemption.bucket, "shop", NOW)
+    assert not stores.tokens.revoke(redemption.refresh.token_hash, "rt", redemption.bucket, "wiki", NOW)
+    assert not stores.tokens.revoke(redemption.access.token_hash, "at", redemption.bucket, "wiki", NOW)
+    unknown = a_token("rt", NOW, session.sid).token_hash
+    assert not stores.tokens.revoke(unknown, "rt", redemption.bucket, "shop", NOW)
     assert valid(stores, redemption, "rt", NOW)
     assert valid(stores, redemption, "at", NOW)
+
+
+def test_a_grant_is_revoked_by_its_ticket_and_no_other_goes_along(stores):
+    session = opened(stores)
+    (redemption, _), (other, _) = registered(stores, session), registered(stores, session, "wiki")
+    assert stores.tokens.revoke_grant(redemption.ticket_hash, redemption.bucket, NOW)
+    assert stores.tokens.revoke_grant(redemption.ticket_hash, redemption.bucket, NOW)
+    assert not valid(stores, redemption, "rt", NOW)
+    assert valid(stores, other, "rt", NOW)
+    assert not stores.tokens.revoke_grant(a_ticket(session).ticket_hash, redemption.bucket, NOW)
 
 
 def test_all_grants_of_a_person_are_revoked_and_nobody_elses(stores):

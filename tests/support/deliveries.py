@@ -134,6 +134,7 @@ class Deliveries:
             self.sign_out(),
             stores.lists,
             sql.end_orders,
+            stores.tickets,
             stores.tokens,
             sql.audit,
             ClientDirectory(sql.clients, self.clock),

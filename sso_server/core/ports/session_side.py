@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from sso_server.core.census import Counted
     from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
     from sso_server.core.guesses import Limit
     from sso_server.core.notifications import AttemptResult, Notification
@@ -112,6 +113,10 @@ class TicketStore(Protocol):
         written, and under the session for which APIs it has a JWT access token, and until when they take it.
         Exactly one of any number of simultaneous calls wins; never between an end and its notifications."""
 
+    def void_all(self, epoch: str, now: int) -> None:
+        """Every unspent ticket of before this epoch, which begins here, is EXPIRED: which of them were spent in truth
+        is not known any more. Idempotent for one epoch."""
+
     def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
         """For `sso session show --ticket`: spent or not, while it is kept."""
 
@@ -133,8 +138,12 @@ class TokenStore(Protocol):
         the session's absolute end unless offline). A JWT access token is noted under the session if that lives, as by
         `redeem`."""
 
-    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
-        """A refresh token's whole grant, or one access token, if it is this client's."""
+    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> bool:
+        """A refresh token's whole grant, or one access token, if it is this client's: whether there was such a one. A
+        refresh token is found again as long as it is kept."""
+
+    def revoke_grant(self, grant_id: str, bucket: int, now: int) -> bool:
+        """One grant, by the digest of its ticket; whether there was one. Idempotent."""
 
     def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
         """All grants of a person, offline ones too; how many. With `before`: those made before it (ms). Idempotent."""
@@ -262,6 +271,13 @@ class PastStore(Protocol):
         """heartbeat = max(it, now), unless it is smaller than `floor` (ms): then it was lost, and nothing is written.
         The past as it is afterwards. -1: in any case, so that it is the one to compare with from here on. A store that
         keeps no heartbeat only looks."""
+
+
+class CensusStore(Protocol):
+    """For numbers that operators watch."""
+
+    def count(self, now: int) -> Counted:
+        """From indexes alone. On SQL its time grows with what is there: whoever asks sees to it that it is seldom."""
 
 
 class StoreHealth(Protocol):

@@ -10,13 +10,13 @@ from collections.abc import Collection, Sequence
 
 from sso_server.core.check_in import EndNotice, SiteStore, StoreAnswer, StoreReport
 from sso_server.core.errors import Unavailable
-from sso_server.core.policy import DAY
+from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.sessions import EndReason
 from sso_server.stores.redis.buckets import by_bucket
 from sso_server.stores.redis.denials import list_denied
 from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
-from sso_server.stores.redis.past import past_call, past_of
+from sso_server.stores.redis.past import clock_us, past_call, past_of
 from sso_server.stores.redis.records import pairs
 
 STORES_KEPT_MS = 400 * DAY
@@ -41,18 +41,20 @@ class RedisCheckIns:
         told = {b: self._script(report, b, now, limit, lists) for b, lists in _lists_by_bucket(report).items()}
         quiet = [b for b in ALL_BUCKETS if b not in told]
         looks = [self._look(report, b) for b in quiet]
+        asked, written = self._masters()
         # The store's own record comes first: it is a write, and a Redis that refuses it must not renew a lease.
-        # The clock before every bucket: what is denied after it has a later place.
-        first = [past_call(self._keys), command("TIME"), self._record(report, now), *told.values(), *looks]
-        past, (seconds, micros), (outcome, at), *replies = self._link.send_all(first)
+        # Each server's clock before its buckets: what is denied after it has a later place.
+        first = [*asked, *written, self._record(report, now), *told.values(), *looks]
+        answered = self._link.send_all(first, one_view=True)
+        pasts, ((outcome, at), *replies) = answered[: len(asked)], answered[len(asked) + len(written) :]
         answers = replies[: len(told)]
         waiting = [b for b, count in zip(quiet, replies[len(told) :], strict=True) if count]
         if waiting:
             rest = [self._script(report, b, now, limit, ([], [], [])) for b in waiting]
-            still, *more_answers = self._link.send_all([past_call(self._keys), *rest])
-            if past_of(still).incarnation != past_of(past).incarnation:
+            answered = self._link.send_all([*asked, *rest], one_view=True)
+            if past_of(answered[: len(asked)]).incarnation != past_of(pasts).incarnation:
                 raise Unavailable(detail="Redis: another server answers since a moment ago")
-            answers += more_answers
+            answers += answered[len(asked) :]
         rows = [EndNotice(sid, reason, int(ended_at)) for _, found, *_ in answers for sid, reason, ended_at in found]
         rows.sort(key=lambda row: (row.ended_at, row.sid))
         listed = {row.sid for row in rows}
@@ -64,13 +66,13 @@ class RedisCheckIns:
             if sid not in listed
         ]
         ends = (*rows[:limit], *unknown)
-        clock_us = int(seconds) * 1_000_000 + int(micros)
-        denied, denied_to, more_denied = list_denied([feed for *_, feed in answers], report, now, clock_us)
+        feeds = [feed for *_, feed in answers]
+        denied, denied_to, more_denied = list_denied(feeds, report, now, clock_us(pasts))
         return StoreAnswer(
             ends,
             len(rows) > limit or any(more for _, _, more, _ in answers) or more_denied,
             at=int(at),
-            past=past_of(past),
+            past=past_of(pasts),
             went_back=outcome == 0,
             is_full=outcome == 2,
             denied=denied,
@@ -106,6 +108,17 @@ class RedisCheckIns:
             texts |= pairs(flat)
             if str(cursor) == "0":
                 return texts
+
+    def _masters(self) -> tuple[list[Call], list[Call]]:
+        """For each master that has a bucket: who it is, and, if there are several, a write. The store's own record is
+        at one of them; each that is cut off must refuse (design 5.6)."""
+        masters = self._link.by_server([self._keys.bucket(bucket) for bucket in ALL_BUCKETS])
+        if len(masters) == 1:
+            return [past_call(self._keys.heartbeat())], []
+        ones = [keys[0] for keys in masters]
+        # What every key of the bucket begins with is a name of its slot.
+        asked = [past_call(f"{bucket}:heartbeat") for bucket in ones]
+        return asked, [command("SET", f"{bucket}:written", 1, "PX", MINUTE) for bucket in ones]
 
     def _look(self, report: StoreReport, bucket: int) -> Call:
         """Whether the bucket has something for this store: not 0."""

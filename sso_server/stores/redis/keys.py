@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sso_server.core.identifiers import BUCKETS
 
 ALL_BUCKETS = range(BUCKETS)
+_NAMES_EVERYWHERE = 1000
+"""A master with a hundredth of the slots has one of them, but in one case of 23,000."""
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -75,3 +77,11 @@ class Keys:
     def heartbeat(self) -> str:
         """The last heartbeat of the delivery processes: a Redis that has lost it went back in time."""
         return f"{self.prefix}:{{health}}:heartbeat"
+
+    def heartbeats(self) -> list[str]:
+        """On a cluster every bucket has one, too, so that each master can be asked in the step that it takes."""
+        return [self.heartbeat(), *(self.in_bucket(bucket, "heartbeat") for bucket in ALL_BUCKETS)]
+
+    def heartbeats_everywhere(self) -> list[str]:
+        """One master may have no bucket and only indexes: among so many names there is one for it."""
+        return [*self.heartbeats(), *(f"{self.prefix}:{{h{n}}}:heartbeat" for n in range(_NAMES_EVERYWHERE))]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from sso_server.core.identifiers import bucket_of
+from sso_server.core.policy import MINUTE
 from sso_server.core.tickets import Redeemed, Redemption, Refusal, Ticket
 from sso_server.stores.redis import records
 from sso_server.stores.redis.grants import KEEP_MS, GrantIndex, named_until
-from sso_server.stores.redis.keys import Keys
+from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
+
+_LONGEST_LIFE_MS = 11 * MINUTE
+"""Longer than the settings let a ticket live (10 minutes), for clocks that differ."""
 
 
 class RedisTickets:
@@ -67,6 +71,11 @@ class RedisTickets:
             records.ticket(r.ticket_hash, flat_ticket),
             records.session(flat_session),
         )
+
+    def void_all(self, epoch: str, now: int) -> None:
+        """See ports.TicketStore. Each bucket has its epoch noted until every ticket of before has expired by itself."""
+        keys = [self._keys.in_bucket(bucket, "epoch") for bucket in ALL_BUCKETS]
+        self._link.send_all([command("SET", key, epoch, "PX", _LONGEST_LIFE_MS) for key in keys])
 
     def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
         """See ports.TicketStore."""

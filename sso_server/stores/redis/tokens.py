@@ -52,9 +52,13 @@ class RedisTokens:
             reused=reused == 1,
         )
 
-    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
+    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> bool:
         """See ports.TokenStore."""
-        self._link.send(step("revoke", self._keys.bucket(bucket), now, token_hash, kind, client_id))
+        return bool(self._link.send(step("revoke", self._keys.bucket(bucket), now, token_hash, kind, client_id)))
+
+    def revoke_grant(self, grant_id: str, bucket: int, now: int) -> bool:
+        """See ports.TokenStore."""
+        return bool(self._link.send(step("revoke_grant", self._keys.bucket(bucket), now, grant_id)))
 
     def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
         """See ports.TokenStore."""

@@ -29,6 +29,7 @@ _token_columns = (
     tokens.c.deny_until,
     tokens.c.bound,
 )
+_GRANT = sa.select(grants.c.grant_id).where(grants.c.grant_id == bindparam("_grant"))
 _WITH_GRANT = (
     sa.select(*_token_columns, *grants.c)
     .join_from(tokens, grants, grants.c.grant_id == tokens.c.grant_id)
@@ -101,17 +102,29 @@ class SqlTokens:
         with self._database.write() as connection:
             return _rotate(connection, rotation, now)
 
-    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> None:
-        """A refresh token's whole grant, or one access token, if it is this client's. Raises Unavailable."""
+    def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> bool:
+        """A refresh token's whole grant, or one access token, if it is this client's: whether there was such a one.
+
+        Raises Unavailable.
+        """
         with self._database.write() as connection:
             row = connection.execute(_WITH_GRANT, {"_token": token_hash, "_kind": kind}).one_or_none()
             if row is None or row.client_id != client_id:
-                return
+                return False
             if kind == ACCESS_TOKEN:
                 connection.execute(_DROP, {"_token": token_hash})
                 deny_token(connection, row, now)
             else:
                 revoke_grant(connection, row.grant_id, now)
+        return True
+
+    def revoke_grant(self, grant_id: str, bucket: int, now: int) -> bool:
+        """One grant, whatever the bucket; whether there was one. Raises Unavailable."""
+        with self._database.write() as connection:
+            found = connection.execute(_GRANT, {"_grant": grant_id}).one_or_none() is not None
+            if found:
+                revoke_grant(connection, grant_id, now)
+        return found
 
     def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
         """All grants of a person, or those made before `before` (ms); how many. Raises Unavailable."""

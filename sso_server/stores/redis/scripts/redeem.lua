@@ -23,6 +23,9 @@ if ticket.spent_at then
   return refused('ticket_used')
 end
 if now >= expires_at then return refused('ticket_expired') end
+-- What was issued before this Redis forgot something may have been spent in what it has forgotten.
+local epoch = redis.call('GET', key('epoch'))
+if epoch and ticket.epoch ~= epoch then return refused('ticket_expired') end
 if ticket.client_id ~= client then return burnt('ticket_other_client') end
 if ticket.redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
 if ticket.code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end

@@ -1,0 +1,163 @@
+"""The store of sessions goes back in time: spent tickets and revoked tokens do not come back with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from sso_server.core.clients import Client
+from sso_server.core.errors import InvalidGrant, Unavailable
+from sso_server.core.identifiers import digest
+from sso_server.core.policy import DAY, MINUTE, Policy
+from sso_server.core.revocations import Revocation
+from sso_server.core.sessions import Session
+from sso_server.core.tickets import NewToken, Refusal, Tickets, s256
+from sso_server.core.tokens import Tokens
+from sso_server.crypto.identifiers import SystemRandomness
+from tests.support.builders import bucket, identifier, registered
+from tests.support.deliveries import Deliveries
+from tests.support.snapshots import Snapshot
+from tests.support.went_back import Site, is_live, one_store, put_right, signed_in
+
+CALLBACK = "https://shop.example/sso/callback"
+VERIFIER = "v" * 43
+
+
+@dataclass
+class Shop:
+    """What the shop asks the centre for: tickets to redeem, tokens to renew and revoke."""
+
+    deliveries: Deliveries
+    site: Site
+    random: SystemRandomness = field(default_factory=SystemRandomness)
+
+    def __post_init__(self) -> None:
+        d, policy = self.deliveries, Policy()
+        self.tickets = Tickets(d.stores.tickets, d.sql.audit, d.clock, self.random, policy)
+        # No token here is a JWT: nobody signs.
+        self.tokens = Tokens(
+            d.stores.tokens, d.sign_out(), d.sql.audit, None, d.clock, self.random, policy  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    @property
+    def client(self) -> Client:
+        return self.site.client
+
+    def code(self, session: Session) -> str:
+        challenge = s256(VERIFIER)
+        return self.tickets.issue(
+            session, self.client, redirect_uri=CALLBACK, code_challenge=challenge, nonce="n", scope=("openid",)
+        )
+
+    def redeem(self, code: str) -> str:
+        """The refusal, or nothing."""
+        try:
+            self.tickets.redeem(code, self.client, redirect_uri=CALLBACK, code_verifier=VERIFIER)
+        except InvalidGrant as error:
+            return error.description
+        return ""
+
+    def refresh_token(self, session: Session) -> str:
+        name, now = identifier("rt", bucket(session.sid)), self.deliveries.clock.now()
+        # Offline, so that it is not the session's end alone that takes it.
+        registered(
+            self.deliveries.stores, session, now=now,
+            refresh=NewToken(digest(name), now + 30 * DAY), ticket={"offline": True},
+        )  # fmt: skip
+        return name
+
+    def renew(self, token: str) -> str:
+        """The refusal, or nothing."""
+        try:
+            self.tokens.refresh(token, self.client, None)
+        except InvalidGrant as error:
+            return error.description
+        return ""
+
+
+@pytest.fixture
+def shop(deliveries: Deliveries, site: Site) -> Shop:
+    return Shop(deliveries, site)
+
+
+def lose(deliveries: Deliveries, site: Site, snapshot: Snapshot) -> None:
+    """What happened since the snapshot, as a site's next check-in finds out."""
+    site.check_in()
+    snapshot.restore()
+    with pytest.raises(Unavailable):
+        site.check_in()
+
+
+def test_a_spent_ticket_is_not_good_again_and_a_new_one_is(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    code = shop.code(session)
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    assert not shop.redeem(code)
+    lose(deliveries, site, taken)
+    put_right(deliveries)
+    assert shop.redeem(code) == Refusal.EXPIRED.value
+    fresh = signed_in(deliveries) if one_store(deliveries) else session
+    assert not shop.redeem(shop.code(fresh))
+
+
+def test_what_a_site_revoked_stays_revoked_and_nothing_else_is(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    deliveries.restoring().run_once(beat=True)
+    revoked, other = shop.refresh_token(session), shop.refresh_token(session)
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    shop.tokens.revoke(revoked, shop.client)
+    lose(deliveries, site, taken)
+    put_right(deliveries)
+    assert shop.renew(revoked) == Refusal.SESSION_ENDED.value
+    if not one_store(deliveries):
+        assert not shop.renew(other), "with a journal nobody else is signed out"
+
+
+def test_a_family_that_a_replay_had_revoked_stays_so(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    code = shop.code(session)
+    issued = shop.tickets.redeem(code, shop.client, redirect_uri=CALLBACK, code_verifier=VERIFIER)
+    first = shop.refresh_token(session)
+    assert not shop.renew(first)
+    taken = snapshot()
+    deliveries.clock.pass_ms(2 * MINUTE)
+    assert shop.redeem(code) == Refusal.USED.value
+    assert shop.renew(first) == Refusal.USED.value, "long after the grace: a thief or the victim"
+    assert not is_live(deliveries, session)
+    lose(deliveries, site, taken)
+    assert is_live(deliveries, session)
+    put_right(deliveries)
+    assert not is_live(deliveries, session)
+    for token in (first, issued.refresh_token):
+        assert shop.renew(token) == Refusal.SESSION_ENDED.value
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("place", ["redis"], indirect=True)
+def test_a_line_that_comes_late_is_followed(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    token = shop.refresh_token(session)
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    lose(deliveries, site, taken)
+    restoring = deliveries.restoring()
+    assert restoring.run_once(beat=True) is not None
+    # A node at a master that was cut off had revoked it, and comes to write that down only now.
+    late = Revocation("rt", digest(token), bucket(session.sid), shop.client.client_id)
+    deliveries.sql.audit.append(late.event(deliveries.clock.now()))
+    assert restoring.run_once(beat=False) is None
+    assert shop.renew(token) == Refusal.SESSION_ENDED.value
