@@ -14,6 +14,8 @@ _PUT = text(
 )
 _HAS = sa.select(one_time.c.key).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
 _TAKE = sa.delete(one_time).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
+# At READ COMMITTED (design 4.3) two that replace each other at once wouldn't see, and so would leave, the other's row.
+_ONE_AT_A_TIME = text("LOCK TABLE one_time IN SHARE ROW EXCLUSIVE MODE")
 _DROP_ALIKE = sa.delete(one_time).where(one_time.c.key.startswith(bindparam("_prefix")))
 _DROP_EXPIRED = sa.delete(one_time).where(one_time.c.expires_at <= bindparam("_now"))
 
@@ -28,6 +30,8 @@ class SqlOneTime:
         """Keep it until then (ms), and no other that begins with `replaces`. Raises Unavailable."""
         with self._database.write() as connection:
             if replaces:
+                if not self._database.is_sqlite:
+                    connection.execute(_ONE_AT_A_TIME)
                 connection.execute(_DROP_ALIKE, {"_prefix": replaces})
             connection.execute(_PUT, {"key": key, "expires_at": expires_at})
 
