@@ -1,0 +1,132 @@
+"""Putting another SQLite file in the place of the database, so that a kill at any moment leaves the one or the other,
+whole. What the new file must hold before it may serve is written into it first, by whoever calls this.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sso_server.core.errors import Refused
+from sso_server.stores.sql import backup, migrate
+from sso_server.stores.sql.presence import alone, in_use
+
+_SIDE = ("-wal", "-shm", "-journal", "-heartbeat", "-open", ".migrating")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a person loses, or gets back, when their account goes back to the backup's."""
+
+    username: str
+    change: str
+    """`password`, `disabled`, `enabled`, `rights` or `added`: what was done since and is undone now."""
+
+
+def replace_database(database: str, source: Path, prepare: Callable[[str], None], suffix: str) -> Path | None:
+    """Put a copy of `source` in the place of `database`; where the replaced file is now (`database` and `suffix`), None
+    if there was none. `prepare` gets the URL of the migrated copy and completes it before it has its name.
+
+    Raises Refused (in use, not sound, a newer schema, no room), what `prepare` raises: then the database is as it was.
+    """
+    place = Path(database)
+    fresh = place.with_name(f"{place.name}-restoring")
+    try:
+        with alone(database):
+            try:
+                _copy(source, fresh)
+                # What was copied counts, not what was looked at before.
+                if backup.look_into(fresh).schema == "newer":
+                    raise Refused("The backup was made by a newer version of this program.", code="schema_version")
+                migrate.upgrade(f"sqlite:///{fresh}")
+                prepare(f"sqlite:///{fresh}")
+                _settle(fresh)
+                backup.sync(fresh)
+                kept = _set_aside(place, suffix) if place.exists() else None
+                # The one moment in which the database changes.
+                fresh.replace(place)
+                backup.sync(place.parent)
+            finally:
+                for name in (fresh, *(fresh.with_name(fresh.name + side) for side in _SIDE)):
+                    name.unlink(missing_ok=True)
+    except OSError as error:
+        raise Refused(f"The backup could not be put back: {backup.words(error)}.", code="restore_failed") from error
+    return kept
+
+
+def undone(replaced: Path, database: str) -> list[Account]:
+    """Accounts that were changed after the backup was taken, as the replaced file has them; nothing if it can't be
+    read."""
+    with suppress(sqlite3.Error, OSError):
+        return sorted(_undone(_accounts(replaced), _accounts(Path(database))), key=lambda one: one.username)
+    return []
+
+
+def _copy(source: Path, fresh: Path) -> None:
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    with source.open("rb") as old, os.fdopen(descriptor, "wb") as new:
+        shutil.copyfileobj(old, new, 1 << 20)
+
+
+def _set_aside(place: Path, suffix: str) -> Path:
+    """Give the present file a second name, with all that its write-ahead log holds: a log that stayed would be played
+    into the new file. Raises Refused, OSError."""
+    kept = place.with_name(place.name + suffix)
+    try:
+        _settle(place)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            # A program that knows nothing of our lock: an older version of this one, a shell.
+            raise in_use() from error
+        _part_from_log(place, kept)
+    except sqlite3.DatabaseError:
+        # Damaged: that may be why it is replaced.
+        _part_from_log(place, kept)
+    os.link(place, kept)
+    backup.sync(place.parent)
+    return kept
+
+
+def _settle(path: Path) -> None:
+    """Everything into the one file, and no log beside it. Works only while nobody else has it open."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0.5)) as connection:
+        # FULL, as the stores have it: the log goes only once its pages are on the disk.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+
+def _part_from_log(place: Path, kept: Path) -> None:
+    """Killed before the new file is in place, the damaged one has lost its last commits: its side file proves it, and
+    everybody is signed out."""
+    for side in ("-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            place.with_name(place.name + side).replace(kept.with_name(kept.name + side))
+
+
+def _accounts(path: Path) -> dict[str, sqlite3.Row]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        return {row["user_id"]: row for row in connection.execute("SELECT * FROM users")}
+
+
+def _undone(later: dict[str, sqlite3.Row], now: dict[str, sqlite3.Row]) -> list[Account]:
+    found = []
+    for user_id, row in later.items():
+        old = now.get(user_id)
+        if old is None:
+            found.append(Account(row["username"], "added"))
+        elif row["password_hash"] != old["password_hash"]:
+            found.append(Account(row["username"], "password"))
+        if old is None:
+            continue
+        if bool(row["disabled_at"]) != bool(old["disabled_at"]):
+            found.append(Account(row["username"], "disabled" if row["disabled_at"] else "enabled"))
+        if (row["groups"], row["is_admin"]) != (old["groups"], old["is_admin"]):
+            found.append(Account(row["username"], "rights"))
+    return found
