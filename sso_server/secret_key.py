@@ -31,19 +31,15 @@ def prepare_data_dir(settings: Settings) -> Path:
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:
     """The first writes, all read. Raises ConfigError."""
-    given = tuple(k.strip() for k in settings.secret_key.get_secret_value().split(",") if k.strip())
-    if given:
+    if given := _split(settings.secret_key.get_secret_value()):
         return given
-    path = prepare_data_dir(settings) / _FILE
+    prepare_data_dir(settings)
+    path = kept_secret_file(settings)
     if not path.exists():
         # Written aside and linked: of two processes that start at once, one wins, and nobody reads half a key.
         fresh = path.with_name(f"{_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(48))
-                file.flush()
-                os.fsync(file.fileno())
+            _write(fresh, new_secret())
             os.link(fresh, path)
         except FileExistsError:
             pass
@@ -51,7 +47,59 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
             raise ConfigError([f"SSO_SECRET_KEY: cannot write {path}: {error.strerror}"]) from error
         finally:
             fresh.unlink(missing_ok=True)
+    return _read(path)
+
+
+def known_secrets(settings: Settings) -> tuple[str, ...]:
+    """The same, but nothing is made: empty where there is none yet. Raises ConfigError."""
+    path = kept_secret_file(settings)
+    given = _split(settings.secret_key.get_secret_value())
+    return given or (_read(path) if path.exists() else ())
+
+
+def kept_secret_file(settings: Settings) -> Path:
+    """Where the secret key is, or would be, without `SSO_SECRET_KEY`."""
+    return settings.data_dir / _FILE
+
+
+def keep_secrets(settings: Settings, secrets_in_order: tuple[str, ...]) -> None:
+    """Write the kept file anew, in one step: the first writes, all read. Raises ConfigError."""
+    path = kept_secret_file(settings)
+    fresh = path.with_name(f"{_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        return tuple(k.strip() for k in path.read_text(encoding="ascii").split(",") if k.strip())
+        _write(fresh, ",".join(secrets_in_order))
+        fresh.replace(path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            # The old file back after a power cut would have lost a key that something is sealed under by then.
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise ConfigError([f"SSO_SECRET_KEY: cannot write {path}: {error.strerror}"]) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def new_secret() -> str:
+    """384 random bits, in characters that an environment variable and a comma-separated list may hold."""
+    return secrets.token_urlsafe(48)
+
+
+def _write(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> tuple[str, ...]:
+    try:
+        return _split(path.read_text(encoding="ascii"))
     except OSError as error:
         raise ConfigError([f"SSO_SECRET_KEY: cannot read {path}: {error.strerror}"]) from error
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(k.strip() for k in text.split(",") if k.strip())

@@ -62,7 +62,8 @@ class PrivateSeal:
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._fernet = MultiFernet([Fernet(_derived(secret)) for secret in secrets])
+        self._each = [Fernet(_derived(secret)) for secret in secrets]
+        self._fernet = MultiFernet(self._each)
 
     def seal(self, key: PrivateKey) -> str:
         """PKCS #8 in DER, encrypted; text."""
@@ -70,6 +71,16 @@ class PrivateSeal:
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         return self._fernet.encrypt(der).decode("ascii")
+
+    def index_of(self, sealed: str) -> int | None:
+        """Which of the secrets it was sealed under, 0 for the first; None: none of them."""
+        for index, one in enumerate(self._each):
+            try:
+                one.decrypt(sealed.encode("ascii"))
+            except (InvalidToken, ValueError):
+                continue
+            return index
+        return None
 
     def open(self, sealed: str, kid: str, alg: str) -> PrivateKey:
         """The key object. Raises Refused when no present secret opens it, or when it isn't the key that `kid` names."""

@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 
 from sso_server.core.clients import ALGORITHMS
-from sso_server.core.errors import Unavailable
+from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.keys import StoredKey
 from sso_server.core.policy import DAY, MINUTE, SECOND
 from sso_server.core.ports import Clock, KeyStore
@@ -76,6 +76,63 @@ class SigningKeys:
         self._read()
         return new
 
+    def retire_now(self, kid: str) -> StoredKey | None:
+        """This key signs and verifies nothing from now on, in each process within seconds: somebody else may have it.
+        The key that signs in its place, if one had to be made or hurried; None if it signed nothing any more.
+
+        Raises Refused (there is no such key), Unavailable.
+        """
+        row = next((r for r in self._read() if r.kid == kid), None)
+        if row is None:
+            raise Refused(f"There is no signing key {kid!r}.", code="key_unknown")
+        now = self._clock.now()
+        signed = row.retired_at is None or now < row.retired_at
+        # The other one first: at every moment something signs.
+        heir = self._heir(row, now) if signed else None
+        self._store.update_key(replace(row, retired_at=min(now, row.retired_at or now), expires_at=now))
+        self._read()
+        return heir
+
+    def reseal(self) -> int:
+        """Seal every key that an older secret opens under the first one; how many there were. Raises Unavailable."""
+        done = 0
+        for row in self._read():
+            if self._seal.index_of(row.private_sealed):
+                sealed = self._seal.seal(self._seal.open(row.private_sealed, row.kid, row.alg))
+                done += self._store.reseal_key(row.kid, row.private_sealed, sealed)
+        self._read()
+        return done
+
+    def sealed_under(self) -> dict[str, int | None]:
+        """For each key that is kept, which of the secrets opens it, 0 for the first; None: none. Raises Unavailable."""
+        return {row.kid: self._seal.index_of(row.private_sealed) for row in self._read()}
+
+    def give_up_unreadable(self) -> list[str]:
+        """The secret that sealed them is lost: keys that can't be read sign no more; what they signed stays good for as
+        long as that of any retired key. Names of those. Raises Unavailable."""
+        now = self._clock.now()
+        lost = [row for row in self._read() if self._seal.index_of(row.private_sealed) is None]
+        for row in lost:
+            if row.retired_at is None or now < row.retired_at:
+                self._store.update_key(replace(row, retired_at=now, expires_at=now + KEEP_RETIRED_MS))
+        self._read()
+        return [row.kid for row in lost]
+
+    def tend(self, rotate_after_ms: int) -> list[StoredKey]:
+        """Forget keys that are published no more, and rotate what has signed for `rotate_after_ms` (0: never); the new
+        keys. Two processes that do it at once make one key too many, which does no harm. Raises Refused, Unavailable.
+        """
+        now = self._clock.now()
+        self._store.drop_keys(now)
+        rows = self._read()
+        made = []
+        for alg in ALGORITHMS if rotate_after_ms else ():
+            row = self._find_signing(alg)
+            has_next = any(r.alg == alg and now < r.active_from for r in rows)
+            if row is not None and not has_next and now - row.active_from >= rotate_after_ms:
+                made.append(self.rotate(alg))
+        return made
+
     def list_keys(self) -> list[StoredKey]:
         """Every key that is still published, oldest first."""
         return self._published()
@@ -119,6 +176,17 @@ class SigningKeys:
         if row is None:
             raise Unavailable(detail=f"the store doesn't show the {alg} key that was just added")
         return row
+
+    def _heir(self, row: StoredKey, now: int) -> StoredKey:
+        """What signs from now on instead of `row`: the next key without its announcement, or a new one."""
+        others = [r for r in self._ring.rows if r.alg == row.alg and r.kid != row.kid and r.retired_at is None]
+        if not others:
+            return self._add(row.alg, now, active_from=now)
+        heir = min(others, key=lambda r: r.active_from)
+        if heir.active_from > now:
+            heir = replace(heir, active_from=now)
+            self._store.update_key(heir)
+        return heir
 
     def _find_signing(self, alg: str) -> StoredKey | None:
         now = self._clock.now()

@@ -18,6 +18,12 @@ _ADD = text(
     " ON CONFLICT (kid) DO NOTHING"
 )
 _UPDATE = sa.update(signing_keys).where(signing_keys.c.kid == bindparam("_kid"))
+_RESEAL = (
+    sa.update(signing_keys)
+    .where(signing_keys.c.kid == bindparam("_kid"), signing_keys.c.private_sealed == bindparam("_was"))
+    .values(private_sealed=bindparam("_sealed"))
+)
+_DROP = sa.delete(signing_keys).where(signing_keys.c.expires_at <= bindparam("_before"))
 
 
 class SqlKeys:
@@ -49,9 +55,20 @@ class SqlKeys:
             connection.execute(_ADD, _values(key))
 
     def update_key(self, key: StoredKey) -> None:
-        """Write the whole row of `key.kid`, if it is there. Raises Unavailable."""
+        """Write the row of `key.kid`, if it is there, all but the sealed half. Raises Unavailable."""
+        values = {name: value for name, value in _values(key).items() if name != "private_sealed"}
         with self._database.write() as connection:
-            connection.execute(_UPDATE.values(_values(key)), {"_kid": key.kid})
+            connection.execute(_UPDATE.values(values), {"_kid": key.kid})
+
+    def reseal_key(self, kid: str, was: str, sealed: str) -> bool:
+        """False when the sealed half isn't `was` (any more). Raises Unavailable."""
+        with self._database.write() as connection:
+            return connection.execute(_RESEAL, {"_kid": kid, "_was": was, "_sealed": sealed}).rowcount == 1
+
+    def drop_keys(self, before: int) -> int:
+        """Forget those that expired at `before` (ms) or earlier; how many. Raises Unavailable."""
+        with self._database.write() as connection:
+            return connection.execute(_DROP, {"_before": before}).rowcount
 
 
 def _values(key: StoredKey) -> dict[str, object]:
