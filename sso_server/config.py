@@ -7,6 +7,7 @@ All problems are reported at once, in words; an unknown `SSO_` name is reported 
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -20,7 +21,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sso_server.core.clients import is_loopback_host
 from sso_server.core.policy import SECOND, Policy
 
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _SECRETS = ("secret_key", "database_url", "redis_url")
+_REDIS_SCHEMES = (
+    "redis://",
+    "rediss://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+    "unix://",
+)
 # Read by the SDK in a site; harmless in the environment of a centre on the same machine.
 _OF_SITES = (
     "SSO_CLIENT_ID",
@@ -35,6 +47,9 @@ _OF_SITES = (
     "SSO_ENDPOINT_ORIGINS",
     "SSO_CA_FILE",
 )
+
+
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class ConfigError(Exception):
@@ -55,14 +70,24 @@ class Settings(BaseSettings):
     data_dir: Path = Path("lockstep-data")
     """Where the SQLite database, the secret key and the wake-up socket live. Made with mode 0700 when absent."""
     database_url: SecretStr = SecretStr("")
-    """SQLAlchemy address of the database. Empty: SQLite in the data directory."""
+    """`postgresql://user:password@host:port/name` (docs/postgresql.md) or `sqlite:////path`.
+    Empty: SQLite in the data directory. PostgreSQL needs `SSO_SECRET_KEY`."""
+    database_connections: int = Field(10, ge=2, le=500)
+    """How many connections one process opens to PostgreSQL at most: each web worker, and the delivery process."""
     redis_url: SecretStr = SecretStr("")
-    """`redis://` or `rediss://`. Empty: sessions, tickets and the ledger live in the database."""
+    """One server (`redis://`), a service under Sentinel (`redis+sentinel://`) or a cluster (`redis+cluster://`), over TLS
+    with `rediss`: see [redis.md](redis.md#addresses). Empty: sessions, tickets and the ledger live in the database."""
+    redis_replicas: int = Field(0, ge=0, le=10)
+    """How many replicas of a Redis must have confirmed a change before it is answered; fewer, and the answer is 503.
+    See [redis.md](redis.md#what-your-redis-needs)."""
     secret_key: SecretStr = SecretStr("")
     """One or more keys of at least 32 characters, separated by commas: the first writes, all read.
     Empty: made and kept in the data directory."""
     trusted_proxies: str = ""
     """Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, e.g. `10.0.0.0/8,::1`. Empty: nobody's."""
+    metrics_from: str = ""
+    """Networks that may read `/metrics`, e.g. `10.0.0.0/8`; this machine always may, what comes through a proxy never.
+    Empty: nobody else."""
     organization: str = "Lockstep"
     """The name that pages show."""
     support_contact: str = ""
@@ -89,6 +114,8 @@ class Settings(BaseSettings):
     """What new clients get as grace: extra seconds when the centre can't be reached."""
     audit_days: int = Field(400, ge=1, le=3650)
     """How long the audit is kept."""
+    key_rotation_days: int = Field(90, ge=0, le=3650)
+    """After how many days the delivery process makes a next signing key by itself. 0: only `sso key rotate` does."""
     hash_memory_kib: int = Field(19456, ge=8192, le=1048576)
     """argon2id memory per hash."""
     hash_limit: int = Field(2, ge=1, le=64)
@@ -134,9 +161,9 @@ class Settings(BaseSettings):
                 raise ValueError("has a key of less than 32 characters")
         return keys
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "metrics_from")
     @classmethod
-    def _proxies_are_networks(cls, text: str) -> str:
+    def _are_networks(cls, text: str) -> str:
         for network in filter(None, (n.strip() for n in text.split(","))):
             ipaddress.ip_network(network, strict=False)
         return text
@@ -144,12 +171,38 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, url: SecretStr) -> SecretStr:
-        scheme = url.get_secret_value().split("://")[0]
-        if scheme in ("redis+sentinel", "redis+cluster"):
-            raise ValueError(f"{scheme}:// is not supported by this version; use redis:// or rediss://")
-        if scheme not in ("", "redis", "rediss"):
-            raise ValueError("must begin with redis:// or rediss://")
+        # The rest of the address is read where a Redis client is at hand (stores/redis/address.py).
+        address = url.get_secret_value()
+        if address and not address.startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
         return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_address(cls, url: SecretStr) -> SecretStr:
+        address = url.get_secret_value()
+        scheme = address.split("://")[0]
+        if scheme not in ("", "sqlite", "sqlite+pysqlite", *_POSTGRESQL):
+            raise ValueError("must begin with postgresql:// or sqlite:///")
+        if scheme in _POSTGRESQL and importlib.util.find_spec("psycopg") is None:
+            raise ValueError("the driver is not installed; install lockstep-sso[server,postgres]")
+        if address:
+            # Here, because commands that need no database shouldn't wait for SQLAlchemy.
+            from sso_server.stores.sql.address import parse_url
+
+            parse_url(address)
+        return url
+
+    @model_validator(mode="after")
+    def _postgresql_is_shared(self) -> Settings:
+        # What one node seals another opens: a key of its own in each data directory would part them, and a node with a
+        # new disk could open none of the signing keys.
+        if self.is_postgresql and not self.secret_key.get_secret_value().strip(", "):
+            raise ValueError(
+                "SSO_SECRET_KEY: needed with PostgreSQL, and the same on every node. Take the content of secret-key in"
+                " SSO_DATA_DIR if there is one, else make one: openssl rand -base64 48"
+            )
+        return self
 
     @model_validator(mode="after")
     def _times_fit(self) -> Settings:
@@ -163,16 +216,24 @@ class Settings(BaseSettings):
         return self.issuer.startswith("https://")
 
     @property
+    def is_postgresql(self) -> bool:
+        """Other nodes may work with the same database."""
+        return self.database_url.get_secret_value().split("://")[0] in _POSTGRESQL
+
+    @property
     def sql_url(self) -> str:
         """The database's address."""
         return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'lockstep.sqlite3'}"
 
     @property
-    def proxies(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    def proxies(self) -> tuple[_Network, ...]:
         """The trusted networks."""
-        return tuple(
-            ipaddress.ip_network(n.strip(), strict=False) for n in self.trusted_proxies.split(",") if n.strip()
-        )
+        return _networks(self.trusted_proxies)
+
+    @property
+    def metrics_networks(self) -> tuple[_Network, ...]:
+        """Those of SSO_METRICS_FROM."""
+        return _networks(self.metrics_from)
 
     def policy(self) -> Policy:
         """The core's view of the lifetimes."""
@@ -229,6 +290,22 @@ def sources(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return found | {n: f"SSO_{n.upper()}" for n in Settings.model_fields if f"SSO_{n.upper()}" in environ}
 
 
+def metrics_dir() -> Path | None:
+    """Where the processes of one `sso serve` put their numbers; None: this process is alone. The name is
+    prometheus_client's own, which looks for it as soon as it is imported."""
+    path = os.environ.get(METRICS_DIR, "")
+    return Path(path) if path else None
+
+
+def environment_with(**variables: str) -> dict[str, str]:
+    """Our environment and these."""
+    return {**os.environ, **variables}
+
+
 def child_environment(**variables: str) -> dict[str, str]:
     """The environment of a process that we start with settings of its own: ours without any `SSO_`, and these."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SSO_")} | variables
+
+
+def _networks(text: str) -> tuple[_Network, ...]:
+    return tuple(ipaddress.ip_network(n.strip(), strict=False) for n in text.split(",") if n.strip())
