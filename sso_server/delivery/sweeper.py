@@ -16,6 +16,7 @@ from sso_server.core.sign_out import SignOut
 from sso_server.delivery.auditor import Auditor
 from sso_server.delivery.outages import Outage
 from sso_server.delivery.pace import in_batches
+from sso_server.delivery.upkeep import Upkeep
 
 MOST_SKEW_MS = 2 * SECOND
 _BATCH = 50
@@ -43,6 +44,7 @@ class Sweeper:
         audit: AuditStore,
         clock: Clock,
         audit_ms: int = 400 * DAY,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self._sign_out = sign_out
         self._sweeps = sweeps
@@ -50,6 +52,7 @@ class Sweeper:
         self._audit = audit
         self._clock = clock
         self._audit_ms = audit_ms
+        self._upkeep = upkeep
         self._auditor = Auditor(ledger, audit, clock, audit_ms)
         self._audit_outage = Outage(_log, "auditing_resumed")
         self._audit_failed_at = 0
@@ -70,6 +73,8 @@ class Sweeper:
         )
         self._has_more = self._has_more or more_due
         self._purge()
+        if self._upkeep is not None:
+            self._upkeep.run_if_due()
         return ended + swept
 
     def run(self, stop: threading.Event, interval_s: float = 1.0) -> None:
