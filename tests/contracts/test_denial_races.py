@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from sso_server.core.denials import OVERLAP_US
 from sso_server.core.tickets import Refusal
-from sso_server.stores.sql import ending, engine
+from sso_server.stores.sql import ending, postgres
 from sso_server.stores.sql.denials import note
 from sso_server.stores.sql.tables import sessions as session_table
 from tests.contracts.test_denials import a_jwt, ask, denied, with_jwt
@@ -176,7 +176,7 @@ def test_an_end_that_is_committed_late_is_heard_by_who_has_read_on_meanwhile(sql
 
 
 def test_postgresql_commits_nothing_later_than_what_is_handed_out_once_more():
-    assert engine.PG_STATEMENT_MS + engine.PG_IDLE_MS < OVERLAP_US / 1000
+    assert postgres.STATEMENT_MS + postgres.IDLE_MS < OVERLAP_US / 1000
 
 
 def test_who_reads_on_while_sessions_end_misses_none(stores, other_stores, place):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sso_server.stores.sql.audit import SqlAudit
+from sso_server.stores.sql.census import SqlCensus
 from sso_server.stores.sql.check_ins import SqlCheckIns
 from sso_server.stores.sql.clients import SqlClients
-from sso_server.stores.sql.engine import BUSY_MS, Database
+from sso_server.stores.sql.engine import BUSY_MS, CONNECTIONS, Database
 from sso_server.stores.sql.guesses import SqlGuesses
 from sso_server.stores.sql.health import SqlHealth
 from sso_server.stores.sql.journal import SqlJournal
@@ -19,6 +20,7 @@ from sso_server.stores.sql.outbox import SqlOutbox
 from sso_server.stores.sql.past import SqlPast
 from sso_server.stores.sql.polls import SqlPolls
 from sso_server.stores.sql.restorations import SqlRestorations
+from sso_server.stores.sql.retention import SqlRetention
 from sso_server.stores.sql.sessions import SqlSessions
 from sso_server.stores.sql.sweeps import SqlSweeps
 from sso_server.stores.sql.tickets import SqlTickets
@@ -38,6 +40,7 @@ class SqlStores:
     sweeps: SqlSweeps
     tickets: SqlTickets
     tokens: SqlTokens
+    census: SqlCensus
     check_ins: SqlCheckIns
     polls: SqlPolls
     outbox: SqlOutbox
@@ -54,15 +57,16 @@ class SqlStores:
     journal: SqlJournal
     past: SqlPast
     restorations: SqlRestorations
+    retention: SqlRetention
 
     @classmethod
-    def open(cls, database_url: str, *, busy_ms: int = BUSY_MS) -> SqlStores:
-        """On a database that was migrated before (`migrate.upgrade`). Connects lazily. Once per process,
-        after any fork.
+    def open(cls, database_url: str, *, busy_ms: int = BUSY_MS, connections: int = CONNECTIONS) -> SqlStores:
+        """On a database that was migrated before (`migrate.upgrade`). Connects lazily, to PostgreSQL with at most
+        `connections` connections. Once per process, after any fork.
 
         Raises ValueError for a URL that is neither an SQLite file nor PostgreSQL.
         """
-        database = Database(database_url, busy_ms=busy_ms)
+        database = Database(database_url, busy_ms=busy_ms, connections=connections)
         return cls(
             database=database,
             sessions=SqlSessions(database),
@@ -70,6 +74,7 @@ class SqlStores:
             sweeps=SqlSweeps(database),
             tickets=SqlTickets(database),
             tokens=SqlTokens(database),
+            census=SqlCensus(database),
             check_ins=SqlCheckIns(database),
             polls=SqlPolls(database),
             outbox=SqlOutbox(database),
@@ -86,7 +91,12 @@ class SqlStores:
             journal=SqlJournal(database),
             past=SqlPast(database),
             restorations=SqlRestorations(database),
+            retention=SqlRetention(database),
         )
+
+    def unfenced(self) -> SqlStores:
+        """Nothing stands between us and the database."""
+        return self
 
     def close(self) -> None:
         """Close every connection."""

@@ -2,7 +2,7 @@
 
 SQLite: WAL, synchronous=FULL, the driver's autocommit; a write unit is BEGIN IMMEDIATE behind one lock per process,
 because a read that is upgraded to a write fails at once with "locked", whatever the busy time-out.
-PostgreSQL: READ COMMITTED; reads outside a transaction; time limits on connecting, waiting for locks and statements.
+PostgreSQL: READ COMMITTED; reads outside a transaction; the rest of it in postgres.py.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import Connection
 
 from sso_server.core.errors import Unavailable
+from sso_server.stores.sql.address import parse_url
+from sso_server.stores.sql.presence import Presence
 
 BUSY_MS = 5_000
 _POOL_SIZE = 8
 _POOL_OVERFLOW = 24
-_PG_CONNECT_S = 3
-PG_STATEMENT_MS = 10_000
-# A process that was stopped in the middle of a transaction must not commit it minutes later: what it has written into
-# the feed for APIs would stand behind where their sites have read already (core/denials.py).
-PG_IDLE_MS = 30_000
+# On PostgreSQL, for one process: so many work at once, others wait for a moment (docs/postgresql.md has the sum).
+CONNECTIONS = 10
 # How often a write asks for SQLite's lock; after how long without a pause a process leaves it free for once, and for
 # how long: others ask at least twice meanwhile.
 _ASK_AGAIN_S = 0.001
@@ -39,29 +38,14 @@ _GAP_S = 0.003
 _ABOUT_THE_QUESTION = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)
 
 
-def parse_url(database_url: str) -> URL:
-    """The URL with the driver we use. Raises ValueError for another engine or an SQLite that isn't a file."""
-    try:
-        url = make_url(database_url)
-    except exc.ArgumentError:
-        raise ValueError("not a database URL") from None
-    if url.drivername in {"postgresql", "postgres"}:
-        return url.set(drivername="postgresql+psycopg")
-    if url.drivername == "postgresql+psycopg":
-        return url
-    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise ValueError(f"{url.drivername} is neither sqlite nor postgresql")
-    if not url.database or url.database == ":memory:":
-        # Every process would have its own.
-        raise ValueError("an SQLite database must be a file")
-    return url
-
-
 class Database:
     """Hands out connections. Thread-safe."""
 
-    def __init__(self, database_url: str, *, busy_ms: int = BUSY_MS) -> None:
-        """`busy_ms`: how long a write waits for its turn, in the process and again at the file. Connects lazily."""
+    def __init__(
+        self, database_url: str, *, busy_ms: int = BUSY_MS, connections: int = CONNECTIONS, patient: bool = False
+    ) -> None:
+        """`busy_ms`: how long a write waits for its turn, in the process and again at the file. PostgreSQL alone:
+        `connections`, how many at most; `patient`, nothing but connecting has a time limit. Connects lazily."""
         self.url = parse_url(database_url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._busy_ms = busy_ms
@@ -69,7 +53,10 @@ class Database:
         self._held_s = 0.0
         """How long this process has had SQLite's lock without a gap."""
         self._released_at = 0.0
-        self._engine = self._make_engine()
+        self._presence = Presence(str(self.url.database)) if self.is_sqlite else None
+        self._engine = (
+            self._make_sqlite_engine() if self.is_sqlite else self._make_postgres_engine(connections, patient=patient)
+        )
         # Single statements need no transaction around them: no BEGIN and COMMIT round trips on PostgreSQL.
         self._reading = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -129,26 +116,25 @@ class Database:
         finally:
             driver.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
 
+    def enter(self) -> None:
+        """Nobody may replace an SQLite file from now on until `close`; the first connection does the same. Raises
+        Unavailable while somebody does."""
+        if self._presence is not None:
+            self._presence.enter()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+        if self._presence is not None:
+            self._presence.leave()
 
-    def _make_engine(self) -> sa.Engine:
-        if not self.is_sqlite:
-            return sa.create_engine(
-                self.url,
-                # What people typed and digests of secrets don't belong into error texts, which end in logs.
-                hide_parameters=True,
-                isolation_level="READ COMMITTED",
-                pool_size=_POOL_SIZE,
-                max_overflow=_POOL_OVERFLOW,
-                pool_timeout=self._busy_ms / 1000,
-                connect_args={
-                    "connect_timeout": _PG_CONNECT_S,
-                    "options": f"-c lock_timeout={self._busy_ms} -c statement_timeout={PG_STATEMENT_MS}"
-                    f" -c idle_in_transaction_session_timeout={PG_IDLE_MS}",
-                },
-            )
+    def _make_postgres_engine(self, connections: int, *, patient: bool) -> sa.Engine:
+        # The driver is an extra.
+        from sso_server.stores.sql.postgres import make_engine
+
+        return make_engine(self.url, busy_ms=self._busy_ms, connections=connections, patient=patient)
+
+    def _make_sqlite_engine(self) -> sa.Engine:
         engine = sa.create_engine(
             self.url,
             hide_parameters=True,
@@ -159,6 +145,10 @@ class Database:
             connect_args={"isolation_level": None, "check_same_thread": False, "timeout": self._busy_ms / 1000},
         )
         busy_ms = self._busy_ms
+
+        @event.listens_for(engine, "do_connect")
+        def enter(*_: Any) -> None:
+            self.enter()
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.sql import SqlStores, migrate
-from sso_server.stores.sql.engine import Database, parse_url
+from sso_server.stores.sql.address import parse_url
+from sso_server.stores.sql.engine import Database
 from tests.support.builders import NOW, a_session, opened
 
 
