@@ -11,12 +11,15 @@ from sso_server.cli.output import Commands
 # Where each command is: `sso deliver` has no use for what the demo needs, and three processes of ours start like this.
 _COMMANDS = {
     "admin": "sso_server.cli.admin:admin",
+    "backup": "sso_server.cli.backup:backup",
     "check": "sso_server.cli.check:check",
     "client": "sso_server.cli.clients:clients",
     "db": "sso_server.cli.db:db",
     "deliver": "sso_server.cli.running:deliver_command",
     "demo": "sso_server.cli.demo:demo",
     "key": "sso_server.cli.keys:keys",
+    "restore": "sso_server.cli.restore:restore",
+    "secret": "sso_server.cli.secrets:secrets",
     "serve": "sso_server.cli.running:serve_command",
     "session": "sso_server.cli.sessions:sessions",
     "signout": "sso_server.cli.signouts:signouts",

@@ -29,6 +29,8 @@ class Centre:
     """What commands call."""
 
     settings: Settings
+    secrets: tuple[str, ...]
+    """The first writes, all read."""
     services: Services
     client_store: ClientStore
     session_store: SessionStore
@@ -111,6 +113,7 @@ def open_centre(settings: Settings | None = None) -> Iterator[Centre]:
     try:
         yield Centre(
             settings=settings,
+            secrets=built.secret_keys,
             services=built.services,
             client_store=built.sql.clients,
             session_store=built.session_stores.sessions,

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from sso_server.cli.arguments import confirm
 from sso_server.cli.centre import open_centre
-from sso_server.cli.output import json_option, length, print_json, print_table, when
+from sso_server.cli.output import Failed, json_option, length, print_json, print_table, when
 from sso_server.core.clients import ALGORITHMS
+from sso_server.core.errors import Refused
 from sso_server.core.events import Event, EventKind
 from sso_server.core.keys import StoredKey
 
@@ -55,6 +57,43 @@ def rotate_keys(alg: str | None, as_json: bool) -> None:
         return
     for key in made:
         click.echo(f"{key.alg}: {key.kid} signs in {length(key.active_from - now)}, until then the old one does.")
+
+
+@keys.command("retire")
+@click.argument("kid")
+@click.option("--yes", is_flag=True, help="Don't ask first.")
+@json_option
+def retire_key(kid: str, yes: bool, as_json: bool) -> None:
+    """Somebody else may have a key: from now on nothing that it signed is taken, and another one signs."""
+    with open_centre() as centre:
+        if kid not in {key.kid for key in centre.signing_keys.list_keys()}:
+            raise Refused(f"There is no signing key {kid!r}: sso key list", code="key_unknown")
+        confirm(f"Take nothing any more that {kid} signed?", yes)
+        heir = centre.signing_keys.retire_now(kid)
+        now = centre.services.clock.now()
+        data: dict[str, str | int | None] = {"kid": kid, "retired": 1, "heir": heir.kid if heir else None}
+        centre.services.audit.append(Event(now, EventKind.KEY_ROTATED, actor="cli", data=data))
+    if as_json:
+        print_json({"kid": kid, "heir": _key_json(heir, now) if heir is not None else None})
+        return
+    ending = f"; {heir.kid} signs" if heir is not None else ""
+    click.echo(f"{kid} is retired{ending}. Sites read the key set anew when they meet a key that they don't know,")
+    click.echo("and SDK sites every 10 min: until then they take what the old key has signed (docs/operations.md).")
+
+
+@keys.command("reseal")
+@json_option
+def reseal_keys(as_json: bool) -> None:
+    """Seal every signing key under the first secret, so that older ones can be dropped."""
+    with open_centre() as centre:
+        done = centre.signing_keys.reseal()
+        unreadable = [kid for kid, index in centre.signing_keys.sealed_under().items() if index is None]
+    if as_json:
+        print_json({"resealed": done, "unreadable": unreadable})
+    else:
+        click.echo(f"Signing keys sealed anew: {done}. The first secret alone reads them now.")
+    if unreadable:
+        raise Failed(f"No secret of this centre opens: {', '.join(unreadable)}.")
 
 
 def _key_json(key: StoredKey, now: int) -> dict[str, Any]:
