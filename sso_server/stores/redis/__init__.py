@@ -1,11 +1,14 @@
 """The session side of the centre on Redis: every session-side port of the core, one Lua script per step.
 
-Accounts, clients, keys and the audit stay in SQL. The layout is that of a Redis Cluster (docs/redis.md); the link is to
-one Redis.
+Accounts, clients, keys and the audit stay in SQL. The layout is that of a Redis Cluster (docs/redis.md), on one Redis
+and under Sentinel as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sso_server.stores.redis.census import RedisCensus
 from sso_server.stores.redis.check_ins import RedisCheckIns
 from sso_server.stores.redis.guesses import RedisGuesses
 from sso_server.stores.redis.health import RedisHealth
@@ -27,6 +30,7 @@ class RedisStores:
 
     def __init__(self, link: Link, keys: Keys) -> None:
         self._link = link
+        self._keys = keys
         self.sessions = RedisSessions(link, keys)
         self.lists = RedisSessionLists(link, keys)
         self.sweeps = RedisSweeps(link, keys)
@@ -37,14 +41,28 @@ class RedisStores:
         self.outbox = RedisOutbox(link, keys)
         self.ledger = RedisLedger(link, keys)
         self.archive = RedisArchive(link, keys)
+        self.census = RedisCensus(link, keys)
         self.guesses = RedisGuesses(link, keys)
-        self.health = RedisHealth(link, keys)
-        self.past = RedisPast(link, keys)
+        # Asked before anybody is admitted, and to find out who is not to be.
+        self.health = RedisHealth(link.unfenced(), keys)
+        self.past = RedisPast(link.unfenced(), keys)
 
     @classmethod
-    def open(cls, redis_url: str, prefix: str = "lockstep") -> RedisStores:
-        """Ready to use; connects at the first call. Raises ValueError for an address or prefix that can't be used."""
-        return cls(Link(redis_url), Keys(prefix))
+    def open(
+        cls,
+        redis_url: str,
+        prefix: str = "lockstep",
+        *,
+        fence: Callable[[str], bool] | None = None,
+        replicas: int = 0,
+    ) -> RedisStores:
+        """Ready to use; connects at the first call. `fence` and `replicas`: see Link. Raises ValueError for an address
+        or prefix that can't be used."""
+        return cls(Link(redis_url, fence, replicas), Keys(prefix))
+
+    def unfenced(self) -> RedisStores:
+        """On the same connections, also to a server that the fence doesn't admit."""
+        return RedisStores(self._link.unfenced(), self._keys)
 
     def close(self) -> None:
         """Close all connections."""

@@ -17,11 +17,11 @@ Host = tuple[str, int]
 SCHEMES = (
     "redis://",
     "rediss://",
-    "unix://",
     "redis+sentinel://",
     "rediss+sentinel://",
     "redis+cluster://",
     "rediss+cluster://",
+    "unix://",
 )
 _ESCAPES = "In a password write %2F for /, %3A for :, %40 for @, %3F for ?, %23 for #, %2C for a comma."
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?")
@@ -192,4 +192,4 @@ def _choose_database(options: dict[str, Any], path: str, kind: Kind) -> None:
 
 
 def _wrong(what: str) -> ValueError:
-    return ValueError(f"SSO_REDIS_URL {what}. {_ESCAPES}")
+    return ValueError(f"SSO_REDIS_URL: {what}. {_ESCAPES}")

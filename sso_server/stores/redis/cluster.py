@@ -102,7 +102,7 @@ class Cluster:
                 info, slots = ask_once(connect(host, options, tls=self._address.tls), limit, asked)
             except (RedisError, OSError) as error:
                 self._suspects[_name(host)] = time.monotonic()
-                said = f"{type(error).__name__}: {error}"
+                said = said or f"{type(error).__name__}: {error}"
                 continue
             for reply in (info, slots):
                 if isinstance(reply, Exception):
@@ -111,7 +111,7 @@ class Cluster:
             if "cluster_state:ok" in info:
                 return self._arrange(slots, host)
             said = f"{_name(host)} says that the cluster is down"
-        raise ClusterDownError(f"no node of the cluster shows a map; the last one asked: {said}")
+        raise ClusterDownError(f"no node of the cluster shows a map; {said}")
 
     def _order(self, first: Host | None) -> list[Host]:
         known = dict.fromkeys([*([first] if first and first[0] else []), *self._hosts, *self._address.hosts])

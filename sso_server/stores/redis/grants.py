@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.tickets import Ticket
+from sso_server.stores.redis.arrangement import arrangement
 from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
 
@@ -44,7 +46,8 @@ class GrantIndex:
             return reply
         _, user_id, grant_id = reply
         until = max(ends) + KEEP_MS + _AHEAD_MS
-        return self._link.send_all([self.put(str(user_id), bucket, str(grant_id), now, until), writing(until)])[-1]
+        name = self.put(str(user_id), bucket, str(grant_id), now, until)
+        return self._link.send_in_order([name, writing(until)])[-1]
 
     def find(self, user_id: str) -> dict[int, list[str]]:
         """Ids of the person's grants by bucket."""
@@ -56,11 +59,20 @@ class GrantIndex:
         return groups
 
     def find_all(self) -> Iterator[dict[int, list[str]]]:
-        """Ids of everybody's grants by bucket, page by page; some of them twice."""
+        """Ids of everybody's grants by bucket, page by page; some of them twice. Raises Unavailable, at the latest
+        after the last page, if some may have been missed."""
+        before = arrangement(self._link)
+        for master in self._link.masters():
+            # A cursor means nothing to another server.
+            yield from self._find_in(master.of_one_life())
+        if arrangement(self._link) != before:
+            raise Unavailable(detail="Redis: slots have moved while all keys were gone through")
+
+    def _find_in(self, master: Link) -> Iterator[dict[int, list[str]]]:
         cursor = "0"
         while True:
             pattern = self._keys.in_any_bucket("grant")
-            cursor, names = self._link.send(command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE, "TYPE", "hash"))
+            cursor, names = master.send(command("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE, "TYPE", "hash"))
             groups: dict[int, list[str]] = {}
             for name in names:
                 bucket, _, rest = str(name).removeprefix(f"{self._keys.prefix}:{{b").partition("}")

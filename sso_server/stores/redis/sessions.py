@@ -28,13 +28,13 @@ class RedisSessions:
         self._keys = keys
 
     def open(self, candidate: Session, now: int, overlap_ms: int, *, shown: str = "") -> Opened | None:
-        """See ports.SessionStore. A renewal takes two round trips: first the index must know its new end."""
+        """See ports.SessionStore. A renewal is sent twice: first the index must know its new end."""
         key = self._keys.bucket(bucket_of(candidate.sid))
         fields = records.session_fields(candidate)
         sid = candidate.sid
         for _ in range(_RACES):
             open_it = step("open", key, now, overlap_ms, sid, shown, *fields)
-            _, reply = self._link.send_all([self._index(candidate, sid, now), open_it])
+            _, reply = self._link.send_in_order([self._index(candidate, sid, now), open_it])
             if reply[0] == "taken":
                 return None
             if reply[0] != "index":
