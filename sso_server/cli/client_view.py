@@ -95,7 +95,7 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
         ("lease", f"{client.lease_s} s, grace {client.grace_s} s"),
         ("local session", f"at most {length(client.local_session_max_s * 1000)}" if client.local_session_max_s else ""),
         ("private network", "allowed" if client.allow_private else ""),
-        ("secrets", _secrets(client)),
+        ("secrets", _secrets(client, centre.services.clock.now())),
         ("since", when(client.created_at)),
     ]
     stores = centre.check_in_store.find_site_stores(client.client_id)
@@ -110,7 +110,9 @@ def _which(client: Client, promise: str) -> str:
     return "told" if client.backchannel_logout_uri else "asks unregistered"
 
 
-def _secrets(client: Client) -> str:
+def _secrets(client: Client, now: int) -> str:
+    """Of each that works, until when: the newest first."""
     if client.public:
         return "none (public)"
-    return ", ".join("valid" if s.expires_at is None else f"valid until {when(s.expires_at)}" for s in client.secrets)
+    working = [s.expires_at for s in client.secrets if s.expires_at is None or now < s.expires_at]
+    return ", ".join("valid" if end is None else f"valid until {when(end)}" for end in working)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
 
 from sso_server.cli.arguments import duration
 from sso_server.cli.centre import Centre, open_centre
+from sso_server.cli.client_apply import apply_file
+from sso_server.cli.client_change import after_change, change_words, environment, note, with_secret
 from sso_server.cli.client_view import client_fields, client_json, promise_word, told_at
 from sso_server.cli.logout_trial import try_logout
 from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
@@ -20,13 +19,9 @@ from sso_server.cli.registration import (
     check_ways,
     differences,
     new_client,
-    read_wishes,
-    with_new_secret,
 )
 from sso_server.core.clients import ACCESS_TOKENS, DELIVERIES, Client, check_audience
 from sso_server.core.errors import Refused
-from sso_server.core.events import Event, EventKind
-from sso_server.core.identifiers import digest
 from sso_server.core.sessions import EndReason
 
 
@@ -75,6 +70,7 @@ def clients() -> None:
 
 
 clients.add_command(try_logout)
+clients.add_command(apply_file)
 
 
 @clients.command("add")
@@ -89,10 +85,10 @@ def add_client(client_id: str, as_json: bool, **options: Any) -> None:
     with open_centre() as centre:
         client = new_client(client_id, wishes, centre.settings, centre.services.clock.now())
         check_audience(client, _present(centre))
-        client, secret = _with_secret(centre, client)
+        client, secret = with_secret(centre, client)
         if not centre.client_store.add(client):
             raise Refused(f"There is a client {client_id!r} already; change it with: sso client update {client_id} ...")
-        _note(centre, client_id, "added")
+        note(centre, client_id, "added")
         _show_secret(centre, client, secret, as_json, f"{client_id} is registered.")
 
 
@@ -112,7 +108,7 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
             check_audience(new, _present(centre))
         secret = ""
         if not new.public and not new.secrets:
-            new, secret = _with_secret(centre, new)
+            new, secret = with_secret(centre, new)
         _write(centre, new, old)
         if secret:
             _show_secret(centre, new, secret, as_json, f"{client_id} is confidential now.")
@@ -120,7 +116,7 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
             print_json({"client": client_json(new, centre)})
         else:
             changes = differences(old, new)
-            click.echo(f"{client_id}: " + (_change_words(changes) or "nothing changed") + ".")
+            click.echo(f"{client_id}: " + (change_words(changes) or "nothing changed") + ".")
 
 
 @clients.command("list")
@@ -158,7 +154,7 @@ def remove_client(client_id: str, as_json: bool) -> None:
     with open_centre() as centre:
         if not centre.client_store.remove(client_id):
             raise Refused(f"There is no client {client_id!r}.", code="client_unknown")
-        _note(centre, client_id, "removed")
+        note(centre, client_id, "removed")
         ended = centre.end_many(EndReason.CLIENT_REMOVED, client_id=client_id)
     if as_json:
         print_json({"client_id": client_id, "removed": True, "sessions_ended": ended})
@@ -176,62 +172,10 @@ def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
         old = centre.get_client(client_id)
         if old.public:
             raise Refused(f"{client_id} is a public client: it has no secret.", code="client_public")
-        client, secret = _with_secret(centre, old, overlap * 1000)
+        client, secret = with_secret(centre, old, overlap * 1000)
         _write(centre, client, old)
         ending = f"The old one works for {length(overlap * 1000)} more." if overlap else "The old one works no more."
         _show_secret(centre, client, secret, as_json, f"{client_id} has a new secret. {ending}")
-
-
-@clients.command("apply")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-@json_option
-def apply_file(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Register what a TOML or JSON file says.
-
-    Sites that it names become as it says, sites that it doesn't name stay as they are.
-    """
-    wishes = read_wishes(file)
-    with open_centre() as centre:
-        now = centre.services.clock.now()
-        present = _present(centre)
-        # Every client is checked before the first is written.
-        wanted = [new_client(wish.client_id, wish.values, centre.settings, now) for wish in wishes]
-        known = present | {client.client_id: client for client in wanted}
-        for client in wanted:
-            check_audience(client, known)
-        done = [_apply_one(centre, client, present.get(client.client_id), dry_run) for client in wanted]
-    if as_json:
-        print_json({"dry_run": dry_run, "clients": done})
-        return
-    for entry in done:
-        words = _change_words(entry["changes"])
-        click.echo(f"# {entry['client_id']}: {entry['action']}" + (f" ({words})" if words else ""))
-        for name, value in (entry["environment"] or {}).items():
-            click.echo(f"export {name}={shlex.quote(value)}")
-    if dry_run:
-        click.echo("# Nothing was written (--dry-run).")
-
-
-def _apply_one(centre: Centre, new: Client, old: Client | None, dry_run: bool) -> dict[str, Any]:
-    """Write one client of a file if it differs; what was done, as `--json` prints it."""
-    if old is not None:
-        new = replace(new, created_at=old.created_at, secrets=() if new.public else old.secrets)
-    changes = differences(old, new) if old is not None else {}
-    needs_secret = not new.public and not new.secrets
-    action = "add" if old is None else "change" if changes or needs_secret else "same"
-    environment = None
-    if not dry_run and action != "same":
-        if needs_secret:
-            new, secret = _with_secret(centre, new)
-            environment = _environment(centre, new, secret)
-        if old is not None:
-            _write(centre, new, old)
-        elif centre.client_store.add(new):
-            _note(centre, new.client_id, "added")
-        else:
-            raise Refused(f"Somebody else has just added {new.client_id!r}. Try again.", code="conflict")
-    return {"client_id": new.client_id, "action": action, "changes": changes, "environment": environment}
 
 
 def _present(centre: Centre) -> dict[str, Client]:
@@ -245,64 +189,24 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return wishes
 
 
-def _with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
-    if client.public:
-        return client, ""
-    secret = centre.services.randomness.token("cs")
-    return with_new_secret(client, digest(secret), centre.services.clock.now(), overlap_ms), secret
-
-
 def _write(centre: Centre, client: Client, was: Client) -> None:
     if not centre.client_store.update(client, was):
         centre.get_client(was.client_id)
         raise Refused(f"{was.client_id} was changed at the same time: nothing was written. Try again.", code="conflict")
-    is_called = client.delivery == "push" and client.backchannel_logout_uri
-    if is_called and (was.delivery == "poll" or not was.backchannel_logout_uri):
-        # What waited to be asked for would wait for ever.
-        now = centre.services.clock.now()
-        centre.services.ledger.call_from_now(client.client_id, client.kind, client.backchannel_logout_uri, now)
-    _note(centre, client.client_id, "changed")
-
-
-def _note(centre: Centre, client_id: str, change: str) -> None:
-    centre.services.audit.append(
-        Event(
-            centre.services.clock.now(),
-            EventKind.CLIENT_CHANGED,
-            client_id=client_id,
-            actor="cli",
-            data={"change": change},
-        )
-    )
-
-
-def _environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
-    """What the site puts into its environment."""
-    lines = {"SSO_ISSUER": centre.settings.issuer, "SSO_CLIENT_ID": client.client_id}
-    return lines | ({"SSO_CLIENT_SECRET": secret} if secret else {})
+    after_change(centre, client, was)
 
 
 def _show_secret(centre: Centre, client: Client, secret: str, as_json: bool, sentence: str) -> None:
     """The lines that the site needs. Comments begin with #, so that the whole answer can be pasted into a shell."""
-    environment = _environment(centre, client, secret)
+    lines = environment(centre, client, secret)
     if as_json:
-        answer = {"client": client_json(client, centre), "client_secret": secret or None, "environment": environment}
+        answer = {"client": client_json(client, centre), "client_secret": secret or None, "environment": lines}
         print_json(answer)
         return
     click.echo(f"# {sentence}" + (" Its secret is shown this once: the centre keeps a digest only." if secret else ""))
-    for name, value in environment.items():
+    for name, value in lines.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     if client.delivery == "poll":
         click.echo(f"# It asks for its sign-outs: POST {centre.settings.issuer}/poll")
     elif not client.backchannel_logout_uri:
         click.echo("# It has no logout address: nobody tells it that a session has ended.")
-
-
-def _change_words(changes: Mapping[str, tuple[Any, Any]]) -> str:
-    return ", ".join(f"{name}: {_word(old)} -> {_word(new)}" for name, (old, new) in changes.items())
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(value) or "none"
-    return "none" if value in ("", None) else str(value)

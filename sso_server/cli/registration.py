@@ -1,21 +1,15 @@
-"""From what somebody wrote (options, a TOML or JSON file) to a client record, and what changed between two of them."""
+"""From what somebody wished (options, a file's entry) to a client record, and what changed between two of them."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
 from sso_server.config import Settings
 from sso_server.core.clients import Client, ClientSecret, check_client, check_uri, site_client
-from sso_server.core.errors import InvalidRequest
 
 _NAMES = {
     "name": "name",
@@ -34,32 +28,6 @@ _NAMES = {
     "audience": "audience",
 }
 """What a file or an option calls it, and the record's field."""
-_TYPES: dict[str, type] = {
-    "client_id": str,
-    "site": str,
-    "name": str,
-    "backchannel_logout_uri": str,
-    "delivery": str,
-    "id_token_alg": str,
-    "redirect_uris": list,
-    "post_logout_redirect_uris": list,
-    "public": bool,
-    "refresh_tokens": bool,
-    "allow_private": bool,
-    "lease": int,
-    "grace": int,
-    "local_session_max": int,
-    "access_token": str,
-    "audience": list,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One client as a file wants it."""
-
-    client_id: str
-    values: Mapping[str, Any]
 
 
 def new_client(client_id: str, wishes: Mapping[str, Any], settings: Settings, now: int) -> Client:
@@ -108,42 +76,6 @@ def differences(old: Client, new: Client) -> dict[str, tuple[Any, Any]]:
         for field in dataclasses.fields(Client)
         if field.name != "secrets" and getattr(old, field.name) != getattr(new, field.name)
     }
-
-
-def read_wishes(path: Path) -> list[Wish]:
-    """The clients that a file names: `[[client]]` tables in TOML, {"client": [...]} in JSON. Raises InvalidRequest."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise InvalidRequest(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise InvalidRequest(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}.") from error
-    entries = content.get("client") if isinstance(content, dict) and set(content) == {"client"} else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InvalidRequest(f'{path} needs a list of clients and nothing else: [[client]] in TOML, "client" in JSON.')
-    wishes = [_read_entry(entry, number) for number, entry in enumerate(entries, start=1)]
-    names = [wish.client_id for wish in wishes]
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidRequest(f"{path} names the client {name!r} twice.")
-    return wishes
-
-
-def _read_entry(entry: Mapping[str, Any], number: int) -> Wish:
-    where = f"Client {entry.get('client_id', f'no. {number}')!s}"
-    for name, value in entry.items():
-        if name not in _TYPES:
-            near = difflib.get_close_matches(name, _TYPES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InvalidRequest(f"{where}: there is no key {name!r}{hint}")
-        if type(value) is not _TYPES[name] or (isinstance(value, list) and not all(type(v) is str for v in value)):
-            wanted = {list: "a list of strings", str: "a string", bool: "true or false", int: "a whole number"}
-            raise InvalidRequest(f"{where}: {name} must be {wanted[_TYPES[name]]}.")
-    if "client_id" not in entry:
-        raise InvalidRequest(f"{where}: client_id is missing.")
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items() if name != "client_id"}
-    return Wish(entry["client_id"], values)
 
 
 def check_ways(wishes: Mapping[str, Any]) -> None:

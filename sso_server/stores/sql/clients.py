@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, exc, text
+from sqlalchemy.engine import Connection
 
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.stores.sql.engine import Database
@@ -47,37 +49,65 @@ class SqlClients:
 
     def add(self, client: Client) -> bool:
         """False when the id is taken. Raises Unavailable."""
-        try:
-            with self._database.write() as connection:
-                connection.execute(_INSERT, _values(client))
-                connection.execute(_GROW, {"name": _MARK})
-        except exc.IntegrityError:
-            return False
-        return True
+        return self.change_all((client,), (), ())
 
     def update(self, client: Client, was: Client) -> bool:
         """False when the stored record isn't `was` (any more), or when there is none. Raises Unavailable."""
-        # All of it is compared: of two that read the same record, the slower would write back what the other changed, a
-        # rotated secret for one.
-        unchanged = (clients.c[name].is_not_distinct_from(value) for name, value in _values(was).items())
-        with self._database.write() as connection:
-            changed = connection.execute(sa.update(clients).where(*unchanged).values(_values(client))).rowcount
-            if changed:
-                connection.execute(_GROW, {"name": _MARK})
-        return changed == 1
+        return self.change_all((), ((client, was),), ())
 
     def remove(self, client_id: str) -> bool:
         """False when there was none; no other client's tokens are for it any more. Raises Unavailable."""
-        with self._database.write() as connection:
-            # Whoever is registered under this id later must not be who the others meant.
-            for row in connection.execute(_WITH_AUDIENCE).all():
-                if client_id in (names := unpack(row.audience)):
-                    rest = tuple(name for name in names if name != client_id)
-                    connection.execute(_SET_AUDIENCE, {"_client": row.client_id, "_audience": pack(rest)})
-            removed = connection.execute(_DELETE, {"_client": client_id}).rowcount
-            if removed:
+        return self._change(lambda connection: _remove(connection, client_id))
+
+    def change_all(
+        self, added: Sequence[Client], changed: Sequence[tuple[Client, Client]], removed: Sequence[Client]
+    ) -> bool:
+        """All of it, or nothing: False when one of them isn't (or is) there any more. Raises Unavailable."""
+
+        def change(connection: Connection) -> bool:
+            # In this order: a removal takes the client out of the others' audience, and they are compared as they were
+            # known.
+            for client, was in changed:
+                if not _update(connection, client, was):
+                    return False
+            for client in removed:
+                if not _remove(connection, client.client_id):
+                    return False
+            for client in added:
+                connection.execute(_INSERT, _values(client))
+            return True
+
+        return self._change(change)
+
+    def _change(self, change: Callable[[Connection], bool]) -> bool:
+        try:
+            with self._database.write() as connection:
+                if not change(connection):
+                    raise _NotAsKnown
                 connection.execute(_GROW, {"name": _MARK})
-        return removed == 1
+        except (exc.IntegrityError, _NotAsKnown):
+            return False
+        return True
+
+
+class _NotAsKnown(Exception):
+    """Nothing of the transaction is to stay."""
+
+
+def _update(connection: Connection, client: Client, was: Client) -> bool:
+    # All of it is compared: of two that read the same record, the slower would write back what the other changed, a
+    # rotated secret for one.
+    unchanged = (clients.c[name].is_not_distinct_from(value) for name, value in _values(was).items())
+    return connection.execute(sa.update(clients).where(*unchanged).values(_values(client))).rowcount == 1
+
+
+def _remove(connection: Connection, client_id: str) -> bool:
+    # Whoever is registered under this id later must not be who the others meant.
+    for row in connection.execute(_WITH_AUDIENCE).all():
+        if client_id in (names := unpack(row.audience)):
+            rest = tuple(name for name in names if name != client_id)
+            connection.execute(_SET_AUDIENCE, {"_client": row.client_id, "_audience": pack(rest)})
+    return connection.execute(_DELETE, {"_client": client_id}).rowcount == 1
 
 
 def _client_of(row: Row[Any]) -> Client:

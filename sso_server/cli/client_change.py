@@ -1,0 +1,54 @@
+"""What a change of a client brings along: a secret, a line in the audit, calls for what waited to be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sso_server.cli.centre import Centre
+from sso_server.cli.registration import with_new_secret
+from sso_server.core.clients import Client
+from sso_server.core.events import Event, EventKind
+from sso_server.core.identifiers import digest
+
+
+def with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
+    """The client with a new secret, and the secret; older ones work for `overlap_ms` more. A public one has none."""
+    if client.public:
+        return client, ""
+    secret = centre.services.randomness.token("cs")
+    return with_new_secret(client, digest(secret), centre.services.clock.now(), overlap_ms), secret
+
+
+def environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
+    """What the site puts into its environment."""
+    lines = {"SSO_ISSUER": centre.settings.issuer, "SSO_CLIENT_ID": client.client_id}
+    return lines | ({"SSO_CLIENT_SECRET": secret} if secret else {})
+
+
+def after_change(centre: Centre, client: Client, was: Client) -> None:
+    """What follows once a changed client is written. Raises Unavailable."""
+    is_called = client.delivery == "push" and client.backchannel_logout_uri
+    if is_called and (was.delivery == "poll" or not was.backchannel_logout_uri):
+        # What waited to be asked for would wait for ever.
+        now = centre.services.clock.now()
+        centre.services.ledger.call_from_now(client.client_id, client.kind, client.backchannel_logout_uri, now)
+    note(centre, client.client_id, "changed")
+
+
+def note(centre: Centre, client_id: str, change: str) -> None:
+    """A line in the audit: `added`, `changed` or `removed`. Raises Unavailable."""
+    now = centre.services.clock.now()
+    data: dict[str, str | int | None] = {"change": change}
+    centre.services.audit.append(Event(now, EventKind.CLIENT_CHANGED, client_id=client_id, actor="cli", data=data))
+
+
+def change_words(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """`field: old -> new` for each."""
+    return ", ".join(f"{name}: {_word(old)} -> {_word(new)}" for name, (old, new) in changes.items())
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value) or "none"
+    return "none" if value in ("", None) else str(value)

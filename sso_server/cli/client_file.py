@@ -1,0 +1,191 @@
+"""A TOML or JSON file of clients: read, checked as a whole, every problem named at once. What is done about it is
+`client_apply`'s.
+
+Secrets never stand in it: it names files that hold them, or their SHA-256.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sso_server.cli.registration import changed_client, check_ways, new_client
+from sso_server.config import Settings
+from sso_server.core.clients import Client, ClientSecret, check_audience
+from sso_server.core.errors import InvalidRequest
+from sso_server.core.identifiers import digest
+
+_TYPES: dict[str, type] = {
+    "client_id": str,
+    "site": str,
+    "name": str,
+    "backchannel_logout_uri": str,
+    "delivery": str,
+    "id_token_alg": str,
+    "redirect_uris": list,
+    "post_logout_redirect_uris": list,
+    "public": bool,
+    "refresh_tokens": bool,
+    "allow_private": bool,
+    "lease": int,
+    "grace": int,
+    "local_session_max": int,
+    "access_token": str,
+    "audience": list,
+    "secret_files": list,
+    "secret_sha256": list,
+}
+_WANTED = {list: "a list of strings", str: "a string", bool: "true or false", int: "a whole number"}
+_SECRET_KEYS = ("secret_files", "secret_sha256")
+_SHORTEST_SECRET = 32
+_HEADING = re.compile(r"^[ \t]*\[\[[ \t]*client[ \t]*\]\]", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One client as a file wants it."""
+
+    client_id: str
+    values: Mapping[str, Any]
+    secrets: tuple[ClientSecret, ...] | None
+    """None: it says nothing of them."""
+    where: str
+    """For people: `client 'shop' (line 12)`."""
+
+
+def read_wishes(path: Path) -> list[Wish]:
+    """The clients that a file names: `[[client]]` tables in TOML, {"client": [...]} in JSON.
+
+    Raises InvalidRequest with every problem of form, one a line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise InvalidRequest(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{path} is not valid {'JSON' if path.suffix == '.json' else 'TOML'}: {error}.") from error
+    entries = content.get("client") if isinstance(content, dict) and set(content) == {"client"} else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InvalidRequest(f'{path} needs a list of clients and nothing else: [[client]] in TOML, "client" in JSON.')
+    lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADING.finditer(text)]
+    names = [entry.get("client_id") for entry in entries]
+    wishes, problems = [], []
+    for number, entry in enumerate(entries):
+        # Headings inside of a text of several lines would be counted, too: then no line is better than a wrong one.
+        line = lines[number] if len(lines) == len(entries) and path.suffix != ".json" else 0
+        where = f"Client {names[number] or f'no. {number + 1}'!s}" + (f" (line {line})" if line else "")
+        found = list(_problems_of_form(entry))
+        if "client_id" in entry and names.index(names[number]) < number:
+            found.append("this client_id is named twice.")
+        values = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items() if name in _TYPES}
+        secrets = None
+        if not found:
+            secrets = _secrets(values, path.parent, found)
+        problems += [f"{where}: {problem}" for problem in found]
+        if not found:
+            known = {name: v for name, v in values.items() if name not in ("client_id", *_SECRET_KEYS)}
+            wishes.append(Wish(entry["client_id"], known, secrets, where))
+    _refuse(path, problems)
+    return wishes
+
+
+def check_wishes(
+    path: Path, wishes: Sequence[Wish], settings: Settings, now: int, known: Mapping[str, Client]
+) -> list[Client]:
+    """The records that the file asks for, secrets where it names them. `known`: clients that stay beside them.
+
+    Raises InvalidRequest with every problem, one a line.
+    """
+    wanted, problems = [], []
+    for wish in wishes:
+        found = list(_problems_of_sense(wish, settings, now))
+        problems += [f"{wish.where}: {problem}" for problem in found]
+        if not found:
+            client = new_client(wish.client_id, wish.values, settings, now)
+            wanted.append(replace(client, secrets=() if client.public else wish.secrets or ()))
+    if not problems:
+        everybody = {**known, **{client.client_id: client for client in wanted}}
+        for wish, client in zip(wishes, wanted, strict=True):
+            problems += [f"{wish.where}: {problem}" for problem in _problem_of(check_audience, client, everybody)]
+    _refuse(path, problems)
+    return wanted
+
+
+def _problems_of_form(entry: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in entry.items():
+        if name in ("secret", "secrets", "client_secret"):
+            # A file like this one is kept with the source: it is the last place for a secret.
+            yield f"{name!r}: a secret doesn't belong into this file; name a file in secret_files, or secret_sha256."
+        elif name not in _TYPES:
+            near = difflib.get_close_matches(name, _TYPES, n=1)
+            yield f"there is no key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ".")
+        elif type(value) is not _TYPES[name] or (isinstance(value, list) and not all(type(v) is str for v in value)):
+            yield f"{name} must be {_WANTED[_TYPES[name]]}."
+    if "client_id" not in entry:
+        yield "client_id is missing."
+    if entry.get("public") is True and any(name in entry for name in _SECRET_KEYS):
+        yield "a public client has no secret."
+
+
+def _problems_of_sense(wish: Wish, settings: Settings, now: int) -> Iterator[str]:
+    """Each key is tried alone on a client that is right, so that one problem doesn't hide the others."""
+    try:
+        check_ways(wish.values)
+    except click.UsageError:
+        yield "site derives the addresses: leave out the addresses, or leave out site."
+        return
+    right = new_client("right", {"redirect_uris": ("https://right.example/",)}, settings, now)
+    alone = [{name: value} for name, value in wish.values.items() if name != "audience"]
+    found = [problem for one in alone for problem in _problem_of(changed_client, right, one)]
+    found += _problem_of(changed_client, replace(right, client_id=wish.client_id), {})
+    yield from found
+    if not found:
+        yield from _problem_of(new_client, wish.client_id, wish.values, settings, now)
+
+
+def _problem_of(check: Any, *args: Any) -> list[str]:
+    try:
+        check(*args)
+    except InvalidRequest as error:
+        return [error.description]
+    return []
+
+
+def _secrets(values: Mapping[str, Any], directory: Path, problems: list[str]) -> tuple[ClientSecret, ...] | None:
+    if not any(name in values for name in _SECRET_KEYS):
+        return None
+    hashes = [each.lower() for each in values.get("secret_sha256", ())]
+    problems += [f"secret_sha256 {h!r} is not 64 hexadecimal digits." for h in hashes if not _is_sha256(h)]
+    for name in values.get("secret_files", ()):
+        try:
+            secret = (directory / name).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            problems.append(f"cannot read the secret in {name}: {getattr(error, 'strerror', None) or error}.")
+            continue
+        if len(secret) < _SHORTEST_SECRET:
+            # At rest there is a plain SHA-256 of it: only what nobody can guess is safe like that.
+            problems.append(f"the secret in {name} has less than {_SHORTEST_SECRET} characters.")
+        hashes.append(digest(secret))
+    if not hashes:
+        problems.append("it names no secret: leave out secret_files and secret_sha256 to have one made.")
+    return tuple(ClientSecret(h) for h in dict.fromkeys(hashes))
+
+
+def _is_sha256(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+
+def _refuse(path: Path, problems: Sequence[str]) -> None:
+    if len(problems) == 1:
+        raise InvalidRequest(problems[0])
+    if problems:
+        raise InvalidRequest("\n".join([f"{path} has {len(problems)} problems:", *(f"  {line}" for line in problems)]))
