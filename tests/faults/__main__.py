@@ -6,18 +6,22 @@ import signal
 import sys
 import threading
 
-from tests.faults import broken
+from tests.faults import broken, engines
 from tests.faults.conductor import Scale, run
 from tests.faults.sites import SITES
 from tests.faults.table import render
-from tests.support.services import find_redis_server
+
+DEFAULT = ["sqlite", "redis"]
 
 
 def main() -> int:
-    """Run on SQLite, on Redis, or on both, one after the other."""
+    """Run on each engine that was asked for, one after the other."""
     shape = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    shape.add_argument("--sqlite", action="store_true", help="on SQLite only (default: on both)")
-    shape.add_argument("--redis", action="store_true", help="on Redis only (default: on both)")
+    for name in engines.ENGINES:
+        shape.add_argument(f"--{name}", dest="engines", action="append_const", const=name, help=_on(name))
+    shape.add_argument(
+        "--all", dest="engines", action="store_const", const=list(engines.ENGINES), help="on each of these"
+    )
     shape.add_argument("--sign-outs", type=int, default=1000)
     shape.add_argument("--sites", type=int, default=len(SITES), help=f"1 to {len(SITES)}")
     shape.add_argument("--seed", type=int, default=7)
@@ -34,18 +38,21 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: _stop(stop, number))
     scale = Scale(given.sign_outs, given.sites, given.seed, given.seconds, given.rate, given.kills)
-    engines = [name for name, asked in (("SQLite", given.sqlite), ("Redis", given.redis)) if asked]
-    if "Redis" in (engines or ["Redis"]) and find_redis_server() is None:
-        print("redis-server is not installed: the run on Redis is left out.", file=sys.stderr)
-        if given.redis:
-            return 2
-        engines = ["SQLite"]
     holds = True
-    for engine in engines or ["SQLite", "Redis"]:
-        outcome = run(scale, redis=engine == "Redis", part=given.broken or "", keep=given.keep, say=_say, stop=stop)
-        print("\n" + render(engine, scale, outcome) + "\n", flush=True)
+    for engine in given.engines or DEFAULT:
+        if lacks := engines.missing(engine):
+            print(f"{lacks}: the run on {engines.title(engine)} is left out.", file=sys.stderr)
+            if given.engines:
+                return 2
+            continue
+        outcome = run(scale, engine=engine, part=given.broken or "", keep=given.keep, say=_say, stop=stop)
+        print("\n" + render(engines.title(engine), scale, outcome) + "\n", flush=True)
         holds = holds and outcome.reckoning.holds
     return 0 if holds else 1
+
+
+def _on(engine: str) -> str:
+    return f"on {engines.title(engine)} (without any: on SQLite, then Redis)"
 
 
 def _stop(stop: threading.Event, number: int) -> None:

@@ -5,8 +5,11 @@ They are wired by the suite's entry modules when a run names one; a run of `make
 
 from typing import Any
 
+import sqlalchemy as sa
+
 from sso_server.core.notifications import Answer, State
 from sso_server.core.sessions import EndReason
+from sso_server.stores.sql.tables import participants
 
 #: name -> what is wrong with it, and the row of the table that must fail.
 PARTS = {
@@ -34,8 +37,8 @@ def sessions(part: str, stores: Any) -> dict[str, Any]:
         def end(real: Any, sid: str, *args: Any, **kwargs: Any) -> Any:
             # Made for SQL; the table is the same in every process.
             with stores.database.write() as connection:
-                connection.exec_driver_sql(
-                    "DELETE FROM participants WHERE sid = ? AND client_id = ?", (sid, _FORGOTTEN)
+                connection.execute(
+                    sa.delete(participants).where(participants.c.sid == sid, participants.c.client_id == _FORGOTTEN)
                 )
             return real(sid, *args, **kwargs)
 

@@ -119,7 +119,7 @@ def replace_stores(run: Path, who: str, part: str = "") -> None:
     """From here on, `wiring.build` in this process builds on watched ports."""
     real = wiring.open_session_stores
 
-    def open_watched(settings: Any, sql: Any) -> Any:
-        return watch(real(settings, sql), run, who, part)
+    def open_watched(*args: Any, **kwargs: Any) -> Any:
+        return watch(real(*args, **kwargs), run, who, part)
 
     wiring.open_session_stores = open_watched  # type: ignore[assignment]

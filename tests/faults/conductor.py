@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import EndReason
-from tests.faults import ends, evidence, plan, seeding, seen, timeline
+from tests.faults import ends, engines, evidence, plan, seeding, seen, timeline
 from tests.faults.people import Person
 from tests.faults.plan import DEADLINES, ORDERS, Planned
 from tests.faults.prober import Probers
@@ -59,14 +59,14 @@ class Outcome:
 def run(
     scale: Scale,
     *,
-    redis: bool = False,
+    engine: str = "sqlite",
     part: str = "",
     keep: bool = False,
     say: Callable[[str], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> Outcome:
-    """One run on fresh stores. `part` names a faulty part (`broken`); `keep` leaves the run's files where they are.
-    Everything that it starts, it ends, early when `stop` is set; then it raises CancelledError."""
+    """One run on fresh stores of this engine (`engines`). `part` names a faulty part (`broken`); `keep` leaves the run's
+    files where they are. Everything that it starts, it ends, early when `stop` is set; then it raises CancelledError."""
     began = time.monotonic()
     with ExitStack() as stack:
         if keep:
@@ -74,14 +74,9 @@ def run(
             say(f"files in {directory}")
         else:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
-        redis_url = ""
-        if redis:
-            from tests.support.services import running_redis
-
-            (directory / "redis").mkdir()
-            redis_url = stack.enter_context(running_redis(directory / "redis"))
+        settings = stack.enter_context(engines.running(engine, directory))
         kinds = chosen(scale.sites, scale.names)
-        world = World(directory, redis_url, kinds, part)
+        world = World(directory, settings, kinds, part)
         stack.callback(world.close)
         return _Run(world, scale, say, stop or threading.Event()).play(began)
 

@@ -2,18 +2,25 @@
 
 import pytest
 
+from tests.faults import engines
 from tests.faults.conductor import Scale, run
 from tests.faults.table import render
+from tests.support.engines import USUAL
 
 SHORT = Scale(sign_outs=40, sites=13, part_one_s=18, rate=240, points=10, settle_s=30)
 
 
+def _on(engine: str):
+    marks = [getattr(pytest.mark, name) for name in engines.ENGINES[engine][1]]
+    return pytest.param(engine, marks=[*marks, *([pytest.mark.engines] if engine not in USUAL else [])])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["SQLite", pytest.param("Redis", marks=pytest.mark.redis)])
+@pytest.mark.parametrize("engine", [_on(name) for name in engines.ENGINES])
 def test_every_sign_out_is_accounted_for_whatever_dies_hangs_or_is_cut_off(engine: str) -> None:
-    outcome = run(SHORT, redis=engine == "Redis")
+    outcome = run(SHORT, engine=engine)
     found = outcome.reckoning
-    table = render(engine, SHORT, outcome)
+    table = render(engines.title(engine), SHORT, outcome)
     assert found.holds, table
     # That it was a run worth counting: everybody signed out, some of those who worked were killed, sites were watched.
     assert found.sign_outs == 42, table

@@ -54,9 +54,9 @@ class Host:
 
 
 class World:
-    """Everything that runs. `close` ends all of it."""
+    """Everything that runs. `close` ends all of it. `settings` name the stores."""
 
-    def __init__(self, directory: Path, redis_url: str, kinds: tuple[SiteKind, ...], part: str = "") -> None:
+    def __init__(self, directory: Path, settings: dict[str, str], kinds: tuple[SiteKind, ...], part: str = "") -> None:
         self.directory = directory
         self.part = part
         self.kinds = kinds
@@ -72,15 +72,15 @@ class World:
             "SSO_HASH_MEMORY_KIB": "8192",
             # Else no session of a person who visited a site without the SDK would ever end as idle.
             "SSO_IDLE_WITHOUT_REPORTS": "true",
-            **({"SSO_REDIS_URL": redis_url} if redis_url else {}),
+            **settings,
         }
         self.wires = Wires()
         self.keeper = Keeper()
         self.hosts: dict[str, Host] = {}
-        settings = config.load(self.settings)
-        serve.prepare_data_dir(settings)
-        migrate.upgrade(settings.sql_url)
-        self.built = _watched(_seeding_quickly(wiring.build(settings)), directory, part)
+        loaded = config.load(self.settings)
+        serve.prepare_data_dir(loaded)
+        migrate.upgrade(loaded.sql_url)
+        self.built = _watched(_seeding_quickly(wiring.build(loaded)), directory, part)
         self.built.signing_keys.ensure_keys()
         for kind in kinds:
             self._add_site(kind)
