@@ -45,7 +45,7 @@ class Link:
         address = parse(redis_url)
         self._topology = _topology(address)
         self._fence = fence
-        self._replicas = replicas
+        self.replicas = replicas
         self.name = ""
         """Of the one master of a cluster that this link leads to: for people."""
         # Its answer must come before the server counts as silent.
@@ -144,7 +144,7 @@ class Link:
                 if isinstance(reply, Exception):
                     raise reply
             if not is_confirmed:
-                raise Unavailable(detail=f"Redis: done, and not confirmed by {self._replicas} replicas")
+                raise Unavailable(detail=f"Redis: done, and not confirmed by {self.replicas} replicas")
             return replies
 
     def _exchange(self, view: View, calls: Sequence[Call], words: Sequence[Words]) -> tuple[list[Any], bool]:
@@ -153,9 +153,9 @@ class Link:
         for i, call in enumerate(calls):
             places.setdefault(view.of(call.key), []).append(i)
         batches = {server: [words[i] for i in indexes] for server, indexes in places.items()}
-        waiting = [s for s, indexes in places.items() if self._replicas and any(calls[i].writes for i in indexes)]
+        waiting = [s for s, indexes in places.items() if self.replicas and any(calls[i].writes for i in indexes)]
         for server in waiting:
-            batches[server].append(("WAIT", self._replicas, self._confirm_ms))
+            batches[server].append(("WAIT", self.replicas, self._confirm_ms))
         try:
             answers = exchange(batches, self._fence)
         except ServerFailed as failed:
@@ -174,7 +174,7 @@ class Link:
         for reply in confirmed:
             if isinstance(reply, Exception):
                 raise reply
-        return replies, all(int(reply) >= self._replicas for reply in confirmed)
+        return replies, all(int(reply) >= self.replicas for reply in confirmed)
 
 
 def _topology(address: Address) -> Topology:
