@@ -2,6 +2,8 @@
 
 Starting them takes longer than most stories. So one centre and its two sites run for all stories that leave them as
 they are (`centre`, `sites`), each with a person of its own; who kills or sets up takes `start_centre`, `start_site`.
+
+The stories of STORIES are told on PostgreSQL as well (`make test-engines`), alone and with the sessions in Redis.
 """
 
 from __future__ import annotations
@@ -17,18 +19,44 @@ from tests.support.centre import Centre, Site
 from tests.support.services import running_redis
 
 ENGINES = ["sqlite", pytest.param("redis", marks=pytest.mark.redis)]
+POSTGRESQL = [
+    pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.engines]),
+    pytest.param("postgresql+redis", marks=[pytest.mark.postgres, pytest.mark.redis, pytest.mark.engines]),
+]
+STORIES = ("test_every_reason", "test_hard_times", "test_main_journey", "test_poll", "test_sign_out_scopes")
+SHARED_KEY = "the-same-on-every-node-0123456789abcdef0123456789"
 StartCentre = Callable[..., Centre]
 StartSite = Callable[..., Site]
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which engines each story is told on."""
+    engines = [*ENGINES, *(POSTGRESQL if metafunc.module.__name__.rpartition(".")[2] in STORIES else [])]
+    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    for fixture, scope in (("running_centre", "session"), ("start_centre", "function")):
+        if fixture in metafunc.fixturenames and fixture not in named:
+            chosen = engines if fixture == "running_centre" else engines[:3]  # to start one takes long
+            metafunc.parametrize(fixture, chosen, indirect=True, scope=scope)
+
+
+def _on_postgresql(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a centre with a new database on the session's server; none for another engine."""
+    if not request.param.startswith("postgresql"):
+        return {}
+    return {
+        "SSO_DATABASE_URL": request.getfixturevalue("postgres").create_database(),
+        "SSO_SECRET_KEY": SHARED_KEY,
+    }
+
+
+@pytest.fixture(scope="session")
 def running_centre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     """One for all, on a Redis that nobody empties."""
     directory: Path = tmp_path_factory.mktemp("centre")
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(running_redis(directory)) if request.param == "redis" else ""
-        centre = Centre(directory, url)
+        url = stack.enter_context(running_redis(directory)) if request.param.endswith("redis") else ""
+        centre = Centre(directory, url, _on_postgresql(request))
         stack.callback(centre.process.stop)
         yield centre.start()
 
@@ -57,14 +85,15 @@ def sites(centre: Centre, running_sites: tuple[Site, Site]) -> tuple[Site, Site]
     return running_sites
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture
 def start_centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartCentre]:
     """Starts a centre with alice; settings as keyword arguments (`session_idle=2`)."""
-    redis_url = request.getfixturevalue("empty_redis_url") if request.param == "redis" else ""
+    redis_url = request.getfixturevalue("empty_redis_url") if request.param.endswith("redis") else ""
     started: list[Centre] = []
 
     def start(**settings: object) -> Centre:
-        centre = Centre(tmp_path, redis_url, {f"SSO_{k.upper()}": str(v) for k, v in settings.items()})
+        own = {f"SSO_{k.upper()}": str(v) for k, v in settings.items()}
+        centre = Centre(tmp_path, redis_url, {**_on_postgresql(request), **own})
         started.append(centre)
         centre.start()
         centre.add_user()
