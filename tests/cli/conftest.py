@@ -72,37 +72,41 @@ class SignedIn:
     refresh_token: str
 
 
+def sign_in_at(built: wiring.Built, username: str, client_id: str, store_id: str = "") -> SignedIn:
+    """Signs somebody in at a registered site, as browser and site would; with a `store_id` the site has the SDK."""
+    services = built.services
+    visitor = Visitor(
+        browser_id=services.randomness.identifier(BROWSER, services.randomness.bucket()),
+        address="192.0.2.7",
+        user_agent="Firefox",
+        known_mark="",
+    )
+    session = services.sign_in.open(services.accounts.get(username), visitor, remember=False).session
+    client = services.clients.find(client_id)
+    assert client is not None
+    verifier = "v" * 43
+    ticket = services.tickets.issue(
+        session,
+        client,
+        redirect_uri=client.redirect_uris[0],
+        code_challenge=s256(verifier),
+        nonce="",
+        scope=("openid",),
+    )
+    issued = services.tickets.redeem(
+        ticket, client, redirect_uri=client.redirect_uris[0], code_verifier=verifier, store_id=store_id
+    )
+    return SignedIn(session.sid, ticket, issued.access_token, issued.refresh_token)
+
+
 @pytest.fixture
 def sign_in(sso: Sso) -> Iterator[Callable[..., SignedIn]]:
-    """Signs somebody in at a registered site, as browser and site would; with a `store_id` the site has the SDK."""
+    """`sign_in_at` with parts of its own, which stay open beside what the test does."""
     opened: list[wiring.Built] = []
 
     def do(username: str, client_id: str, store_id: str = "") -> SignedIn:
-        built = sso.built()
-        opened.append(built)
-        services = built.services
-        visitor = Visitor(
-            browser_id=services.randomness.identifier(BROWSER, services.randomness.bucket()),
-            address="192.0.2.7",
-            user_agent="Firefox",
-            known_mark="",
-        )
-        session = services.sign_in.open(services.accounts.get(username), visitor, remember=False).session
-        client = services.clients.find(client_id)
-        assert client is not None
-        verifier = "v" * 43
-        ticket = services.tickets.issue(
-            session,
-            client,
-            redirect_uri=client.redirect_uris[0],
-            code_challenge=s256(verifier),
-            nonce="",
-            scope=("openid",),
-        )
-        issued = services.tickets.redeem(
-            ticket, client, redirect_uri=client.redirect_uris[0], code_verifier=verifier, store_id=store_id
-        )
-        return SignedIn(session.sid, ticket, issued.access_token, issued.refresh_token)
+        opened.append(sso.built())
+        return sign_in_at(opened[-1], username, client_id, store_id)
 
     yield do
     for built in opened:
