@@ -11,11 +11,13 @@ from flask_babel import Babel
 from flask_wtf.csrf import CSRFProtect
 
 from sso_server import wiring
-from sso_server.config import Settings, load
+from sso_server.config import Settings, load, metrics_dir
 from sso_server.fronts import oidc, portal, sync
 from sso_server.fronts.portal import people
 from sso_server.logs import configure_logs
+from sso_server.metrics.numbers import Numbers
 from sso_server.web import health
+from sso_server.web.access import install_requests
 from sso_server.web.client_ip import TrustedProxies
 from sso_server.web.errors import install_errors
 from sso_server.web.language import LANGUAGES, html_lang, select_locale
@@ -30,7 +32,7 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
     """The centre as a WSGI application. Raises ConfigError."""
     settings = settings or load()
     configure_logs(settings.log_format)
-    built = wiring.build(settings)
+    built = wiring.build(settings, Numbers.open("web", metrics_dir()))
     app = Flask(
         "sso_server",
         root_path=str(wiring.PACKAGE),
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
     )
     install(app, built.services)
     app.extensions["lockstep_built"] = built
+    install_requests(app)
     install_errors(app)
     install_headers(app)
     people.install(app)

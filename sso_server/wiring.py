@@ -7,22 +7,26 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sso_server import checks
 from sso_server.clock import SystemClock
 from sso_server.config import ConfigError, Settings
 from sso_server.core.accounts import Accounts
+from sso_server.core.census import Findings
 from sso_server.core.check_in import CheckIns
 from sso_server.core.clients import Client, ClientDirectory, is_loopback_host
 from sso_server.core.clock_guard import ClockGuard
+from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
-from sso_server.core.ports import Clock, Randomness, Signer
+from sso_server.core.ports import Clock, Randomness, Signer, Wake
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.restoring import Restoring
@@ -35,16 +39,21 @@ from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
+from sso_server.delivery.census import Census
 from sso_server.delivery.outgoing import Builder, OutgoingPost
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.trial import TrialCaller
+from sso_server.delivery.upkeep import Upkeep
 from sso_server.delivery.wake import DatagramWake
 from sso_server.delivery.worker import Worker
 from sso_server.fronts.oidc import logout_token
+from sso_server.metrics.numbers import Numbers
+from sso_server.metrics.ports import WatchedHasher, tell, watch_sender, watch_stores
 from sso_server.secret_key import prepare_data_dir, secret_keys
 from sso_server.stores.sql import SqlStores
+from sso_server.web.readiness import Readiness
 from sso_server.web.services import Services, Site
 from sso_server.web.waiting import WaitingRoom
 
@@ -52,6 +61,8 @@ if TYPE_CHECKING:
     from sso_server.stores.redis import RedisStores
 
 PACKAGE = Path(__file__).parent
+#: What the stores are called among the numbers; without Redis there is only the first.
+STORE_NAMES = ("database", "redis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class Built:
     session_stores: SqlStores | RedisStores
     signing_keys: SigningKeys
     wake_path: Path
+    numbers: Numbers
 
     def worker(self) -> Worker:
         """The delivery worker of this process, under a name of its own: claims of a dead one are told apart."""
@@ -77,7 +89,7 @@ class Built:
             safe_by=services.reports.safe_by,
             clients=services.clients,
             builders={"oidc": self.logout_post, POLLED: self.logout_post},
-            sender=self.sender(),
+            sender=watch_sender(self.sender(), self.numbers),
             clock=services.clock,
             clock_guard=ClockGuard(stores.health, services.clock),
             jitter=SystemRandomness().jitter,
@@ -103,19 +115,28 @@ class Built:
             audit=self.sql.audit,
             clock=self.services.clock,
             audit_ms=self.settings.audit_days * DAY,
+            upkeep=Upkeep(
+                self.sql.retention,
+                lambda: self.signing_keys.tend(self.settings.key_rotation_days * DAY),
+                self.sql.audit,
+                self.services.clock,
+            ),
         )
 
     def restorer(self) -> Restorer:
         """Puts right what a store that went back in time brought back."""
-        services, stores, sql = self.services, self.session_stores, self.sql
+        services, sql = self.services, self.sql
+        # The one that may use a store that is fenced off from all others.
+        stores = self.session_stores.unfenced()
         restoring = Restoring(
             services.restorations,
             sql.restorations,
             stores.past,
             sql.journal,
-            services.sign_out,
+            _make_sign_out(stores, sql, DatagramWake(self.wake_path), services.clock, services.randomness),
             stores.lists,
             sql.end_orders,
+            stores.tickets,
             stores.tokens,
             sql.audit,
             services.clients,
@@ -124,11 +145,31 @@ class Built:
         )
         return Restorer(restoring, ClockGuard(stores.health, services.clock))
 
+    def census(self) -> Census:
+        """Counts what only the stores know."""
+        services, stores = self.services, self.session_stores
+        names = dict(zip(STORE_NAMES, services.health, strict=False))
+
+        def found(findings: Findings) -> None:
+            tell(self.numbers, findings, services.clock.now())
+
+        return Census(
+            stores.census, stores.outbox, services.sign_out, services.restorations, names, services.clock, found
+        )
+
     def close(self) -> None:
         """Give back connections."""
         if self.session_stores is not self.sql:
             self.session_stores.close()
         self.sql.close()
+
+
+def _make_sign_out(
+    stores: SqlStores | RedisStores, sql: SqlStores, wake: Wake, clock: Clock, randomness: Randomness
+) -> SignOut:
+    return SignOut(
+        stores.sessions, stores.lists, stores.sweeps, sql.end_orders, stores.tokens, sql.audit, wake, clock, randomness
+    )
 
 
 def _logout_posts(signer: Signer, issuer: str, clock: Clock, randomness: Randomness) -> Builder:
@@ -139,8 +180,10 @@ def _logout_posts(signer: Signer, issuer: str, clock: Clock, randomness: Randomn
     return build_post
 
 
-def open_session_stores(settings: Settings, sql: SqlStores) -> SqlStores | RedisStores:
-    """Where sessions, tickets and the ledger live. Raises ConfigError."""
+def open_session_stores(
+    settings: Settings, sql: SqlStores, *, fence: Callable[[str], bool] | None = None
+) -> SqlStores | RedisStores:
+    """Where sessions, tickets and the ledger live; behind the fence, if one is given. Raises ConfigError."""
     url = settings.redis_url.get_secret_value()
     if not url:
         return sql
@@ -149,35 +192,34 @@ def open_session_stores(settings: Settings, sql: SqlStores) -> SqlStores | Redis
     from sso_server.stores.redis import RedisStores
 
     try:
-        return RedisStores.open(url)
-    except ValueError:
-        # What it says may quote a part of the password.
-        problem = (
-            "SSO_REDIS_URL: not an address of a Redis; write redis://user:password@host:port/number or rediss://..., "
-        )
-        raise ConfigError(
-            [problem + "and in a password %2F for /, %3A for :, %40 for @, %3F for ?, %23 for #."]
-        ) from None
+        return RedisStores.open(url, fence=fence, replicas=settings.redis_replicas)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from None
 
 
-def build(settings: Settings) -> Built:
-    """Everything, connected. Touches the data directory and opens the database; the schema must be there already."""
+def build(settings: Settings, numbers: Numbers | None = None) -> Built:
+    """Everything, connected, counting into `numbers`. Touches the data directory and opens the database; the schema
+    must be there already."""
     data_dir = prepare_data_dir(settings)
     keys = secret_keys(settings)
     policy = settings.policy()
     clock = SystemClock()
     randomness = SystemRandomness()
-    sql = SqlStores.open(settings.sql_url)
-    stores = open_session_stores(settings, sql)
+    numbers = numbers or Numbers.alone()
+    sql = SqlStores.open(settings.sql_url, connections=settings.database_connections)
+    watch_stores(sql, STORE_NAMES[0], numbers)
+    # Whoever serves is seen by `sso restore` before the first request.
+    sql.database.enter()
+    stores = open_session_stores(settings, sql, fence=Fence(sql.restorations, clock).admits)
+    if stores is not sql:
+        watch_stores(stores, STORE_NAMES[1], numbers)
     wake_path = data_dir / "wake"
     wake = DatagramWake(wake_path)
-    hasher = Argon2Hasher(memory_kib=settings.hash_memory_kib, at_once=settings.hash_limit)
+    hasher = WatchedHasher(Argon2Hasher(memory_kib=settings.hash_memory_kib, at_once=settings.hash_limit), numbers)
     seals = ItsdangerousSeals(keys, clock)
     signing_keys = SigningKeys(sql.keys, keys, clock)
     clients = ClientDirectory(sql.clients, clock)
-    sign_out = SignOut(
-        stores.sessions, stores.lists, stores.sweeps, sql.end_orders, stores.tokens, sql.audit, wake, clock, randomness
-    )
+    sign_out = _make_sign_out(stores, sql, wake, clock, randomness)
     restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
     trial_caller = TrialCaller(
@@ -192,6 +234,7 @@ def build(settings: Settings) -> Built:
             offer_remember=settings.offer_remember,
             is_https=settings.is_https,
             is_loopback=is_loopback,
+            metrics_networks=settings.metrics_networks,
         ),
         clock=clock,
         randomness=randomness,
@@ -218,5 +261,13 @@ def build(settings: Settings) -> Built:
         audit=sql.audit,
         one_time=sql.one_time,
         health=(sql.health,) if stores is sql else (sql.health, stores.health),
+        readiness=Readiness(
+            [
+                *checks.database_checks(sql.health, sql.database, clock),
+                *([] if stores is sql else [checks.redis_check(stores.health, clock)]),
+                *checks.centre_checks(signing_keys, restorations),
+            ]
+        ),
+        watch=numbers,
     )
-    return Built(settings, keys, services, sql, stores, signing_keys, wake_path)
+    return Built(settings, keys, services, sql, stores, signing_keys, wake_path, numbers)

@@ -42,3 +42,4 @@ def post_worker_init(worker: Any) -> None:
     """Requests that wait are answered when the worker is told to stop: else it would wait for them, and then cut them
     off."""
     services.of(worker.wsgi).waiting.close_when(lambda: not worker.alive)
+    services.of(worker.wsgi).readiness.not_when(lambda: not worker.alive)

@@ -33,6 +33,11 @@ def _default_address(settings: Settings) -> str:
 
 
 @click.command("deliver")
-def deliver_command() -> None:
+@click.option("--metrics", type=address, help="Where to answer /metrics, if no web worker of this node does.")
+def deliver_command(metrics: str | None) -> None:
     """Run only the delivery process: telling sites, ending what is due."""
-    raise SystemExit(supervisor.deliver(load()))
+    try:
+        code = supervisor.deliver(load(), metrics)
+    except PortTaken as error:
+        raise Failed(str(error)) from error
+    raise SystemExit(code)

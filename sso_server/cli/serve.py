@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -24,12 +24,15 @@ import click
 import structlog
 
 from sso_server import wiring
-from sso_server.cli.door import SETTLE_S, Door
+from sso_server.cli.door import SETTLE_S, Door, PortTaken
 from sso_server.clock import SystemClock
-from sso_server.config import Settings
+from sso_server.config import METRICS_DIR, Settings, environment_with, metrics_dir
 from sso_server.core import setup
 from sso_server.delivery.process import run_delivery
 from sso_server.logs import configure_logs
+from sso_server.metrics.directory import supervised
+from sso_server.metrics.numbers import Numbers
+from sso_server.metrics.server import serving
 from sso_server.secret_key import prepare_data_dir
 
 _log = structlog.get_logger("sso_server.serve")
@@ -70,7 +73,23 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
 
     with contextlib.closing(Door(host.strip("[]"), int(port))) as door:
         prepare(settings)
-        return supervise([web_child(bind, workers, None, door=door), deliver_child(None)], on_started=say)
+        with counted_together(settings.data_dir) as variables:
+            env = environment_with(**variables)
+            return supervise([web_child(bind, workers, env, door=door), deliver_child(env)], on_started=say)
+
+
+@contextlib.contextmanager
+def counted_together(data_dir: Path) -> Iterator[dict[str, str]]:
+    """The variable that tells our children where they put their numbers, so that each of them can answer for all."""
+    with contextlib.ExitStack() as stack:
+        try:
+            directory = stack.enter_context(supervised(data_dir))
+        except OSError as error:
+            # A full disk: whoever comes up again after that must not be kept by numbers.
+            _log.warning("metrics_not_shared", cause=str(error))
+            yield {}
+            return
+        yield {METRICS_DIR: str(directory)}
 
 
 def prepare(settings: Settings) -> None:
@@ -99,21 +118,39 @@ def prepare(settings: Settings) -> None:
         built.close()
 
 
-def deliver(settings: Settings) -> int:
-    """`sso deliver`: the delivery worker with the sweeper, until SIGTERM or Ctrl-C."""
+def deliver(settings: Settings, metrics: str | None = None) -> int:
+    """`sso deliver`: the delivery worker with the sweeper, until SIGTERM or Ctrl-C. `metrics`: HOST:PORT.
+
+    Raises PortTaken, ConfigError, Unavailable.
+    """
     configure_logs(settings.log_format)
-    built = wiring.build(settings)
+    built = wiring.build(settings, Numbers.open("delivery", metrics_dir()))
     try:
-        run_delivery(
-            built.worker(),
-            built.sweeper(),
-            threading.Event(),
-            restorer=built.restorer(),
-            wake_path=built.wake_path,
-        )
+        with contextlib.ExitStack() as serving_metrics:
+            if metrics:
+                serving_metrics.enter_context(_metrics_at(metrics, built))
+            run_delivery(
+                built.worker(),
+                built.sweeper(),
+                threading.Event(),
+                restorer=built.restorer(),
+                census=built.census(),
+                wake_path=built.wake_path,
+            )
     finally:
         built.close()
     return 0
+
+
+@contextlib.contextmanager
+def _metrics_at(address: str, built: wiring.Built) -> Iterator[None]:
+    host, _, port = address.rpartition(":")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(serving(built.numbers, host.strip("[]"), int(port), built.settings.metrics_networks))
+        except OSError as error:
+            raise PortTaken(f"Cannot listen on {address}: {error.strerror}.") from error
+        yield
 
 
 def web_child(

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from sso_server.core.errors import Unavailable
+from sso_server.delivery.census import Census
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sweeper import Sweeper
 from sso_server.delivery.wake import WakeListener, socket_name, take_dead
@@ -25,6 +26,7 @@ def run_delivery(
     stop: threading.Event,
     *,
     restorer: Restorer | None = None,
+    census: Census | None = None,
     wake_path: Path | None = None,
 ) -> None:
     """Run all until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
@@ -46,6 +48,8 @@ def run_delivery(
                 beside.append(threading.Thread(target=_take_over, args=(worker, dead), name="take-over"))
         if restorer is not None:
             beside.append(threading.Thread(target=restorer.run, args=(stop,), name="restorer"))
+        if census is not None:
+            beside.append(threading.Thread(target=census.run, args=(stop,), name="census"))
         for thread in beside:
             thread.start()
         _log.info("delivery_started", worker=worker.name)

@@ -45,6 +45,9 @@ class TrustedProxies:
         environ[_CAME_THROUGH_PROXY] = any(header in environ for header in (*_HEADERS, *_OTHER_HEADERS))
         for header in _HEADERS:
             environ.pop(header, None)
+        if not trusted:
+            # What the request is called in our logs is for us to say, or for our own proxy.
+            environ.pop("HTTP_X_REQUEST_ID", None)
         if trusted:
             # From the right: the first address that isn't a trusted proxy's is the caller's; what stands left of it
             # may be forged.

@@ -21,25 +21,13 @@ from sso_server.core.errors import (
     Unavailable,
     WrongCredentials,
 )
-from sso_server.web.services import services
+from sso_server.web.access import endpoint_name
 
 _log = structlog.get_logger("sso_server.web")
 
 
 def install_errors(app: Flask) -> None:
-    """A request id for every request, and the last-resort handlers."""
-
-    @app.before_request
-    def _request_id() -> None:
-        g.request_id = services().randomness.token("req")[:20]
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
-
-    @app.after_request
-    def _show_request_id(response: Response) -> Response:
-        response.headers["X-Request-Id"] = getattr(g, "request_id", "")
-        return response
-
+    """The last-resort handlers."""
     app.register_error_handler(LockstepError, error_page)
     app.register_error_handler(HTTPException, http_error_page)
     app.register_error_handler(Exception, _unexpected)
@@ -59,7 +47,11 @@ def status_of(error: LockstepError) -> int:
 def log_error(error: LockstepError, status: int) -> None:
     """The private detail goes here and nowhere else."""
     _log.warning(
-        "request_refused", code=error.code, status=status, path=request.path, detail=error.detail or error.description
+        "request_refused",
+        code=error.code,
+        status=status,
+        endpoint=endpoint_name(),
+        detail=error.detail or error.description,
     )
 
 
@@ -89,7 +81,7 @@ def page_of(error: LockstepError | HTTPException) -> Response:
 
 def log_unexpected(error: Exception) -> None:
     """With its traceback: the answer has only the request id."""
-    _log.error("unexpected_error", path=request.path, exc_info=error)
+    _log.error("unexpected_error", endpoint=endpoint_name(), exc_info=error)
 
 
 def http_error_page(error: HTTPException) -> Response:

@@ -5,7 +5,7 @@ process.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from flask import Flask, current_app
 
@@ -34,6 +34,8 @@ from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
 from sso_server.core.trials import Trials
+from sso_server.web.client_ip import Network
+from sso_server.web.readiness import Readiness
 from sso_server.web.waiting import WaitingRoom
 
 _KEY = "lockstep"
@@ -48,6 +50,20 @@ class Site:
     offer_remember: bool
     is_https: bool
     is_loopback: bool
+    metrics_networks: tuple[Network, ...] = ()
+    """Whose addresses may read `/metrics`, beside this machine."""
+
+
+class Watch(Protocol):
+    """What counts requests, and has the numbers of all processes (`sso_server.metrics`)."""
+
+    content_type: str
+
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
+        """One more was answered."""
+
+    def text(self) -> bytes:
+        """For Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,8 @@ class Services:
     audit: AuditStore
     one_time: OneTimeStore
     health: tuple[StoreHealth, ...]
+    readiness: Readiness
+    watch: Watch
 
 
 def install(app: Flask, services: Services) -> None:

@@ -13,10 +13,12 @@ from sso_server.core.ports.account_side import (
     KeyStore,
     OneTimeStore,
     RestorationStore,
+    Retention,
     UserStore,
 )
 from sso_server.core.ports.session_side import (
     Archive,
+    CensusStore,
     CheckInStore,
     GuessStore,
     Ledger,
@@ -35,6 +37,7 @@ from sso_server.core.ports.tools import Clock, LogoutCaller, PasswordHasher, Ran
 __all__ = [
     "Archive",
     "AuditStore",
+    "CensusStore",
     "CheckInStore",
     "ClientStore",
     "Clock",
@@ -51,6 +54,7 @@ __all__ = [
     "PollStore",
     "Randomness",
     "RestorationStore",
+    "Retention",
     "Seals",
     "SessionLists",
     "SessionStore",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sso_server.core.events import Event, EventKind
     from sso_server.core.keys import StoredKey
     from sso_server.core.restorations import Restoration, RestorationState
+    from sso_server.core.revocations import Revocation
     from sso_server.core.users import EndOrder, User
 
 
@@ -71,6 +72,11 @@ class ClientStore(Protocol):
     def remove(self, client_id: str) -> bool:
         """And take it out of the others' audience, in the same step. False when there was none."""
 
+    def change_all(
+        self, added: Sequence[Client], changed: Sequence[tuple[Client, Client]], removed: Sequence[Client]
+    ) -> bool:
+        """`add`, `update` (the new record, the old one) and `remove` of many, all or nothing. False: nothing."""
+
 
 class AuditStore(Protocol):
     """What happened, kept 400 days."""
@@ -88,8 +94,8 @@ class AuditStore(Protocol):
 
 
 class Journal(Protocol):
-    """The ends of sessions as the audit has them, for when the store of sessions has forgotten them. Its lines are
-    numbered; later ones have larger numbers."""
+    """Ends of sessions and revocations of tokens as the audit has them, for when the store of sessions has forgotten
+    them. Its lines are numbered; later ones have larger numbers."""
 
     def ends_of(self, sids: Sequence[str]) -> dict[str, str]:
         """Those of the sids that have ended, each with its reason."""
@@ -99,6 +105,9 @@ class Journal(Protocol):
 
     def ends_after(self, number: int, limit: int) -> list[tuple[int, str, str]]:
         """Number, sid and reason of ends, by number, `number` exclusive."""
+
+    def revocations_after(self, number: int, limit: int) -> list[tuple[int, Revocation | None]]:
+        """Number and revocation, by number, `number` exclusive. None: a line that this version can't read."""
 
 
 class RestorationStore(Protocol):
@@ -140,6 +149,14 @@ class OneTimeStore(Protocol):
         """True for exactly one caller."""
 
 
+class Retention(Protocol):
+    """What only the SQL database keeps, and nobody can need any more."""
+
+    def purge_old(self, now: int, limit: int) -> int:
+        """Forget at most about `limit` finished end orders, superseded restorations and expired one-time things; how
+        many."""
+
+
 class KeyStore(Protocol):
     """Signing keys at rest, private halves sealed."""
 
@@ -150,4 +167,11 @@ class KeyStore(Protocol):
         """Keep it. A `kid` that is there already stays as it is."""
 
     def update_key(self, key: StoredKey) -> None:
-        """Write the whole row of `key.kid`, if it is there."""
+        """Write the row of `key.kid`, if it is there, all but the sealed half: whoever seals that anew at the same
+        moment must not be undone."""
+
+    def reseal_key(self, kid: str, was: str, sealed: str) -> bool:
+        """Exchange the sealed half if it still is `was`. False when it isn't."""
+
+    def drop_keys(self, before: int) -> int:
+        """Forget those that expired at `before` (ms) or earlier; how many."""

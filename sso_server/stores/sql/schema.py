@@ -1,0 +1,30 @@
+"""Which revision of the schema a database has, and which ones this program knows: without Alembic, which is slow to
+load. Bringing it up to date is migrate.py's.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import exc, text
+
+from sso_server.stores.sql.engine import Database
+
+_VERSION = text("SELECT version_num FROM alembic_version")
+
+
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """Oldest first; the last one is what this program needs. A revision's file begins with its name."""
+    files = Path(__file__).with_name("migrations").glob("versions/[0-9]*.py")
+    return tuple(sorted(file.name.partition("_")[0] for file in files))
+
+
+def revision_of(database: Database) -> str:
+    """Empty: there is no schema of ours. Raises Unavailable."""
+    with database.read() as connection:
+        try:
+            return str(connection.execute(_VERSION).scalar() or "")
+        except exc.ProgrammingError:  # PostgreSQL: no such table
+            return ""
