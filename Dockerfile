@@ -9,14 +9,16 @@ COPY demo_apps demo_apps
 RUN pip install --constraint constraints.txt hatchling \
  && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python -m venv /opt/lockstep \
- && /opt/lockstep/bin/pip install --constraint constraints.txt "$(echo /wheels/lockstep_sso-*.whl)[server,redis]"
+ && /opt/lockstep/bin/pip install --constraint constraints.txt "$(echo /wheels/lockstep_sso-*.whl)[server,redis,postgres]"
 
 FROM python:3.11-slim-bookworm
-# 10001 is nobody on the host. Both folders belong to it, so that a new named volume does too.
+# 10001 is nobody on the host. These folders belong to it, so that a new named volume does too; secrets that other servers
+# need as well are readable for the group.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin lockstep \
- && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/lockstep /var/lib/site
+ && install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/lockstep /var/lib/site /var/lib/sites/one /var/lib/sites/two \
+ && install --directory --owner=10001 --group=10001 --mode=0750 /secrets /secrets/centre /secrets/postgres /secrets/redis
 COPY --from=build /opt/lockstep /opt/lockstep
-COPY --chmod=0755 scripts/compose-client /usr/local/bin/compose-client
+COPY --chmod=0755 scripts/compose-client scripts/compose-secrets /usr/local/bin/
 ENV PATH=/opt/lockstep/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SSO_DATA_DIR=/var/lib/lockstep
 USER 10001:10001
 WORKDIR /var/lib/lockstep
