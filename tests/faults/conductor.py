@@ -65,7 +65,7 @@ def run(
     say: Callable[[str], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> Outcome:
-    """One run on fresh stores of this engine (`engines`). `part` names a faulty part (`broken`); `keep` leaves its files.
+    """One run on fresh stores of `engine` (`engines`). `part` names a faulty part (`broken`); `keep` leaves its files.
     Everything that it starts, it ends, early when `stop` is set; then it raises CancelledError."""
     began = time.monotonic()
     with ExitStack() as stack:
