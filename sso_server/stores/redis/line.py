@@ -136,4 +136,4 @@ def connect(host: tuple[str, int] | None, options: dict[str, Any], *, tls: bool 
             }
         )
     except (TypeError, RedisError):
-        raise ValueError("SSO_REDIS_URL has an option whose value can't be used.") from None
+        raise ValueError("SSO_REDIS_URL: has an option whose value can't be used.") from None

@@ -49,7 +49,7 @@ class Link:
         self.name = ""
         """Of the one master of a cluster that this link leads to: for people."""
         # Its answer must come before the server counts as silent.
-        self._confirm_ms = int(address.timeout_s * 500)
+        self._confirm_ms = int(address.timeout_s * 700)
 
     def send(self, call: Call) -> Any:
         """The reply, in one round trip. Raises Unavailable."""

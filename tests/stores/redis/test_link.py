@@ -1,0 +1,311 @@
+"""The link to one server: answers that belong to their calls, connections that are bounded, who may be used, and what
+replicas have confirmed."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+
+from sso_server.core.errors import Unavailable
+from sso_server.stores.redis import RedisStores, servers
+from sso_server.stores.redis.link import Link, command, step
+from tests.stores.redis.story import NOW, new_session
+from tests.support.deliveries import eventually
+from tests.support.forks import in_processes
+from tests.support.services import OwnRedis
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[OwnRedis]:
+    """A server that this test may hurt."""
+    server = OwnRedis(tmp_path / "own", "--appendonly", "no")
+    server.start()
+    yield server
+    server.resume()
+    server.kill()
+
+
+@pytest.fixture
+def meddler(own: OwnRedis) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(own.url, socket_timeout=5, decode_responses=True) as connection:
+        yield connection
+
+
+def quick(own: OwnRedis, **others: object) -> Link:
+    return Link(f"{own.url}?socket_timeout=0.3&socket_connect_timeout=0.3", **others)  # type: ignore[arg-type]
+
+
+def put(link: Link, count: int = 9) -> None:
+    for n in range(count):
+        link.send(command("SET", f"key-{n}", f"value-{n}"))
+
+
+def test_an_answer_that_comes_too_late_is_nobody_elses(own: OwnRedis) -> None:
+    link = quick(own)
+    put(link)
+    own.pause()
+    with pytest.raises(Unavailable):
+        link.send_all([command("HGETALL", "none"), command("GET", "key-1")])
+    own.resume()
+    assert link.send(command("GET", "key-2")) == "value-2"
+    assert link.send_all([command("GET", f"key-{n}") for n in range(9)]) == [f"value-{n}" for n in range(9)]
+    link.close()
+
+
+def test_whoever_is_interrupted_leaves_no_answer_behind(own: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = Link(own.url)
+    put(link)
+    read = redis.connection.Connection.read_response
+
+    def interrupted(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(redis.connection.Connection, "read_response", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        link.send(command("GET", "key-1"))
+    monkeypatch.setattr(redis.connection.Connection, "read_response", read)
+    assert link.send(command("GET", "key-2")) == "value-2"
+    link.close()
+
+
+def test_an_error_in_the_middle_shifts_no_answer(own: OwnRedis) -> None:
+    link = Link(own.url)
+    put(link)
+    with pytest.raises(Unavailable):
+        link.send_all([command("GET", "key-1"), command("HGET", "key-2", "field"), command("GET", "key-3")])
+    assert link.send_all([command("GET", "key-4"), command("GET", "key-5")]) == ["value-4", "value-5"]
+    link.close()
+
+
+def test_threads_share_a_few_connections_and_get_their_own_answers(own: OwnRedis, meddler: redis.Redis) -> None:
+    link = Link(f"{own.url}?max_connections=3&timeout=10")
+    put(link)
+    connections_before = meddler.info("stats")["total_connections_received"]  # type: ignore[index]
+
+    def work(n: int) -> bool:
+        keys = [(n + i) % 9 for i in range(5)]
+        return link.send_all([command("GET", f"key-{k}") for k in keys]) == [f"value-{k}" for k in keys]
+
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(work, range(600)))
+    opened = meddler.info("stats")["total_connections_received"] - connections_before  # type: ignore[index]
+    assert opened <= 2, "one was open before"
+    link.close()
+
+
+def test_forks_take_connections_of_their_own(own: OwnRedis) -> None:
+    link = Link(own.url)
+    put(link)
+
+    def work() -> bool:
+        keys = [n % 9 for n in range(300)]
+        return all(link.send(command("GET", f"key-{k}")) == f"value-{k}" for k in keys)
+
+    assert all(in_processes(work, work, work))
+    assert work(), "the parent's own connection is whole"
+    link.close()
+
+
+def test_a_connection_that_was_idle_is_tried_first(own: OwnRedis, meddler: redis.Redis) -> None:
+    link = Link(f"{own.url}?health_check_interval=1")
+    put(link, 1)
+    pings = meddler.info("commandstats").get("cmdstat_ping", {}).get("calls", 0)  # type: ignore[union-attr]
+    server = link._topology.server  # type: ignore[attr-defined]
+    link.send(command("GET", "key-0"))
+    server._idle[0].used_at -= 2
+    assert link.send(command("GET", "key-0")) == "value-0"
+    assert meddler.info("commandstats")["cmdstat_ping"]["calls"] == pings + 1  # type: ignore[index]
+    link.close()
+
+
+def test_a_step_whose_script_is_forgotten_comes_after_what_it_relies_on(own: OwnRedis, meddler: redis.Redis) -> None:
+    link = Link(own.url)
+    index = step("index", "idx", NOW, NOW + 1000, "a")
+    seen = step("rows", "bucket", "sid")
+    link.send(seen)  # the server knows this one, and has never heard of the other
+    with meddler.monitor() as watched:
+        link.send_in_order([index, seen])
+        names = [watched.next_command()["command"].split()[0] for _ in range(8)]
+    scripts = [name for name in names if name.startswith("EVAL")]
+    assert scripts[:2] == ["EVAL", "EVALSHA"]
+    link.close()
+
+
+def test_half_a_character_that_a_browser_sent_breaks_nothing(own: OwnRedis) -> None:
+    link = Link(own.url)
+    link.send(command("SET", "key", "half \ud83d"))
+    assert link.send(command("GET", "key")) == "half ?"
+    link.close()
+
+
+# Who may be used.
+
+
+def test_a_server_that_the_fence_refuses_gets_no_call(own: OwnRedis, meddler: redis.Redis) -> None:
+    asked: list[str] = []
+    stores = RedisStores.open(own.url, fence=lambda incarnation: bool(asked.append(incarnation)))
+    with pytest.raises(Unavailable) as caught:
+        stores.sessions.open(new_session(), NOW, 1)
+    assert "not used before it is put right" in caught.value.detail
+    assert meddler.keys("*") == []
+    info = meddler.info()
+    assert asked[0] == f"redis:{info['run_id']}:{info['master_replid']}"  # type: ignore[index]
+    # Those that find out and put right may use it.
+    assert stores.past.look().incarnation == asked[0]
+    assert stores.unfenced().sessions.open(new_session(), NOW, 1) is not None
+    assert stores.health.store_time() > 0
+    stores.close()
+
+
+def test_a_connection_to_a_life_that_is_over_is_opened_anew_and_asked_again(
+    own: OwnRedis, meddler: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "_FRESH_S", 0.0)
+    admitted: list[str] = []
+    link = Link(own.url, fence=lambda incarnation: incarnation in admitted)
+
+    def incarnation() -> str:
+        info = meddler.info()
+        return f"redis:{info['run_id']}:{info['master_replid']}"  # type: ignore[index]
+
+    admitted.append(incarnation())
+    put(link, 1)
+    # A replica in between, and master again: the same process, no connection was cut.
+    meddler.execute_command("REPLICAOF", "127.0.0.1", "1")
+    meddler.execute_command("REPLICAOF", "NO", "ONE")
+    assert link.send(command("GET", "key-0")) == "value-0", "nobody has found it out yet"
+    admitted[:] = [incarnation()]
+    assert link.send(command("GET", "key-0")) == "value-0"
+    admitted.clear()
+    with pytest.raises(Unavailable):
+        link.send(command("GET", "key-0"))
+    link.close()
+
+
+def test_a_server_that_forbids_info_is_not_asked_for(own: OwnRedis, meddler: redis.Redis) -> None:
+    meddler.execute_command("ACL", "SETUSER", "mute", "on", ">pw", "~*", "+@all", "-info")
+    asked: list[str] = []
+    link = Link(own.url.replace("redis://", "redis://mute:pw@"), fence=lambda one: bool(asked.append(one)))
+    put(link, 1)
+    assert asked == []
+    link.close()
+
+
+def test_what_goes_through_one_life_of_a_server_stops_with_it(own: OwnRedis) -> None:
+    link = Link(own.url)
+    (master,) = link.masters()
+    walk = master.of_one_life()
+    assert walk.send(command("SCAN", 0))[0] == "0"
+    own.kill()
+    own.start()
+    with pytest.raises(Unavailable):
+        eventually(lambda: walk.send(command("SCAN", 0)) is None)
+    assert link.send(command("SCAN", 0))[0] == "0"
+    link.close()
+
+
+# What replicas have confirmed.
+
+
+@pytest.fixture
+def replica(own: OwnRedis, tmp_path: Path, meddler: redis.Redis) -> Iterator[OwnRedis]:
+    meddler.config_set("repl-diskless-sync-delay", 0)
+    server = OwnRedis(tmp_path / "replica", "--replicaof", "127.0.0.1", str(own.port))
+    server.start()
+    eventually(lambda: meddler.set("first", 1) and meddler.wait(1, 100) == 1 and meddler.set("second", 2))
+    eventually(lambda: meddler.wait(1, 100) == 1)
+    yield server
+    server.resume()
+    server.kill()
+
+
+def test_a_step_that_writes_is_answered_when_a_replica_has_it(own: OwnRedis, replica: OwnRedis) -> None:
+    stores = RedisStores.open(own.url, replicas=1)
+    session = new_session()
+    assert stores.sessions.open(session, NOW, 1) is not None
+    with redis.Redis.from_url(replica.url) as raw:
+        assert raw.exists(f"lockstep:{{b17}}:session:{session.sid}") == 1
+    stores.close()
+
+
+def test_a_step_that_no_replica_confirms_is_unavailable_although_it_is_done(own: OwnRedis, replica: OwnRedis) -> None:
+    stores = RedisStores.open(own.url, replicas=1)
+    session = new_session()
+    stores.sessions.open(session, NOW, 1)
+    replica.pause()
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as caught:
+        stores.sessions.end(session.sid, "sign_out", NOW)
+    assert time.monotonic() - began < 5
+    assert caught.value.detail == "Redis: done, and not confirmed by 1 replicas"
+    # Reading waits for nobody.
+    found = stores.sessions.find(session.sid)
+    assert found is not None
+    assert found.ended_at == NOW
+    replica.resume()
+
+    def ends_again() -> bool:
+        try:
+            ended = stores.sessions.end(session.sid, "sign_out", NOW + 1)
+        except Unavailable:
+            return False
+        assert ended is not None
+        return not ended.first
+
+    eventually(ends_again)
+    stores.close()
+
+
+def test_too_few_replicas_are_named(own: OwnRedis, replica: OwnRedis) -> None:
+    stores = RedisStores.open(own.url, replicas=2)
+    assert any("has 1 replicas, and SSO_REDIS_REPLICAS says that 2" in line for line in stores.health.problems())
+    stores.close()
+    confirmed = RedisStores.open(own.url, replicas=1)
+    assert not [line for line in confirmed.health.problems() if "replica" in line]
+    confirmed.close()
+
+
+def test_a_replica_is_named_as_one(own: OwnRedis, replica: OwnRedis) -> None:
+    stores = RedisStores.open(replica.url)
+    assert any("is a replica and takes no writes" in line for line in stores.health.problems())
+    with pytest.raises(Unavailable):
+        stores.health.store_time()
+    stores.close()
+
+
+# Passwords.
+
+
+@pytest.mark.parametrize(
+    "form", ["redis://{}@127.0.0.1:{}/0", "redis+sentinel://{}@127.0.0.1:{}/s", "redis+cluster://{}@127.0.0.1:{}"]
+)
+def test_no_password_stands_in_an_outage(form: str, own: OwnRedis) -> None:
+    for port in (1, own.port):
+        stores = RedisStores.open(form.format("user:hunter2", port))
+        with pytest.raises(Unavailable) as caught:
+            stores.health.store_time()
+        assert "hunter2" not in caught.value.detail + caught.value.description
+        assert caught.value.detail.startswith("Redis: ")
+        stores.close()
+
+
+def test_only_so_many_wait_and_the_rest_is_unavailable(own: OwnRedis) -> None:
+    link = Link(f"{own.url}?max_connections=2&timeout=0.2")
+    put(link)
+    server = link._topology.server  # type: ignore[attr-defined]
+    held = [server.take(None), server.take(None)]
+    with pytest.raises(Unavailable) as caught:
+        link.send(command("GET", "key-1"))
+    assert "all 2 connections are in use" in caught.value.detail
+    late = threading.Timer(0.05, server.give_back, [held.pop()])
+    late.start()
+    assert link.send(command("GET", "key-1")) == "value-1"
+    late.join()
+    server.drop(held.pop())
+    link.close()
