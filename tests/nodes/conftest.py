@@ -18,6 +18,7 @@ _numbers = itertools.count(1)
 ENGINES = ["postgresql+redis", "postgresql", "sqlite"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Several processes, nginx and PostgreSQL: too much for `make test`."""
     for item in items:

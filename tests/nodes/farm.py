@@ -3,14 +3,18 @@ directory, behind nginx with the documented configuration (docs/nodes/nginx.conf
 """
 
 import contextlib
+import itertools
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from sso_server.core.clients import Client
 from tests.support.browser import Browser
@@ -40,6 +44,9 @@ class Node:
         self.name = name
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.window_port = free_port()
+        #: nginx' address for this node alone: for a test that says which node is asked.
+        self.window = f"https://127.0.0.1:{self.window_port}"
         self.log = directory / f"{name}.log"
         self.env = {**clean_env(), **settings, "SSO_DATA_DIR": str(directory / name)}
         argv = run(["serve", "--bind", f"127.0.0.1:{self.port}", "--workers", "2"])
@@ -87,6 +94,27 @@ class Node:
         return self._process.popen.wait(seconds)
 
 
+class Hops(HTTPAdapter):
+    """Sends what is addressed to the centre to one node after the other."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        super().__init__()
+        self._turns = itertools.cycle(nodes)
+        self.noted: list[tuple[str, str]] = []
+        """Node, method and path of each request."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Over the next node's window; the browser doesn't notice."""
+        node, sent = next(self._turns), request.copy()
+        assert request.url is not None
+        parts = urlsplit(request.url)
+        sent.url = parts._replace(netloc=urlsplit(node.window).netloc).geturl()
+        answer = super().send(sent, *args, **kwargs)
+        answer.request, answer.url = request, request.url
+        self.noted.append((node.name, f"{request.method} {parts.path}"))
+        return answer
+
+
 @dataclass
 class Farm:
     """Nodes behind nginx, and what the tests do at the stores themselves (`centre`, which never runs)."""
@@ -108,6 +136,12 @@ class Farm:
         browser = Browser()
         browser.http.verify = self.ca_file
         return browser
+
+    def hopping_browser(self) -> tuple[Browser, "Hops"]:
+        """Each of its requests is answered by another node than the one before."""
+        browser, hops = self.browser(), Hops(self.nodes)
+        browser.http.mount(self.issuer, hops)
+        return browser, hops
 
     def add_party(self, client_id: str, logout_uri: str = "") -> RelyingParty:
         """An OpenID Connect site without the SDK."""
@@ -160,9 +194,28 @@ def configuration(directory: Path, centre: Centre, nodes: Sequence[Node]) -> str
     ):
         assert old in text, old
         text = text.replace(old, new)
+    windows = [_window(directory, node) for node in nodes]
     noted = "log_format nodes '$upstream_addr|$upstream_status|$request';\n"
     noted += f"access_log {directory}/upstreams.log nodes;\n"
-    return noted + text
+    return noted + text + "".join(windows)
+
+
+def _window(directory: Path, node: Node) -> str:
+    return f"""
+server {{
+    listen 127.0.0.1:{node.window_port} ssl;
+    ssl_certificate {directory}/127.0.0.1.pem;
+    ssl_certificate_key {directory}/127.0.0.1.pem;
+    large_client_header_buffers 4 16k;
+    location / {{
+        proxy_pass http://127.0.0.1:{node.port};
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_buffer_size 16k;
+        proxy_buffers 8 16k;
+    }}
+}}
+"""
 
 
 @contextlib.contextmanager
