@@ -53,6 +53,10 @@ def _keys(keys: SigningKeys) -> Finding:
     if not keys.list_keys():
         return Finding("There are no signing keys yet: the first start makes them.")
     keys.ensure_keys()
+    # 0 is the secret that writes. One that is needed for reading only must not be dropped yet.
+    older = sum(1 for index in keys.sealed_under().values() if index)
+    if older:
+        return Finding(f"The signing keys can be read, {older} of them with an older secret only: sso key reseal.")
     return Finding("The signing keys can be read.")
 
 

@@ -105,3 +105,35 @@ def test_the_generation_grows_with_every_change_and_with_nothing_else(sql_stores
         now = sql_stores.clients.generation()
         assert (now > seen) == changes
         seen = now
+
+
+WIKI = Client("wiki", "Wiki", NOW, redirect_uris=("https://wiki.example/cb",), audience=("shop",))
+NEWS = Client("news", "News", NOW, redirect_uris=("https://news.example/cb",))
+
+
+def test_many_changes_are_made_in_one_step(sql_stores):
+    sql_stores.clients.add(SHOP)
+    sql_stores.clients.add(WIKI)
+    changed = replace(WIKI, name="The wiki", audience=())
+    before = sql_stores.clients.generation()
+    assert sql_stores.clients.change_all([NEWS], [(changed, WIKI)], [SHOP])
+    assert sql_stores.clients.list_clients() == [NEWS, changed]
+    assert sql_stores.clients.generation() > before
+
+
+@pytest.mark.parametrize(
+    ("added", "changed", "removed"),
+    [
+        ([NEWS, SHOP], [], []),
+        ([NEWS], [(replace(WIKI, lease_s=5), replace(WIKI, name="read before somebody else wrote"))], []),
+        ([NEWS], [(replace(WIKI, lease_s=5), WIKI)], [replace(SHOP, client_id="nobody")]),
+        ([], [(replace(WIKI, lease_s=5), WIKI), (replace(NEWS, lease_s=5), NEWS)], [SHOP]),
+    ],
+)
+def test_if_one_of_many_can_not_be_made_none_is(sql_stores, added, changed, removed):
+    sql_stores.clients.add(SHOP)
+    sql_stores.clients.add(WIKI)
+    before = sql_stores.clients.generation()
+    assert not sql_stores.clients.change_all(added, changed, removed)
+    assert sql_stores.clients.list_clients() == [SHOP, WIKI]
+    assert sql_stores.clients.generation() == before
