@@ -8,6 +8,8 @@ import gc
 import importlib
 from typing import Any
 
+from sso_server.config import load
+from sso_server.logs import take_over_logging
 from sso_server.web import services
 from sso_server.web.waiting import WEB_THREADS
 
@@ -33,6 +35,7 @@ loglevel = "warning"
 def on_starting(server: Any) -> None:
     """The program is read once, before the workers are forked: they share its memory, and one that has died is back in
     a few milliseconds. Only modules: stores, keys and connections each worker opens for itself."""
+    take_over_logging(load().log_format)
     importlib.import_module(server.app.app_uri.partition(":")[0])
     # Else the first collection in each worker would touch, and so copy, every page of it.
     gc.freeze()

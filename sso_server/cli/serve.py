@@ -29,7 +29,7 @@ from sso_server.clock import SystemClock
 from sso_server.config import METRICS_DIR, Settings, environment_with, metrics_dir
 from sso_server.core import setup
 from sso_server.delivery.process import run_delivery
-from sso_server.logs import configure_logs
+from sso_server.logs import configure_logs, take_over_logging
 from sso_server.metrics.directory import supervised
 from sso_server.metrics.numbers import Numbers
 from sso_server.metrics.server import serving
@@ -66,6 +66,7 @@ class Child:
 def serve(settings: Settings, bind: str, workers: int) -> int:
     """`sso serve`: the exit code. Raises PortTaken, ConfigError, Unavailable before anything is started."""
     configure_logs(settings.log_format)
+    take_over_logging(settings.log_format)
     host, _, port = bind.rpartition(":")
 
     def say(_: Kill) -> None:
@@ -124,6 +125,7 @@ def deliver(settings: Settings, metrics: str | None = None) -> int:
     Raises PortTaken, ConfigError, Unavailable.
     """
     configure_logs(settings.log_format)
+    take_over_logging(settings.log_format)
     built = wiring.build(settings, Numbers.open("delivery", metrics_dir()))
     try:
         with contextlib.ExitStack() as serving_metrics:
