@@ -211,6 +211,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
     # Whoever serves is seen by `sso restore` before the first request.
     sql.database.enter()
     stores = open_session_stores(settings, sql, fence=Fence(sql.restorations, clock).admits)
+    numbers.name_build(sessions=STORE_NAMES[stores is not sql])
     if stores is not sql:
         watch_stores(stores, STORE_NAMES[1], numbers)
     wake_path = data_dir / "wake"
