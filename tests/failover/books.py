@@ -22,7 +22,7 @@ class Life:
     """The centre said, without being asked to end it, that it knows no such session."""
     sid: str = ""
     ticket: dict[str, str] = field(default_factory=dict)
-    """The form that redeemed the ticket at the site without the SDK, acknowledged."""
+    """The form that redeems the ticket of the site without the SDK; `redeemed_at`: it has."""
     redeemed_at: float = 0.0
     access: str = ""
     refresh: str = ""

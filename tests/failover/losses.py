@@ -8,12 +8,12 @@ class Losses:
     """Each list has a sentence for each thing that was lost, or came back."""
 
     setting: str
+    outages_s: list[float]
+    """The longest time without sign-ins, at each node."""
     acknowledged: dict[str, int] = field(default_factory=dict)
     """How many sessions were opened, ended, tickets redeemed and so on."""
-    outage_s: float = 0.0
-    """The longest time without sign-ins."""
-    sign_outs_s: float = 0.0
-    """The longest time without sign-outs."""
+    still_good_s: float = 0.0
+    """How long after its end one of `alive_again` was good for something."""
     alive_again: list[str] = field(default_factory=list)
     """Ended sessions: their cookie, their refresh token or their access token was good for something afterwards."""
     redeemed_again: list[str] = field(default_factory=list)
@@ -41,8 +41,9 @@ class Losses:
     def line(self) -> str:
         """A row for docs/failover.md."""
         done = ", ".join(f"{count} {what}" for what, count in self.acknowledged.items())
+        outage = " / ".join(f"{outage:.1f} s" for outage in self.outages_s)
         return (
-            f"FAILOVER | {self.setting} | {self.outage_s:.1f} s | {done} | {len(self.alive_again)} | "
+            f"FAILOVER | {self.setting} | {outage} | {done} | {len(self.alive_again)} | "
             f"{len(self.redeemed_again)} | {len(self.revoked_again)} | {len(self.rotated_again)} | "
             f"{len(self.sessions)} | {self.worst_overhang_s:.1f} s | {len(self.untold)} | "
             f"{len(self.not_honoured)} | {self.refused} | {len(self.unclear)}; {self.slowest_s:.1f} s"

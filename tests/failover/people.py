@@ -65,24 +65,28 @@ def get_code(line: Line, cookies: dict[str, str], path: str, what: str = "ticket
     return query["code"][0] if "code" in query else None
 
 
-def redeem(line: Line, site: PlainSite, life: Life) -> None:
-    """A ticket, and tokens for it. Raises NotNow, Odd."""
+def take_ticket(line: Line, site: PlainSite, life: Life) -> None:
+    """A ticket that waits to be redeemed. Raises NotNow, Odd."""
     code = get_code(line, life.cookies, site.authorize_path())
     if code is None:
         raise Odd("no ticket")
-    form = {
+    life.ticket = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": site.redirect_uri,
         "code_verifier": VERIFIER,
     }
-    answer = line.ask("redeem", "POST", "/token", data=form, auth=site.auth)
+
+
+def redeem(line: Line, site: PlainSite, life: Life) -> None:
+    """Tokens for the ticket. Raises NotNow, Odd: also when an answer was lost and the ticket is spent."""
+    answer = line.ask("redeem", "POST", "/token", data=life.ticket, auth=site.auth)
     if answer.status_code != 200:
         raise Odd(f"redeem: {answer.text}")
     tokens = answer.json()
     life.sid = jwt.decode(tokens["id_token"], options={"verify_signature": False})["sid"]
     life.access, life.refresh = tokens["access_token"], tokens["refresh_token"]
-    life.ticket, life.redeemed_at = form, time.time()
+    life.redeemed_at = time.time()
 
 
 def refresh(line: Line, site: PlainSite, token: str, what: str = "refresh") -> dict[str, str] | None:

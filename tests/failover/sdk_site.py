@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 from sso_client import LeaseExpired, SSOClient, SSOError, load_settings, open_sqlite_store
 from tests.failover.books import Books, Life
 from tests.failover.line import Line, NotNow
-
 from tests.support.ports import free_port
 
 LEASE_S = 5

@@ -1,5 +1,6 @@
 """A master of a cluster dies while people sign in and out: a third of the sessions wait for its replica."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ def test_a_master_of_a_cluster_dies_and_its_replica_takes_over(
     with running_cluster(tmp_path / "cluster", 1, "--appendonly", "yes") as cluster:
         setting = f"Cluster, a master killed, SSO_REDIS_REPLICAS={replicas}"
         town = start_town(setting, cluster.url, redis_replicas=replicas)
+        town.finish(town.half_way())
+        time.sleep(0.3)
         cluster.first_masters[1].kill()
         cluster.wait_until_whole()
         if replicas:

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from tests.failover.conftest import StartTown
+from tests.failover.town import wait_for_all
 from tests.support.services import OwnRedis
 
 StartRedis = Callable[..., OwnRedis]
@@ -21,6 +22,8 @@ def test_a_redis_that_writes_a_log_loses_nothing_by_kill_nine(
 ) -> None:
     server = own_redis(*options)
     town = start_town(f"Redis killed, appendfsync {options[-1]}", server.url)
+    town.finish(town.half_way())
+    time.sleep(0.3)
     server.kill()
     time.sleep(2)
     server.start()
@@ -33,9 +36,11 @@ def test_a_redis_that_writes_a_log_loses_nothing_by_kill_nine(
 def test_a_redis_without_a_log_brings_nobody_back(own_redis: StartRedis, start_town: StartTown) -> None:
     server = own_redis(*NEVER)
     town = start_town("Redis killed, no AOF, an old snapshot", server.url)
+    before = town.half_way()
     with redis.Redis.from_url(server.url) as connection:
         connection.save()
-    town.wait_for_lives(25)
+    # The snapshot has their sessions and tickets, and nothing of what they do now.
+    wait_for_all(town.finish(before))
     server.kill()
     time.sleep(2)
     server.start()
@@ -51,6 +56,8 @@ def test_a_redis_that_loses_everything_while_it_runs_brings_nobody_back(
 ) -> None:
     server = own_redis(*EVERYSEC)
     town = start_town("FLUSHALL", server.url)
+    town.finish(town.half_way())
+    time.sleep(0.3)
     with redis.Redis.from_url(server.url) as connection:
         connection.flushall()
     town.wait_for_sign_ins()

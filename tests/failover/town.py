@@ -22,6 +22,7 @@ from tests.failover.books import Books, Life
 from tests.failover.line import Line, NotNow
 from tests.failover.losses import Losses
 from tests.failover.people import PEOPLE, Odd, PlainSite
+from tests.failover.relay import relayed
 from tests.failover.sdk_site import LEASE_S, SdkSite
 from tests.failover.thieves import Thieves
 from tests.support.centre import PASSWORD, Centre, wait_until
@@ -40,13 +41,15 @@ class Town:
     """`centre` is the node whose settings say where everything is kept; `bases` are the addresses of all nodes."""
 
     def __init__(
-        self, directory: Path, centre: Centre, setting: str, bases: Sequence[str] = (), *, sites: int = 1
+        self, directory: Path, centre: Centre, setting: str, bases: Sequence[str] = (), *, called_at: str = ""
     ) -> None:
+        """`called_at`: where the nodes find the site without the SDK, if not on 127.0.0.1."""
         self.centre, self.setting = centre, setting
         self.books, self.answers, self.sink = Books(), Answers(), Sink("ok")
         self.lines = [Line(base, centre.issuer, self.answers) for base in bases or [centre.issuer]]
         self.plain = PlainSite("plain", f"http://127.0.0.1:{self.sink.port}/callback", "secret-of-plain-" + "0" * 40)
-        self.sites = [SdkSite(directory, f"site-{n}", centre.issuer) for n in range(sites)]
+        self.sites = [SdkSite(directory, "shop", centre.issuer)]
+        self._called_at = called_at
         self.thieves = Thieves(self.books, self.plain, self.lines)
         self._stop, self._leave = threading.Event(), threading.Event()
         self._told: set[str] = set()
@@ -67,7 +70,8 @@ class Town:
                 name="plain",
                 created_at=1,
                 redirect_uris=(self.plain.redirect_uri,),
-                backchannel_logout_uri=self.sink.url,
+                backchannel_logout_uri=f"http://{self._called_at or '127.0.0.1'}:{self.sink.port}/logout",
+                allow_private=True,
                 id_token_alg="ES256",
             )
             _add(built.sql.clients, plain, self.plain.secret)
@@ -76,6 +80,32 @@ class Town:
         self._people = [self._thread(self._person, n) for n in range(2)]
         self._others = [self._thread(self._canary), self._thread(self.thieves.prowl, self._leave)]
         self._others += [self._thread(site.watch, self.books, self._leave) for site in self.sites]
+
+    def half_way(self, *, times: int = 2) -> list[Life]:
+        """People who have come before something happens, and whose second half `finish` is to meet it."""
+        found = []
+        for turn, kind in enumerate(_KINDS * times):
+            life = self.books.begin(kind)
+            self._come(life, self.lines[turn % len(self.lines)], f"p{turn % (PEOPLE - 4)}")
+            found.append(life)
+        return found
+
+    def finish(self, lives: Sequence[Life]) -> list[threading.Thread]:
+        """Each goes on, at the nodes in turn; in threads, which `reckon` waits for."""
+
+        def go_on(some: Sequence[Life], line: Line) -> None:
+            for life in some:
+                with contextlib.suppress(NotNow, Odd):
+                    self._go_on(life, line)
+
+        nodes = len(self.lines)
+        begun = [
+            self._thread(go_on, lives[half * nodes + n :: 2 * nodes], line.copy())
+            for n, line in enumerate(self.lines)
+            for half in range(2)
+        ]
+        self._people += begun
+        return begun
 
     def wait_for_lives(self, count: int) -> None:
         """Until so many more sessions have been opened and, many of them, ended."""
@@ -89,7 +119,7 @@ class Town:
         def works() -> bool:
             return all(
                 sum(each.is_success and each.at > after for each in self.answers.of(what)) >= 3
-                for what in ("canary", "sign out")
+                for what in ("sign out", *self._canaries())
             )
 
         wait_until(works, seconds=seconds, why=f"sign-ins to work again; {self._last_words()}")
@@ -133,30 +163,39 @@ class Town:
             life = self.books.begin(_KINDS[turn % len(_KINDS)])
             turn += 1
             with contextlib.suppress(NotNow, Odd):
-                self._live(life, chance.choice(lines), f"p{chance.randrange(PEOPLE - 4)}")
+                line = chance.choice(lines)
+                self._come(life, line, f"p{chance.randrange(PEOPLE - 4)}")
+                self._go_on(life, line)
             # So that the outage is measured, and not made longer by those who wait for its end.
             self._stop.wait(0.02)
 
-    def _live(self, life: Life, line: Line, username: str) -> None:
+    def _come(self, life: Life, line: Line, username: str) -> None:
+        """The first half of a life. Raises NotNow, Odd."""
         life.cookies = people.sign_in(line, username)
         life.opened_at = time.time()
-        people.redeem(line, self.plain, life)
+        people.take_ticket(line, self.plain, life)
+        if life.kind != "replays":
+            people.redeem(line, self.plain, life)
+        if life.kind in ("stays", "leaves", "leaves_at_site"):
+            random.choice(self.sites).sign_in(line, life)
+
+    def _go_on(self, life: Life, line: Line) -> None:
+        """The rest of a life. Raises NotNow, Odd."""
         match life.kind:
+            case "replays":
+                people.redeem(line, self.plain, life)
             case "rotates":
                 people.rotate_twice(line, self.plain, life)
             case "revokes":
-                people.revoke(line, self.plain, life)
-        if life.kind not in ("stays", "leaves", "leaves_at_site"):
-            return
-        site = random.choice(self.sites)
-        site.sign_in(line, life)
-        if life.kind == "leaves":
-            self._until_answered(lambda: people.sign_out(line, life))
-        elif life.kind == "leaves_at_site":
-            with contextlib.suppress(SSOError):
-                # Asked while nobody could be asked: the site remembers, and says so later.
-                if site.sign_out(life):
-                    life.ended_at = time.time()
+                self._until_answered(lambda: people.revoke(line, self.plain, life))
+            case "leaves":
+                self._until_answered(lambda: people.sign_out(line, life))
+            case "leaves_at_site":
+                (site,) = [site for site in self.sites if site.client_id in life.local]
+                with contextlib.suppress(SSOError):
+                    # Asked while nobody could be asked: the site remembers, and says so later.
+                    if site.sign_out(life):
+                        life.ended_at = time.time()
 
     def _until_answered(self, step: Callable[[], None]) -> None:
         """As often as it takes: also after everybody was asked to go home, while the centre recovers."""
@@ -175,10 +214,13 @@ class Town:
             turn += 1
             line = lines[turn % len(lines)]
             with contextlib.suppress(NotNow, Odd):
-                people.sign_in(line, f"p{PEOPLE - 1 - turn % 4}", "canary")
+                people.sign_in(line, f"p{PEOPLE - 1 - turn % 4}", f"canary {turn % len(lines)}")
             for path in ("/.well-known/openid-configuration", "/jwks.json"):
                 with contextlib.suppress(NotNow):
                     line.ask("public", "GET", path)
+
+    def _canaries(self) -> list[str]:
+        return [f"canary {n}" for n in range(len(self.lines))]
 
     def _done(self) -> list[Life]:
         return self.books.all(lambda life: life.ended_at or (life.kind == "stays" and life.local))
@@ -200,7 +242,7 @@ class Town:
     def _counted(self) -> Losses:
         line, plain, answers = self.lines[0].copy(), self.plain, self.answers
         books, thieves = self.books, self.thieves
-        found = Losses(self.setting, outage_s=answers.outage_s("canary"), sign_outs_s=answers.outage_s("sign out"))
+        found = Losses(self.setting, [answers.outage_s(what) for what in self._canaries()])
         ended = books.all(lambda life: life.ended_at)
         found.acknowledged = {
             "opened": len(books.all(lambda life: life.opened_at)),
@@ -226,6 +268,7 @@ class Town:
             thieves.try_replay(line, life)
         found.alive_again, found.redeemed_again = thieves.alive_again, thieves.redeemed_again
         found.revoked_again = thieves.revoked_again
+        found.still_good_s = thieves.longest_s
         found.untold = [f"{life.number}, ended {_clock(life.ended_at)}" for life in self._untold()]
         self._overhang(found)
         found.unclear = [each for each in answers.unclear() if not each.startswith("public:")]
@@ -268,15 +311,26 @@ def _add(clients: object, client: Client, secret: str) -> None:
     assert clients.add(replace(client, secrets=(ClientSecret(digest(secret)),)))  # type: ignore[attr-defined]
 
 
+def wait_for_all(threads: Sequence[threading.Thread]) -> None:
+    """Until these have done what they do."""
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "people are held up"
+
+
 @contextlib.contextmanager
 def peopled(
-    directory: Path, centre: Centre, setting: str, bases: Sequence[str] = (), *, sites: int = 1
+    directory: Path, centre: Centre, setting: str, bases: Sequence[str] = (), *, called_at: str = ""
 ) -> Iterator[Town]:
     """A town whose nodes run already; some people have come and gone when the block begins."""
-    town = Town(directory, centre, setting, bases, sites=sites)
+    town = Town(directory, centre, setting, bases, called_at=called_at)
+    reached = contextlib.nullcontext()
+    if called_at:
+        reached = relayed(called_at, town.sink.port, ("127.0.0.1", town.sink.port))
     try:
-        town.open()
-        town.wait_for_lives(25)
-        yield town
+        with reached:
+            town.open()
+            town.wait_for_lives(25)
+            yield town
     finally:
         town.close()

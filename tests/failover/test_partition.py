@@ -1,0 +1,48 @@
+"""The network between two sides fails: the old master goes on with a node of the centre beside it, while the other side
+promotes a replica. Both nodes reach PostgreSQL. Then the wire is mended.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.failover.sides import WHY_NOT, can_make_sides
+from tests.failover.split import running_split
+from tests.failover.town import wait_for_all
+from tests.support.postgres import Postgres, running_postgres
+
+pytestmark = [pytest.mark.postgres, pytest.mark.skipif(not can_make_sides(), reason=WHY_NOT)]
+_MIN_REPLICAS = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "2")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Postgres]:
+    """Not in a namespace: everybody reaches it."""
+    with running_postgres(tmp_path / "postgres", listen_addresses="*", max_connections="300") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "replicas"),
+    [("plain", (), 0), ("min-replicas-to-write 1", _MIN_REPLICAS, 0), ("SSO_REDIS_REPLICAS=1", (), 1)],
+    ids=["plain", "min-replicas", "confirmed"],
+)
+def test_two_masters_at_once_bring_nobody_back(
+    tmp_path: Path, database: Postgres, name: str, options: tuple[str, ...], replicas: int
+) -> None:
+    with running_split(tmp_path, f"Split brain, {name}", database, *options, replicas=replicas) as split:
+        town = split.town
+        before = town.half_way()
+        split.network.cut()
+        # Signed in before, and out while there are two masters: half of them beside the old one.
+        leaving = town.finish(before)
+        split.wait_for_another_master()
+        time.sleep(5)
+        split.network.heal()
+        town.wait_for_sign_ins()
+        wait_for_all(leaving)
+        town.wait_for_lives(10)
+        confirmed = replicas > 0
+        town.reckon().hold(sessions=not confirmed, untold=not confirmed, rotated_again=not confirmed)
