@@ -82,12 +82,13 @@ class Cluster:
         if not self._reading.acquire(timeout=_ALL_MOST_S):
             raise RedisConnectionError("the cluster's map is being read, and no node shows it")
         try:
-            if not is_known() or self._view is None:
+            if self._view is None or not is_known():
+                # Not after one that is only looked for: under constant failures it would never be read again.
+                self._read_at = time.monotonic()
                 self._view = self._read(first)
                 self._is_stale = None in self._view.owners
             return self._view
         finally:
-            self._read_at = time.monotonic()
             self._reading.release()
 
     def _read(self, first: Host | None) -> View:

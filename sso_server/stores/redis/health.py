@@ -57,17 +57,15 @@ class RedisHealth:
         return [int(seconds) * 1000 + int(micros) // 1000 for seconds, micros in replies[len(writes) :]]
 
     def _of_the_cluster(self) -> list[str]:
-        problems = []
         states = [_pairs_of(str(master.send(command("CLUSTER", "INFO")))) for master in self._link.masters()]
         if any(state.get("cluster_slots_ok") != "16384" for state in states):
-            problems.append(
-                "Not every slot of the Redis cluster is served: what lies there is answered with 503, and no check-in "
-                "anywhere is. Look at `redis-cli --cluster check`."
-            )
+            return [
+                "Not every slot of the Redis cluster is served: what lies there is answered with 503, and so is every "
+                "check-in. Look at `redis-cli --cluster check`."
+            ]
         times = self._times()
-        if max(times) - min(times) > _MOST_APART_MS:
-            problems.append(f"The clocks of the Redis cluster's masters differ by {max(times) - min(times)} ms.")
-        return problems
+        apart = max(times) - min(times)
+        return [f"The clocks of the Redis cluster's masters differ by {apart} ms."] if apart > _MOST_APART_MS else []
 
 
 def _problems_of(master: Link, replicas: int) -> list[str]:

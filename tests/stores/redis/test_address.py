@@ -1,5 +1,6 @@
 """Addresses: what each form means, and that no words about a wrong one show a part of its password."""
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -106,14 +107,14 @@ def test_a_wrong_address_is_refused_at_once_in_words(url: str, words: str) -> No
     "password", ["hun/ter2", "hun?ter2", "hun#ter2", "hun:ter2", "hun,ter2", "hun[ter2", "hun%2ter2"]
 )
 def test_a_password_that_should_have_been_escaped_is_never_quoted(scheme: str, password: str) -> None:
-    try:
-        address = parse(f"{scheme}user:{password}@host/service?ssl_ca_certs=x")
-    except ValueError as error:
-        assert "hun" not in str(error)
-        assert "ter2" not in str(error)
-        assert error.__suppress_context__ or error.__context__ is None
-    else:
-        assert "ter2" not in repr(address)
+    def said() -> str:
+        try:
+            return repr(parse(f"{scheme}user:{password}@host/service?ssl_ca_certs=x"))
+        except ValueError as error:
+            return "".join(traceback.format_exception(error, limit=0))
+
+    assert "hun" not in said()
+    assert "ter2" not in said()
 
 
 def test_the_setting_takes_every_form_and_names_them_all() -> None:

@@ -1,6 +1,8 @@
 """The link to one server: answers that belong to their calls, connections that are bounded, who may be used, and what
 replicas have confirmed."""
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,9 @@ import redis
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.redis import RedisStores, servers
+from sso_server.stores.redis.address import parse
+from sso_server.stores.redis.exchange import ServerFailed, exchange
+from sso_server.stores.redis.line import Line, connect
 from sso_server.stores.redis.link import Link, command, step
 from tests.stores.redis.story import NOW, new_session
 from tests.support.deliveries import eventually
@@ -56,6 +61,20 @@ def test_an_answer_that_comes_too_late_is_nobody_elses(own: OwnRedis) -> None:
     assert link.send(command("GET", "key-2")) == "value-2"
     assert link.send_all([command("GET", f"key-{n}") for n in range(9)]) == [f"value-{n}" for n in range(9)]
     link.close()
+
+
+def test_ten_servers_that_hang_cost_no_more_than_one() -> None:
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(10)]
+        batches = {}
+        for number, listener in enumerate(silent):
+            options = parse(f"redis://127.0.0.1:{listener.getsockname()[1]}?socket_timeout=0.3").options
+            line = Line(connect(listener.getsockname(), options), 0.3, asks_who=False)
+            batches[servers.Server(f"server-{number}", lambda line=line: line, 1, 1, 0)] = [("PING",)]
+        began = time.monotonic()
+        with pytest.raises(ServerFailed):
+            exchange(batches, None)
+        assert time.monotonic() - began < 1.5, "one after the other takes three seconds"
 
 
 def test_whoever_is_interrupted_leaves_no_answer_behind(own: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
