@@ -59,10 +59,11 @@ class RedisHealth:
     def _of_the_cluster(self) -> list[str]:
         states = [_pairs_of(str(master.send(command("CLUSTER", "INFO")))) for master in self._link.masters()]
         if any(state.get("cluster_slots_ok") != "16384" for state in states):
-            return [
+            sentence = (
                 "Not every slot of the Redis cluster is served: what lies there is answered with 503, and so is every "
                 "check-in. Look at `redis-cli --cluster check`."
-            ]
+            )
+            return [sentence]
         times = self._times()
         apart = max(times) - min(times)
         return [f"The clocks of the Redis cluster's masters differ by {apart} ms."] if apart > _MOST_APART_MS else []
