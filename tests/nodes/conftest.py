@@ -34,11 +34,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(autouse=True, scope="session")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing of the environment decides whom `requests` trusts; each farm says it."""
-
-
 @contextlib.contextmanager
 def a_farm(engine: str, directory: Path, postgres: Postgres, **settings: str) -> Iterator[Farm]:
     """A fresh farm on this engine."""
@@ -59,7 +54,7 @@ def running(
 
 @pytest.fixture
 def farm(running: Farm, monkeypatch: pytest.MonkeyPatch) -> Farm:
-    """The running one, with an account that no other test knows (`farm.centre.username`); its certificate is trusted."""
+    """The running one, with an account that no other test knows (`farm.centre.username`)."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", running.ca_file)
     running.centre.username = f"alice-{next(_numbers)}"
     running.centre.add_user(running.centre.username)

@@ -37,6 +37,7 @@ class Node:
         directory: Path,
         settings: Mapping[str, str],
         *,
+        workers: int = 2,
         cwd: Path | None = None,
         run: Callable[[list[str]], list[str]] = lambda command: [sys.executable, "-m", "sso_server.cli", *command],
     ) -> None:
@@ -49,7 +50,7 @@ class Node:
         self.window = f"https://127.0.0.1:{self.window_port}"
         self.log = directory / f"{name}.log"
         self.env = {**clean_env(), **settings, "SSO_DATA_DIR": str(directory / name)}
-        argv = run(["serve", "--bind", f"127.0.0.1:{self.port}", "--workers", "2"])
+        argv = run(["serve", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)])
         self._process = Process(argv, self.env, self.log, cwd=cwd)
 
     def start(self) -> "Node":
