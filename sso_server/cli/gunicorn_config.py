@@ -4,11 +4,13 @@ nobody's.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 from typing import Any
 
 from sso_server.config import load
+from sso_server.core.errors import Unavailable
 from sso_server.logs import take_over_logging
 from sso_server.web import services
 from sso_server.web.waiting import WEB_THREADS
@@ -44,5 +46,9 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Requests that wait are answered when the worker is told to stop: else it would wait for them, and then cut them
     off."""
-    services.of(worker.wsgi).waiting.close_when(lambda: not worker.alive)
-    services.of(worker.wsgi).readiness.not_when(lambda: not worker.alive)
+    here = services.of(worker.wsgi)
+    here.waiting.close_when(lambda: not worker.alive)
+    here.readiness.not_when(lambda: not worker.alive)
+    with contextlib.suppress(Unavailable):
+        # Read now, published from memory for as long as the database may be away.
+        here.signer.jwks()

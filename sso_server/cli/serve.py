@@ -34,6 +34,7 @@ from sso_server.metrics.directory import supervised
 from sso_server.metrics.numbers import Numbers
 from sso_server.metrics.server import serving
 from sso_server.secret_key import prepare_data_dir
+from sso_server.web.services import Services
 
 _log = structlog.get_logger("sso_server.serve")
 _STOP_S = 10.0
@@ -111,12 +112,22 @@ def prepare(settings: Settings) -> None:
             )
             click.echo(words, err=True)
         if not built.services.users.list_users(1, admins_only=True):
-            services = built.services
-            token = setup.issue(services.one_time, services.randomness, services.clock, first_only=True)
-            click.echo("There is no administrator yet. This link makes one; it works once, for 30 minutes:")
-            click.echo(f"  {settings.issuer}/setup?token={token}")
+            _offer_setup(settings, built.services)
     finally:
         built.close()
+
+
+def _offer_setup(settings: Settings, services: Services) -> None:
+    node = f"{socket.gethostname()} {settings.data_dir.absolute()}"
+    token = setup.issue_at_start(node, services.one_time, services.randomness, services.clock)
+    if token is None:
+        click.echo(
+            "There is no administrator yet. Another node has printed the link that makes one; sso admin setup-link"
+            " makes a new one."
+        )
+        return
+    click.echo("There is no administrator yet. This link makes one; it works once, for 30 minutes:")
+    click.echo(f"  {settings.issuer}/setup?token={token}")
 
 
 def deliver(settings: Settings, metrics: str | None = None) -> int:

@@ -19,6 +19,7 @@ LIFE_MS = 30 * MINUTE
 _RETURNED_MS = 5 * MINUTE
 _MAX_TOKEN = 100
 _ANY = "setup:"
+_PRINTED = "setup-printed:"
 _FIRST = "setup:first:"
 _ONE_MORE = "setup:more:"
 
@@ -31,6 +32,21 @@ def issue(one_time: OneTimeStore, randomness: Randomness, clock: Clock, *, first
     token = randomness.token("setup")
     _put((_FIRST if first_only else _ONE_MORE) + digest(token), clock.now() + LIFE_MS, one_time)
     return token
+
+
+def issue_at_start(node: str, one_time: OneTimeStore, randomness: Randomness, clock: Clock) -> str | None:
+    """The token for the link that a starting node prints; None: another one printed its link, which is still good.
+
+    `node` is the same at each start of a node: whoever starts it again gets a new link, because the old one may have
+    gone with its terminal. Raises Unavailable.
+    """
+    now = clock.now()
+    mine = _PRINTED + digest(node)
+    if not one_time.claim_once(_PRINTED, now + LIFE_MS, now) and not one_time.has_once(mine, now):
+        return None
+    for key in (_PRINTED, mine):
+        one_time.put_once(key, now + LIFE_MS)
+    return issue(one_time, randomness, clock, first_only=True)
 
 
 def is_valid(token: str, one_time: OneTimeStore, users: UserStore, clock: Clock) -> bool:

@@ -45,6 +45,7 @@ class SigningKeys:
         self._seal = PrivateSeal(secrets)
         self._clock = clock
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._ring = _Ring()
         self._private: dict[str, PrivateKey] = {}
         self._public: dict[str, PublicKey] = {}
@@ -202,10 +203,18 @@ class SigningKeys:
         return [row for row in self._rows() if row.expires_at is None or now < row.expires_at]
 
     def _rows(self) -> list[StoredKey]:
-        read_at = self._ring.read_at
-        # A clock set back must not freeze the cache, hence abs().
-        if read_at is None or abs(self._clock.now() - read_at) >= _REREAD_MS:
+        ring = self._ring
+        if ring.read_at is None:
             return self._read()
+        # A clock set back must not freeze the cache, hence abs(). One thread asks, and the others don't wait for it.
+        if abs(self._clock.now() - ring.read_at) >= _REREAD_MS and self._asking.acquire(blocking=False):
+            try:
+                return self._read()
+            except Unavailable:
+                # Keys are announced long before they sign: what is known is right for as long as a store may be away.
+                self._ring = _Ring(ring.rows, self._clock.now())
+            finally:
+                self._asking.release()
         return self._ring.rows
 
     def _read(self) -> list[StoredKey]:

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.support.builders import NOW
 
 
@@ -34,3 +36,17 @@ def test_what_replaces_others_leaves_only_itself_of_its_kind(sql_stores):
     sql_stores.one_time.put_once("setup:c", NOW + 10, replaces="setup:")
     kept = [key for key in ("setup:a", "setup:b", "setup:c", "other:a") if sql_stores.one_time.has_once(key, NOW)]
     assert kept == ["setup:c", "other:a"]
+
+
+def test_what_is_claimed_is_one_callers_until_it_expires(sql_stores):
+    assert sql_stores.one_time.claim_once("printed", NOW + 10, NOW)
+    assert not sql_stores.one_time.claim_once("printed", NOW + 99, NOW + 9)
+    assert sql_stores.one_time.claim_once("printed", NOW + 20, NOW + 10)
+    assert sql_stores.one_time.has_once("printed", NOW + 19)
+
+
+def test_one_of_many_who_claim_at_once_wins(sql_stores):
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            claims = [pool.submit(sql_stores.one_time.claim_once, f"key-{number}", NOW + 10, NOW) for _ in range(8)]
+            assert sum(claim.result() for claim in claims) == 1

@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import pytest
 
-from sso_server.core.errors import Refused
+from sso_server.core.errors import Refused, Unavailable
+from sso_server.core.keys import StoredKey
 from sso_server.core.policy import DAY, MINUTE
+from sso_server.core.ports import KeyStore
 from sso_server.crypto.key_pairs import thumbprint
 from sso_server.crypto.signing_keys import KEEP_RETIRED_MS, SigningKeys
 from sso_server.stores.sql import SqlStores, migrate
@@ -343,3 +345,40 @@ def test_sealing_anew_does_not_undo_a_rotation_and_a_rotation_does_not_undo_it(
     # Read before it was sealed anew, written after.
     stores.keys.update_key(replace(retired, expires_at=1))
     assert set(make(SECRET).sealed_under().values()) == {0}
+
+
+class Away:
+    """A store of keys that may be told to be away."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self.is_away = False
+        self.asked = 0
+
+    def list_keys(self) -> list[StoredKey]:
+        self.asked += 1
+        if self.is_away:
+            raise Unavailable(detail="away")
+        return self._store.list_keys()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_what_a_process_knows_of_the_keys_holds_while_the_store_is_away(stores: SqlStores, clock: SetClock) -> None:
+    store = Away(stores.keys)
+    keys = SigningKeys(cast(KeyStore, store), (SECRET,), clock)
+    keys.ensure_keys()
+    known, store.is_away, store.asked = keys.jwks(), True, 0
+    clock.pass_ms(MINUTE)
+    for _ in range(5):
+        assert keys.jwks() == known
+        assert keys.verify(keys.sign(CLAIMS, alg="ES256", typ="JWT")) is not None
+    assert store.asked == 1, "it is asked every few seconds, not at every call"
+    # Whoever has never read them knows nothing.
+    with pytest.raises(Unavailable):
+        SigningKeys(cast(KeyStore, store), (SECRET,), clock).jwks()
+    store.is_away = False
+    SigningKeys(stores.keys, (SECRET,), clock).rotate("ES256")
+    clock.pass_ms(MINUTE)
+    assert len(keys.jwks()) == len(known) + 1

@@ -142,6 +142,9 @@ class OneTimeStore(Protocol):
     def put_once(self, key: str, expires_at: int, *, replaces: str = "") -> None:
         """Keep it. In the same step every other key that begins with `replaces` goes (empty: none)."""
 
+    def claim_once(self, key: str, expires_at: int, now: int) -> bool:
+        """Keep it if it isn't there (or has expired); True for exactly one of any number of callers."""
+
     def has_once(self, key: str, now: int) -> bool:
         """It is there and not expired."""
 

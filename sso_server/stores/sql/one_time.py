@@ -12,6 +12,10 @@ _PUT = text(
     "INSERT INTO one_time (key, expires_at) VALUES (:key, :expires_at)"
     " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at"
 )
+_CLAIM = text(
+    "INSERT INTO one_time (key, expires_at) VALUES (:key, :expires_at)"
+    " ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE one_time.expires_at <= :now"
+)
 _HAS = sa.select(one_time.c.key).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
 _TAKE = sa.delete(one_time).where(one_time.c.key == bindparam("_key"), one_time.c.expires_at > bindparam("_now"))
 # At READ COMMITTED (design 4.3) two that replace each other at once wouldn't see, and so would leave, the other's row.
@@ -34,6 +38,11 @@ class SqlOneTime:
                     connection.execute(_ONE_AT_A_TIME)
                 connection.execute(_DROP_ALIKE, {"_prefix": replaces})
             connection.execute(_PUT, {"key": key, "expires_at": expires_at})
+
+    def claim_once(self, key: str, expires_at: int, now: int) -> bool:
+        """Keep it until then (ms) if it isn't there: True for exactly one caller. Raises Unavailable."""
+        with self._database.write() as connection:
+            return connection.execute(_CLAIM, {"key": key, "expires_at": expires_at, "now": now}).rowcount == 1
 
     def has_once(self, key: str, now: int) -> bool:
         """It is there and not expired. Raises Unavailable."""
