@@ -16,6 +16,7 @@ class Answer:
     what: str
     status: int
     took_s: float
+    node: str = ""
     problem: str = ""
     """Why it may not be: neither success, nor a refusal by the protocol, nor a clear 503."""
 

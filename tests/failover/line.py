@@ -52,10 +52,10 @@ class Line:
             )
         except requests.RequestException as error:
             took = time.time() - at
-            self.answers.add(Answer(at, what, 0, took, f"no answer after {took:.1f} s: {error!r}"[:300]))
+            self.answers.add(Answer(at, what, 0, took, self.base, f"no answer after {took:.1f} s: {error!r}"[:300]))
             raise NotNow from None
         took = time.time() - at
-        self.answers.add(Answer(at, what, answer.status_code, took, _problem(answer, took)))
+        self.answers.add(Answer(at, what, answer.status_code, took, self.base, _problem(answer, took)))
         if answer.status_code in (429, 503) or answer.status_code >= 500:
             raise NotNow
         if cookies is not None:

@@ -46,11 +46,16 @@ class PlainSite:
         return "/authorize?" + urlencode(query)
 
 
+def hidden_fields(text: str) -> dict[str, str]:
+    """What a form on a page sends along."""
+    return {name: unescape(value) for name, value in _HIDDEN.findall(text)}
+
+
 def sign_in(line: Line, username: str, what: str = "sign in") -> dict[str, str]:
     """The browser's cookies. Raises NotNow."""
     cookies: dict[str, str] = {}
     page = line.ask(f"{what}: page", "GET", "/sign-in", cookies)
-    fields = {name: unescape(value) for name, value in _HIDDEN.findall(page.text)}
+    fields = hidden_fields(page.text)
     form = fields | {"username": username, "password": PASSWORD}
     answer = line.ask(what, "POST", "/sign-in", cookies, data=form, headers={"Origin": line.issuer})
     if answer.status_code != 303 or _SESSION not in cookies:
@@ -124,7 +129,7 @@ def sign_out(line: Line, life: Life) -> None:
         # "You are signed out": true, but nobody here has said so before.
         life.is_gone, life.ended_at = True, time.time()
         return
-    fields = {name: unescape(value) for name, value in _HIDDEN.findall(page.text)}
+    fields = hidden_fields(page.text)
     answer = line.ask("sign out", "POST", "/sign-out", cookies, data=fields, headers={"Origin": line.issuer})
     if answer.status_code != 303:
         raise Odd(f"sign out: {answer.status_code} {answer.text[:300]}")

@@ -1,4 +1,4 @@
-"""A service under Sentinel with its master on one side and its replicas on the other, and a node of the centre on each."""
+"""A service under Sentinel, its master on one side and its replicas on the other, a node of the centre on each side."""
 
 import contextlib
 import shutil

@@ -24,6 +24,6 @@ def test_a_master_of_a_cluster_dies_and_its_replica_takes_over(
             # Without a replica of its own the promoted one could confirm nothing.
             cluster.first_masters[1].start()
         town.wait_for_sign_ins()
-        town.wait_for_lives(15)
+        town.wait_for_lives(8)
         plain = replicas == 0
         town.reckon().hold(sessions=plain, untold=plain, rotated_again=plain)

@@ -36,13 +36,19 @@ def test_two_masters_at_once_bring_nobody_back(
         town = split.town
         before = town.half_way()
         split.network.cut()
+        cut_at = time.time()
         # Signed in before, and out while there are two masters: half of them beside the old one.
         leaving = town.finish(before)
         split.wait_for_another_master()
-        time.sleep(5)
+        town.wait_for_sign_ins(after=cut_at, node=1)
+        time.sleep(3)
         split.network.heal()
         town.wait_for_sign_ins()
         wait_for_all(leaving)
-        town.wait_for_lives(10)
+        town.wait_for_lives(8)
+        if name == "plain":
+            beside_the_old = [each for each in town.answers.of("sign out") if each.node == town.lines[0].base]
+            said = [each for each in beside_the_old if each.is_success and cut_at + 1 < each.at < cut_at + 15]
+            assert said, "the old master ended nothing while it was cut off: this run shows nothing"
         confirmed = replicas > 0
         town.reckon().hold(sessions=not confirmed, untold=not confirmed, rotated_again=not confirmed)

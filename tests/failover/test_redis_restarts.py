@@ -28,7 +28,7 @@ def test_a_redis_that_writes_a_log_loses_nothing_by_kill_nine(
     time.sleep(2)
     server.start()
     town.wait_for_sign_ins()
-    town.wait_for_lives(15)
+    town.wait_for_lives(8)
     # The process dies, the machine doesn't: what was written to the kernel is there.
     town.reckon().hold()
 
@@ -45,7 +45,7 @@ def test_a_redis_without_a_log_brings_nobody_back(own_redis: StartRedis, start_t
     time.sleep(2)
     server.start()
     town.wait_for_sign_ins()
-    town.wait_for_lives(15)
+    town.wait_for_lives(8)
     found = town.reckon()
     found.hold(sessions=True, untold=True, rotated_again=True)
     assert found.sessions, "nothing was lost: this run shows nothing"
@@ -61,7 +61,7 @@ def test_a_redis_that_loses_everything_while_it_runs_brings_nobody_back(
     with redis.Redis.from_url(server.url) as connection:
         connection.flushall()
     town.wait_for_sign_ins()
-    town.wait_for_lives(15)
+    town.wait_for_lives(8)
     found = town.reckon()
     found.hold(sessions=True, untold=True)
     assert found.sessions, "nothing was lost: this run shows nothing"

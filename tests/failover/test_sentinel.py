@@ -23,7 +23,7 @@ def test_a_master_dies_and_a_replica_is_promoted(tmp_path: Path, start_town: Sta
         master.kill()
         servers.wait_for_another_master(master)
         town.wait_for_sign_ins()
-        town.wait_for_lives(15)
+        town.wait_for_lives(8)
         # What was on its way to the replica is lost, unless it was waited for.
         plain = replicas == 0
         town.reckon().hold(sessions=plain, untold=plain, rotated_again=plain)
