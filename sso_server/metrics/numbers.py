@@ -90,7 +90,7 @@ class Numbers:
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Definitions(registry)
         self.made = make.made
-        self._text_of: Collector = registry
+        self._text_of: Collector = _OneProcess(registry, self)
         self._slot: IO[str] | None = None
         self._build: dict[str, str] = {"version": version("lockstep-sso"), "python": platform.python_version()}
         self.http_requests = make.counter("http_requests", "Requests answered.", "endpoint", more="status")
@@ -149,6 +149,8 @@ class Numbers:
             "clock_difference_seconds", "How far this node's clock is from a store's.", "store"
         )
         self.counted_at = make.gauge("counted_at_seconds", "When the delivery process last counted (Unix time).")
+        first = self.made.index(self.live)
+        self.counted = {name for made in self.made[first:] for name in (metric.name for metric in made.describe())}
 
     @classmethod
     def alone(cls) -> Numbers:
@@ -195,6 +197,20 @@ class Numbers:
         registry = CollectorRegistry()
         registry.register(_Relay(self._text_of, self._build))
         return generate_latest(registry)
+
+
+class _OneProcess(Collector):
+    """This process alone. What is counted in a store is left out until it was: a 0 would be a lie."""
+
+    def __init__(self, registry: CollectorRegistry, numbers: Numbers) -> None:
+        self._registry = registry
+        self._numbers = numbers
+
+    def collect(self) -> Iterator[Metric]:
+        found = list(self._registry.collect())
+        by_name = {metric.name: metric for metric in found}
+        was_counted = any(sample.value for sample in by_name["lockstep_counted_at_seconds"].samples)
+        return (metric for metric in found if was_counted or metric.name not in self._numbers.counted)
 
 
 class _AllProcesses(Collector):

@@ -33,7 +33,9 @@ def test_a_clock_that_is_off_names_the_store_it_was_measured_against(app) -> Non
 
 def test_the_numbers_are_for_this_machine_alone(app) -> None:
     ask = app.test_client().get
-    assert b"lockstep_sessions_live 0" in ask("/metrics").data
+    text = ask("/metrics").text
+    assert 'lockstep_sign_ins_total{outcome="signed_in"} 0.0' in text
+    assert "lockstep_sessions_live" not in text, "no delivery process has counted them"
     assert ask("/metrics", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
 
 
@@ -42,3 +44,15 @@ def test_the_numbers_are_for_this_machine_alone(app) -> None:
 def test_what_a_proxy_on_this_machine_brings_is_not_from_this_machine(make_app, trusted: str, header: str) -> None:
     app = make_app(trusted_proxies=trusted)
     assert app.test_client().get("/metrics", headers={header: "127.0.0.1"}).status_code == 404
+
+
+def test_named_networks_may_read_the_numbers_and_what_comes_through_a_proxy_may_not(make_app) -> None:
+    ask = make_app(metrics_from="192.0.2.0/24, 2001:db8::/32", trusted_proxies="10.0.0.0/8").test_client().get
+
+    def status(address: str, **headers: str) -> int:
+        return ask("/metrics", environ_overrides={"REMOTE_ADDR": address}, headers=headers).status_code
+
+    assert [status(address) for address in ("192.0.2.7", "2001:db8::1", "127.0.0.1")] == [200, 200, 200]
+    assert [status(address) for address in ("198.51.100.1", "10.1.2.3")] == [404, 404]
+    assert status("10.1.2.3", **{"X-Forwarded-For": "192.0.2.7"}) == 404
+    assert status("192.0.2.7", **{"X-Forwarded-For": "192.0.2.7"}) == 404
