@@ -44,6 +44,8 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
     app.config.update(
         SECRET_KEY=first,
         SECRET_KEY_FALLBACKS=older,
+        # Flask-WTF knows of no older ones; itsdangerous, to which it hands this, takes several: the last one signs.
+        WTF_CSRF_SECRET_KEY=[*reversed(older), first],
         MAX_CONTENT_LENGTH=MAX_BODY,
         MAX_FORM_MEMORY_SIZE=256 * 1024,
         MAX_FORM_PARTS=50,
