@@ -38,9 +38,8 @@ def can_mount() -> bool:
     """Whether this machine and this user may."""
     if os.geteuid() != 0:
         return False
-    with TemporaryDirectory() as directory, contextlib.suppress(RuntimeError):
-        with small_disk(Path(directory), "64k"):
-            return True
+    with TemporaryDirectory() as directory, contextlib.suppress(RuntimeError), small_disk(Path(directory), "64k"):
+        return True
     return False
 
 
