@@ -1,5 +1,7 @@
 """The link to a cluster: which master has what, slots that move, masters that hang, die and come back as replicas."""
 
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,9 @@ from sso_server.stores.redis.keys import ALL_BUCKETS
 from sso_server.stores.redis.link import Link, command
 from tests.stores.redis.story import NOW, Story, new_session
 from tests.support.deliveries import eventually
+from tests.support.ports import free_port
 from tests.support.redis_cluster import ClusterNode, RedisCluster, running_cluster
+from tests.support.services import OwnRedis
 
 pytestmark = [pytest.mark.redis, pytest.mark.engines]
 BUCKETS = [f"lockstep:{{b{bucket:02d}}}" for bucket in ALL_BUCKETS]
@@ -356,3 +360,31 @@ def test_slots_that_nobody_serves_are_named_and_the_others_answer(three: RedisCl
     three.wait_until_whole()
     eventually(lambda: works(lambda: stores.sweeps.end_due(NOW, 1)))
     stores.close()
+
+
+def test_a_server_alone_becomes_a_cluster_with_its_sessions(tmp_path: Path) -> None:
+    """As the page describes it."""
+    program = shutil.which("redis-cli")
+    assert program is not None
+    server = OwnRedis(tmp_path / "alone", "--appendonly", "yes")
+    server.start()
+    stores = RedisStores.open(server.url)
+    session = new_session(17)
+    stores.sessions.open(session, NOW, 1)
+    stores.close()
+    server.stop()
+    mode = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    server._options = ("--appendonly", "yes", *mode)
+    server.start()
+    try:
+        fix = [program, "--cluster", "fix", f"127.0.0.1:{server.port}"]
+        subprocess.run(fix, input="yes\n", capture_output=True, text=True, timeout=60, check=False)
+        stores = RedisStores.open(f"redis+cluster://127.0.0.1:{server.port}")
+        eventually(lambda: works(lambda: stores.sessions.find(session.sid)))
+        found = stores.sessions.find(session.sid)
+        assert found is not None
+        assert found.ended_at is None
+        assert [one.sid for one in stores.lists.list_live(NOW, 10, user_id=session.user_id)] == [session.sid]
+        stores.close()
+    finally:
+        server.kill()

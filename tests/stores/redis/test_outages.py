@@ -1,17 +1,15 @@
 """A Redis that hangs, dies, forbids writes, is full: always Unavailable, soon, and it goes on by itself afterwards."""
 
 import os
-import re
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import redis
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.redis import RedisStores
-from tests.stores.redis.story import NOW, Story, new_report, new_session, new_ticket
+from tests.stores.redis.story import NOW, new_report, new_session, new_ticket
 from tests.support.services import running_redis
 
 pytestmark = pytest.mark.redis
@@ -156,17 +154,6 @@ def test_a_redis_that_forbids_config_is_asked_by_info(own, own_url, meddler):
     meddler.execute_command("ACL", "SETUSER", "limited", "-info")
     assert [line for line in limited.health.problems() if "neither CONFIG nor INFO" in line]
     limited.close()
-
-
-def test_the_permissions_that_the_page_names_are_enough(own, own_url, meddler):
-    page = (Path(__file__).parents[3] / "docs/redis.md").read_text(encoding="utf-8")
-    (allowed,) = re.findall(r"access lists needs `([^`]+)` on `~lockstep:\*`", page)
-    meddler.execute_command("ACL", "SETUSER", "centre", "on", ">pw", "~lockstep:*", *allowed.split())
-    stores = RedisStores.open(own_url.replace("redis://", "redis://centre:pw@"))
-    assert list(Story(stores).steps())[-1] == "store_time"
-    assert stores.past.look().incarnation
-    assert len(stores.health.problems()) == 1
-    stores.close()
 
 
 def test_the_stores_clock_is_the_servers(own, meddler):
