@@ -137,14 +137,18 @@ def seed(world: World, sessions: list[Planned], part_one_s: float) -> float:
     # The soonest first: each has time enough to visit every site before it falls due.
     timed = sorted((p for p in sessions if p.reason in DEADLINES), key=lambda p: p.at)
     began = time.time()
-    for planned in ordinary:
-        open_at_centre(world, planned)
-    each_s = (time.time() - began) / max(1, len(ordinary))
-    open_at_sites(world, ordinary)
-    # Deadlines are set before the run begins, and the setting takes a while.
-    zero = time.time() + len(timed) * each_s * 2 + 2
-    for planned in timed:
-        due = max(zero + planned.at * part_one_s, time.time() + _LEAST_LIFE_S)
-        open_at_centre(world, planned, deadline=int(due * 1000))
+    # A server works on while this process does; SQLite lets in one writer at a time.
+    with ThreadPoolExecutor(1 if "SSO_DATABASE_URL" not in world.settings else 4) as pool:
+        list(pool.map(lambda planned: open_at_centre(world, planned), ordinary))
+        each_s = (time.time() - began) / max(1, len(ordinary))
+        open_at_sites(world, ordinary)
+        # Deadlines are set before the run begins, and the setting takes a while.
+        zero = time.time() + len(timed) * each_s * 2 + 2
+
+        def open_timed(planned: Planned) -> None:
+            due = max(zero + planned.at * part_one_s, time.time() + _LEAST_LIFE_S)
+            open_at_centre(world, planned, deadline=int(due * 1000))
+
+        list(pool.map(open_timed, timed))
     open_at_sites(world, timed)
     return max(zero, time.time())
