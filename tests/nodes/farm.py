@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,7 +125,7 @@ class Farm:
     nodes: list[Node]
     nginx: Nginx
     ca_file: str
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str]
 
     @property
     def issuer(self) -> str:
@@ -144,6 +144,14 @@ class Farm:
         browser.http.mount(self.issuer, hops)
         return browser, hops
 
+    def add_user(self, username: str) -> None:
+        """An account with PASSWORD."""
+        self.centre.add_user(username)
+
+    def let_poll(self, client_id: str) -> None:
+        """This site isn't called, it asks."""
+        self.centre.cli("client", "update", client_id, "--delivery", "poll")
+
     def add_party(self, client_id: str, logout_uri: str = "") -> RelyingParty:
         """An OpenID Connect site without the SDK."""
         secret = f"secret-of-{client_id}-0123456789abcdef0123456789abcdef"
@@ -159,9 +167,10 @@ class Farm:
         self.centre.add_client(client, secret)
         return RelyingParty(self.issuer, client_id, secret, redirect_uri)
 
-    def direct(self, node: Node) -> None:
-        """nginx sends everything to this node from the next request on."""
-        self.balance([node])
+    def serve(self) -> None:
+        """nginx begins."""
+        self.nginx.write(configuration(self.directory, self.centre, self.nodes))
+        self.nginx.start()
 
     def balance(self, nodes: Sequence[Node] | None = None) -> None:
         """nginx is told another list of nodes while it runs; returns when its new workers have it."""
@@ -224,9 +233,23 @@ def running_farm(
     directory: Path, database_url: str, redis_url: str = "", count: int = 2, **settings: str
 ) -> Iterator[Farm]:
     """`count` nodes, ready, and nginx in front of them; `settings` by name (`session_idle="2"`)."""
-    make_authority(directory).context("127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        farm = make_farm(directory, shared_settings(database_url, redis_url, **settings))
+        farm.nodes += [Node(f"node-{number}", directory, farm.settings) for number in range(1, count + 1)]
+        for node in farm.nodes:
+            stack.callback(stop_quietly, node)
+            node.begin()
+        for node in farm.nodes:
+            wait_until(node.is_ready, seconds=90, why=f"node {node.name} to be ready")
+        stack.callback(farm.nginx.stop)
+        farm.serve()
+        yield farm
+
+
+def shared_settings(database_url: str, redis_url: str = "", **settings: str) -> dict[str, str]:
+    """What all nodes of one centre have in common."""
     port = free_port()
-    shared = {
+    return {
         "SSO_ISSUER": f"https://127.0.0.1:{port}",
         "SSO_DATABASE_URL": database_url,
         "SSO_SECRET_KEY": SECRET,
@@ -236,22 +259,18 @@ def running_farm(
         **({"SSO_REDIS_URL": redis_url} if redis_url else {}),
         **{f"SSO_{name.upper()}": value for name, value in settings.items()},
     }
-    centre = Centre(directory, redis_url, shared)
-    centre.issuer = shared["SSO_ISSUER"]
-    nodes = [Node(f"node-{number}", directory, shared) for number in range(1, count + 1)]
-    nginx = Nginx(directory / "nginx", configuration(directory, centre, nodes), port)
-    farm = Farm(directory, centre, nodes, nginx, f"{directory}/ca.pem", shared)
-    with contextlib.ExitStack() as stack:
-        for node in nodes:
-            stack.callback(_stop_quietly, node)
-            node.begin()
-        for node in nodes:
-            wait_until(node.is_ready, seconds=90, why=f"node {node.name} to be ready")
-        stack.callback(nginx.stop)
-        nginx.start()
-        yield farm
 
 
-def _stop_quietly(node: Node) -> None:
+def make_farm(directory: Path, settings: dict[str, str]) -> Farm:
+    """No node yet, and nginx doesn't run."""
+    make_authority(directory).context("127.0.0.1")
+    centre = Centre(directory, settings.get("SSO_REDIS_URL", ""), settings)
+    centre.issuer = settings["SSO_ISSUER"]
+    nginx = Nginx(directory / "nginx", "", int(centre.issuer.rpartition(":")[2]))
+    return Farm(directory, centre, [], nginx, f"{directory}/ca.pem", settings)
+
+
+def stop_quietly(node: Node) -> None:
+    """At the end of a test."""
     if node.is_running():
         node.stop()

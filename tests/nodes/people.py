@@ -34,6 +34,7 @@ class Load:
     farm: Farm
     party: RelyingParty
     asker: RelyingParty
+    keep_alive: bool = True
     calls: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     ended: dict[str, float] = field(default_factory=dict)
@@ -115,6 +116,8 @@ class Load:
     def go_round(self, username: str) -> None:
         """In, a look around, out."""
         browser = self.farm.browser()
+        if not self.keep_alive:
+            browser.http.headers["Connection"] = "close"
         tokens = self.sign_in(browser, username)
         sid = claims_of(tokens["id_token"])["sid"]
         self.sign_in_silently(browser, self.asker)
@@ -148,17 +151,21 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 @contextmanager
-def busy(farm: Farm, sink: Sink, people: int = 4) -> Iterator[Load]:
-    """So many people, a store that checks in, and a site that polls, until the block ends."""
+def busy(farm: Farm, sink: Sink, people: int = 4, *, keep_alive: bool = True) -> Iterator[Load]:
+    """So many people, a store that checks in, and a site that polls, until the block ends.
+
+    `keep_alive=False`: a connection for each request. An nginx that is told a new configuration closes idle ones,
+    which browsers take for nothing, and `requests` for an error.
+    """
     name = f"load-{secrets.token_hex(3)}"
     # Each with an account of their own: several passwords at once for one account count as guesses.
     usernames = [f"{name}-{number}" for number in range(people)]
     for username in usernames:
-        farm.centre.add_user(username)
+        farm.add_user(username)
     party = farm.add_party(f"shop-{name}", sink.url)
     asker = farm.add_party(f"asker-{name}")
-    farm.centre.cli("client", "update", asker.client_id, "--delivery", "poll")
-    load = Load(farm, party, asker)
+    farm.let_poll(asker.client_id)
+    load = Load(farm, party, asker, keep_alive)
     stop, all_heard = threading.Event(), threading.Event()
 
     def until(event: threading.Event, step: Callable[[], None], pause_s: float) -> None:
@@ -172,6 +179,8 @@ def busy(farm: Farm, sink: Sink, people: int = 4) -> Iterator[Load]:
             event.wait(pause_s)
 
     http, acks = requests.Session(), list[str]()
+    if not keep_alive:
+        http.headers["Connection"] = "close"
     store = "st-" + "".join(secrets.choice("abcdefgh") for _ in range(32))
 
     def poll() -> None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-
 from tests.nodes.farm import Farm
 from tests.nodes.people import Load, busy, claims_of
 from tests.support.centre import wait_until
