@@ -18,6 +18,7 @@ from sso_server.stores.sql.past import read_past
 from sso_server.stores.sql.records import due_at_of, later
 from sso_server.stores.sql.room import without_room
 from sso_server.stores.sql.tables import notifications, participants, sessions, site_stores
+from sso_server.stores.sql.turns import take_in_order
 
 # A list may have 5000 sids; a statement with that many parameters is slow to compile and near SQLite's limit.
 _CHUNK = 500
@@ -35,14 +36,15 @@ _REGISTERED = (
         sessions.c.ended_at.is_(None),
     )
 )
+_TOLD = sa.and_(
+    notifications.c.sid.in_(_sids),
+    notifications.c.client_id == bindparam("_client"),
+    notifications.c.store_id == bindparam("_store"),
+    _UNHEARD,
+)
 _ACKNOWLEDGE = (
     sa.update(notifications)
-    .where(
-        notifications.c.sid.in_(_sids),
-        notifications.c.client_id == bindparam("_client"),
-        notifications.c.store_id == bindparam("_store"),
-        _UNHEARD,
-    )
+    .where(_TOLD)
     .values(
         state=State.ACKNOWLEDGED.value,
         final_at=bindparam("_now"),
@@ -144,7 +146,8 @@ class SqlCheckIns:
         """Apply the report and answer every row of the store that isn't acknowledged. Raises Unavailable."""
         store = {"_client": report.client_id, "_store": report.store_id, "_now": now}
         with self._database.write() as connection:
-            for chunk in _chunks(report.acks):
+            for chunk in _chunks(sorted(report.acks)):
+                take_in_order(connection, _TOLD, {**store, "_sids": chunk})
                 connection.execute(_ACKNOWLEDGE, {**store, "_sids": chunk})
             live = _lock_live(connection, {*report.active, *(report.live or ())}, now)
             for chunk in _chunks([sid for sid in report.active if sid in live]):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam, text
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from sso_server.core.notifications import AttemptResult, Notification, State
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import notification_of
 from sso_server.stores.sql.tables import notifications
+from sso_server.stores.sql.turns import among, take_in_order
 
 # due_at is the next attempt of a pending row and the end of the claim of a claimed one: one index, by class, finds
 # both, also what a dead worker left.
@@ -28,18 +31,24 @@ _due = (
     .limit(bindparam("_limit"))
     .with_for_update(skip_locked=True)
 )
-_CLAIM = (
-    sa.update(notifications)
-    .where(notifications.c.number.in_(_due))
-    .values(
-        state=State.CLAIMED.value,
-        attempt=notifications.c.attempt + 1,
-        claimed_by=bindparam("_worker"),
-        claimed_until=bindparam("_until"),
-        due_at=bindparam("_until"),
+
+
+def _claim(*, sqlite: bool) -> ReturningUpdate[Any]:
+    return (
+        sa.update(notifications)
+        .where(among(notifications.c.number, _due, sqlite=sqlite))
+        .values(
+            state=State.CLAIMED.value,
+            attempt=notifications.c.attempt + 1,
+            claimed_by=bindparam("_worker"),
+            claimed_until=bindparam("_until"),
+            due_at=bindparam("_until"),
+        )
+        .returning(*notifications.c)
     )
-    .returning(*notifications.c)
-)
+
+
+_CLAIM = {sqlite: _claim(sqlite=sqlite) for sqlite in (True, False)}
 # By the index of what is due, not by the state: the claims of now stand among the rows of the next half minute.
 _CLAIMED = (
     sa.select(notifications)
@@ -72,6 +81,9 @@ _RECORD = (
         claimed_until=0,
     )
 )
+_NAMED = sa.tuple_(notifications.c.sid, notifications.c.client_id, notifications.c.store_id).in_(
+    bindparam("_names", expanding=True)
+)
 # The site has ended its session: no later failure, claim or giving up makes that untrue.
 _RECORD_SUCCESS = _RECORD.where(text("state <> 'acknowledged'"))
 # Anything else may come from an attempt that somebody else has repeated since.
@@ -94,7 +106,7 @@ class SqlOutbox:
             return []
         values = {"_worker": worker, "_now": now, "_limit": limit, "_until": now + claim_ms, "_bulk": bulk}
         with self._database.write() as connection:
-            rows = connection.execute(_CLAIM, values).all()
+            rows = connection.execute(_CLAIM[self._database.is_sqlite], values).all()
         return [notification_of(row) for row in sorted(rows, key=lambda row: (row.next_attempt_at or 0, row.number))]
 
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
@@ -107,7 +119,9 @@ class SqlOutbox:
         ]
         if not results:
             return
+        names = [(result.sid, result.client_id, result.store_id) for result in results]
         with self._database.write() as connection:
+            take_in_order(connection, _NAMED, {"_names": names})
             if failures:
                 connection.execute(_RECORD_FAILURE, failures)
             if successes:

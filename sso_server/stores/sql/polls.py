@@ -13,6 +13,7 @@ from sso_server.core.policy import SECOND
 from sso_server.core.polls import PollAnswer, PollEvent, PollReport
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.tables import notifications, site_stores
+from sso_server.stores.sql.turns import take_in_order
 
 # Who asks every second need not cost a commit every second.
 NOTE_EVERY_MS = 10 * SECOND
@@ -40,11 +41,8 @@ _settled: dict[str, object] = {
     "claimed_by": "",
     "claimed_until": 0,
 }
-_ACKNOWLEDGE = (
-    sa.update(notifications)
-    .where(_own, notifications.c.sid.in_(_sids))
-    .values(state=State.ACKNOWLEDGED.value, last_error="", **_settled)
-)
+_told = and_(_own, notifications.c.sid.in_(_sids))
+_ACKNOWLEDGE = sa.update(notifications).where(_told).values(state=State.ACKNOWLEDGED.value, last_error="", **_settled)
 _REFUSE = (
     sa.update(notifications)
     .where(_offered, notifications.c.sid == bindparam("_sid"))
@@ -82,6 +80,9 @@ class SqlPolls:
                 return _list(connection, report.client_id, now, limit)
         own = {"_client": report.client_id, "_now": now}
         with self._database.write() as connection:
+            said = sorted({*report.acks, *(sid for sid, _ in report.refusals)})
+            for i in range(0, len(said), _CHUNK):
+                take_in_order(connection, _told, {**own, "_sids": said[i : i + _CHUNK]})
             for i in range(0, len(report.acks), _CHUNK):
                 connection.execute(_ACKNOWLEDGE, {**own, "_sids": report.acks[i : i + _CHUNK]})
             if report.refusals:

@@ -26,6 +26,7 @@ from sso_server.stores.sql.tables import (
     tickets,
     tokens,
 )
+from sso_server.stores.sql.turns import among
 
 # How many sessions one transaction ends: the write lock is free for others in between.
 _BATCH = 20
@@ -57,10 +58,13 @@ _MOOT = (
 )
 
 
-def _expired(table: sa.Table, key: sa.Column[Any], end: sa.Column[int], *more_ends: sa.Column[int]) -> sa.Delete:
+def _expired(
+    table: sa.Table, key: sa.Column[Any], end: sa.Column[int], *more_ends: sa.Column[int]
+) -> dict[bool, sa.Delete]:
+    """For SQLite (True) and for PostgreSQL."""
     over = (column <= bindparam("_before") for column in (end, *more_ends))
-    doomed = sa.select(key).where(*over).order_by(end).limit(bindparam("_limit"))
-    return sa.delete(table).where(key.in_(doomed))
+    doomed = sa.select(key).where(*over).order_by(end).limit(bindparam("_limit")).with_for_update(skip_locked=True)
+    return {sqlite: sa.delete(table).where(among(key, doomed, sqlite=sqlite)) for sqlite in (True, False)}
 
 
 # What expires by itself, and how long each is kept beyond its end.
@@ -101,6 +105,7 @@ _FINISHED = (
     .where(sessions.c.ended_at.is_not(None), sessions.c.ended_at < bindparam("_before"), ~_STILL_NEEDED)
     .order_by(sessions.c.ended_at)
     .limit(bindparam("_limit"))
+    .with_for_update(skip_locked=True)
 )
 
 
@@ -140,7 +145,7 @@ class SqlSweeps:
             for statement, keep_ms in _EXPIRED:
                 if dropped < limit:
                     window = {"_before": now - keep_ms, "_limit": limit - dropped}
-                    dropped += connection.execute(statement, window).rowcount
+                    dropped += connection.execute(statement[self._database.is_sqlite], window).rowcount
             if dropped < limit:
                 dropped += _purge_sessions(connection, now, limit - dropped)
         return dropped
