@@ -1,11 +1,11 @@
-"""`python -m benchmarks [isolation|expiry|mass_end] [options]`: one of them, or all with their usual numbers."""
+"""`python -m benchmarks [isolation|expiry|mass_end|scale] [options]`: one of them, or all with their usual numbers."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-NAMES = ("isolation", "expiry", "mass_end")
+NAMES = ("isolation", "expiry", "mass_end", "scale")
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""The measurements of docs/benchmarks.md in small: they run, count right, and show nothing absurd."""
+"""The measurements of docs/benchmarks.md and docs/scaling.md in small: they run, count right, show nothing absurd."""
 
 import pytest
 
-from benchmarks import expiry, isolation, mass_end
+from benchmarks import expiry, isolation, mass_end, scale, steps, whole
 from benchmarks.bed import percentile
 
 ENGINES = ["sqlite", pytest.param("redis", marks=pytest.mark.redis)]
@@ -35,6 +35,56 @@ def test_a_person_signs_out_while_a_crowd_does(engine: str, way: str) -> None:
     # Measured 0.1 s.
     assert percentile(run.meanwhile.answered, 99) < 5000
     assert percentile(run.meanwhile.acknowledged, 99) < 5000
+
+
+@pytest.mark.redis
+def test_a_filled_store_holds_whole_sessions_and_no_step_grows_with_it() -> None:
+    with scale.store("redis") as here:
+        filler = here.filler()
+        filler.fill(200)
+        assert here.stores.lists.count_live(filler.now) == 200
+        copied = here.stores.lists.list_live(filler.now, 200)[-1]
+        assert {one.client_id for one in here.stores.lists.participants(copied.sid)} == {steps.CLIENT, steps.OTHER}
+        small = steps.measure(filler, 10, here.spent)
+        filler.fill(6000)
+        large = steps.measure(filler, 10, here.spent)
+        assert here.stores.sessions.end(copied.sid, "sign_out", filler.now + 99) is not None
+        assert len(here.stores.ledger.of_session(copied.sid)) == 2
+    # Bytes on the wire are counted, not timed: 30 times the sessions, and no step says more to Redis.
+    for before, after in zip(small, large, strict=True):
+        if not before.step.startswith("sign-outs"):  # of which there are twice as many
+            assert after.sent < 2.5 * before.sent + 3000, before.step
+
+
+@pytest.mark.redis
+def test_a_session_in_redis_takes_what_the_page_says() -> None:
+    with scale.store("redis") as here:
+        filler = here.filler()
+        filler.fill(64)
+        empty = here.size()
+        filler.fill(2064)
+        # docs/scaling.md: 4.3 KB; twice as much would be a third more servers.
+        assert 3000 < (here.size() - empty) / 2000 < 6000
+
+
+@pytest.mark.engines
+@pytest.mark.redis
+def test_a_node_that_nobody_uses_asks_little() -> None:
+    run = whole.idle("standalone", 2)
+    # docs/scaling.md: some 1,100 commands a second, nearly all of them one of 64 short reads.
+    assert 200 < run.servers[0].commands / run.seconds < 4000
+
+
+@pytest.mark.engines
+@pytest.mark.redis
+@pytest.mark.postgres
+def test_what_a_person_costs_is_counted_on_both_wires() -> None:
+    nothing, sign_in, next_site, sign_out = whole.people("postgresql", with_redis=True, count=3, idle_s=2)
+    for cost in (sign_in, next_site, sign_out):
+        # docs/scaling.md; a step of the story that began to ask row by row would be seen here.
+        assert 1 < cost.counts["Redis turns"] < 40, cost
+        assert 0.5 < cost.counts["SQL turns"] < 30, cost
+    assert nothing.counts["SQL turns"] < 40
 
 
 def test_percentiles_are_of_the_nearest_rank() -> None:
