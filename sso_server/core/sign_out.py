@@ -97,6 +97,8 @@ class SignOut:
         ended = self._sessions.end(sid, reason.value, self._clock.now(), bulk=bulk)
         if ended is not None:
             self.record(ended, actor=actor)
+            if not ended.first and not bulk:
+                self._record_if_missing(ended.session, actor)
         return ended
 
     def end_page(self, ends: Iterable[tuple[str, str]], *, actor: str, bulk: bool = True) -> int:
@@ -124,6 +126,14 @@ class SignOut:
         # sign-out is answered with an error keeps the cookie and believes to be signed in.
         with contextlib.suppress(Unavailable):
             self._audit.append(*(ended_event(session, actor) for session in first))
+
+    def _record_if_missing(self, session: Session, actor: str) -> None:
+        """Whoever ended it first may never have heard of it (the answer was lost, or too few replicas had confirmed),
+        and so has written no line. From this answer on somebody relies on the end: a store that loses it now must be
+        told of it by the journal. Never raises, as `record`."""
+        with contextlib.suppress(Unavailable):
+            if not self._audit.list_events(1, kind=EventKind.SESSION_ENDED, sid=session.sid):
+                self._audit.append(ended_event(session, actor))
 
     def announce_replaced(self, session: Session) -> None:
         """The store ended this session to make room for another person's; its sites are told."""

@@ -25,7 +25,18 @@ def ask() -> ResponseReturnValue:
     """A link or an image must not sign anybody out: only the button does."""
     asking = read_leave_asking(read_query(request).get("request", ""))
     person = find_person()
-    return _page(asking, person) if person is not None else see_other(_after(None, asking, 0))
+    if person is not None:
+        return _page(asking, person)
+    _confirm_end()
+    return see_other(_after(None, asking, 0))
+
+
+def _confirm_end() -> None:
+    """Somebody whose press of the button was answered with an error asks again, and is about to be told that they are
+    signed out: what a Redis knows that loses it in a moment isn't enough for that. Nothing new ends here."""
+    session = services().sign_in.find_any_session(session_cookie(request))
+    if session is not None and session.ended_at is not None:
+        services().sign_out.end(session.sid, EndReason.SIGN_OUT, actor="user")
 
 
 @blueprint.post("/sign-out")

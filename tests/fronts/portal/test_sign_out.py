@@ -6,6 +6,7 @@ import pytest
 
 from sso_server.core.check_in import CheckIn
 from sso_server.core.errors import Unavailable
+from sso_server.core.events import EventKind
 from sso_server.core.notifications import Answer, State, after_answer
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.signed_out import page_of
@@ -55,6 +56,24 @@ def test_a_full_audit_does_not_change_what_became_of_the_session(
     assert (page.status, page.location[:14]) == (303, "/signed-out?of")
     assert signed_in.cookie("lockstep_session") == ""
     assert centre.services.lists.count_live(centre.services.clock.now()) == 0
+
+
+@pytest.mark.parametrize("how", ["opens the page again", "presses the button again"])
+def test_whoever_is_told_that_they_are_signed_out_has_a_line_in_the_audit(
+    centre: Centre, signed_in: Browser, how: str
+) -> None:
+    asked = signed_in.get("/sign-out")
+    now, store = centre.services.clock.now(), centre.built.session_stores
+    (session,) = store.lists.list_live(now, 2)
+    # As when the store has ended it, and its answer never came.
+    store.sessions.end(session.sid, EndReason.SIGN_OUT.value, now)
+    for _ in range(2):
+        if how == "opens the page again":
+            assert signed_in.get("/sign-out").location == "/signed-out"
+        else:
+            signed_in.submit(asked, "/sign-out", scope="here")
+    (line,) = centre.built.sql.audit.list_events(9, kind=EventKind.SESSION_ENDED, sid=session.sid)
+    assert line.actor == "user"
 
 
 def test_a_sign_in_that_the_audit_cannot_keep_leaves_no_session_behind(
