@@ -19,7 +19,7 @@ from typing import IO
 
 #: The library writes through a mapping, and grows its files with holes in them: on a full disk such a write ends the
 #: process (SIGBUS). So all that it will ever need is there before (`tests/metrics` says how much that is).
-_SIZES = {"counter": 1 << 20, "histogram": 4 << 20, "gauge_livesum": 1 << 16, "gauge_livemostrecent": 1 << 16}
+_SIZES = {"counter": 1 << 19, "histogram": 1 << 21, "gauge_livesum": 1 << 16, "gauge_livemostrecent": 1 << 16}
 
 
 @contextlib.contextmanager
@@ -58,14 +58,22 @@ def claim_slot(directory: Path) -> tuple[int, IO[str]]:
         except BlockingIOError:
             lock.close()
             continue
-        # What a dead process was doing just then, nobody does any more.
-        for gauge in directory.glob(f"gauge_*_{number}.db"):
-            gauge.unlink()
-        for kind, size in _SIZES.items():
-            with (directory / f"{kind}_{number}.db").open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
+        try:
+            _prepare(directory, number)
+        except OSError:
+            lock.close()
+            raise
         return number, lock
     raise AssertionError  # `count` has no end
+
+
+def _prepare(directory: Path, number: int) -> None:
+    # What a dead process was doing just then, nobody does any more.
+    for gauge in directory.glob(f"gauge_*_{number}.db"):
+        gauge.unlink()
+    for kind, size in _SIZES.items():
+        with (directory / f"{kind}_{number}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def files_of(directory: Path) -> list[str]:
@@ -75,7 +83,15 @@ def files_of(directory: Path) -> list[str]:
         number = path.stem.rpartition("_")[2]
         if is_held(directory / f"slot{number}.lock"):
             files.append(path)
-    return [str(path) for path in files]
+    return [str(path) for path in files if _has_room(path)]
+
+
+def _has_room(path: Path) -> bool:
+    """One that is being made at this moment is empty, or away."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def is_held(lock: Path) -> bool:

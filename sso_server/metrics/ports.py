@@ -6,7 +6,7 @@ A count is made when the step is done: what a store could not do hasn't happened
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import partial
 from time import perf_counter
@@ -49,24 +49,49 @@ def watch_stores(stores: object, store: str, numbers: Numbers) -> None:
     for name, port in _ports(stores):
         steps = (step for step in dir(type(port)) if not step.startswith("_") and callable(getattr(type(port), step)))
         for step in steps:
-            _watch(port, step, partial(_timed, numbers, store, f"{name}.{step}"), after.get(name, {}).get(step))
+            _watch(port, step, partial(_Step, numbers, store, f"{name}.{step}"), after.get(name, {}).get(step))
 
 
 def watch_sender(sender: T, numbers: Numbers) -> T:
     """The same `delivery.outgoing.Sender`; each call of a site is timed."""
-    _watch(sender, "send", numbers.attempt_seconds.time, None)
+    _watch(sender, "send", partial(_Call, numbers), None)
     return sender
 
 
-def _watch(
-    port: object, step: str, time: Callable[[], AbstractContextManager[object]], after: Callable[..., None] | None
-) -> None:
+class _Step:
+    """One step of one port, once it has been called: a series that nobody needs is not made."""
+
+    def __init__(self, numbers: Numbers, store: str, step: str) -> None:
+        self.took: Callable[[float], None] = numbers.store_seconds.labels(store, step).observe
+        self.failed: Callable[[], None] = numbers.store_failures.labels(store, step).inc
+
+
+class _Call:
+    """One call of a site. The sender never raises Unavailable: what a site does isn't a failure of ours."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self.took: Callable[[float], None] = numbers.attempt_seconds.observe
+
+    def failed(self) -> None:
+        """See `_Step`."""
+
+
+def _watch(port: object, step: str, make: Callable[[], _Step | _Call], after: Callable[..., None] | None) -> None:
     """Stand in front of one method of one object."""
+    kind, seen = type(port), list[_Step | _Call]()
 
     def call(*args: Any, **more: Any) -> Any:
-        with time():
+        if not seen:
+            seen.append(make())
+        watch, begun = seen[0], perf_counter()
+        try:
             # Looked up at each call: what a test does to the class holds.
-            answer = getattr(type(port), step)(port, *args, **more)
+            answer = getattr(kind, step)(port, *args, **more)
+        except Unavailable:
+            watch.failed()
+            raise
+        finally:
+            watch.took(perf_counter() - begun)
         if after is not None:
             after(answer, *args)
         return answer
@@ -175,18 +200,6 @@ class _Counts:
             self._numbers.final.labels(row.state.value).inc()
             if row.state is State.ACKNOWLEDGED and row.final_at is not None:
                 self._numbers.heard_seconds.observe(max(0, row.final_at - row.ended_at) / SECOND)
-
-
-@contextmanager
-def _timed(numbers: Numbers, store: str, step: str) -> Iterator[None]:
-    begun = perf_counter()
-    try:
-        yield
-    except Unavailable:
-        numbers.store_failures.labels(store, step).inc()
-        raise
-    finally:
-        numbers.store_seconds.labels(store, step).observe(perf_counter() - begun)
 
 
 def _ports(stores: object) -> Iterator[tuple[str, object]]:

@@ -7,14 +7,18 @@ import json
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from sso_server import config
+from sso_server.cli import serve
 from tests.metrics.story import Story
-from tests.support.centre import Centre, tree, wait_until
+from tests.support.centre import Centre, Process, clean_env, tree, wait_until
+from tests.support.ports import free_port
 from tests.support.services import OwnRedis
 
 SECRET = "redis-pass/word+0123456789"
@@ -126,3 +130,20 @@ def _no_secret(told: Story, metrics: str) -> None:
     # A page's links and forms hold the address that it was asked for under, and its own CSRF token.
     shown = re.sub(r'<input type="hidden"[^>]*>|href="[^"]*"', "", "\n".join(told.pages))
     assert told.seen.found_in(shown) == []
+
+
+def test_a_delivery_process_alone_answers_for_its_numbers_itself(tmp_path: Path) -> None:
+    centre = Centre(tmp_path)
+    serve.prepare(config.load({**centre.env}))
+    port = free_port()
+    argv = [sys.executable, "-m", "sso_server.cli", "deliver", "--metrics", f"127.0.0.1:{port}"]
+    process = Process(argv, {**clean_env(), **centre.env}, centre.log)
+    process.start()
+    try:
+        url = f"http://127.0.0.1:{port}/metrics"
+        text = wait_until(lambda: requests.get(url, timeout=5).text, why="its numbers")
+        assert 'lockstep_process_starts_total{process="delivery"} 1.0' in text
+        wait_until(lambda: "lockstep_sessions_live 0.0" in requests.get(url, timeout=5).text, why="its count")
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 404
+    finally:
+        assert process.stop() == 0
