@@ -97,6 +97,7 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     switches.reset()
     own = {"SSO_ISSUER": issuer, "SSO_DATA_DIR": str(settings.data_dir)}
     own["SSO_ACCESS_TOKEN_LIFE"] = str(_ACCESS_TOKEN_S)
+    own |= click.get_current_context().with_resource(serve.counted_together(settings.data_dir))
     environment = child_environment(**own, **({"SSO_REDIS_URL": redis_url} if redis_url else {}))
     children = [
         serve.web_child(f"{_HOST}:{port}", 2, environment, "sso_server.cli.demo_app:create_app()"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import socket
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -139,6 +140,11 @@ class Story:
         cookie = next(iter(browser.http.cookies)).value or ""
         for path in ("/nothing", "/authorize", "/token", "/sign-in"):
             self._refused(browser.http.get(f"{self.centre.issuer}{path}?token={quote(cookie)}&code=x", timeout=15))
+        # What gunicorn itself can't read, it quotes.
+        for head in (f"GET /x?token={quote(cookie)} HTP/1.1", f"GET / HTTP/1.1\r\nBad header: {cookie}"):
+            with socket.create_connection(("127.0.0.1", self.centre.port), timeout=10) as connection:
+                connection.sendall(f"{head}\r\n\r\n".encode())
+                assert b" 400 " in connection.recv(100)
         self._refused(browser.http.post(self.centre.issuer + "/sign-out", data={"csrf_token": cookie}, timeout=15))
 
     def _poll(self, browser: Browser, secret: str) -> None:

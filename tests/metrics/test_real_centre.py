@@ -123,6 +123,7 @@ def _no_secret(told: Story, metrics: str) -> None:
     assert {"request", "ticket_issued", "ticket_redeemed", "notification_sent", "checked_in", "polled"} <= {
         entry["event"] for entry in entries
     }
+    assert any(entry.get("logger") == "gunicorn.error" for entry in entries)
     assert all(entry["request_id"] for entry in entries if entry["event"] == "request")
     assert len(told.seen.values) >= 25
     assert told.seen.found_in("\n".join(lines)) == []
