@@ -19,7 +19,7 @@ def arrangement(link: Link) -> str:
     lines, count = [], 0
     for master in link.masters():
         nodes = str(master.send(command("CLUSTER", "NODES")))
-        (own,) = [line.split() for line in nodes.splitlines() if "myself" in line]
+        (own,) = [fields for fields in map(str.split, nodes.splitlines()) if "myself" in fields[2].split(",")]
         ranges = own[8:]
         if any(text.startswith("[") for text in ranges):
             raise Unavailable(detail="Redis: slots are being moved; what goes through all keys must wait")

@@ -53,10 +53,10 @@ class Cluster:
         """A server that this map names doesn't serve a slot any more: the map as it is now."""
         return self._read_unless(lambda: self._view is not view, first=(error.host, error.port))
 
-    def failed(self, view: View, server: Server) -> None:
-        """Look for another map before the next call, unless one has been read meanwhile."""
+    def failed(self, view: View | None, server: Server) -> None:
+        """See Topology."""
         self._suspects[server.name] = time.monotonic()
-        if self._view is view:
+        if view is None or self._view is view:
             self._is_stale = True
 
     def close(self) -> None:

@@ -4,7 +4,8 @@ slowest of them, not as long as all together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -37,13 +38,17 @@ def exchange(batches: Mapping[Server, Sequence[Words]], fence: Fence | None) -> 
             except (RedisError, OSError, Unavailable) as error:
                 _give_back(lines)
                 raise ServerFailed(server, error) from error
-        for server in list(lines):
-            failed = _try(lines, server, lambda line, s=server: line.write(batches[s])) or failed
-        # The others' answers are read even then: their lines are good.
-        for server in list(lines):
-            failed = _try(lines, server, lambda line, s=server: _read(line, len(batches[s]), answers, s)) or failed
-            if server in lines:
-                server.give_back(lines.pop(server))
+        asked = []
+        for server, commands in ((server, batches[server]) for server in list(lines)):
+            failed = _try(lines, server, partial(Line.write, commands=commands))
+            if failed is not None:
+                # It can't be whole any more: what isn't asked yet is not asked.
+                break
+            asked.append(server)
+        # The answers of those that were asked are read even then: their lines are good.
+        for server in asked:
+            failed = _try(lines, server, partial(_read, len(batches[server]), answers, server)) or failed
+        _give_back(lines)
     except BaseException:
         # Whoever interrupts us leaves answers unread.
         for server, line in lines.items():
@@ -54,7 +59,7 @@ def exchange(batches: Mapping[Server, Sequence[Words]], fence: Fence | None) -> 
     return answers
 
 
-def _try(lines: dict[Server, Line], server: Server, act: Any) -> ServerFailed | None:
+def _try(lines: dict[Server, Line], server: Server, act: Callable[[Line], None]) -> ServerFailed | None:
     try:
         act(lines[server])
     except (RedisError, OSError) as error:
@@ -63,7 +68,7 @@ def _try(lines: dict[Server, Line], server: Server, act: Any) -> ServerFailed | 
     return None
 
 
-def _read(line: Line, count: int, answers: dict[Server, list[Any]], server: Server) -> None:
+def _read(count: int, answers: dict[Server, list[Any]], server: Server, line: Line) -> None:
     answers[server] = line.read(count)
 
 

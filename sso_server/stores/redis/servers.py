@@ -42,14 +42,17 @@ class Server:
         """A line that the fence admits. Raises Unavailable, RedisError or OSError."""
         self._wait_for_room()
         line: Line | None = None
+        generation = self._generation
         try:
             line = self._idle_line() or self._open_line()
+            line.generation = generation
             if not _admits(fence, line):
                 if time.monotonic() - line.opened_at > _FRESH_S:
                     # It may lead to a life of the server that is over, or to one that has been put right since.
                     line.close()
                     line = None
                     line = self._open_line()
+                    line.generation = generation
                 if not _admits(fence, line):
                     self.give_back(line)
                     raise Refused
@@ -58,7 +61,6 @@ class Server:
         except BaseException:
             self.drop(line)
             raise
-        line.generation = self._generation
         return line
 
     def give_back(self, line: Line) -> None:

@@ -44,8 +44,9 @@ class Topology(Protocol):
     def moved(self, view: View, error: MovedError) -> View:
         """A server doesn't serve what this view says: the view after another look."""
 
-    def failed(self, view: View, server: Server) -> None:
-        """It couldn't be asked, or isn't what it was: look again before the next call."""
+    def failed(self, view: View | None, server: Server) -> None:
+        """It couldn't be asked, or isn't what it was: look again before the next call, unless there is another view
+        than this one already."""
 
     def close(self) -> None:
         """Close all connections that nobody uses."""
@@ -69,10 +70,10 @@ class One:
         """See Topology. There is nowhere else to go."""
         raise error
 
-    def failed(self, view: View, server: Server) -> None:
+    def failed(self, view: View | None, server: Server) -> None:
         """See Topology."""
         if self._of is not None:
-            self._of.failed(self._of.view(), server)
+            self._of.failed(None, server)
 
     def close(self) -> None:
         """See Topology."""
