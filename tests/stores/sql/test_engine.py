@@ -199,3 +199,17 @@ def test_an_error_text_shows_no_values(stores):
     with pytest.raises(IntegrityError) as caught:
         insert()
     assert "hunter2" not in str(caught.value)
+
+
+def test_several_hosts_lead_to_the_one_that_takes_writes():
+    url = parse_url("postgresql://lockstep:p%40ss@one:5433,two,[::1]:7/name?sslmode=require")
+    assert (url.username, url.password, url.database) == ("lockstep", "p@ss", "name")
+    assert dict(url.query) == {
+        "host": "one,two,::1",
+        "port": "5433,5432,7",
+        "sslmode": "require",
+        "target_session_attrs": "read-write",
+    }
+    chosen = parse_url("postgresql://one,two/name?target_session_attrs=any")
+    assert chosen.query["target_session_attrs"] == "any"
+    assert not parse_url("postgresql://user:with,comma@one/name").query
