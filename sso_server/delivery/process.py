@@ -1,4 +1,4 @@
-"""The delivery process: worker and sweeper side by side until SIGTERM, then ten seconds to come to an end."""
+"""The delivery process: worker and sweeper side by side until SIGTERM, then six seconds to come to an end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_delivery(
     census: Census | None = None,
     wake_path: Path | None = None,
 ) -> None:
-    """Run all until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within ten seconds.
+    """Run all until `stop` is set or, in the main thread, SIGTERM or SIGINT comes; then drain within about six seconds.
 
     With `wake_path` the worker is woken by `wake.DatagramWake`, and it takes over at once what killed workers of this
     machine had claimed: beside everything else, so that nothing waits for it.

@@ -1,6 +1,7 @@
 """`sso serve` before it starts anything."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_a_set_up_link_ends_with_the_next_one_and_with_the_first_administrator(
     tokens.append(sso.json("admin", "setup-link")["link"].split("=")[1])
     assert valid() == [False, False, True]
     built.close()
+
+
+def test_of_several_nodes_one_prints_the_set_up_link_and_prints_another_when_it_starts_again(
+    sso: Sso, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shared = {**sso.env, "SSO_DATABASE_URL": f"sqlite:///{tmp_path}/shared.sqlite3", "SSO_SECRET_KEY": "s" * 40}
+    said = []
+    for name in ("one", "two", "one"):
+        serve.prepare(config.load({**shared, "SSO_DATA_DIR": str(tmp_path / name)}))
+        said.append(capsys.readouterr().out)
+    assert ["/setup?token=" in each for each in said] == [True, False, True]
+    assert "Another node has printed the link" in said[1]
 
 
 @pytest.mark.redis

@@ -90,3 +90,37 @@ def test_what_a_leaving_node_was_delivering_the_other_goes_on_with(own_farm: Far
             came = Counter(claims_of(request.form["logout_token"])["sid"] for request in sink.inbox)
             assert {row.sid: row.sends for row in rows if row.client_id == party.client_id} == came
         assert set(Counter(claims_of(r.form["logout_token"])["sid"] for r in slow.inbox).values()) == {1}
+
+
+def test_the_last_sign_out_of_the_only_node_is_told_before_it_is_gone(own_farm: Farm) -> None:
+    """Web workers first, deliveries last: there may be no other node to go on."""
+    node, other = own_farm.nodes
+    with Sink() as sink:
+        party = party_of(own_farm, "shop", sink.url)
+        browser = own_farm.browser()
+        assert redeem(node, party, code_of(browser, party, "alice")).status_code == 200
+        other.stop()
+        with requests.Session() as kept:
+            # Past nginx, on one connection: the cookies are for https, which it stands for.
+            cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.http.cookies)
+            kept.headers.update({"Cookie": cookies, "X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1"})
+            browser.page = kept.get(node.address + "/sign-out", timeout=10)
+            if kept.cookies:
+                kept.headers["Cookie"] = "; ".join(
+                    [cookies, *(f"{cookie.name}={cookie.value}" for cookie in kept.cookies)]
+                )
+            form = next(form for form in browser.forms() if form["action"].endswith("/sign-out"))
+            stopping = threading.Thread(target=node.stop)
+            stopping.start()
+            wait_until(lambda: _refuses(node.port), seconds=8, why="the node to refuse who comes now")
+            answer = kept.post(
+                node.address + "/sign-out",
+                data=form["fields"],
+                headers={"Origin": own_farm.issuer},
+                timeout=10,
+                allow_redirects=False,
+            )
+            assert answer.status_code == 303, answer.text
+            stopping.join(30)
+        assert not node.is_running()
+        assert sink.count == 1
