@@ -22,8 +22,11 @@ from benchmarks import steps, whole
 from benchmarks.bed import machine, table
 from benchmarks.counting import cpu_ms, served
 from benchmarks.filling import Filler
+from sso_server.core.notifications import State
+from sso_server.core.policy import MINUTE, SECOND
 from sso_server.stores.redis import RedisStores
 from sso_server.stores.sql import SqlStores, migrate
+from tests.support.builders import a_result
 from tests.support.postgres import running_postgres
 from tests.support.services import running_redis
 
@@ -122,7 +125,21 @@ def memory(engine: str, sessions: int, *, compact: bool) -> list[Kept]:
             before = here.size()
             filler.fill(64 + sessions)
             found.append(Kept(what, compact, (here.size() - before) / sessions))
+            if what == "with two":
+                _end_all(here, filler.now + SECOND)
+                found.append(Kept("the same, ended and told, for a day", compact, (here.size() - before) / sessions))
     return found
+
+
+def _end_all(here: Store, now: int) -> None:
+    """Every session signs out, every site says yes, every row goes to the audit; a day later purge takes the rest."""
+    while some := here.stores.lists.list_live(now, 500):
+        for session in some:
+            here.stores.sessions.end(session.sid, "sign_out", now)
+    while rows := here.stores.outbox.claim("w", now, 200, MINUTE):
+        here.stores.outbox.record([a_result(row, State.ACKNOWLEDGED) for row in rows], now)
+    while final := here.stores.archive.list_archivable(200):
+        here.stores.archive.mark_archived(final)
 
 
 # ---------------------------------------------------------------- steps

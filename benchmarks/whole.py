@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import redis
 
 from benchmarks.bed import running, sinks
@@ -25,7 +26,7 @@ from benchmarks.filling import Filler
 from sso_server.core.policy import SECOND
 from tests.support.browser import Browser
 from tests.support.centre import PASSWORD, Centre, Site, clean_env, wait_until
-from tests.support.postgres import running_postgres
+from tests.support.postgres import Postgres, running_postgres
 from tests.support.redis_cluster import running_cluster
 from tests.support.services import running_redis
 
@@ -51,15 +52,16 @@ def counted_centre(sql: str, with_redis: bool) -> Iterator[tuple[Centre, Callabl
         settings, redis_url = dict(HASHING), ""
         parts: list[Callable[[], Counts]] = []
         if sql == "postgresql":
-            server = stack.enter_context(running_postgres(directory / "postgres", fsync="on", synchronous_commit="on"))
-            url = urlsplit(server.create_database())
+            durable = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+            server = stack.enter_context(running_postgres(directory / "postgres", **durable))
+            url = urlsplit(server.create_database("centre"))
             port, sql_wire = stack.enter_context(counted_wire(server.port))
             settings |= {
                 "SSO_DATABASE_URL": url._replace(netloc=url.netloc.replace(f":{server.port}", f":{port}")).geturl(),
                 "SSO_SECRET_KEY": SECRET_KEY,
             }
             pid = server._process.pid  # type: ignore[union-attr]  # noqa: SLF001
-            parts.append(lambda: {"PostgreSQL ms": cpu_ms(pid)})
+            parts.append(lambda: {"PostgreSQL ms": cpu_ms(pid), **_written(server)})
             parts.append(
                 lambda: {"SQL turns": sql_wire.turns, "SQL sent": sql_wire.sent, "SQL answered": sql_wire.received}
             )
@@ -127,6 +129,15 @@ def people(sql: str, *, with_redis: bool, count: int, idle_s: float = 10) -> lis
             found.append(Cost(what, _per({n: v - idle[n] * took_s for n, v in all_of_it.items()}, count)))
         wait_until(all_told)
         return found
+
+
+def _written(server: Postgres) -> Counts:
+    question = "SELECT count(*), pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') FROM audit"
+    try:
+        ((lines, wal),) = server.sql(question, database="centre")
+    except psycopg.errors.UndefinedTable:
+        return {"audit lines": 0, "WAL bytes": 0}
+    return {"audit lines": float(lines), "WAL bytes": float(wal)}
 
 
 def _minus(after: Counts, before: Counts) -> Counts:
