@@ -141,7 +141,7 @@ class Story:
         for path in ("/nothing", "/authorize", "/token", "/sign-in"):
             self._refused(browser.http.get(f"{self.centre.issuer}{path}?token={quote(cookie)}&code=x", timeout=15))
         # What gunicorn itself can't read, it quotes.
-        for head in (f"GET /x?token={quote(cookie)} HTP/1.1", f"GET / HTTP/1.1\r\nBad header: {cookie}"):
+        for head in (f"GET /x?token={quote(cookie)}", f"GET / HTTP/1.1\r\n{cookie}"):
             with socket.create_connection(("127.0.0.1", self.centre.port), timeout=10) as connection:
                 connection.sendall(f"{head}\r\n\r\n".encode())
                 assert b" 400 " in connection.recv(100)
