@@ -163,3 +163,28 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A private PostgreSQL for the whole session that keeps nothing through a crash. Make a database of your own."""
     with running_postgres(tmp_path_factory.mktemp("postgres"), fast=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """A database for all tests of this session that empty it before they begin."""
+    from sso_server.stores.sql import migrate
+
+    url = postgres.create_database()
+    migrate.upgrade(url)
+    return url
+
+
+@pytest.fixture
+def empty_postgres_url(migrated_postgres: str) -> str:
+    """That database, emptied before the test."""
+    import sqlalchemy as sa
+
+    from sso_server.stores.sql.engine import Database
+    from sso_server.stores.sql.tables import metadata
+
+    database = Database(migrated_postgres)
+    with database.write() as connection:
+        connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    database.close()
+    return migrated_postgres

@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from sso_server.stores.sql import migrate
-from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import metadata
 from tests.support.engines import SQL_ENGINES, Place, params
-from tests.support.postgres import Postgres
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -34,17 +30,10 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def migrated_postgres(postgres: Postgres) -> str:
-    """One database for all tests of this session, emptied before each."""
-    url = postgres.create_database()
-    migrate.upgrade(url)
-    return url
-
-
 def make_place(engine: str, request: pytest.FixtureRequest) -> Place:
     if engine in SQL_ENGINES:
-        return Place(engine, _postgres(request) if engine == "postgresql" else _sqlite(request))
+        is_sqlite = engine == "sqlite"
+        return Place(engine, _sqlite(request) if is_sqlite else request.getfixturevalue("empty_postgres_url"))
     prefix = f"test-{secrets.token_hex(6)}"
     if engine == "redis":
         return Place(engine, request.getfixturevalue("redis_url"), prefix)
@@ -55,15 +44,6 @@ def _sqlite(request: pytest.FixtureRequest) -> str:
     path = request.getfixturevalue("tmp_path") / "lockstep.db"
     shutil.copy(request.getfixturevalue("empty_sqlite"), path)
     return f"sqlite:///{path}"
-
-
-def _postgres(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue("migrated_postgres")
-    database = Database(url)
-    with database.write() as connection:
-        connection.execute(sa.text(f"TRUNCATE {', '.join(metadata.tables)}"))
-    database.close()
-    return url
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""A worker over real stores (SQLite, and Redis for the session side), the real sender, and sites on real sockets."""
+"""A worker over real stores, the real sender, and sites on real sockets. `pytest --engines` says where the session side
+lives; accounts and clients are in SQLite then, and where it is PostgreSQL beside it.
+"""
 
 import secrets
 import shutil
@@ -10,7 +12,7 @@ import pytest
 
 from sso_server.stores.sql import SqlStores, migrate
 from tests.support.deliveries import Deliveries
-from tests.support.engines import Place
+from tests.support.engines import SQL_ENGINES, Place, params
 from tests.support.snapshots import Snapshot
 from tests.support.went_back import Site
 
@@ -30,17 +32,31 @@ def short() -> Iterator[Path]:
 
 
 @pytest.fixture
-def sql_place(empty_database: Path, tmp_path: Path) -> Place:
+def sql_place(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> Place:
+    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("place") == "postgresql":
+        return Place("postgresql", request.getfixturevalue("empty_postgres_url"))
     shutil.copy(empty_database, tmp_path / "lockstep.db")
     return Place("sqlite", f"sqlite:///{tmp_path / 'lockstep.db'}")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "place" in metafunc.fixturenames and "place" not in named:
+        engines = [
+            e for e in metafunc.config.option.engines if e != "postgresql" or "snapshot" not in metafunc.fixturenames
+        ]
+        metafunc.parametrize("place", params(engines), indirect=True)
+
+
+@pytest.fixture
 def place(request: pytest.FixtureRequest, sql_place: Place) -> Place:
     """Where sessions and the ledger live."""
-    if request.param == "sqlite":
+    if request.param in SQL_ENGINES:
         return sql_place
-    return Place("redis", request.getfixturevalue("redis_url"), prefix=f"test-{secrets.token_hex(6)}")
+    prefix = f"test-{secrets.token_hex(6)}"
+    if request.param == "redis":
+        return Place("redis", request.getfixturevalue("redis_url"), prefix)
+    return Place(request.param, request.getfixturevalue(f"redis_{request.param}").url, prefix)
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""Backups of a place, and putting them back under the feet of everybody who works with it."""
+"""Backups of a place (in SQLite, or a Redis of any kind), and putting them back under everybody who works with it."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.support.engines import Place
 
@@ -13,7 +14,7 @@ class Snapshot:
 
     def __init__(self, place: Place, directory: Path) -> None:
         self._place = place
-        if place.engine == "redis":
+        if place.engine != "sqlite":
             with _redis(place) as connection:
                 names = list(connection.scan_iter(f"{place.prefix}:*", count=1000))
                 self._keys = [(name, connection.pttl(name), connection.dump(name)) for name in names]
@@ -23,7 +24,7 @@ class Snapshot:
 
     def restore(self) -> None:
         """Go back in time."""
-        if self._place.engine != "redis":
+        if self._place.engine == "sqlite":
             _copy(self._file, _path(self._place))
             return
         with _redis(self._place) as connection:
@@ -45,5 +46,14 @@ def _copy(source: Path, target: Path) -> None:
 
 def _redis(place: Place) -> Any:
     import redis
+    from redis.cluster import ClusterNode, RedisCluster
+    from redis.sentinel import Sentinel
 
-    return redis.Redis.from_url(place.url, socket_timeout=5)
+    if place.engine == "redis":
+        return redis.Redis.from_url(place.url, socket_timeout=5)
+    parts = urlsplit(place.url)
+    servers = [(host, int(port)) for host, _, port in (each.partition(":") for each in parts.netloc.split(","))]
+    if place.engine == "sentinel":
+        found = Sentinel(servers, socket_timeout=5)
+        return found.master_for(parts.path.split("/")[1], socket_timeout=5)
+    return RedisCluster(startup_nodes=[ClusterNode(*server) for server in servers], socket_timeout=5)
