@@ -173,13 +173,13 @@ class Farm:
         self.nginx.start()
 
     def balance(self, nodes: Sequence[Node] | None = None) -> None:
-        """nginx is told another list of nodes while it runs; returns when its new workers have it."""
+        """nginx is told another list of nodes while it runs; returns when only its new workers take connections."""
         self.nginx.write(configuration(self.directory, self.centre, nodes or self.nodes))
-        before = self.nginx.log().count("start worker process ")
+        leaves = "gracefully shutting down"
+        before = self.nginx.log().count(leaves)
         self.nginx.reload()
-        wait_until(
-            lambda: self.nginx.log().count("start worker process ") >= before + 2, seconds=20, why="nginx' new workers"
-        )
+        # Until then the old workers still take new connections.
+        wait_until(lambda: self.nginx.log().count(leaves) >= before + 2, seconds=30, why="nginx' old workers to leave")
 
     def answered(self) -> list[tuple[str, str, str]]:
         """Node, status and request line of every call so far, as nginx noted them. A call that was tried at two nodes

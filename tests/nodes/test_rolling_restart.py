@@ -37,7 +37,7 @@ def test_nobody_notices_that_each_node_in_turn_is_restarted(own_farm: Farm) -> N
 
             def wait_for_more() -> None:
                 before = len(load.ended)
-                wait_until(lambda: len(load.ended) > before + 10, seconds=90, why="people to go on")
+                wait_until(lambda: len(load.ended) > before + 10, seconds=180, why="people to go on")
 
             wait_for_more()
             for node in own_farm.nodes * 2:

@@ -115,7 +115,7 @@ def test_both_versions_at_work_and_then_only_the_new_one(older_farm: OlderFarm) 
 
             def wait_for_more() -> None:
                 before = len(load.ended)
-                wait_until(lambda: len(load.ended) > before + 10, seconds=90, why="people to go on")
+                wait_until(lambda: len(load.ended) > before + 10, seconds=180, why="people to go on")
 
             wait_for_more()
             farm.centre.cli("db", "upgrade")
