@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 import requests
 
-from tests.failover.relay import relayed
+from tests.failover.relay import Way, relayed
 from tests.failover.sides import HERE, Network, Side, two_sides
 from tests.failover.town import SETTINGS, Town, peopled
 from tests.support.centre import Centre, Process, clean_env, wait_until
@@ -22,12 +22,36 @@ SERVICE = "lockstep"
 SECRET = "one-secret-for-all-nodes-0123456789abcdef"
 
 
+class Here(Side):
+    """No namespace: a side by its wires alone, for whoever isn't root."""
+
+    def command(self, argv: list[str]) -> list[str]:
+        return argv
+
+
+class Wire:
+    """What replicas and sentinels reach the master by, and the way to the node beside it."""
+
+    def __init__(self, way: Way, door: Way, master: int, other_node: int) -> None:
+        self._way, self._door, self._master, self._other_node = way, door, master, other_node
+
+    def cut(self) -> None:
+        """Nobody of the other side reaches the master any more."""
+        self._way.close_for_now()
+
+    def heal(self) -> None:
+        """They do; and the node beside it, which knows this one master only, gets no more visitors."""
+        self._way.lead_to(self._master)
+        self._door.close_for_now()
+        self._door.lead_to(self._other_node)
+
+
 @dataclass
 class Split:
     """`town.lines[0]` is the node beside the old master, `town.lines[1]` the one beside the replicas."""
 
     town: Town
-    network: Network
+    network: Network | Wire
     replicas: list[tuple[str, int]]
 
     def wait_for_another_master(self) -> None:
@@ -59,7 +83,7 @@ def running_split(
             (side, _start_sentinel(stack, side, directory / f"sentinel-{n}", network.left.address, master))
             for n, side in enumerate((network.left, network.right, network.right))
         ]
-        _wait_until_whole(network.left.address, watchers)
+        _wait_until_whole(watchers)
         hosts = ",".join(f"{side.address}:{port}" for side, port in watchers)
         settings = SETTINGS | {"SSO_SECRET_KEY": SECRET, "SSO_REDIS_REPLICAS": str(replicas)}
         settings["SSO_DATABASE_URL"] = database.create_database().replace("127.0.0.1", HERE)
@@ -76,12 +100,38 @@ def running_split(
         yield Split(town, network, [(network.right.address, port) for port in others])
 
 
+@contextlib.contextmanager
+def running_split_here(directory: Path, setting: str, database: Postgres, *options: str) -> Iterator[Split]:
+    """The same on 127.0.0.1, without rights: the node beside the old master has its own address in SSO_REDIS_URL."""
+    with contextlib.ExitStack() as stack:
+        left, right = Here("left", "127.0.0.1"), Here("right", "127.0.0.1")
+        master = _start_redis(stack, left, directory / "master", *options)
+        way = stack.enter_context(Way(master))
+        follow = ("--replicaof", f"127.0.0.1 {way.port}")
+        others = [_start_redis(stack, right, directory / f"replica-{n}", *follow, *options) for n in range(2)]
+        watchers = [
+            (right, _start_sentinel(stack, right, directory / f"sentinel-{n}", "127.0.0.1", way.port)) for n in range(3)
+        ]
+        _wait_until_whole(watchers)
+        hosts = ",".join(f"127.0.0.1:{port}" for _, port in watchers)
+        settings = SETTINGS | {"SSO_SECRET_KEY": SECRET, "SSO_DATABASE_URL": database.create_database()}
+        centre = Centre(directory, f"redis+sentinel://{hosts}/{SERVICE}/0", settings)
+        nodes = [_Node(centre, left, SSO_REDIS_URL=f"redis://127.0.0.1:{master}/0"), _Node(centre, right)]
+        for node in nodes:
+            stack.callback(node.process.stop)
+            node.start()
+        door = stack.enter_context(Way(nodes[0].port, at=("127.0.0.1", centre.port)))
+        bases = [centre.issuer, f"http://127.0.0.1:{nodes[1].port}"]
+        town = stack.enter_context(peopled(directory, centre, setting, bases))
+        yield Split(town, Wire(way, door, master, nodes[1].port), [("127.0.0.1", port) for port in others])
+
+
 class _Node:
     """`sso serve` on one side, with a data directory of its own."""
 
-    def __init__(self, centre: Centre, side: Side) -> None:
+    def __init__(self, centre: Centre, side: Side, **settings: str) -> None:
         self.side, self.port = side, free_port()
-        env = {**clean_env(), **centre.env, "SSO_DATA_DIR": str(centre.directory / side.name)}
+        env = {**clean_env(), **centre.env, "SSO_DATA_DIR": str(centre.directory / side.name), **settings}
         argv = [sys.executable, "-m", "sso_server.cli", "serve", "--workers", "2"]
         argv += ["--bind", f"{side.address}:{self.port}"]
         self.log = centre.directory / f"{side.name}.log"
@@ -136,7 +186,7 @@ def _start(stack: contextlib.ExitStack, side: Side, directory: Path, argv: list[
     stack.callback(process.kill)
 
 
-def _wait_until_whole(master: str, watchers: list[tuple[Side, int]]) -> None:
+def _wait_until_whole(watchers: list[tuple[Side, int]]) -> None:
     def whole() -> bool:
         for side, port in watchers:
             try:
