@@ -131,7 +131,7 @@ def test_no_table_grows_without_bound(built: wiring.Built, clock: SetClock) -> N
     # Almost nothing is left of what is short-lived, a session's traces among it.
     short = ("sessions", "participants", "notifications", "tickets", "tokens", "guesses", "denied", "one_time")
     assert {name: count for name, count in seen[500].items() if name in short and count > 100} == {}
-    # Two algorithms, one key at work and one retired each; the first row, and one for each forty of 400 days and before.
+    # Two algorithms, one key at work and one retired each; the first row, and one for each forty days of 400.
     assert seen[500]["signing_keys"] <= 4
     assert seen[500]["restorations"] <= 12
     assert max(files) - min(files) <= 1
