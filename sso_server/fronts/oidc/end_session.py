@@ -111,7 +111,9 @@ def _hint(token: str | None) -> Hint | None:
 def _registered(client: Client | None, received: str) -> str:
     registered = client.post_logout_redirect_uris if client else ()
     if received and received not in registered:
-        _log.warning("post_logout_redirect_uri_dropped", received=received.partition("?")[0][:300], registered=list(registered))
+        _log.warning(
+            "post_logout_redirect_uri_dropped", received=received.partition("?")[0][:300], registered=list(registered)
+        )
         return ""
     return received
 
