@@ -89,7 +89,7 @@ def test_a_swept_batch_is_swept_whole_and_none_of_it_is_forgotten_before_the_aud
     deliveries.clock.pass_ms(DAY)
     full.break_it(monkeypatch)
     sweeper = a_sweeper(deliveries)
-    assert sweeper.run_once() == 205
+    assert sum(iter(sweeper.run_once, 0)) == 205, "in as many rounds of a second as a slow machine needs"
     assert live(deliveries) == 0
     for _ in range(5):
         deliveries.clock.pass_ms(DAY)
