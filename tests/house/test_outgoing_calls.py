@@ -10,7 +10,7 @@ WAYS_OUT = {
     "socket.socket": (
         "sso_server/delivery/connection.py",
         "sso_server/delivery/wake.py",
-        "sso_server/cli/serve.py",
+        "sso_server/cli/door.py",
         "sso_server/web/waiting.py",
     ),
     "socket.create_connection": ("sso_server/cli/serve.py",),
