@@ -75,8 +75,9 @@ class Settings(BaseSettings):
     database_connections: int = Field(10, ge=2, le=500)
     """How many connections one process opens to PostgreSQL at most: each web worker, and the delivery process."""
     redis_url: SecretStr = SecretStr("")
-    """One server (`redis://`), a service under Sentinel (`redis+sentinel://`) or a cluster (`redis+cluster://`), over TLS
-    with `rediss`: see [redis.md](redis.md#addresses). Empty: sessions, tickets and the ledger live in the database."""
+    """One server (`redis://`), a service under Sentinel (`redis+sentinel://`) or a cluster (`redis+cluster://`), with
+    `rediss` over TLS: see [redis.md](redis.md#addresses). Empty: sessions, tickets and the ledger live in the
+    database."""
     redis_replicas: int = Field(0, ge=0, le=10)
     """How many replicas of a Redis must have confirmed a change before it is answered; fewer, and the answer is 503.
     See [redis.md](redis.md#what-your-redis-needs)."""
