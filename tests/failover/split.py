@@ -12,7 +12,7 @@ import redis
 import requests
 
 from tests.failover.relay import Way, relayed
-from tests.failover.sides import HERE, Network, Side, two_sides
+from tests.failover.sides import Network, Side, two_sides
 from tests.failover.town import SETTINGS, Town, peopled
 from tests.support.centre import Centre, Process, clean_env, wait_until
 from tests.support.ports import free_port
@@ -86,7 +86,7 @@ def running_split(
         _wait_until_whole(watchers)
         hosts = ",".join(f"{side.address}:{port}" for side, port in watchers)
         settings = SETTINGS | {"SSO_SECRET_KEY": SECRET, "SSO_REDIS_REPLICAS": str(replicas)}
-        settings["SSO_DATABASE_URL"] = database.create_database().replace("127.0.0.1", HERE)
+        settings["SSO_DATABASE_URL"] = database.create_database().replace("127.0.0.1", network.here)
         redis_url = f"redis+sentinel://{hosts}/{SERVICE}/0"
         centre = Centre(directory, redis_url, settings)
         nodes = [_Node(centre, side) for side in (network.left, network.right)]
@@ -96,7 +96,7 @@ def running_split(
         # Who asks by the issuer's name comes to the node beside the old master: its sites are the ones in danger.
         stack.enter_context(relayed("127.0.0.1", centre.port, (nodes[0].side.address, nodes[0].port)))
         bases = [f"http://{node.side.address}:{node.port}" for node in nodes]
-        town = stack.enter_context(peopled(directory, centre, setting, bases, called_at=HERE))
+        town = stack.enter_context(peopled(directory, centre, setting, bases, called_at=network.here))
         yield Split(town, network, [(network.right.address, port) for port in others])
 
 
