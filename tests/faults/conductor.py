@@ -251,7 +251,10 @@ class _Run:
 
     def _all_ended(self) -> bool:
         store = self._world.built.session_stores.sessions
-        return all((s := store.find(p.sid)) and s.ended_at for p in self._sessions if p.ends)
+        try:
+            return all((s := store.find(p.sid)) and s.ended_at for p in self._sessions if p.ends)
+        except Unavailable:
+            return False
 
     def _play(self, events: list[timeline.Event]) -> None:
         left = list(events)

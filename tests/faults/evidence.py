@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import requests
-
 from sso_client.identifiers import hashed
+from sso_server.core.errors import Unavailable
 from sso_server.core.notifications import Notification
 from tests.faults import people
 from tests.faults.plan import Planned
@@ -119,5 +118,5 @@ def is_at_rest(world: World) -> bool:
     try:
         stores = world.built.session_stores
         return not stores.ledger.list_ended(1, unfinished_only=True) and not stores.archive.list_archivable(1)
-    except requests.RequestException:
+    except Unavailable:
         return False
