@@ -47,9 +47,8 @@ def test_every_volume_and_dependency_is_declared_and_in_the_same_profile(name: s
     assert {SERVICES[other]["profiles"][0] for other in service.get("depends_on", {})} <= set(service["profiles"])
 
 
-def test_every_service_belongs_to_one_profile_and_full_is_the_usual_one() -> None:
+def test_every_service_belongs_to_one_profile_and_neither_starts_the_other() -> None:
     assert {tuple(service["profiles"]) for service in SERVICES.values()} == {("full",), ("embedded",)}
-    assert "\nCOMPOSE_PROFILES=full\n" in (ROOT / ".env").read_text(encoding="utf-8")
 
 
 def test_each_server_has_a_health_check_and_whoever_waits_for_it_waits_for_that() -> None:
