@@ -33,8 +33,8 @@ class Fence:
         self._read_at: int | None = None
 
     def admits(self, incarnation: str) -> bool:
-        """Whether the server with this incarnation (see `restorations.Past`) may be used now. Raises Unavailable when
-        nobody can say."""
+        """Whether the server with this incarnation (see `restorations.Past`; empty: it won't say) may be used now.
+        Raises Unavailable when nobody can say."""
         admitted = _is_known(self._known(_REREAD_MS), incarnation)
         return admitted or _is_known(self._known(_REREAD_REFUSED_MS), incarnation)
 
@@ -66,4 +66,5 @@ def _is_known(state: RestorationState | None, incarnation: str) -> bool:
     if state.unfinished is not None:
         return False
     known = state.newest.incarnation
+    # Once it has said who it is, one that doesn't is another: empty is in no list.
     return not known or incarnation in known.split(",")

@@ -49,7 +49,8 @@ def fence(rows: Rows, clock: Clock) -> Fence:
 
 
 @pytest.mark.parametrize(
-    ("incarnation", "admitted"), [("redis:a:1", True), ("redis:b:2", True), ("redis:a:2", False), ("redis:a", False)]
+    ("incarnation", "admitted"),
+    [("redis:a:1", True), ("redis:b:2", True), ("redis:a:2", False), ("redis:a", False), ("", False)],
 )
 def test_each_server_must_be_known_as_it_is(fence: Fence, incarnation: str, admitted: bool) -> None:
     assert fence.admits(incarnation) is admitted

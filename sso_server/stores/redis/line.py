@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -95,6 +95,10 @@ class Line:
 
     def _introduce(self) -> None:
         replies = self.ask([("INFO", "server"), ("INFO", "replication")])
+        for reply in replies:
+            # Busy, loading: it will say in a moment. Who may never ask is another matter.
+            if isinstance(reply, ResponseError) and not _is_forbidden(reply):
+                raise reply
         told = "\n".join(reply for reply in replies if isinstance(reply, str))
 
         def value(name: str) -> str:
@@ -104,6 +108,11 @@ class Line:
         self.role, run_id = value("role"), value("run_id")
         if run_id:
             self.incarnation = f"redis:{run_id}:{value('master_replid')}"
+
+
+def _is_forbidden(error: ResponseError) -> bool:
+    """By the server's access list, or because the command was renamed away."""
+    return isinstance(error, NoPermissionError) or "unknown command" in str(error)
 
 
 def ask_once(connection: Any, timeout_s: float, commands: Sequence[Words]) -> list[Any]:

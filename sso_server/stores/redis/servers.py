@@ -16,7 +16,7 @@ from sso_server.core.errors import Unavailable
 from sso_server.stores.redis.line import Line
 
 Fence = Callable[[str], bool]
-"""Asked with a server's incarnation: may it be used?"""
+"""Asked with a server's incarnation, or with nothing if it forbids INFO: may it be used?"""
 _FRESH_S = 1.0
 """A line that was opened so short a time ago tells who answers there now."""
 
@@ -125,4 +125,4 @@ class Refused(Unavailable):
 
 
 def _admits(fence: Fence | None, line: Line) -> bool:
-    return fence is None or not line.incarnation or fence(line.incarnation)
+    return fence is None or fence(line.incarnation)

@@ -207,12 +207,30 @@ def test_a_connection_to_a_life_that_is_over_is_opened_anew_and_asked_again(
     link.close()
 
 
-def test_a_server_that_forbids_info_is_not_asked_for(own: OwnRedis, meddler: redis.Redis) -> None:
+def test_a_server_that_forbids_info_is_somebody_without_a_name(own: OwnRedis, meddler: redis.Redis) -> None:
     meddler.execute_command("ACL", "SETUSER", "mute", "on", ">pw", "~*", "+@all", "-info")
     asked: list[str] = []
     link = Link(own.url.replace("redis://", "redis://mute:pw@"), fence=lambda one: bool(asked.append(one)))
-    put(link, 1)
-    assert asked == []
+    with pytest.raises(Unavailable):
+        put(link, 1)
+    assert set(asked) == {""}, "and whether such a one may be used the fence says"
+    link.close()
+
+
+def test_a_server_that_is_too_busy_to_say_who_it_is_is_not_used_unasked(own: OwnRedis, meddler: redis.Redis) -> None:
+    meddler.config_set("busy-reply-threshold", 20)
+    link = Link(own.url, fence=lambda _: False)
+    busy = "local t = redis.call('TIME') while redis.call('TIME')[1] - t[1] < 2 do end"
+    script = threading.Thread(target=lambda: meddler.eval(busy, 0))
+    script.start()
+    try:
+        while script.is_alive():
+            with pytest.raises(Unavailable):
+                put(link, 1)
+    finally:
+        script.join()
+    with pytest.raises(Unavailable):
+        put(link, 1)
     link.close()
 
 
