@@ -13,6 +13,7 @@ from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.ports import CheckInStore, ClientStore, PollStore, SessionStore, TicketStore
 from sso_server.core.receipts import Receipts
 from sso_server.core.sessions import EndReason, Session
+from sso_server.core.users import EndOrder
 from sso_server.crypto.signing_keys import SigningKeys
 from sso_server.delivery.pace import in_batches
 from sso_server.delivery.sender import GuardedSender
@@ -68,10 +69,22 @@ class Centre:
     def end_many(self, reason: EndReason, *, client_id: str = "") -> int:
         """End all sessions, or all that opened this site; how many there were."""
         count = self._count(client_id=client_id)
-        order = self.services.sign_out.order(reason, client_id=client_id)
+        self.finish_order(self.services.sign_out.order(reason, client_id=client_id))
+        return count
+
+    def removal_of(self, client_id: str) -> tuple[int, EndOrder]:
+        """How many sessions opened this site, and the order that ends them, not yet written: that is done in the
+        transaction that removes the site, so that whatever dies afterwards, a delivery process carries it out.
+
+        Raises Unavailable, while nothing is written, if the sessions can't be counted.
+        """
+        count = self._count(client_id=client_id)
+        return count, self.services.sign_out.order_for_client(client_id, EndReason.CLIENT_REMOVED)
+
+    def finish_order(self, order: EndOrder) -> None:
+        """Run it to its end, with or without a running worker."""
         # A pass that ends nothing is the last: whatever another process's worker took is over as well.
         in_batches(lambda: self.services.sign_out.run_order(order))
-        return count
 
     def end_person(self, username: str) -> int:
         """End every session of a person; how many there were. Raises Refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,23 @@ from typing import Any
 import click
 
 from sso_server.cli.centre import Centre, open_centre
-from sso_server.cli.client_change import after_change, change_words, environment, note, with_secret
+from sso_server.cli.client_change import (
+    after_change,
+    before_change,
+    change_words,
+    environment,
+    note,
+    once_written,
+    with_secret,
+)
 from sso_server.cli.client_file import check_wishes, read_wishes
 from sso_server.cli.output import json_option, print_json
 from sso_server.cli.registration import differences
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, Refused
-from sso_server.core.sessions import EndReason
+from sso_server.core.users import EndOrder
+
+_NOTED = {"add": "added", "remove": "removed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +79,17 @@ def apply_file(file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
         steps = [_step(centre, new, present.get(new.client_id), new.client_id in has_said) for new in wanted]
         if prune:
             steps += [Step("remove", old, None) for _, old in sorted(others.items())]
-        ended = {} if dry_run else _carry_out(centre, steps)
-        _show(centre, steps, ended, dry_run, as_json)
+        ended: dict[str, int] = {}
+        if dry_run or all(step.action == "same" for step in steps):
+            _show(centre, steps, ended, dry_run, as_json)
+            return
+        removals = _write(centre, steps)
+        try:
+            with once_written():
+                _follow_up(centre, steps, removals, ended)
+        finally:
+            # Whatever fails from here on: nobody else knows the secrets that were made, and they are never made again.
+            _show(centre, steps, ended, dry_run, as_json)
 
 
 def _step(centre: Centre, new: Client, old: Client | None, names_secrets: bool) -> Step:
@@ -91,22 +110,34 @@ def _step(centre: Centre, new: Client, old: Client | None, names_secrets: bool) 
     return Step("change", old, new, secret, secrets_change)
 
 
-def _carry_out(centre: Centre, steps: Sequence[Step]) -> dict[str, int]:
-    """For each client that was removed, how many sessions ended. Raises Refused (nothing was written), Unavailable."""
+def _write(centre: Centre, steps: Sequence[Step]) -> dict[str, tuple[int, EndOrder]]:
+    """All of it in one transaction: how many sessions end with each removal, and its order.
+
+    Raises Refused, Unavailable: nothing was written.
+    """
     added = [step.new for step in steps if step.action == "add" and step.new is not None]
     changed = [(s.new, s.old) for s in steps if s.action == "change" and s.new is not None and s.old is not None]
     removed = [step.old for step in steps if step.action == "remove" and step.old is not None]
-    if not (added or changed or removed):
-        return {}
-    if not centre.client_store.change_all(added, changed, removed):
-        raise Refused("Somebody else changed a site at the same time: nothing was written. Try again.", code="conflict")
-    for client in added:
-        note(centre, client.client_id, "added")
     for client, was in changed:
-        after_change(centre, client, was)
-    for client in removed:
-        note(centre, client.client_id, "removed")
-    return {c.client_id: centre.end_many(EndReason.CLIENT_REMOVED, client_id=c.client_id) for c in removed}
+        before_change(centre, client, was)
+    removals = {client.client_id: centre.removal_of(client.client_id) for client in removed}
+    if not centre.client_store.change_all(added, changed, removed, [order for _, order in removals.values()]):
+        raise Refused("Somebody else changed a site at the same time: nothing was written. Try again.", code="conflict")
+    return removals
+
+
+def _follow_up(
+    centre: Centre, steps: Sequence[Step], removals: Mapping[str, tuple[int, EndOrder]], ended: dict[str, int]
+) -> None:
+    """Fills in how many sessions have ended, client by client. Raises Unavailable."""
+    for step in steps:
+        if step.action == "change" and step.new is not None and step.old is not None:
+            after_change(centre, step.new, step.old)
+        elif step.action in _NOTED:
+            note(centre, step.client_id, _NOTED[step.action])
+    for client_id, (count, order) in removals.items():
+        centre.finish_order(order)
+        ended[client_id] = count
 
 
 def _show(centre: Centre, steps: Sequence[Step], ended: dict[str, int], dry_run: bool, as_json: bool) -> None:

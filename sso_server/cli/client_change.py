@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.registration import with_new_secret
 from sso_server.core.clients import Client
+from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
 
@@ -26,14 +28,38 @@ def environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
     return lines | ({"SSO_CLIENT_SECRET": secret} if secret else {})
 
 
+def before_change(centre: Centre, client: Client, was: Client) -> None:
+    """Raises Unavailable, while nothing is written, if a store that `after_change` will need doesn't answer."""
+    if _is_called_from_now(client, was):
+        for health in centre.services.health:
+            health.store_time()
+
+
+@contextlib.contextmanager
+def once_written() -> Iterator[None]:
+    """Around what follows a committed change: whoever reads of a failure there must not take the change for undone."""
+    try:
+        yield
+    except Unavailable as error:
+        raise Unavailable(
+            f"The change is written, but not all that follows it is done: {error.description} Sessions that are to end"
+            " do so as soon as a delivery process reaches the stores.",
+            detail=error.detail,
+        ) from error
+
+
 def after_change(centre: Centre, client: Client, was: Client) -> None:
     """What follows once a changed client is written. Raises Unavailable."""
-    is_called = client.delivery == "push" and client.backchannel_logout_uri
-    if is_called and (was.delivery == "poll" or not was.backchannel_logout_uri):
+    if _is_called_from_now(client, was):
         # What waited to be asked for would wait for ever.
         now = centre.services.clock.now()
         centre.services.ledger.call_from_now(client.client_id, client.kind, client.backchannel_logout_uri, now)
     note(centre, client.client_id, "changed")
+
+
+def _is_called_from_now(client: Client, was: Client) -> bool:
+    is_called = client.delivery == "push" and client.backchannel_logout_uri != ""
+    return is_called and (was.delivery == "poll" or not was.backchannel_logout_uri)
 
 
 def note(centre: Centre, client_id: str, change: str) -> None:

@@ -10,7 +10,15 @@ import click
 from sso_server.cli.arguments import duration
 from sso_server.cli.centre import Centre, open_centre
 from sso_server.cli.client_apply import apply_file
-from sso_server.cli.client_change import after_change, change_words, environment, note, with_secret
+from sso_server.cli.client_change import (
+    after_change,
+    before_change,
+    change_words,
+    environment,
+    note,
+    once_written,
+    with_secret,
+)
 from sso_server.cli.client_view import client_fields, client_json, promise_word, told_at
 from sso_server.cli.logout_trial import try_logout
 from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
@@ -22,7 +30,6 @@ from sso_server.cli.registration import (
 )
 from sso_server.core.clients import ACCESS_TOKENS, DELIVERIES, Client, check_audience
 from sso_server.core.errors import Refused
-from sso_server.core.sessions import EndReason
 
 
 def _registration_options(command: Any) -> Any:
@@ -152,10 +159,12 @@ def show_client(client_id: str, as_json: bool) -> None:
 def remove_client(client_id: str, as_json: bool) -> None:
     """Remove a site; every session that opened it ends."""
     with open_centre() as centre:
-        if not centre.client_store.remove(client_id):
+        ended, order = centre.removal_of(client_id)
+        if not centre.client_store.remove(client_id, order):
             raise Refused(f"There is no client {client_id!r}.", code="client_unknown")
-        note(centre, client_id, "removed")
-        ended = centre.end_many(EndReason.CLIENT_REMOVED, client_id=client_id)
+        with once_written():
+            note(centre, client_id, "removed")
+            centre.finish_order(order)
     if as_json:
         print_json({"client_id": client_id, "removed": True, "sessions_ended": ended})
     else:
@@ -190,6 +199,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(centre: Centre, client: Client, was: Client) -> None:
+    before_change(centre, client, was)
     if not centre.client_store.update(client, was):
         centre.get_client(was.client_id)
         raise Refused(f"{was.client_id} was changed at the same time: nothing was written. Try again.", code="conflict")

@@ -165,14 +165,18 @@ class SignOut:
             revoke_grants=revoke_grants,
         )
 
-    def order(self, reason: EndReason, *, client_id: str = "") -> EndOrder:
-        """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
-        order = EndOrder(
+    def order_for_client(self, client_id: str, reason: EndReason) -> EndOrder:
+        """An order, not yet written: whoever removes the client writes it in that transaction."""
+        return EndOrder(
             order_id=self._random.token("ord"),
             reason=reason.value,
             created_at=self._clock.now(),
             client_id=client_id,
         )
+
+    def order(self, reason: EndReason, *, client_id: str = "") -> EndOrder:
+        """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
+        order = self.order_for_client(client_id, reason)
         self._orders.add(order)
         self.run_order(order)
         return order

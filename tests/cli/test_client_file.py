@@ -3,11 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sso_server.core.errors import Unavailable
+from sso_server.stores.sql.audit import SqlAudit
 from sso_server.stores.sql.clients import SqlClients
 from tests.cli.conftest import PASSWORD, SignedIn, Sso
 from tests.cli.test_clients import accepts
@@ -178,10 +181,10 @@ def test_somebody_who_writes_at_the_same_time_makes_it_fail_as_a_whole(
     apply(TWO)
     whole = SqlClients.change_all
 
-    def change_all(self: SqlClients, added: Any, changed: Any, removed: Any) -> bool:
+    def change_all(self: SqlClients, *args: Any) -> bool:
         monkeypatch.setattr(SqlClients, "change_all", whole)
         sso.run("client", "update", "wiki", "--name", "Somebody else's")
-        return whole(self, added, changed, removed)
+        return whole(self, *args)
 
     monkeypatch.setattr(SqlClients, "change_all", change_all)
     more = (
@@ -192,6 +195,65 @@ def test_somebody_who_writes_at_the_same_time_makes_it_fail_as_a_whole(
     assert set(found) == {"shop", "wiki"}
     assert found["shop"]["base_url"] == "http://127.0.0.1:5000/"
     assert {entry["action"] for entry in apply(more).values()} == {"add", "change"}
+
+
+MORE = """
+[[client]]
+client_id = "wiki"
+redirect_uris = ["https://wiki.example.com/cb"]
+
+[[client]]
+client_id = "fresh"
+site = "http://127.0.0.1:5007"
+"""
+
+
+def test_a_file_whose_removals_can_not_be_carried_out_now_changes_nothing(
+    sso: Sso, apply: Callable[..., Any], tmp_path: Path
+) -> None:
+    apply(TWO)
+    away = Sso({**sso.env, "SSO_REDIS_URL": "redis://127.0.0.1:1/0"})
+    assert "cannot answer right now" in refused(away, tmp_path, MORE, "--prune")
+    assert "cannot answer right now" in away.run("client", "remove", "shop", code=1).stderr
+    assert {client["client_id"] for client in sso.json("client", "list")} == {"shop", "wiki"}
+    assert {name: entry["action"] for name, entry in apply(MORE, "--prune").items()} == {
+        "wiki": "same", "fresh": "add", "shop": "remove",
+    }  # fmt: skip
+
+
+def fail_after_the_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next lines of the audit can't be written."""
+
+    def append(self: SqlAudit, *events: Any) -> None:
+        raise Unavailable(detail="the disk is full")
+
+    monkeypatch.setattr(SqlAudit, "append", append)
+
+
+def test_whatever_fails_after_the_change_a_made_secret_is_shown_and_sessions_of_removed_sites_end(
+    sso: Sso, tmp_path: Path, sign_in: Callable[..., SignedIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
+    for name, port in (("shop", 5000), ("news", 5001)):
+        sso.run("client", "add", name, "--site", f"http://127.0.0.1:{port}")
+    at_shop, at_news = sign_in("alice", "shop"), sign_in("alice", "news")
+    file = tmp_path / "clients.toml"
+    file.write_text(MORE + '[[client]]\nclient_id = "news"\nsite = "http://127.0.0.1:5001"\n')
+    with monkeypatch.context() as broken:
+        fail_after_the_change(broken)
+        failed = sso.run("client", "apply", str(file), "--prune", code=1)
+        gone = sso.run("client", "remove", "news", code=1)
+    for result in (failed, gone):
+        assert "The change is written" in result.stderr
+        assert "the disk is full" in result.stderr
+    secret = failed.stdout.rpartition("SSO_CLIENT_SECRET=")[2].split()[0]
+    assert accepts(sso, "fresh", secret)
+    assert "# shop: remove\n" in failed.stdout
+    assert {client["client_id"] for client in sso.json("client", "list")} == {"fresh", "wiki"}
+    with closing(sso.built()) as built:
+        built.services.sign_out.run_pending_orders()
+    for each in (at_shop, at_news):
+        assert sso.json("session", "show", each.sid)["end_reason"] == "client_removed"
 
 
 def test_what_add_can_say_a_file_can_say(sso: Sso, apply: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sso_server.core.clients import Client, ClientSecret, site_client
+from sso_server.core.users import EndOrder
 from tests.support.builders import NOW
 
 SHOP = Client("shop", "Shop", NOW, redirect_uris=("https://shop.example/cb",))
@@ -134,6 +135,9 @@ def test_if_one_of_many_can_not_be_made_none_is(sql_stores, added, changed, remo
     sql_stores.clients.add(SHOP)
     sql_stores.clients.add(WIKI)
     before = sql_stores.clients.generation()
-    assert not sql_stores.clients.change_all(added, changed, removed)
+    order = EndOrder("ord-1", "client_removed", NOW, client_id="shop")
+    assert not sql_stores.clients.change_all(added, changed, removed, [order])
+    assert not sql_stores.clients.remove("nobody", order)
     assert sql_stores.clients.list_clients() == [SHOP, WIKI]
+    assert sql_stores.end_orders.list_unfinished() == []
     assert sql_stores.clients.generation() == before

@@ -69,13 +69,19 @@ class ClientStore(Protocol):
     def update(self, client: Client, was: Client) -> bool:
         """Write the whole row if the stored one still is `was`. False when it isn't, or when there is none."""
 
-    def remove(self, client_id: str) -> bool:
-        """And take it out of the others' audience, in the same step. False when there was none."""
+    def remove(self, client_id: str, order: EndOrder | None = None) -> bool:
+        """And take it out of the others' audience, in the same step; with an order: it is written there, too. False
+        when there was none."""
 
     def change_all(
-        self, added: Sequence[Client], changed: Sequence[tuple[Client, Client]], removed: Sequence[Client]
+        self,
+        added: Sequence[Client],
+        changed: Sequence[tuple[Client, Client]],
+        removed: Sequence[Client],
+        orders: Sequence[EndOrder] = (),
     ) -> bool:
-        """`add`, `update` (the new record, the old one) and `remove` of many, all or nothing. False: nothing."""
+        """`add`, `update` (the new record, the old one) and `remove` of many, all or nothing, and the orders that the
+        removals bring. False: nothing."""
 
 
 class AuditStore(Protocol):

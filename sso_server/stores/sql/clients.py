@@ -11,9 +11,11 @@ from sqlalchemy import Row, bindparam, exc, text
 from sqlalchemy.engine import Connection
 
 from sso_server.core.clients import Client, ClientSecret
+from sso_server.core.users import EndOrder
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, unpack
 from sso_server.stores.sql.tables import clients, marks
+from sso_server.stores.sql.users import write_order
 
 _MARK = "clients"
 _ALL = sa.select(clients).order_by(clients.c.client_id)
@@ -55,12 +57,22 @@ class SqlClients:
         """False when the stored record isn't `was` (any more), or when there is none. Raises Unavailable."""
         return self.change_all((), ((client, was),), ())
 
-    def remove(self, client_id: str) -> bool:
+    def remove(self, client_id: str, order: EndOrder | None = None) -> bool:
         """False when there was none; no other client's tokens are for it any more. Raises Unavailable."""
-        return self._change(lambda connection: _remove(connection, client_id))
+
+        def change(connection: Connection) -> bool:
+            if order is not None:
+                write_order(connection, order)
+            return _remove(connection, client_id)
+
+        return self._change(change)
 
     def change_all(
-        self, added: Sequence[Client], changed: Sequence[tuple[Client, Client]], removed: Sequence[Client]
+        self,
+        added: Sequence[Client],
+        changed: Sequence[tuple[Client, Client]],
+        removed: Sequence[Client],
+        orders: Sequence[EndOrder] = (),
     ) -> bool:
         """All of it, or nothing: False when one of them isn't (or is) there any more. Raises Unavailable."""
 
@@ -75,6 +87,8 @@ class SqlClients:
                     return False
             for client in added:
                 connection.execute(_INSERT, _values(client))
+            for order in orders:
+                write_order(connection, order)
             return True
 
         return self._change(change)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, exc, text
+from sqlalchemy.engine import Connection
 
 from sso_server.core.users import EndOrder, User, fold_username
 from sso_server.stores.sql.engine import Database
@@ -95,7 +96,7 @@ class SqlUsers:
                 if connection.execute(changed, {"_user": user.user_id, "_version": user.version}).rowcount != 1:
                     return False
                 if order is not None:
-                    connection.execute(_ADD_ORDER, _order_values(replace(order, user_version=version)))
+                    write_order(connection, replace(order, user_version=version))
         except exc.IntegrityError:
             # The new name was taken in the meantime.
             return False
@@ -116,7 +117,7 @@ class SqlEndOrders:
     def add(self, order: EndOrder) -> None:
         """Write an order that doesn't come with a change of an account. Raises Unavailable."""
         with self._database.write() as connection:
-            connection.execute(_ADD_ORDER, _order_values(order))
+            write_order(connection, order)
 
     def list_unfinished(self) -> list[EndOrder]:
         """Oldest first. Raises Unavailable."""
@@ -132,6 +133,11 @@ class SqlEndOrders:
         """Those not finished, or finished at `since` (ms) or later; oldest first. Raises Unavailable."""
         with self._database.read() as connection:
             return [_order_of(row) for row in connection.execute(_SINCE, {"_since": since})]
+
+
+def write_order(connection: Connection, order: EndOrder) -> None:
+    """In the transaction of what caused it."""
+    connection.execute(_ADD_ORDER, _order_values(order))
 
 
 def _user_of(row: Row[Any]) -> User:
