@@ -18,6 +18,8 @@ class Life:
     """Of the browser, as they were when the session was opened: what a thief would have."""
     opened_at: float = 0.0
     ended_at: float = 0.0
+    end_asked: bool = False
+    """Somebody pressed "sign out" at the centre, whatever came of it."""
     is_gone: bool = False
     """The centre said, without being asked to end it, that it knows no such session."""
     sid: str = ""

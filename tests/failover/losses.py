@@ -1,6 +1,7 @@
 """What a run cost: counted from what was acknowledged to people and sites, never from the centre's own word."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 
 @dataclass
@@ -12,6 +13,8 @@ class Losses:
     """The longest time without sign-ins, at each node."""
     acknowledged: dict[str, int] = field(default_factory=dict)
     """How many sessions were opened, ended, tickets redeemed and so on."""
+    tries: int = 0
+    """How often thieves got an answer: a count of nothing is no zero."""
     still_good_s: float = 0.0
     """How long after its end one of `alive_again` was good for something."""
     alive_again: list[str] = field(default_factory=list)
@@ -51,6 +54,9 @@ class Losses:
 
     def hold(self, **allowed: bool) -> None:
         """Nothing that is promised everywhere is missing. `allowed` names what this setting doesn't promise."""
+        assert max(self.outages_s) < inf, f"{self.line()}\nsign-ins did not come back"
+        assert self.tries, f"{self.line()}\nnobody tried anything that must not work"
+        assert all(self.acknowledged.values()), f"{self.line()}\nsomething was never acknowledged to anybody"
         never = ("alive_again", "redeemed_again", "revoked_again", "overhang", "not_honoured", "unclear", "public")
         promised = [name for name in (*never, "rotated_again", "sessions", "untold") if not allowed.get(name)]
         broken = {name: getattr(self, name)[:5] for name in promised if getattr(self, name)}

@@ -126,10 +126,13 @@ def sign_out(line: Line, life: Life) -> None:
     cookies = dict(life.cookies)
     page = line.ask("sign out: page", "GET", "/sign-out", cookies)
     if page.status_code == 303:
-        # "You are signed out": true, but nobody here has said so before.
-        life.is_gone, life.ended_at = True, time.time()
+        # "You are signed out": true, but nobody here has said so before. Who has pressed the button and got no answer
+        # knows it now; of who hasn't, the session was lost.
+        life.is_gone = True
+        life.ended_at = time.time() if life.end_asked else 0.0
         return
     fields = hidden_fields(page.text)
+    life.end_asked = True
     answer = line.ask("sign out", "POST", "/sign-out", cookies, data=fields, headers={"Origin": line.issuer})
     if answer.status_code != 303:
         raise Odd(f"sign out: {answer.status_code} {answer.text[:300]}")

@@ -30,7 +30,7 @@ class SdkSite:
         self._issuer = issuer
         self._path = directory / f"{client_id}.sqlite3"
         self.admitted: dict[str, float] = {}
-        """Cookie -> when a request of it was last let through (s since the epoch)."""
+        """Cookie -> when the last request of it that was let through came (s since the epoch)."""
 
     def open(self) -> None:
         """Registered by now."""
@@ -69,14 +69,15 @@ class SdkSite:
 
     def visit(self, life: Life, *, activity: bool = False) -> int:
         """200: let through. 401: signed out. 503: can't say."""
-        cookie = life.local[self.client_id]
+        # When it came, not when it was answered: on a busy machine that may be a second later.
+        cookie, came_at = life.local[self.client_id], time.time()
         try:
             session = self.client.find_session(cookie, activity=activity)
         except (LeaseExpired, SSOError):
             return 503
         if session is None:
             return 401
-        self.admitted[cookie] = time.time()
+        self.admitted[cookie] = came_at
         return 200
 
     def watch(self, books: Books, stop: threading.Event) -> None:

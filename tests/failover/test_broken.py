@@ -1,5 +1,6 @@
 """Guarantees broken on purpose: the counting sees each of them. A Redis comes back with an old snapshot each time."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -101,3 +102,36 @@ def test_an_answer_that_is_neither_success_nor_a_clear_503_is_written_down(
         Line(f"http://127.0.0.1:{sink.port}", "http://127.0.0.1", answers).ask("step", "GET", "/")
     assert [problem in each for each in answers.unclear()] == ([True] if problem else [])
     assert HANG_S < 10
+
+
+def test_a_session_that_is_gone_before_anybody_signed_out_is_lost_and_not_ended() -> None:
+    from tests.failover.books import Life
+    from tests.failover.line import Line
+    from tests.failover.people import sign_out
+    from tests.support.sinks import Sink
+
+    never_asked, asked = Life(1, "leaves"), Life(2, "leaves", end_asked=True)
+    with Sink("303") as sink:
+        for life in (never_asked, asked):
+            sign_out(Line(f"http://127.0.0.1:{sink.port}", "http://127.0.0.1", Answers()), life)
+    assert (never_asked.is_gone, never_asked.ended_at) == (True, 0.0)
+    assert asked.is_gone
+    assert asked.ended_at
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({}, ""),
+        ({"outages_s": [1.0, float("inf")]}, "sign-ins did not come back"),
+        ({"tries": 0}, "nobody tried"),
+        ({"acknowledged": {"opened": 3, "revoked": 0}}, "never acknowledged"),
+        ({"overhang": ["12 (leaves_at_site), 0.7 s at shop"]}, "overhang"),
+    ],
+)
+def test_a_run_in_which_nothing_happened_or_sign_ins_did_not_come_back_is_no_zero(
+    changed: dict[str, object], sentence: str
+) -> None:
+    found = Losses(**{"setting": "s", "outages_s": [1.0], "acknowledged": {"opened": 3}, "tries": 7, **changed})
+    with pytest.raises(AssertionError, match=sentence) if sentence else contextlib.nullcontext():
+        found.hold()
