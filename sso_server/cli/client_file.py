@@ -164,7 +164,12 @@ def _secrets(values: Mapping[str, Any], directory: Path, problems: list[str]) ->
     if not any(name in values for name in _SECRET_KEYS):
         return None
     hashes = [each.lower() for each in values.get("secret_sha256", ())]
-    problems += [f"secret_sha256 {h!r} is not 64 hexadecimal digits." for h in hashes if not _is_sha256(h)]
+    # Which one, and not what stands there: it may be the secret itself, and this goes to the log of whoever runs it.
+    problems += [
+        f"secret_sha256 no. {number} is not 64 hexadecimal digits."
+        for number, each in enumerate(hashes, 1)
+        if not _is_sha256(each)
+    ]
     for name in values.get("secret_files", ()):
         try:
             secret = (directory / name).read_text(encoding="utf-8").strip()

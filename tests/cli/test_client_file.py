@@ -175,6 +175,12 @@ def test_a_secret_that_is_none_is_named(sso: Sso, tmp_path: Path, line: str, wor
     assert words in refused(sso, tmp_path, TWO + line + "\n")
 
 
+def test_a_secret_that_stands_where_its_digest_belongs_is_not_repeated(sso: Sso, tmp_path: Path) -> None:
+    said = refused(sso, tmp_path, TWO + f'secret_sha256 = ["{"0" * 64}", "{SECRET}"]\n')
+    assert "secret_sha256 no. 2 is not 64 hexadecimal digits" in said
+    assert SECRET not in said
+
+
 def test_somebody_who_writes_at_the_same_time_makes_it_fail_as_a_whole(
     sso: Sso, apply: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
