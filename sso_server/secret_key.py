@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from sso_server.config import ConfigError, Settings
@@ -81,9 +82,20 @@ def keep_secrets(settings: Settings, secrets_in_order: tuple[str, ...]) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def new_secret() -> str:
-    """384 random bits, in characters that an environment variable and a comma-separated list may hold."""
-    return secrets.token_urlsafe(48)
+def new_secret(present: Sequence[str] = ()) -> str:
+    """384 random bits, in characters that an environment variable and a comma-separated list may hold; next to others
+    it says before them which one it is, so that `newest` knows it wherever it stands."""
+    return (f"{max(map(_number, present)) + 1}." if present else "") + secrets.token_urlsafe(48)
+
+
+def newest(present: Sequence[str]) -> str:
+    """The one that was made last; of those that don't say, the last."""
+    return max(reversed(present), key=_number)
+
+
+def _number(secret: str) -> int:
+    number, dot, _ = secret.partition(".")
+    return int(number) if dot and number.isascii() and number.isdigit() else 0
 
 
 def _write(path: Path, text: str) -> None:

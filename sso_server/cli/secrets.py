@@ -14,7 +14,7 @@ from sso_server.cli.output import json_option, print_json, print_table
 from sso_server.config import Settings
 from sso_server.core.errors import Refused
 from sso_server.core.events import Event, EventKind
-from sso_server.secret_key import keep_secrets, new_secret
+from sso_server.secret_key import keep_secrets, new_secret, newest
 
 _RESTART = "Now start every process of this centre anew (one node after the other)"
 
@@ -43,7 +43,7 @@ def add_secret(as_json: bool) -> None:
     """Step 1: make a new secret that every process can read, and none writes with yet."""
     with open_centre() as centre:
         present = _kept(centre)
-        _change(centre, (*present, new_secret()), "added", as_json, f"{_RESTART}, then run: sso secret promote")
+        _change(centre, (*present, new_secret(present)), "added", as_json, f"{_RESTART}, then run: sso secret promote")
 
 
 @secrets.command("promote")
@@ -54,20 +54,28 @@ def promote_secret(as_json: bool) -> None:
         present = _kept(centre)
         if len(present) < 2:
             raise Refused("There is one secret only. Make another first: sso secret add", code="secret_single")
-        fresh = (present[-1], *present[:-1])
-        _change(centre, fresh, "promoted", as_json, f"{_RESTART}, then run: sso key reseal")
+        fresh = newest(present)
+        if fresh == present[0]:
+            # A step of a runbook that is repeated must not put back the one that is to go: perhaps it leaked.
+            _say(present, "none", as_json, "The newest writes already: nothing was changed. Next: sso key reseal")
+            return
+        others = (secret for secret in present if secret != fresh)
+        _change(centre, (fresh, *others), "promoted", as_json, f"{_RESTART}, then run: sso key reseal")
 
 
 @secrets.command("drop")
 @json_option
 def drop_secrets(as_json: bool) -> None:
-    """Step 3: forget all secrets but the one that writes."""
+    """Step 3: forget all secrets but the newest, which writes."""
     with open_centre() as centre:
         present = _kept(centre)
+        if present[0] != newest(present):
+            raise Refused("The newest secret doesn't write yet. First run: sso secret promote", code="secret_unused")
         needed = sum(row["keys"] for row in secret_rows(centre)[1:])
         if needed:
             raise Refused(f"{needed} signing keys still need an older secret. First run: sso key reseal")
-        _change(centre, present[:1], "dropped", as_json, f"{_RESTART}: the old secret is forgotten.")
+        gone = ", ".join(map(fingerprint, present[1:])) or "none"
+        _change(centre, present[:1], "dropped", as_json, f"{_RESTART}. Forgotten: {gone}.")
 
 
 def secret_rows(centre: Centre) -> list[dict[str, Any]]:
@@ -98,10 +106,14 @@ def _kept(centre: Centre) -> tuple[str, ...]:
 
 def _change(centre: Centre, secrets_in_order: tuple[str, ...], change: str, as_json: bool, next_step: str) -> None:
     keep_secrets(centre.settings, secrets_in_order)
-    names = [fingerprint(secret) for secret in secrets_in_order]
     centre.services.audit.append(
         Event(centre.services.clock.now(), EventKind.KEY_ROTATED, actor="cli", data={"secret": change})
     )
+    _say(secrets_in_order, change, as_json, next_step)
+
+
+def _say(secrets_in_order: tuple[str, ...], change: str, as_json: bool, next_step: str) -> None:
+    names = [fingerprint(secret) for secret in secrets_in_order]
     if as_json:
         print_json({"change": change, "secrets": names})
     else:

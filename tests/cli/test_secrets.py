@@ -54,6 +54,34 @@ def test_the_kept_secret_is_exchanged_in_three_steps(keyed: Sso) -> None:
     assert [p.name for p in path.parent.glob("secret-key*")] == ["secret-key"]
 
 
+def test_a_step_that_is_repeated_does_not_put_the_old_secret_back(keyed: Sso) -> None:
+    (old,) = kept(keyed)
+    keyed.run("secret", "add")
+    assert "sso secret promote" in keyed.run("secret", "drop", code=1).stderr, "the new one isn't forgotten for the old"
+    keyed.run("secret", "promote")
+    new = kept(keyed)[0]
+    assert "nothing was changed" in keyed.run("secret", "promote").stdout
+    assert kept(keyed) == [new, old]
+    keyed.run("key", "reseal")
+    assert keyed.json("secret", "promote")["change"] == "none"
+    names = [row["fingerprint"] for row in keyed.json("secret", "list")]
+    assert f"Forgotten: {names[1]}." in keyed.run("secret", "drop").stdout
+    assert kept(keyed) == [new]
+
+
+def test_of_several_new_secrets_the_newest_writes_also_the_next_time(keyed: Sso) -> None:
+    keyed.run("secret", "add")
+    keyed.run("secret", "add")
+    newest = kept(keyed)[2]
+    keyed.run("secret", "promote")
+    assert kept(keyed)[0] == newest
+    keyed.run("secret", "add")
+    newer = kept(keyed)[3]
+    keyed.run("secret", "promote")
+    assert kept(keyed)[:2] == [newer, newest]
+    assert newer.partition(".")[0] == "3"
+
+
 def test_the_listing_says_what_each_secret_does_and_none_of_them(keyed: Sso) -> None:
     keyed.run("secret", "add")
     first, second = keyed.json("secret", "list")
