@@ -20,6 +20,7 @@ _REREAD_REFUSED_MS = SECOND // 10
 #: SQL is away: what was read last counts for so long. Shorter than lines of the journal are followed after a
 #: restoration (`core.restoring`): what a node behind the times ends meanwhile is not lost.
 _BELIEVED_MS = 30 * SECOND
+_PATIENCE_S = 1.0
 
 
 class Fence:
@@ -31,6 +32,7 @@ class Fence:
         self._lock = threading.Lock()
         self._state: RestorationState | None = None
         self._read_at: int | None = None
+        self._failed_at: int | None = None
 
     def admits(self, incarnation: str) -> bool:
         """Whether the server with this incarnation (see `restorations.Past`; empty: it won't say) may be used now.
@@ -39,24 +41,26 @@ class Fence:
         return admitted or _is_known(self._known(_REREAD_REFUSED_MS), incarnation)
 
     def _known(self, reread_ms: int) -> RestorationState | None:
-        if self._age() < reread_ms:
+        if self._age(self._read_at) < reread_ms:
             return self._state
-        # One thread asks; the others go on with what is known, if that isn't too old.
-        if not self._lock.acquire(blocking=self._age() >= _BELIEVED_MS):
-            return self._state
-        try:
-            if self._age() >= reread_ms:
-                self._state, self._read_at = self._store.state(), self._clock.now()
-        except Unavailable:
-            if self._age() >= _BELIEVED_MS:
-                raise
-        finally:
-            self._lock.release()
+        # One thread asks; the others go on with what is known, or, if that is too old, wait for a moment: a database
+        # that hangs must not hold them all, one after the other.
+        is_believed = self._age(self._read_at) < _BELIEVED_MS
+        if self._lock.acquire(timeout=0 if is_believed else _PATIENCE_S):
+            try:
+                if self._age(self._read_at) >= reread_ms and self._age(self._failed_at) >= reread_ms:
+                    self._state, self._read_at = self._store.state(), self._clock.now()
+            except Unavailable:
+                self._failed_at = self._clock.now()
+            finally:
+                self._lock.release()
+        if self._age(self._read_at) >= _BELIEVED_MS:
+            raise Unavailable(detail="SQL can't say which Redis may be used")
         return self._state
 
-    def _age(self) -> int:
-        """How old our knowledge is (ms). A clock that was set back must not keep it fresh for ever, hence abs()."""
-        return _BELIEVED_MS if self._read_at is None else abs(self._clock.now() - self._read_at)
+    def _age(self, at: int | None) -> int:
+        """Of what was at that time (ms). A clock that was set back must not keep it fresh for ever, hence abs()."""
+        return _BELIEVED_MS if at is None else abs(self._clock.now() - at)
 
 
 def _is_known(state: RestorationState | None, incarnation: str) -> bool:

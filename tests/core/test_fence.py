@@ -1,5 +1,6 @@
 """Only servers that the last finished restoration has seen are used; what is known of them is read once a second."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -105,6 +106,43 @@ def test_what_was_read_last_counts_for_half_a_minute_while_sql_is_away(fence: Fe
     clock.at += 1000
     with pytest.raises(Unavailable):
         fence.admits("redis:a:1")
+
+
+def test_a_database_that_hangs_does_not_hold_one_after_the_other(fence: Fence, rows: Rows) -> None:
+    gate = threading.Event()
+
+    def hang() -> None:
+        gate.wait(20)
+        raise Unavailable(detail="SQL hung")
+
+    rows.state = hang  # type: ignore[method-assign,assignment]
+
+    def ask() -> None:
+        with pytest.raises(Unavailable):
+            fence.admits("redis:a:1")
+
+    asked = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in asked:
+        thread.start()
+    for _ in range(100):
+        if sum(thread.is_alive() for thread in asked) == 1:
+            break
+        asked[-1].join(0.1)
+    assert sum(thread.is_alive() for thread in asked) == 1, "one has asked; the others were answered long ago"
+    gate.set()
+    for thread in asked:
+        thread.join()
+
+
+def test_after_a_failure_nobody_asks_for_a_moment(fence: Fence, rows: Rows, clock: Clock) -> None:
+    rows.away = True
+    for _ in range(10):
+        with pytest.raises(Unavailable):
+            fence.admits("redis:a:1")
+    assert rows.reads == 1
+    rows.away = False
+    clock.at += 1000
+    assert fence.admits("redis:a:1")
 
 
 def test_without_any_knowledge_nobody_is_admitted(fence: Fence, rows: Rows) -> None:

@@ -143,6 +143,23 @@ def test_a_family_that_a_replay_had_revoked_stays_so(
         assert shop.renew(token) == Refusal.SESSION_ENDED.value
 
 
+def test_a_family_that_another_client_had_shown_stays_revoked(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    deliveries.restoring().run_once(beat=True)
+    token = shop.refresh_token(session)
+    wiki = deliveries.site("wiki", "https://wiki.example/logout")
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    with pytest.raises(InvalidGrant):
+        shop.tokens.refresh(token, wiki, None)
+    lose(deliveries, site, taken)
+    put_right(deliveries)
+    assert shop.renew(token) == Refusal.SESSION_ENDED.value
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize("place", ["redis"], indirect=True)
 def test_a_line_that_comes_late_is_followed(

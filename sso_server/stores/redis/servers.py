@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -31,12 +32,12 @@ class Server:
         self._most = most
         self._wait_s = wait_s
         self._idle_s = idle_s
-        self._pid = 0
+        self._generation = 0
+        """Lines of an earlier one are closed when they come back."""
         self._changed = threading.Condition()
         self._idle: list[Line] = []
         self._out = 0
-        self._generation = 0
-        """Lines of an earlier one are closed when they come back."""
+        _servers.add(self)
 
     def take(self, fence: Fence | None) -> Line:
         """A line that the fence admits. Raises Unavailable, RedisError or OSError."""
@@ -90,10 +91,11 @@ class Server:
         for line in idle:
             line.close()
 
+    def begin_anew(self) -> None:
+        """In a fork: the parent goes on with its lines, and its locks may be held by threads that aren't here."""
+        self._changed, self._idle, self._out = threading.Condition(), [], 0
+
     def _wait_for_room(self) -> None:
-        if self._pid != os.getpid():
-            # A fork: the parent goes on with its lines, and its locks may be held by threads that aren't here.
-            self._pid, self._changed, self._idle, self._out = os.getpid(), threading.Condition(), [], 0
         with self._changed:
             if not self._changed.wait_for(lambda: self._out < self._most, self._wait_s):
                 raise RedisConnectionError(f"all {self._most} connections are in use")
@@ -113,6 +115,17 @@ class Server:
             if is_usable:
                 return line
             line.close()
+
+
+_servers: weakref.WeakSet[Server] = weakref.WeakSet()
+
+
+def _begin_all_anew() -> None:
+    for server in _servers:
+        server.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_all_anew)
 
 
 class Refused(Unavailable):

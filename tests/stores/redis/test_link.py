@@ -346,3 +346,43 @@ def test_only_so_many_wait_and_the_rest_is_unavailable(own: OwnRedis) -> None:
     late.join()
     server.drop(held.pop())
     link.close()
+
+
+def test_who_is_refused_by_the_fence_uses_up_no_connection(own: OwnRedis) -> None:
+    admitted: list[str] = []
+    link = Link(f"{own.url}?max_connections=2&timeout=0.1", fence=lambda _: bool(admitted))
+    for _ in range(5):
+        with pytest.raises(Unavailable, match="cannot answer right now") as refused:
+            put(link, 1)
+        assert "connections are in use" not in refused.value.detail
+    admitted.append("all")
+    put(link, 1)
+    link.close()
+
+
+def test_a_server_that_cannot_be_reached_costs_the_others_no_connection(own: OwnRedis) -> None:
+    def fail() -> Line:
+        raise ConnectionRefusedError
+
+    options = parse(own.url).options
+    good = servers.Server("a", lambda: Line(connect(("127.0.0.1", own.port), options), 1.0), 2, 0.1, 0)
+    bad = servers.Server("b", fail, 2, 0.1, 0)
+    for _ in range(5):
+        with pytest.raises(ServerFailed) as failed:
+            exchange({good: [("PING",)], bad: [("PING",)]}, None)
+        assert failed.value.server is bad
+    assert exchange({good: [("PING",)]}, None) == {good: ["PONG"]}
+    good.distrust()
+
+
+def test_a_connection_that_is_out_while_its_server_fails_is_not_used_again(own: OwnRedis) -> None:
+    options = parse(own.url).options
+    server = servers.Server("a", lambda: Line(connect(("127.0.0.1", own.port), options), 1.0), 2, 0.1, 0)
+    out = server.take(None)
+    server.distrust()
+    server.give_back(out)
+    again = server.take(None)
+    assert again is not out
+    server.give_back(again)
+    assert server.take(None) is again, "one that was opened since is"
+    again.close()
