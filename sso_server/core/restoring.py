@@ -6,11 +6,12 @@ be killed at any point: an unfinished restoration is carried out again from its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.events import Event, EventKind
-from sso_server.core.policy import MINUTE, Policy
+from sso_server.core.policy import HOUR, MINUTE, Policy
 from sso_server.core.ports import (
     AuditStore,
     Clock,
@@ -22,16 +23,19 @@ from sso_server.core.ports import (
     TicketStore,
     TokenStore,
 )
-from sso_server.core.restorations import SINCE_MARGIN_MS, Restoration, Restorations, RestorationState
+from sso_server.core.restorations import SINCE_MARGIN_MS, Cause, Restoration, Restorations, RestorationState
+from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
 from sso_server.core.users import EndOrder
 
 _PAGE = 200
-#: A process may have ended a session just before, and write its line into the journal only after we read that.
+_Line = TypeVar("_Line", bound=tuple[Any, ...])
+#: A process may have ended a session just before, and write its line into the journal only after we read that; and
+#: PostgreSQL gives a line its number before it is committed. No transaction stands open for so long.
 _LATE_LINES_MS = MINUTE
-#: PostgreSQL gives numbers before it commits: so many lines back are read once more.
-_OVERLAP = 200
+#: Whoever carried it out may be gone at once, and these lines with him: who starts within this time reads them.
+_STARTED_LATE_MS = HOUR
 
 
 class Restoring:
@@ -66,8 +70,10 @@ class Restoring:
         self._clients = clients
         self._clock = clock
         self._policy = policy
-        self._late: int | None = None
-        """After which line of the journal to look for late ones."""
+        self._followed = ""
+        """Of which restoration this process has read the late lines once."""
+        self._done: set[int] = set()
+        """The numbers of those that it has put right."""
 
     def run_once(self, *, beat: bool) -> Restoration | None:
         """Look, and carry out what is unfinished; the one that was. `beat`: write a heartbeat. Raises Unavailable."""
@@ -90,7 +96,6 @@ class Restoring:
         if audience := self._audience():
             # First of all: from here on whoever ends a session, we or a person, has its APIs told.
             self._sign_out.note_forgotten(audience, self._clock.now() + self._token_ms)
-        self._late = state.journal_end
         # Which of them were spent is not known any more. People are sent round once more, without a question.
         self._tickets.void_all(restoration.restoration_id, self._clock.now())
         if restoration.end_all:
@@ -121,7 +126,7 @@ class Restoring:
         ended = 0
         begin = self._journal.position_at(since) if since else 0
         if since and journal_end - begin < self._lists.count_live(self._clock.now()):
-            for lines in self._lines(begin):
+            for lines in _pages(self._journal.ends_after, begin):
                 ended += self._end([(sid, reason) for _, sid, reason in lines], restoration)
         else:
             # Whoever is live although the journal has an end for it. The moment of the snapshot needn't be known.
@@ -129,7 +134,8 @@ class Restoring:
                 ended += self._end(self._journal.ends_of([session.sid for session in page]).items(), restoration)
             if self._audience():
                 # A session that ended and is gone altogether may have tokens: what APIs had to refuse was lost with it.
-                for lines in self._lines(self._journal.position_at(self._clock.now() - self._token_ms)):
+                lived_since = self._journal.position_at(self._clock.now() - self._token_ms)
+                for lines in _pages(self._journal.ends_after, lived_since):
                     ended += self._end([(sid, reason) for _, sid, reason in lines], restoration)
         for order in self._orders.list_since(since):
             # As `SignOut.run_order`, from the beginning and to the end, whatever the order's own count says.
@@ -140,7 +146,9 @@ class Restoring:
                 # What the person was granted after the order had done its work was granted rightly.
                 self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=order.finished_at or 0)
         # No token lives longer than this; a grant that is gone is not missed.
-        self._revoke_after(begin if since else self._journal.position_at(self._clock.now() - self._policy.offline_ms))
+        granted_since = begin if since else self._journal.position_at(self._clock.now() - self._policy.offline_ms)
+        for revocations in _pages(self._journal.revocations_after, granted_since):
+            self._revoke(revocations)
         return ended
 
     def _is_meant(self, order: EndOrder, sid: str) -> bool:
@@ -154,32 +162,42 @@ class Restoring:
         )
 
     def _end_late_lines(self, state: RestorationState) -> None:
-        """Lines that were written while, or soon after, we read the journal: at most a minute's."""
-        if self._late is None:
+        """Lines that were written while, or soon after, the journal was read, whoever read it: at most a minute's."""
+        newest, finished_at = state.newest, state.newest.finished_at or 0
+        is_followed = self._followed == newest.restoration_id
+        until = finished_at + (_LATE_LINES_MS if is_followed else _STARTED_LATE_MS)
+        if newest.end_all or newest.cause == Cause.FIRST_SEEN or self._clock.now() > until:
+            self._done.clear()
             return
-        if state.newest.end_all or self._clock.now() > (state.newest.finished_at or 0) + _LATE_LINES_MS:
-            self._late = None
-            return
-        ended_to = self._late
-        for lines in self._lines(self._late - _OVERLAP):
-            self._end([(sid, reason) for _, sid, reason in lines], state.newest)
-            ended_to = lines[-1][0]
-        revoked_to = self._revoke_after(self._late - _OVERLAP)
-        self._late = max(self._late, ended_to, revoked_to)
+        if not is_followed:
+            self._done.clear()
+        # By time, and anew each time: numbers are given before lines can be seen, be it a thousand or one.
+        begin = self._journal.position_at((finished_at if is_followed else newest.detected_at) - _LATE_LINES_MS)
+        end = self._journal.position_at(finished_at + _LATE_LINES_MS)
+        for ends in self._undone(_pages(self._journal.ends_after, begin), end):
+            self._end([(sid, reason) for _, sid, reason in ends], newest)
+        for revocations in self._undone(_pages(self._journal.revocations_after, begin), end):
+            self._revoke(revocations)
+        self._followed = newest.restoration_id
+
+    def _undone(self, pages: Iterable[list[_Line]], end: int) -> Iterator[list[_Line]]:
+        """Of these lines those up to this number; each is done once it was worked through."""
+        for page in pages:
+            fresh = [line for line in page if line[0] not in self._done and line[0] <= end]
+            yield fresh
+            self._done.update(line[0] for line in fresh)
+            if page[-1][0] >= end:
+                return
 
     def _end(self, ends: Iterable[tuple[str, str]], restoration: Restoration) -> int:
         """A page of sids, each with its reason; how many this call ended."""
         actor = f"restoration:{restoration.restoration_id}"
         return self._sign_out.end_page(((sid, _known(reason)) for sid, reason in ends), actor=actor)
 
-    def _revoke_after(self, number: int) -> int:
-        """Repeat the revocations behind this line of the journal; the number of the last one."""
-        while lines := self._journal.revocations_after(number, _PAGE):
-            for _, revocation in lines:
-                if revocation is not None:
-                    revocation.carry_out(self._tokens, self._clock.now())
-            number = lines[-1][0]
-        return number
+    def _revoke(self, lines: Iterable[tuple[int, Revocation | None]]) -> None:
+        for _, revocation in lines:
+            if revocation is not None:
+                revocation.carry_out(self._tokens, self._clock.now())
 
     def _audience(self) -> list[str]:
         """For whose APIs JWT access tokens may have been issued in the lost time."""
@@ -190,11 +208,6 @@ class Restoring:
     def _token_ms(self) -> int:
         """How long an API may take a JWT access token."""
         return self._policy.access_token_ms + self._policy.clock_margin_ms
-
-    def _lines(self, number: int) -> Iterator[list[tuple[int, str, str]]]:
-        while lines := self._journal.ends_after(number, _PAGE):
-            yield lines
-            number = lines[-1][0]
 
     def _live(
         self, user_id: str = "", client_id: str = "", version: int = 0, opened_before: int = 0
@@ -211,6 +224,13 @@ class Restoring:
         ):
             yield page
             after = page[-1].sid
+
+
+def _pages(read: Callable[[int, int], list[_Line]], number: int) -> Iterator[list[_Line]]:
+    """The journal's lines behind this number, by number."""
+    while page := read(number, _PAGE):
+        yield page
+        number = page[-1][0]
 
 
 def _known(reason: str) -> str:

@@ -98,25 +98,6 @@ def test_the_order_about_a_removed_client_spares_who_came_to_the_one_that_was_re
     assert [is_live(deliveries, s) for s in (there_before, there_after)] == [False, True]
 
 
-def test_a_line_that_is_written_late_ends_its_session_too(
-    deliveries: Deliveries, snapshot: Callable[[], Snapshot]
-) -> None:
-    session = signed_in(deliveries)
-    restoring = deliveries.restoring()
-    restoring.run_once(beat=True)
-    taken = snapshot()
-    ended = deliveries.stores.sessions.end(session.sid, "sign_out", deliveries.clock.now())
-    deliveries.clock.pass_ms(10_000)
-    restoring.run_once(beat=True)
-    taken.restore()
-    assert restoring.run_once(beat=True) is not None
-    assert is_live(deliveries, session), "no line, no end"
-    deliveries.sign_out().record(ended, actor="user")
-    deliveries.clock.pass_ms(30_000)
-    restoring.run_once(beat=True)
-    assert not is_live(deliveries, session)
-
-
 def test_two_nodes_that_find_out_together_do_no_harm(
     deliveries: Deliveries, site: Site, snapshot: Callable[[], Snapshot]
 ) -> None:
