@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sso_server.core.errors import Refused
 from sso_server.stores.sql import backup as copies
 from tests.cli.conftest import PASSWORD, Sso, settings_at
 from tests.support.centre import wait_until
@@ -123,6 +124,51 @@ def test_what_a_killed_backup_left_is_no_hindrance_and_two_at_once_are_told_apar
     assert not part.exists()
     with copies._written_aside(tmp_path / "tuesday"):
         assert "Another backup" in sso.run("backup", str(tmp_path / "tuesday"), code=1).stderr
+
+
+def test_a_link_in_the_place_of_an_unfinished_backup_is_not_followed(sso: Sso, database: Path, tmp_path: Path) -> None:
+    """In a directory in which others may write."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("somebody's")
+    (tmp_path / "monday.part").symlink_to(elsewhere)
+    assert "could not be written" in sso.run("backup", str(tmp_path / "monday"), code=1).stderr
+    assert elsewhere.read_text() == "somebody's"
+    assert not os.path.lexists(tmp_path / "monday")
+
+
+def test_an_unfinished_backup_of_somebody_else_is_not_filled(
+    sso: Sso, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "monday.part").write_text("theirs")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(Refused, match="belongs to somebody else"), copies._written_aside(tmp_path / "monday"):
+        pass
+    assert (tmp_path / "monday.part").read_text() == "theirs"
+
+
+def test_a_backup_that_was_finished_under_both_its_names_is_not_emptied_by_the_next(
+    sso: Sso, database: Path, tmp_path: Path
+) -> None:
+    monday = tmp_path / "monday"
+    sso.run("backup", str(monday))
+    os.link(monday, tmp_path / "monday.part")
+    whole = monday.read_bytes()
+    with copies._written_aside(monday):
+        assert monday.read_bytes() == whole
+
+
+def test_a_backup_that_another_one_has_just_finished_is_not_emptied(
+    sso: Sso, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monday, lock = tmp_path / "monday", copies.fcntl.flock
+
+    def locked_late(descriptor: int, how: int) -> None:
+        (tmp_path / "monday.part").replace(monday)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(copies.fcntl, "flock", locked_late)
+    with pytest.raises(Refused, match="Another backup"), copies._written_aside(monday):
+        pass
 
 
 def test_a_place_that_is_not_there_is_named(sso: Sso, database: Path, tmp_path: Path) -> None:

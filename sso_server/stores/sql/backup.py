@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -128,12 +128,23 @@ def _contents(copy: sqlite3.Connection, path: Path) -> Contents:
 def _written_aside(target: Path) -> Iterator[Path]:
     """An empty file beside `target`, for its owner alone, gone afterwards. Raises Refused, OSError."""
     aside = target.with_name(f"{target.name}.part")
-    descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with suppress(FileNotFoundError):
+        if aside.lstat().st_nlink > 1:
+            # Killed when the file had its last name already: emptied, the backup would be empty.
+            aside.unlink()
+    # No link is followed, no file of somebody else is filled: others may be allowed to write in this directory.
+    descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"Another backup is being written to {target}.", code="backup_failed") from None
+            # Locked only when another one was finished: by now it is that backup, under its last name.
+            is_ours = os.path.samestat(os.fstat(descriptor), aside.lstat())
+        except (BlockingIOError, FileNotFoundError):
+            is_ours = False
+        if not is_ours:
+            raise Refused(f"Another backup is being written to {target}.", code="backup_failed")
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise Refused(f"{aside} is there already and belongs to somebody else.", code="backup_failed")
         # What a killed one has left.
         os.ftruncate(descriptor, 0)
         os.fchmod(descriptor, 0o600)
