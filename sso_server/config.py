@@ -191,7 +191,11 @@ class Settings(BaseSettings):
             # Here, because commands that need no database shouldn't wait for SQLAlchemy.
             from sso_server.stores.sql.address import parse_url
 
-            parse_url(address)
+            parsed = parse_url(address)
+            if scheme in _POSTGRESQL:
+                from sso_server.stores.sql.postgres import refuse_unknown_options
+
+                refuse_unknown_options(parsed)
         return url
 
     @model_validator(mode="after")

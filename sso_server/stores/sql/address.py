@@ -12,6 +12,7 @@ POOLER = "pooler"
 TRANSACTION = "transaction"
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
 _SEVERAL = re.compile(r"(?P<before>[^/]*//(?:.*@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<after>[/?].*)?", re.DOTALL)
+_NUMBERS = re.compile(r"[0-9]*(?:,[0-9]*)*")
 _HOST = re.compile(r"(\[[^\]]+\]|[^\[\]:]+)(?::([0-9]+))?")
 
 
@@ -41,6 +42,13 @@ def _postgresql(url: URL, hosts: str) -> URL:
     url = url.set(drivername="postgresql+psycopg")
     if url.query.get(POOLER, TRANSACTION) != TRANSACTION:
         raise ValueError(f"{POOLER} can only be {TRANSACTION}")
+    if "@" in (url.host or ""):
+        # Whatever is said of this host, in logs too, would say the rest of the password.
+        raise ValueError("a password's @ must be written %40")
+    if not all(
+        _NUMBERS.fullmatch(",".join(url.normalized_query.get(name, ()))) for name in ("port", "connect_timeout")
+    ):
+        raise ValueError("port and connect_timeout must be numbers")
     if hosts:
         found = [_HOST.fullmatch(part) for part in hosts.split(",")]
         names = [match[1].strip("[]") for match in found if match]

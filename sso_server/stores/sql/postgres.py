@@ -55,6 +55,14 @@ class PatientConnection(BoundedConnection):
     answer_s = None
 
 
+def refuse_unknown_options(url: URL) -> None:
+    """Raises ValueError, which quotes nothing: what stands there may be half a password."""
+    try:
+        psycopg.conninfo.make_conninfo("", **url.difference_update_query([POOLER]).query)
+    except psycopg.Error:
+        raise ValueError("has an option that PostgreSQL's client library doesn't know") from None
+
+
 def make_engine(url: URL, *, busy_ms: int, connections: int, patient: bool = False) -> sa.Engine:
     """An engine with at most `connections` connections. `busy_ms`: how long one waits for a lock, or for a connection.
     `patient`: nothing has a limit but connecting. Connects lazily."""
