@@ -1,5 +1,6 @@
 """One centre on two nodes: each step of a story is answered by another node than the one before."""
 
+import re
 import secrets
 import threading
 import time
@@ -212,6 +213,13 @@ def test_what_is_changed_at_a_client_counts_at_all_nodes_within_seconds(farm: Fa
     # Each worker of each node remembers clients for a second.
     wait_until(lambda: all(works(node, new) for node in farm.nodes * 4), seconds=20, why="the new secret to work")
     wait_until(lambda: not any(works(node, party.secret) for node in farm.nodes * 4), seconds=20, why="the old to end")
+
+
+def test_nobody_names_his_requests_in_the_log_but_nginx(farm: Farm) -> None:
+    another, browser = "another-persons-request", farm.browser()
+    named = browser.http.get(farm.issuer + "/healthz", headers={"X-Request-ID": another}, timeout=15)
+    assert re.fullmatch("[0-9a-f]{32}", named.headers["X-Request-ID"]), "nginx' own"
+    assert all(another not in node.log.read_text() for node in farm.nodes)
 
 
 def test_guesses_are_counted_over_all_nodes_together(farm: Farm) -> None:

@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from tests.nodes.farm import SECRET, Node
-from tests.support.centre import wait_until
+from tests.support.browser import Browser
+from tests.support.centre import PASSWORD, wait_until
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.services import OwnRedis
@@ -131,8 +132,10 @@ def test_a_node_that_loses_one_store_says_which_and_publishes_what_it_knows(tmp_
 def test_a_node_whose_clock_is_off_is_not_ready_and_leaves_the_sweeping_to_others(
     tmp_path: Path, postgres: Postgres
 ) -> None:
-    """libfaketime isn't everywhere: the node's own clock is moved by a module that its Python loads at start."""
-    settings = settings_for(postgres.create_database(), session_idle="2", lease="5")
+    """libfaketime isn't everywhere: the node's own clock is moved by a module that its Python loads at start. By that
+    clock the session that somebody opens here has been idle for far too long.
+    """
+    settings = settings_for(postgres.create_database(), session_idle="600", lease="5")
     crooked = tmp_path / "crooked"
     crooked.mkdir()
     (crooked / "sitecustomize.py").write_text(
@@ -143,6 +146,10 @@ def test_a_node_whose_clock_is_off_is_not_ready_and_leaves_the_sweeping_to_other
     off.env["PYTHONPATH"] = str(crooked)
     good.start()
     try:
+        link = good.address + re.findall(r"/setup\?token=\S+", good.log.read_text())[0]
+        browser = Browser().open(link)
+        browser.submit("/setup", username="root", name="Root", new=PASSWORD, repeat=PASSWORD)
+        assert browser.open(good.address + "/").url == good.address + "/"
         off.begin()
 
         def says_so() -> bool:
@@ -150,7 +157,11 @@ def test_a_node_whose_clock_is_off_is_not_ready_and_leaves_the_sweeping_to_other
             return answer.status_code == 503 and "clock" in str(answer.json()["reasons"])
 
         wait_until(says_so, seconds=90, why="the node to say that its clock is off")
+        # Its sweeper has looked at the clock, as it does each second before it ends anybody.
+        wait_until(lambda: "clock_differs_from_store" in off.log.read_text(), seconds=60, why="its sweeper to notice")
+        time.sleep(5)
         assert good.is_ready()
+        assert browser.open(good.address + "/").url == good.address + "/", "it has ended a live session"
     finally:
         for node in (good, off):
             if node.is_running():
