@@ -242,6 +242,13 @@ def test_a_process_that_was_killed_is_in_nobodys_way(story: Story) -> None:
     nobody_came_back(story)
 
 
+def test_what_a_killed_restore_left_is_in_nobodys_way(story: Story) -> None:
+    for side in ("-wal", "-journal"):
+        story.database.with_name(f"{story.database.name}-restoring{side}").write_bytes(b"left" * 1000)
+    story.restore()
+    nobody_came_back(story)
+
+
 def test_nobody_opens_the_database_while_it_is_replaced(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     refusals = []
     whole = replacing._settle

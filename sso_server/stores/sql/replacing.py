@@ -39,6 +39,8 @@ def replace_database(database: str, source: Path, prepare: Callable[[str], None]
     try:
         with alone(database):
             try:
+                # What a killed one has left: its journal would be rolled back into this copy.
+                _forget(fresh)
                 _copy(source, fresh)
                 # What was copied counts, not what was looked at before.
                 if backup.look_into(fresh).schema == "newer":
@@ -52,8 +54,7 @@ def replace_database(database: str, source: Path, prepare: Callable[[str], None]
                 fresh.replace(place)
                 backup.sync(place.parent)
             finally:
-                for name in (fresh, *(fresh.with_name(fresh.name + side) for side in _SIDE)):
-                    name.unlink(missing_ok=True)
+                _forget(fresh)
     except OSError as error:
         raise Refused(f"The backup could not be put back: {backup.words(error)}.", code="restore_failed") from error
     return kept
@@ -65,6 +66,11 @@ def undone(replaced: Path, database: str) -> list[Account]:
     with suppress(sqlite3.Error, OSError):
         return sorted(_undone(_accounts(replaced), _accounts(Path(database))), key=lambda one: one.username)
     return []
+
+
+def _forget(path: Path) -> None:
+    for name in (path, *(path.with_name(path.name + side) for side in _SIDE)):
+        name.unlink(missing_ok=True)
 
 
 def _copy(source: Path, fresh: Path) -> None:
