@@ -23,7 +23,8 @@ def configure_logs(log_format: str) -> None:
     structlog.configure(
         processors=[*_common(), *_last(log_format)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # A line and its end in one write: several processes write to the same place.
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
 
