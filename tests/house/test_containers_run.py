@@ -19,10 +19,12 @@ from tests.support import compose, dockerfile
 from tests.support.boxes import MEMORY, Image, Walls, find_boxes, own_network, python_image
 from tests.support.browser import Browser
 from tests.support.postgres import find_postgres
-from tests.support.services import find_redis_server
 
+# With the services' markers a skip is a failure in CI, this one too (tests/conftest.py).
 pytestmark = [
     pytest.mark.engines,
+    pytest.mark.redis,
+    pytest.mark.postgres,
     pytest.mark.skipif(find_boxes() is None, reason="needs root and Linux namespaces (unshare, overlay)"),
 ]
 PASSWORD = "correct horse battery"
@@ -119,7 +121,6 @@ def test_the_image_holds_the_command_and_no_sources_and_nobody_can_write_to_it(d
     assert image.find("/src") is None
 
 
-@pytest.mark.skipif(find_redis_server() is None or find_postgres() is None, reason="needs redis-server and PostgreSQL")
 @pytest.mark.parametrize("up", ["full", "embedded"], indirect=True)
 def test_somebody_signs_in_at_both_sites_and_out_of_both(up: compose.Project) -> None:
     centre = next(up.containers[name] for name in ("centre", "embedded-centre") if name in up.containers)
