@@ -5,6 +5,8 @@ import time
 import pytest
 import time_machine
 
+from sso_server.web.readiness import Finding, Readiness, Report
+
 
 def test_a_redis_that_is_away_is_named_and_nothing_of_its_address(make_app) -> None:
     answer = make_app(redis_url="redis://:hunter2@127.0.0.1:1/0").test_client().get("/readyz")
@@ -37,6 +39,36 @@ def test_the_numbers_are_for_this_machine_alone(app) -> None:
     assert 'lockstep_sign_ins_total{outcome="signed_in"} 0.0' in text
     assert "lockstep_sessions_live" not in text, "no delivery process has counted them"
     assert ask("/metrics", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
+
+
+def test_warnings_are_for_those_who_may_read_the_numbers(make_app, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They name servers and settings."""
+    app = make_app(metrics_from="192.0.2.0/24")
+    warned = Report((Finding(warnings=("Redis (10.0.0.5:6379) has replicas.",)),))
+    monkeypatch.setattr(Readiness, "report", lambda self: warned)
+    ask = app.test_client().get
+    for address in ("127.0.0.1", "192.0.2.7"):
+        assert ask("/readyz", environ_overrides={"REMOTE_ADDR": address}).json["warnings"] == warned.warnings
+    stranger = ask("/readyz", environ_overrides={"REMOTE_ADDR": "198.51.100.1"})
+    proxied = ask("/readyz", headers={"X-Forwarded-For": "198.51.100.1"})
+    for answer in (stranger, proxied):
+        assert (answer.status_code, answer.json) == (200, {"status": "ok", "reasons": []})
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:9000", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:9000", 200),
+        ("10.0.0.11:9000", 200),
+        ("sso.example.com", 404),
+        ("[::", 404),
+    ],
+)
+def test_a_proxy_that_leaves_no_trace_is_known_by_the_name_that_was_asked_for(app, host: str, status: int) -> None:
+    """One that passes on bytes."""
+    assert app.test_client().get("/metrics", headers={"Host": host}).status_code == status
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"])
