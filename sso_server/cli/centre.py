@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sso_server import wiring
@@ -72,14 +72,15 @@ class Centre:
         self.finish_order(self.services.sign_out.order(reason, client_id=client_id))
         return count
 
-    def removal_of(self, client_id: str) -> tuple[int, EndOrder]:
-        """How many sessions opened this site, and the order that ends them, not yet written: that is done in the
-        transaction that removes the site, so that whatever dies afterwards, a delivery process carries it out.
+    def removals_of(self, client_ids: Sequence[str]) -> dict[str, tuple[int, EndOrder]]:
+        """How many sessions opened each site, and the order that ends them, not yet written: that is done next, in the
+        transaction that removes the sites, so that whatever dies afterwards, a delivery process carries it out.
 
         Raises Unavailable, while nothing is written, if the sessions can't be counted.
         """
-        count = self._count(client_id=client_id)
-        return count, self.services.sign_out.order_for_client(client_id, EndReason.CLIENT_REMOVED)
+        # All counted first: an order is about who had gone to the site when it was removed, and counting takes a while.
+        counts = {client_id: self._count(client_id=client_id) for client_id in client_ids}
+        return {name: (count, self.services.sign_out.order_for_removal(name)) for name, count in counts.items()}
 
     def finish_order(self, order: EndOrder) -> None:
         """Run it to its end, with or without a running worker."""

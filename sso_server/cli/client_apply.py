@@ -120,7 +120,7 @@ def _write(centre: Centre, steps: Sequence[Step]) -> dict[str, tuple[int, EndOrd
     removed = [step.old for step in steps if step.action == "remove" and step.old is not None]
     for client, was in changed:
         before_change(centre, client, was)
-    removals = {client.client_id: centre.removal_of(client.client_id) for client in removed}
+    removals = centre.removals_of([client.client_id for client in removed])
     if not centre.client_store.change_all(added, changed, removed, [order for _, order in removals.values()]):
         raise Refused("Somebody else changed a site at the same time: nothing was written. Try again.", code="conflict")
     return removals

@@ -159,7 +159,7 @@ def show_client(client_id: str, as_json: bool) -> None:
 def remove_client(client_id: str, as_json: bool) -> None:
     """Remove a site; every session that opened it ends."""
     with open_centre() as centre:
-        ended, order = centre.removal_of(client_id)
+        ended, order = centre.removals_of([client_id])[client_id]
         if not centre.client_store.remove(client_id, order):
             raise Refused(f"There is no client {client_id!r}.", code="client_unknown")
         with once_written():

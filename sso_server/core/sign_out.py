@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sso_server.core import identifiers
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.notifications import Notification
+from sso_server.core.policy import SECOND
 from sso_server.core.ports import (
     AuditStore,
     Clock,
@@ -31,6 +32,9 @@ from sso_server.core.users import EndOrder
 
 # So few that whoever carries an order out can make room for others often (delivery/pace.py).
 _ORDER_BATCH = 50
+#: Web processes know a client for a second after it was removed (`clients.ClientDirectory`), and the request that goes
+#: there then has begun: for so long people may still come to it.
+_STILL_KNOWN_MS = 2 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +169,26 @@ class SignOut:
             revoke_grants=revoke_grants,
         )
 
-    def order_for_client(self, client_id: str, reason: EndReason) -> EndOrder:
-        """An order, not yet written: whoever removes the client writes it in that transaction."""
+    def order_for_removal(self, client_id: str) -> EndOrder:
+        """An order, not yet written: whoever removes the client writes it in that transaction, and asks for it right
+        before. It isn't finished before the last who could still go there are there."""
+        order = self._order(EndReason.CLIENT_REMOVED, client_id)
+        return replace(order, created_at=order.created_at + _STILL_KNOWN_MS)
+
+    def order(self, reason: EndReason, *, client_id: str = "") -> EndOrder:
+        """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
+        order = self._order(reason, client_id)
+        self._orders.add(order)
+        self.run_order(order)
+        return order
+
+    def _order(self, reason: EndReason, client_id: str) -> EndOrder:
         return EndOrder(
             order_id=self._random.token("ord"),
             reason=reason.value,
             created_at=self._clock.now(),
             client_id=client_id,
         )
-
-    def order(self, reason: EndReason, *, client_id: str = "") -> EndOrder:
-        """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
-        order = self.order_for_client(client_id, reason)
-        self._orders.add(order)
-        self.run_order(order)
-        return order
 
     def run_pending_orders(self) -> int:
         """One batch of every unfinished order; how many sessions ended."""
@@ -198,6 +207,7 @@ class SignOut:
         The look goes on where the last one of this process ended: a hundred thousand sessions that are over already
         would otherwise be stepped over again for every batch.
         """
+        begun_at = self._clock.now()
         reached = self._reached.get(order.order_id, "")
         found = self._list_ordered(order, after_sid=reached)
         if not found and reached:
@@ -211,7 +221,7 @@ class SignOut:
             # by their local sessions.
             self._tokens.revoke_grants_of(order.user_id, self._clock.now())
         # The kept session may be the only one found; a full batch means that there is more.
-        finished = not reached and len(found) < _ORDER_BATCH
+        finished = not reached and len(found) < _ORDER_BATCH and begun_at >= order.created_at
         self._orders.progress(order.order_id, count, self._clock.now() if finished else None)
         if finished:
             self._reached.pop(order.order_id, None)

@@ -5,13 +5,14 @@ import pytest
 
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
-from sso_server.core.policy import DAY
+from sso_server.core.policy import DAY, SECOND
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
 from sso_server.delivery.sweeper import Sweeper
-from tests.support.builders import opened
+from tests.support.builders import opened, registered
 from tests.support.clocks import StoreClock
 from tests.support.deliveries import Deliveries, eventually
+from tests.support.went_back import is_live
 
 
 @pytest.fixture
@@ -60,6 +61,23 @@ def test_end_orders_are_carried_out_whatever_the_clock_says(
         sweeper.run_once()
     assert deliveries.stores.lists.count_live(deliveries.clock.now()) == 0
     assert deliveries.stores.sessions.find(sessions[0].sid).end_reason == "administrator"
+    assert deliveries.sql.end_orders.list_unfinished() == []
+
+
+def test_who_goes_to_a_removed_site_while_somebody_still_knows_it_is_signed_out_too(
+    deliveries: Deliveries, sign_out: SignOut, make: Callable[..., Sweeper]
+) -> None:
+    deliveries.site("wiki", "https://wiki.example/logout")
+    assert deliveries.sql.clients.remove("wiki", sign_out.order_for_removal("wiki"))
+    sweeper = make()
+    sweeper.run_once()
+    deliveries.clock.pass_ms(SECOND)
+    # Web processes know their clients for a second.
+    late, elsewhere = (opened(deliveries.stores, deliveries.clock.now()) for _ in range(2))
+    registered(deliveries.stores, late, "wiki", deliveries.clock.now())
+    deliveries.clock.pass_ms(SECOND)
+    sweeper.run_once()
+    assert [is_live(deliveries, session) for session in (late, elsewhere)] == [False, True]
     assert deliveries.sql.end_orders.list_unfinished() == []
 
 
