@@ -34,6 +34,8 @@ class Line:
         """`redis:run_id:master_replid` of the server when this connection was opened; empty if it forbids INFO."""
         self.role = ""
         """`master`, `slave`, or empty as above."""
+        self.is_of_cluster = False
+        """It serves some keys and sends callers away with the others."""
         self.generation = 0
         """Belongs to whom the line belongs to (servers.py)."""
         connection.connect()
@@ -106,6 +108,7 @@ class Line:
             return found[1] if found else ""
 
         self.role, run_id = value("role"), value("run_id")
+        self.is_of_cluster = value("redis_mode") == "cluster"
         if run_id:
             self.incarnation = f"redis:{run_id}:{value('master_replid')}"
 

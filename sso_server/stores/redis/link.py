@@ -22,6 +22,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.redis.address import Address, parse
@@ -188,7 +189,12 @@ def _topology(address: Address) -> Topology:
         host = address.hosts[0] if address.hosts else None
 
         def open_line() -> Line:
-            return Line(connect(host, address.options, tls=address.tls), address.timeout_s)
+            line = Line(connect(host, address.options, tls=address.tls), address.timeout_s)
+            if line.is_of_cluster:
+                # It would answer, be ready, and be "not now" for most people.
+                line.close()
+                raise RedisConnectionError("it is a node of a cluster: SSO_REDIS_URL must be redis+cluster://...")
+            return line
 
     return One(Server("", open_line, address.connections, address.wait_s, address.idle_s))
 
