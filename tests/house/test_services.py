@@ -52,6 +52,23 @@ def test_a_marked_test_that_skips_itself_fails_in_ci(tmp_path: Path) -> None:
     assert run_suite(tmp_path, CI="true").startswith("1 failed, 1 passed, 1 skipped")
 
 
+OTHER_SKIPS = """
+import pytest
+
+@pytest.mark.redis
+@pytest.mark.skipif(True, reason="no namespaces here")
+def test_needs_rights_too(): pass
+
+@pytest.mark.redis
+def test_needs_the_past(): pytest.skip("the history doesn't go back to 0123abcd")
+"""
+
+
+def test_missing_rights_fail_in_ci_and_a_shallow_clone_does_not(tmp_path: Path) -> None:
+    assert run_suite(tmp_path, suite=OTHER_SKIPS).startswith("2 skipped")
+    assert run_suite(tmp_path, suite=OTHER_SKIPS, CI="true").startswith("1 skipped, 1 error")
+
+
 BEYOND = """
 import pytest
 
