@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidGrant, Unavailable
+from sso_server.core.events import EventKind
 from sso_server.core.identifiers import digest
 from sso_server.core.policy import DAY, MINUTE, Policy
 from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import NewToken, Refusal, Tickets, s256
-from sso_server.core.tokens import Tokens
+from sso_server.core.tokens import Rotated, Rotation, Tokens
 from sso_server.crypto.identifiers import SystemRandomness
 from tests.support.builders import bucket, identifier, registered
 from tests.support.deliveries import Deliveries
@@ -139,8 +141,52 @@ def test_a_family_that_a_replay_had_revoked_stays_so(
     assert is_live(deliveries, session)
     put_right(deliveries)
     assert not is_live(deliveries, session)
-    for token in (first, issued.refresh_token):
-        assert shop.renew(token) == Refusal.SESSION_ENDED.value
+    assert shop.renew(issued.refresh_token) == Refusal.SESSION_ENDED.value
+    assert shop.renew(first) == Refusal.USED.value
+
+
+class LosesItsAnswer:
+    """A store of tokens that does what it is asked, once, and whose answer doesn't come."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._lost = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def rotate(self, rotation: Rotation, now: int) -> Rotated:
+        answer: Rotated = self._store.rotate(rotation, now)
+        if not self._lost:
+            self._lost = True
+            raise Unavailable(detail="the answer was lost")
+        return answer
+
+
+def test_an_alarm_whose_answer_was_lost_goes_when_the_token_is_shown_again(deliveries: Deliveries, shop: Shop) -> None:
+    session = signed_in(deliveries)
+    token = shop.refresh_token(session)
+    assert not shop.renew(token)
+    deliveries.clock.pass_ms(2 * MINUTE)
+    shop.tokens._store = LosesItsAnswer(deliveries.stores.tokens)  # type: ignore[assignment]
+    with pytest.raises(Unavailable):
+        shop.renew(token)
+    assert is_live(deliveries, session)
+    assert shop.renew(token) == Refusal.USED.value
+    assert not is_live(deliveries, session)
+    assert deliveries.sql.audit.list_events(1, kind=EventKind.TOKEN_REUSED)
+
+
+def test_an_access_token_is_in_the_journal_before_it_is_gone(deliveries: Deliveries, shop: Shop) -> None:
+    session = signed_in(deliveries)
+    name = identifier("at", bucket(session.sid))
+    now = deliveries.clock.now()
+    registered(deliveries.stores, session, now=now, access=NewToken(digest(name), now + MINUTE))
+    shop.tokens.revoke(name, shop.client)
+    shop.tokens.revoke(name, shop.client)
+    lines = deliveries.sql.journal.revocations_after(0, 10)
+    assert [revocation.digest for _, revocation in lines if revocation is not None] == [digest(name)]
+    assert shop.tokens.find(name) is None
 
 
 def test_a_family_that_another_client_had_shown_stays_revoked(

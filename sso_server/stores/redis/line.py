@@ -17,6 +17,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 Words = tuple[str | int, ...]
+_MOST_TIMES = 5
+"""A server that trickles must not hold a thread for as many seconds as it has answers to give."""
 _LATE_S = 0.01
 """What a server that is read after a silent one still gets: its answers have long been here."""
 
@@ -58,9 +60,11 @@ class Line:
         replies: list[Any] = []
         for i in range(count):
             waited = time.monotonic() - self._quiet_since
+            # The first shares its time with `write`; each further one has as much, all together a few times that.
+            most = self._timeout_s - waited if i == 0 else min(self._timeout_s, _MOST_TIMES * self._timeout_s - waited)
             try:
-                if i == 0 and waited > _LATE_S:
-                    reply = self._connection.read_response(timeout=max(_LATE_S, self._timeout_s - waited))
+                if most < self._timeout_s - _LATE_S:
+                    reply = self._connection.read_response(timeout=max(_LATE_S, most))
                 else:
                     reply = self._connection.read_response()
             except ResponseError as error:

@@ -160,14 +160,18 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     if row is None:
         return Rotated(Refusal.UNKNOWN)
     grant = grant_of(row)
-    if grant.revoked_at is not None or (session is None and not grant.offline):
+    if session is None and not grant.offline:
+        return Rotated(Refusal.SESSION_ENDED, grant, session)
+    # Shown again although the family is revoked: the answer of before may have been lost, and with it the alarm.
+    comes_back = row.spent_at is not None and now - row.spent_at > rotation.grace_ms
+    if grant.revoked_at is not None and not comes_back:
         return Rotated(Refusal.SESSION_ENDED, grant, session)
     if grant.client_id != rotation.client_id:
         revoke_grant(connection, grant.grant_id, now)
         return Rotated(Refusal.OTHER_CLIENT, grant, session)
     if now >= row.expires_at:
         return Rotated(Refusal.EXPIRED, grant, session)
-    if row.spent_at is not None and now - row.spent_at > rotation.grace_ms:
+    if comes_back:
         revoke_grant(connection, grant.grant_id, now)
         return Rotated(Refusal.USED, grant, session, reused=True)
     goes_on = {"_grant": grant.grant_id, "_token": rotation.token_hash, "_step": row.step}

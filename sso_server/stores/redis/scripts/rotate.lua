@@ -15,13 +15,16 @@ local function answer(refusal, reused)
   return { refusal, token.grant, flat(grant), flat(live and s), reused and 1 or 0 }
 end
 
-if grant.revoked_at or not (offline or live) then return answer('session_ended') end
+if not (offline or live) then return answer('session_ended') end
+-- Shown again although the family is revoked: the answer of before may have been lost, and with it the alarm.
+local comes_back = token.spent_at and now - tonumber(token.spent_at) > grace
+if grant.revoked_at and not comes_back then return answer('session_ended') end
 if grant.client_id ~= client then
   revoke_grant(token.grant, grant, now)
   return answer('ticket_other_client')
 end
 if now >= expires_at then return answer('ticket_expired') end
-if token.spent_at and now - tonumber(token.spent_at) > grace then
+if comes_back then
   revoke_grant(token.grant, grant, now)
   return answer('ticket_used', true)
 end
