@@ -30,6 +30,7 @@ from sso_server.core.sign_out import SignOut
 from sso_server.core.users import EndOrder
 
 _PAGE = 200
+_LINES = 1000
 _Line = TypeVar("_Line", bound=tuple[Any, ...])
 #: A process may have ended a session just before, and write its line into the journal only after we read that; and
 #: PostgreSQL gives a line its number before it is committed. No transaction stands open for so long.
@@ -172,7 +173,7 @@ class Restoring:
         if not is_followed:
             self._done.clear()
         # By time, and anew each time: numbers are given before lines can be seen, be it a thousand or one.
-        begin = self._journal.position_at((finished_at if is_followed else newest.detected_at) - _LATE_LINES_MS)
+        begin = self._journal.position_at((self._clock.now() if is_followed else newest.detected_at) - _LATE_LINES_MS)
         end = self._journal.position_at(finished_at + _LATE_LINES_MS)
         for ends in self._undone(_pages(self._journal.ends_after, begin), end):
             self._end([(sid, reason) for _, sid, reason in ends], newest)
@@ -228,7 +229,7 @@ class Restoring:
 
 def _pages(read: Callable[[int, int], list[_Line]], number: int) -> Iterator[list[_Line]]:
     """The journal's lines behind this number, by number."""
-    while page := read(number, _PAGE):
+    while page := read(number, _LINES):
         yield page
         number = page[-1][0]
 
