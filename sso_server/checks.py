@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sso_server.core.errors import Unavailable
 from sso_server.core.ports import Clock, StoreHealth
 from sso_server.core.restorations import Restorations
 from sso_server.crypto.signing_keys import SigningKeys
@@ -23,6 +26,23 @@ def database_checks(health: StoreHealth, database: Database, clock: Clock) -> tu
 def redis_check(health: StoreHealth, clock: Clock) -> Check:
     """Redis alone: it needs no schema."""
     return store_check(REDIS, health, clock)
+
+
+def fence_check(read: Callable[[], object], restorations: Restorations) -> Check:
+    """Whether this node may use the Redis that it reaches (`core.fence`). `read`: anything that the fence guards."""
+
+    def look() -> Finding:
+        try:
+            read()
+        except Unavailable as error:
+            if restorations.is_unfinished():
+                # Said as a warning: it will be over within seconds, and is so on every node.
+                return Finding()
+            words = "This node's Redis isn't the one that was put right last, or doesn't say who it is (+info)."
+            return Finding(reasons=(words,), detail=error.detail)
+        return Finding()
+
+    return Check("Redis behind the fence", look, REDIS)
 
 
 def centre_checks(keys: SigningKeys, restorations: Restorations) -> tuple[Check, ...]:

@@ -227,6 +227,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         _logout_posts(signing_keys, policy.issuer, clock, randomness),
         lambda: GuardedSender(allow_loopback=is_loopback),
     )
+    fenced = checks.fence_check(lambda: stores.lists.count_live(clock.now()), restorations)
     services = Services(
         policy=policy,
         site=Site(
@@ -265,7 +266,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         readiness=Readiness(
             [
                 *checks.database_checks(sql.health, sql.database, clock),
-                *([] if stores is sql else [checks.redis_check(stores.health, clock)]),
+                *([] if stores is sql else [checks.redis_check(stores.health, clock), fenced]),
                 *checks.centre_checks(signing_keys, restorations),
             ]
         ),

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from sso_server.cli import main
 from sso_server.core.errors import Unavailable
-from sso_server.stores.sql import migrate
+from sso_server.core.restorations import Cause, Restoration
+from sso_server.stores.sql import SqlStores, migrate
 from sso_server.stores.sql.schema import known_revisions
 from sso_server.web.readiness import Check, Finding, Readiness
 from tests.support.services import OwnRedis
@@ -134,3 +135,26 @@ def test_a_redis_that_may_throw_sessions_away_or_forgets_at_a_restart_is_said_lo
         assert all(f"BAD  {warning}" in done.stdout for warning in answer.json["warnings"])
     finally:
         own.stop()
+
+
+@pytest.mark.redis
+def test_a_node_whose_redis_the_fence_refuses_is_not_ready(make_app, tmp_path: Path, empty_redis_url: str) -> None:
+    """A cut-off old master: another node may reach the right one."""
+    ask = make_app(redis_url=empty_redis_url).test_client().get
+    assert ask("/readyz").json["reasons"] == []
+    sql = SqlStores.open(f"sqlite:///{tmp_path}/lockstep.sqlite3")
+    try:
+        state = sql.restorations.state()
+        after = state.newest.restoration_id if state is not None else ""
+        sql.restorations.begin(
+            Restoration("rst-new", Cause.INCARNATION, 1, 0, end_all=False, incarnation=""), after=after
+        )
+        sql.restorations.finish("rst-new", "another:server", 0, 2)
+    finally:
+        sql.close()
+    deadline = monotonic() + 20
+    while (answer := ask("/readyz")).status_code == 200:
+        assert monotonic() < deadline
+    assert answer.json["reasons"] == [
+        "This node's Redis isn't the one that was put right last, or doesn't say who it is (+info)."
+    ]
