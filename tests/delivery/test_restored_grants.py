@@ -206,6 +206,22 @@ def test_a_family_that_another_client_had_shown_stays_revoked(
     assert shop.renew(token) == Refusal.SESSION_ENDED.value
 
 
+def test_what_came_from_a_ticket_that_was_shown_twice_stays_revoked(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    deliveries.restoring().run_once(beat=True)
+    code = shop.code(session)
+    issued = shop.tickets.redeem(code, shop.client, redirect_uri=CALLBACK, code_verifier=VERIFIER)
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    assert shop.redeem(code) == Refusal.USED.value
+    lose(deliveries, site, taken)
+    put_right(deliveries)
+    assert shop.renew(issued.refresh_token) == Refusal.SESSION_ENDED.value
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize("place", ["redis"], indirect=True)
 def test_a_line_that_comes_late_is_followed(
