@@ -131,12 +131,12 @@ class TokenStore(Protocol):
         unless offline; a JWT that was issued in a session needs that session in any case."""
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
-        """One step: unknown -> UNKNOWN; (not offline) session not live -> SESSION_ENDED; grant revoked -> SESSION_ENDED,
-        unless the token was spent longer ago than grace; other client -> OTHER_CLIENT (and the family is revoked);
-        expired -> EXPIRED; spent longer ago than grace -> USED, reused=True, the family is revoked; a sibling of it, or one that came from it, was rotated before -> USED,
-        nothing else; else the token is marked spent (first time only) and the new pair is written (refresh end cut to
-        the session's absolute end unless offline). A JWT access token is noted under the session if that lives, as by
-        `redeem`."""
+        """One step: unknown -> UNKNOWN; (not offline) session not live -> SESSION_ENDED; grant revoked ->
+        SESSION_ENDED, unless the token was spent longer ago than grace; other client -> OTHER_CLIENT (and the family is
+        revoked); expired -> EXPIRED; spent longer ago than grace -> USED, reused=True, the family is revoked; a sibling
+        of it, or one that came from it, was rotated before -> USED, nothing else; else the token is marked spent (first
+        time only) and the new pair is written (refresh end cut to the session's absolute end unless offline). A JWT
+        access token is noted under the session if that lives, as by `redeem`."""
 
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> bool:
         """A refresh token's whole grant, or one access token, if it is this client's: whether there was such a one. A
