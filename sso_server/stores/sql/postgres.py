@@ -58,7 +58,8 @@ class PatientConnection(BoundedConnection):
 def refuse_unknown_options(url: URL) -> None:
     """Raises ValueError, which quotes nothing: what stands there may be half a password."""
     try:
-        psycopg.conninfo.make_conninfo("", **url.difference_update_query([POOLER]).query)
+        options: dict[str, Any] = dict(url.difference_update_query([POOLER]).query)
+        psycopg.conninfo.make_conninfo("", **options)
     except psycopg.Error:
         raise ValueError("has an option that PostgreSQL's client library doesn't know") from None
 
