@@ -188,7 +188,7 @@ def test_a_redirect_is_an_answer_and_not_followed(get: Get, centre: FakeProvider
 
 
 def test_cookies_of_the_peer_are_not_kept(get: Get, peer: Callable[..., Peer]) -> None:
-    sly = peer(answer(b"{}", "Set-Cookie: a=b; Path=/"))
+    sly = peer(answer(b"{}", "Set-Cookie: a=b; Path=/", "Connection: close"))
     for _ in range(2):
         get(sly.url)
     assert [b"cookie" in heard.lower() for heard in sly.heard] == [False, False]
