@@ -13,6 +13,7 @@ from sso_server.cli.output import Failed, json_option, print_json, print_table
 from sso_server.clock import SystemClock
 from sso_server.config import ConfigError, Settings, load, sources
 from sso_server.core.errors import LockstepError
+from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
 from sso_server.stores.sql import SqlStores, migrate
 from sso_server.web.readiness import Readiness, Report
@@ -48,22 +49,31 @@ def check(as_json: bool) -> None:
 
 def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
     """Everything that can be looked at from here: what `/readyz` looks at, with the details."""
+    configure_logs(settings.log_format)
+    prepare_data_dir(settings)
     try:
-        prepare_data_dir(settings)
-        if not migrate.has_schema(settings.sql_url):
-            # Looking changes nothing: the first start or command makes it.
-            good.append("There is no schema yet: sso serve makes it, as does the first command that needs it.")
-            _look_at_redis(settings, good, problems)
+        if migrate.has_schema(settings.sql_url):
+            _look_at_all(settings, good, problems)
             return
-        # A schema of another version is found by the checks; `open_centre` would not open it.
-        built = wiring.build(settings)
-        try:
-            _tell(built.services.readiness.report(), good, problems)
-            good.append(f"Sites registered: {len(built.sql.clients.list_clients())}.")
-        finally:
-            built.close()
+        # Looking changes nothing: the first start or command makes it.
+        good.append("There is no schema yet: sso serve makes it, as does the first command that needs it.")
+    except LockstepError as error:
+        problems.append(f"The database: {_words(error)}")
+    try:
+        _look_at_redis(settings, good, problems)
     except LockstepError as error:
         problems.append(_words(error))
+
+
+def _look_at_all(settings: Settings, good: list[str], problems: list[str]) -> None:
+    # A schema of another version is found by the checks; `open_centre` would not open it.
+    built = wiring.build(settings)
+    try:
+        _tell(built.services.readiness.report(), good, problems)
+        if migrate.current_is_head(settings.sql_url):
+            good.append(f"Sites registered: {len(built.sql.clients.list_clients())}.")
+    finally:
+        built.close()
 
 
 def _look_at_redis(settings: Settings, good: list[str], problems: list[str]) -> None:
@@ -90,7 +100,8 @@ def _tell(report: Report, good: list[str], problems: list[str]) -> None:
 
 
 def _words(error: LockstepError) -> str:
-    return f"{error.description} ({error.detail})" if error.detail else error.description
+    # What a driver says may have several lines.
+    return f"{error.description} ({' '.join(error.detail.split())})" if error.detail else error.description
 
 
 def _setting(settings: Settings, name: str) -> dict[str, str]:

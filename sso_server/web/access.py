@@ -33,6 +33,11 @@ def install_requests(app: Flask) -> None:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
+    @app.teardown_request
+    def _forget(_error: BaseException | None) -> None:
+        # What gunicorn says next in this thread is about somebody else.
+        structlog.contextvars.clear_contextvars()
+
     @app.after_request
     def _end(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.get("request_id", "")

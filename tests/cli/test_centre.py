@@ -50,6 +50,26 @@ def test_a_schema_of_another_version_is_left_alone(sso: Sso, tmp_path: Path) -> 
     assert "schema is newer (older) than this program" in sso.run("check", code=1).stdout
 
 
+def test_a_check_of_an_older_schema_says_what_to_do(sso: Sso) -> None:
+    sso.run("db", "upgrade")
+    sso.run("db", "downgrade", "0002", "--yes")
+    checked = sso.run("check", code=1)
+    assert "sso db upgrade" in checked.stdout
+    assert "Sites registered" not in checked.stdout, "their table has other columns"
+
+
+def test_a_check_without_the_database_looks_at_redis_all_the_same(sso: Sso) -> None:
+    sso.env |= {
+        "SSO_DATABASE_URL": "postgresql://somebody@127.0.0.1:1/none",
+        "SSO_SECRET_KEY": "k" * 40,
+        "SSO_REDIS_URL": "redis://127.0.0.1:2/0",
+    }
+    said = [line for line in sso.run("check", code=1).stdout.splitlines() if line.startswith("BAD")]
+    assert len(said) == 2
+    assert said[0].startswith("BAD  The database: ")
+    assert said[1].startswith("BAD  Redis cannot answer right now.")
+
+
 def test_a_check_shows_each_setting_with_its_source_and_no_secret(sso: Sso, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("s3cret-" * 6)
     sso.env |= {
