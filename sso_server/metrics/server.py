@@ -17,10 +17,29 @@ if TYPE_CHECKING:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _READ_S = 5.0
+_AT_ONCE = 8
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """Strangers get no thread, and those who may read only a few at once."""
+
     daemon_threads = True
+    networks: Sequence[Network] = ()
+    room = threading.BoundedSemaphore(_AT_ONCE)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whoever is turned away is hung up on."""
+        return _may_read(str(client_address[0]), self.networks) and self.room.acquire(blocking=False)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hung up, or said nothing for too long, is nobody's affair."""
 
 
 class _Handler(WSGIRequestHandler):
@@ -39,14 +58,14 @@ def serving(numbers: Numbers, host: str, port: int, networks: Sequence[Network])
     """Answer GET /metrics there, to this machine and these networks, while the block runs. Raises OSError."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        is_asked = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"] == "/metrics"
-        if not is_asked or not _may_read(environ["REMOTE_ADDR"], networks):
+        if environ["REQUEST_METHOD"] != "GET" or environ["PATH_INFO"] != "/metrics":
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"Not found\n"]
         start_response("200 OK", [("Content-Type", numbers.content_type)])
         return [numbers.text()]
 
     with make_server(host, port, application, _Server, _Handler) as server:
+        server.networks = networks
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics")
         thread.start()
         try:
