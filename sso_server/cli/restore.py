@@ -26,7 +26,8 @@ from sso_server.logs import configure_logs
 from sso_server.secret_key import known_secrets, prepare_data_dir, secret_keys
 from sso_server.stores.sql import SqlStores, migrate
 from sso_server.stores.sql.backup import look_into
-from sso_server.stores.sql.replacing import Account, replace_database, undone
+from sso_server.stores.sql.going_back import Undone, undone
+from sso_server.stores.sql.replacing import replace_database
 
 _TRIES = 120
 _PAUSE_S = 0.5
@@ -36,7 +37,12 @@ _CHANGES = {
     "enabled": "was enabled since, and is disabled again",
     "rights": "has the groups and rights of the backup again",
     "added": "was added since, and is gone",
+    "registered": "was registered since, and is gone",
+    "removed": "was removed since, and is registered again",
+    "changed": "is registered as it was then, with the secrets of then",
+    "retired": "was retired since, and signs again: after a leak, sso key retire it once more",
 }
+_NAMED = {"username": "", "client_id": "the site ", "kid": "the signing key "}
 
 
 @click.command("restore")
@@ -78,7 +84,7 @@ def _put_back(settings: Settings, file: Path, new_keys: bool, yes: bool, as_json
     changes = undone(kept, database) if kept is not None else []
     ended = _carry_out(settings)
     if as_json:
-        shown = [{"username": one.username, "change": one.change} for one in changes]
+        shown = [{one.what: one.name, "change": one.change} for one in changes]
         print_json({"file": str(file), "replaced": kept and str(kept), "sessions_ended": ended, "undone": shown})
         return
     click.echo(_done(ended))
@@ -151,8 +157,8 @@ def _done(ended: int) -> str:
     return f"Everybody is signed out (sessions ended: {ended}), and every refresh token is revoked."
 
 
-def _print_undone(changes: list[Account]) -> None:
+def _print_undone(changes: list[Undone]) -> None:
     if changes:
         click.echo("Changed after the backup was taken, and now as they were then:")
     for one in changes:
-        click.echo(f"  {one.username} {_CHANGES[one.change]}")
+        click.echo(f"  {_NAMED[one.what]}{one.name} {_CHANGES[one.change]}")

@@ -132,6 +132,18 @@ def test_accounts_are_those_of_the_backup_and_whoever_is_affected_is_named(story
     assert story.names() == {"alice", "bob", "carol"}
 
 
+def test_sites_and_keys_are_those_of_the_backup_and_are_named(story: Story) -> None:
+    with story.built() as built:
+        shop = built.services.clients.find("shop")
+        assert shop is not None
+        assert built.sql.clients.update(replace(shop, name="Shop, moved"), shop)
+        assert built.sql.clients.add(replace(shop, client_id="newest"))
+        leaked = built.signing_keys.list_keys()[0].kid
+    story.sso.run("key", "retire", leaked, "--yes")
+    done = {tuple(one.values()) for one in story.restore()["undone"]}
+    assert {("shop", "changed"), ("newest", "registered"), (leaked, "retired")} <= done
+
+
 def test_the_replaced_file_is_kept_and_can_be_put_back_itself(story: Story) -> None:
     done = story.restore()
     kept = Path(done["replaced"])

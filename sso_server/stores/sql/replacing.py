@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sso_server.core.errors import Refused
@@ -17,15 +16,6 @@ from sso_server.stores.sql import backup, migrate
 from sso_server.stores.sql.presence import alone, in_use
 
 _SIDE = ("-wal", "-shm", "-journal", "-heartbeat", "-open", ".migrating")
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a person loses, or gets back, when their account goes back to the backup's."""
-
-    username: str
-    change: str
-    """`password`, `disabled`, `enabled`, `rights` or `added`: what was done since and is undone now."""
 
 
 def replace_database(database: str, source: Path, prepare: Callable[[str], None], suffix: str) -> Path | None:
@@ -58,14 +48,6 @@ def replace_database(database: str, source: Path, prepare: Callable[[str], None]
     except OSError as error:
         raise Refused(f"The backup could not be put back: {backup.words(error)}.", code="restore_failed") from error
     return kept
-
-
-def undone(replaced: Path, database: str) -> list[Account]:
-    """Accounts that were changed after the backup was taken, as the replaced file has them; nothing if it can't be
-    read."""
-    with suppress(sqlite3.Error, OSError):
-        return sorted(_undone(_accounts(replaced), _accounts(Path(database))), key=lambda one: one.username)
-    return []
 
 
 def _forget(path: Path) -> None:
@@ -113,26 +95,3 @@ def _part_from_log(place: Path, kept: Path) -> None:
     for side in ("-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
             place.with_name(place.name + side).replace(kept.with_name(kept.name + side))
-
-
-def _accounts(path: Path) -> dict[str, sqlite3.Row]:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        connection.row_factory = sqlite3.Row
-        return {row["user_id"]: row for row in connection.execute("SELECT * FROM users")}
-
-
-def _undone(later: dict[str, sqlite3.Row], now: dict[str, sqlite3.Row]) -> list[Account]:
-    found = []
-    for user_id, row in later.items():
-        old = now.get(user_id)
-        if old is None:
-            found.append(Account(row["username"], "added"))
-        elif row["password_hash"] != old["password_hash"]:
-            found.append(Account(row["username"], "password"))
-        if old is None:
-            continue
-        if bool(row["disabled_at"]) != bool(old["disabled_at"]):
-            found.append(Account(row["username"], "disabled" if row["disabled_at"] else "enabled"))
-        if (row["groups"], row["is_admin"]) != (old["groups"], old["is_admin"]):
-            found.append(Account(row["username"], "rights"))
-    return found
