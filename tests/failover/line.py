@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from tests.failover.answers import HANG_S, Answer, Answers
 
@@ -24,8 +23,6 @@ class Line:
         self.base, self.issuer, self.answers = base, issuer, answers
         self._http = requests.Session()
         self._http.trust_env = False
-        for size in ("http://",):
-            self._http.mount(size, HTTPAdapter(pool_connections=4, pool_maxsize=4))
 
     def copy(self) -> "Line":
         return Line(self.base, self.issuer, self.answers)
@@ -40,6 +37,8 @@ class Line:
         headers = {
             "Host": urlsplit(self.issuer).netloc,
             "Accept": "text/html, application/json",
+            # One that was idle is closed by the node in the moment of the next question: a browser would ask again.
+            "Connection": "close",
             **more.pop("headers", {}),
         }
         if cookies is not None:
