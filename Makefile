@@ -17,7 +17,7 @@ TESTS ?=
 BENCH ?=
 FAULTS ?=
 # Many tests wait for other processes: more of them at once than there are cores.
-JOBS ?= 3
+JOBS ?= 4
 ENGINES ?= postgresql,cluster,sentinel
 
 .PHONY: help setup demo test test-engines test-failover faults bench check format constraints clean
