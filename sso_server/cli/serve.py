@@ -28,6 +28,7 @@ from sso_server.cli.door import SETTLE_S, Door, PortTaken
 from sso_server.clock import SystemClock
 from sso_server.config import METRICS_DIR, Settings, environment_with, metrics_dir
 from sso_server.core import setup
+from sso_server.core.errors import Unavailable
 from sso_server.delivery.process import run_delivery
 from sso_server.logs import configure_logs, take_over_logging
 from sso_server.metrics.directory import supervised
@@ -111,6 +112,10 @@ def prepare(settings: Settings) -> None:
                 f"Redis can't be used now ({trouble.rstrip('.')}). Lockstep starts all the same and works once it can."
             )
             click.echo(words, err=True)
+        else:
+            # Who answers now is noted before anybody is served.
+            with contextlib.suppress(Unavailable):
+                built.services.restorations.state()
         if not built.services.users.list_users(1, admins_only=True):
             _offer_setup(settings, built.services)
     finally:

@@ -50,6 +50,10 @@ class Fence:
             try:
                 if self._age(self._read_at) >= reread_ms and self._age(self._failed_at) >= reread_ms:
                     self._state, self._read_at = self._store.state(), self._clock.now()
+                    if self._state is None:
+                        # The first start: good for this question alone, because somebody may be noted right after it.
+                        self._read_at = None
+                        return None
             except Unavailable:
                 self._failed_at = self._clock.now()
             finally:

@@ -62,6 +62,13 @@ def test_at_the_first_start_nothing_can_have_been_lost(fence: Fence, rows: Rows)
     assert fence.admits("redis:a:1")
 
 
+def test_from_the_moment_when_somebody_is_noted_nobody_else_is_admitted(fence: Fence, rows: Rows) -> None:
+    rows.newest = None
+    assert fence.admits("redis:a:1")
+    rows.newest = DONE
+    assert not fence.admits("redis:z:9"), "not a second later, but at once"
+
+
 def test_whoever_was_never_told_apart_is_admitted(fence: Fence, rows: Rows) -> None:
     rows.newest = replace(DONE, incarnation="")
     assert fence.admits("redis:z:9")

@@ -49,7 +49,7 @@ def cluster_url(tmp_path: Path):
         while raw.cluster("info").get("cluster_state") != "ok":
             assert time.monotonic() < deadline, "the cluster of one does not come up"
             time.sleep(0.05)
-        yield url
+        yield url.replace("redis://", "redis+cluster://")
 
 
 @pytest.mark.redis
@@ -64,5 +64,5 @@ def test_no_script_leaves_its_slot_in_the_whole_story(strict, cluster_url):
 @pytest.mark.redis
 def test_leaving_the_slot_would_be_noticed(strict, cluster_url):
     script = scripts.make("two slots", "redis.call('SET', KEYS[1], 1) redis.call('SET', KEYS[1] .. 'x', 1)")
-    with redis.Redis.from_url(cluster_url) as raw, pytest.raises(redis.ResponseError, match="slot"):
+    with redis.Redis.from_url(cluster_url.replace("+cluster", "")) as raw, pytest.raises(redis.ResponseError, match="slot"):
         raw.eval(script.source, 1, "key")
