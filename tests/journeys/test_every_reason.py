@@ -55,6 +55,8 @@ class Bed:
         self._checked: dict[str, dict[str, Any]] = {}
         for client_id, uri, secret in (("shop", shop.url, ""), ("desk", "", SECRET)):
             client = site_client(client_id, client_id, f"https://{client_id}.example", self.now())
+            # The centre runs for all modules, and a worker may come to this one twice.
+            built.sql.clients.remove(client_id)
             centre.add_client(replace(client, backchannel_logout_uri=uri), secret)
 
     def now(self) -> int:
