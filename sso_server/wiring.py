@@ -143,7 +143,7 @@ class Built:
             services.clock,
             services.policy,
         )
-        return Restorer(restoring, ClockGuard(stores.health, services.clock))
+        return Restorer(restoring, ClockGuard(stores.health, services.clock), fenced=stores is not sql)
 
     def census(self) -> Census:
         """Counts what only the stores know."""

@@ -14,7 +14,8 @@ from sso_server.core.policy import SECOND
 from sso_server.core.ports import Clock, RestorationStore
 from sso_server.core.restorations import RestorationState
 
-_REREAD_MS = SECOND
+REREAD_MS = SECOND
+"""So old may be what a process knows of a restoration that has begun."""
 #: Somebody is refused and waits: asked more often, so that service is back as soon as all is right.
 _REREAD_REFUSED_MS = SECOND // 10
 #: SQL is away: what was read last counts for so long. Shorter than lines of the journal are followed after a
@@ -37,7 +38,7 @@ class Fence:
     def admits(self, incarnation: str) -> bool:
         """Whether the server with this incarnation (see `restorations.Past`; empty: it won't say) may be used now.
         Raises Unavailable when nobody can say."""
-        admitted = _is_known(self._known(_REREAD_MS), incarnation)
+        admitted = _is_known(self._known(REREAD_MS), incarnation)
         return admitted or _is_known(self._known(_REREAD_REFUSED_MS), incarnation)
 
     def _known(self, reread_ms: int) -> RestorationState | None:

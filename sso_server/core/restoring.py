@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.events import Event, EventKind
+from sso_server.core.fence import REREAD_MS
 from sso_server.core.policy import HOUR, MINUTE, Policy
 from sso_server.core.ports import (
     AuditStore,
@@ -73,17 +74,30 @@ class Restoring:
         self._policy = policy
         self._followed = ""
         """Of which restoration this process has read the late lines once."""
+        self._found = ("", 0)
+        """The unfinished one that this process has seen last, and since when (ms)."""
         self._done: set[int] = set()
         """The numbers of those that it has put right."""
 
-    def run_once(self, *, beat: bool) -> Restoration | None:
-        """Look, and carry out what is unfinished; the one that was. `beat`: write a heartbeat. Raises Unavailable."""
+    def run_once(self, *, beat: bool, patient: bool = False) -> Restoration | None:
+        """Look, and carry out what is unfinished; the one that was. `beat`: write a heartbeat. `patient`: not before
+        every process has had the time to read that nobody may be served (`core.fence`), so that a master that was cut
+        off serves nobody any more when the other one begins to. Raises Unavailable."""
         state = self._restorations.look(beat=beat)
         if state.unfinished is None:
             self._end_late_lines(state)
             return None
+        if patient and not self._is_known_everywhere(state.unfinished):
+            return None
         self._carry_out(state.unfinished, state)
         return state.unfinished
+
+    def _is_known_everywhere(self, restoration: Restoration) -> bool:
+        found, since = self._found
+        if found != restoration.restoration_id:
+            self._found = (restoration.restoration_id, self._clock.now())
+            return False
+        return abs(self._clock.now() - since) >= REREAD_MS
 
     def _carry_out(self, restoration: Restoration, state: RestorationState) -> None:
         before = self._past.look()

@@ -23,17 +23,19 @@ _log = structlog.get_logger("sso_server.delivery")
 class Restorer:
     """One per delivery process; any number may run beside each other."""
 
-    def __init__(self, restoring: Restoring, guard: ClockGuard) -> None:
+    def __init__(self, restoring: Restoring, guard: ClockGuard, *, fenced: bool = False) -> None:
+        """`fenced`: others keep away from the store until all is right, and need a moment to hear of it."""
         self._restoring = restoring
+        self._fenced = fenced
         self._guard = guard
         self._looks = 0
 
-    def run_once(self) -> bool:
-        """Whether there was something to be put right. Raises Unavailable."""
+    def run_once(self, *, patient: bool = False) -> bool:
+        """Whether there was something to be put right. `patient`: see `core.restoring`. Raises Unavailable."""
         if not self._guard.is_right():
             # Its heartbeat would say later that less was lost than was, and its moment of the detection would be wrong.
             return False
-        done = self._restoring.run_once(beat=self._looks % _BEAT_EVERY == 0)
+        done = self._restoring.run_once(beat=self._looks % _BEAT_EVERY == 0, patient=patient)
         self._looks += 1
         if done is not None:
             _log.warning("store_restored", cause=done.cause, restoration=done.restoration_id, end_all=done.end_all)
@@ -45,7 +47,7 @@ class Restorer:
         outage = Outage(_log, "restoring_resumed")
         while not stop.wait(interval_s if not failures else _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
             try:
-                self.run_once()
+                self.run_once(patient=self._fenced)
                 failures = 0
                 outage.is_over()
             except Exception as error:  # noqa: BLE001  (the last handler of this thread: no lease is renewed without it)

@@ -6,10 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from sso_server.core.clock_guard import ClockGuard
+from sso_server.core.errors import Unavailable
 from sso_server.delivery.restorer import Restorer
 from tests.support.builders import opened
 from tests.support.clocks import StoreClock
 from tests.support.deliveries import Deliveries, eventually
+from tests.support.snapshots import Snapshot
+from tests.support.went_back import Site, end, is_live, signed_in
 
 Make = Callable[..., Restorer]
 
@@ -48,6 +51,28 @@ def test_a_node_whose_clock_is_off_writes_no_heartbeat_and_finds_nothing_out(
     deliveries.sql.restorations.note_heartbeat(deliveries.clock.now() + 1)
     assert not make(StoreClock(deliveries.clock, -2001)).run_once()
     assert deliveries.sql.restorations.state().detected_at == 0  # type: ignore[union-attr]
+
+
+def test_what_was_found_waits_until_every_process_knows_of_it(
+    deliveries: Deliveries, site: Site, snapshot: Callable[[], Snapshot]
+) -> None:
+    ended = signed_in(deliveries)
+    site.check_in()
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    end(deliveries, ended)
+    site.check_in()
+    taken.restore()
+    with pytest.raises(Unavailable):
+        site.check_in()
+    restoring = deliveries.restoring()
+    assert restoring.run_once(beat=True, patient=True) is None
+    deliveries.clock.pass_ms(999)
+    assert restoring.run_once(beat=True, patient=True) is None
+    assert is_live(deliveries, ended)
+    deliveries.clock.pass_ms(1)
+    assert restoring.run_once(beat=True, patient=True) is not None
+    assert not is_live(deliveries, ended)
 
 
 def test_a_store_that_is_away_pauses_the_loop_and_does_not_end_it(deliveries: Deliveries, make: Make) -> None:
