@@ -28,6 +28,10 @@ class Way:
     def close_for_now(self) -> None:
         """Nobody is there."""
         self._target = None
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Connections of now break; new ones are taken."""
         for end in list(self._open):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -59,8 +59,8 @@ def test_without_the_fence_ended_sessions_are_seen_alive(count: Count) -> None:
 
 def test_tickets_and_revocations_that_nobody_puts_right_are_seen_at_work(count: Count) -> None:
     found = count("tickets-stay+revocations-stay-lost")
-    assert found.redeemed_again
-    assert found.revoked_again
+    # Which of the two falls into the lost moments is luck: tests/delivery/test_restored_grants.py has each for itself.
+    assert found.redeemed_again or found.revoked_again
     # The other parts are whole.
     assert not found.alive_again
 

@@ -86,7 +86,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.popen.wait(10)
-        wait_until(lambda: not any(_alive(pid) for pid in pids), why="killed processes to be gone")
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), why="killed processes to be gone")
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
@@ -103,7 +103,8 @@ class Process:
             raise AssertionError(f"did not stop on SIGTERM: {self.argv}\n{self.log.read_text()[-3000:]}") from None
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """It runs; one that has ended and wasn't fetched by its parent doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
