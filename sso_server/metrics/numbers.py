@@ -155,6 +155,8 @@ class Numbers:
     @classmethod
     def alone(cls) -> Numbers:
         """Of this process alone: a command, a test, a delivery process without a supervisor."""
+        # Where the directory is named, the library would write into it all the same, into files without room.
+        values.ValueClass = values.MutexValue
         return cls(CollectorRegistry())
 
     @classmethod
