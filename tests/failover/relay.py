@@ -21,18 +21,19 @@ class Way:
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def lead_to(self, port: int, host: str = "127.0.0.1") -> None:
-        """From now on, for new connections."""
-        self._target = (host, port)
+    def lead_to(self, port: int, host: str = "127.0.0.1") -> list[socket.socket]:
+        """From now on, for new connections; both ends of those that lead where they led, for `hang_up`."""
+        self._target, before = (host, port), list(self._open)
+        return before
 
     def close_for_now(self) -> None:
         """Nobody is there."""
         self._target = None
-        self.hang_up()
+        self.hang_up(list(self._open))
 
-    def hang_up(self) -> None:
-        """Connections of now break; new ones are taken."""
-        for end in list(self._open):
+    def hang_up(self, ends: list[socket.socket]) -> None:
+        """These connections break; new ones are taken."""
+        for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

@@ -43,10 +43,10 @@ class Wire:
     def heal(self) -> None:
         """They do; and the node beside it, which knows this one master only, gets no more visitors."""
         self._way.lead_to(self._master)
-        self._door.lead_to(self._other_node)
+        before = self._door.lead_to(self._other_node)
         # Questions of now are answered where they were asked; what is kept open for the next ones goes.
         time.sleep(1)
-        self._door.hang_up()
+        self._door.hang_up(before)
 
 
 @dataclass
