@@ -2,11 +2,13 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
 from sso_server.stores.redis import RedisStores
+from tests.support.services import OwnRedis
 
 
 @pytest.fixture
@@ -25,4 +27,20 @@ def stores(redis_url: str, prefix: str) -> Iterator[RedisStores]:
 def raw(redis_url: str) -> Iterator[redis.Redis]:
     """A plain connection, to look and to meddle."""
     with redis.Redis.from_url(redis_url, socket_timeout=5, decode_responses=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[OwnRedis]:
+    """A server that this test may hurt."""
+    server = OwnRedis(tmp_path / "own", "--appendonly", "no")
+    server.start()
+    yield server
+    server.resume()
+    server.kill()
+
+
+@pytest.fixture
+def meddler(own: OwnRedis) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(own.url, socket_timeout=5, decode_responses=True) as connection:
         yield connection

@@ -18,22 +18,6 @@ pytestmark = pytest.mark.redis
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A server that this test may hurt."""
-    server = OwnRedis(tmp_path / "own", "--appendonly", "no")
-    server.start()
-    yield server
-    server.resume()
-    server.kill()
-
-
-@pytest.fixture
-def meddler(own: OwnRedis) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(own.url, socket_timeout=5, decode_responses=True) as connection:
-        yield connection
-
-
-@pytest.fixture
 def replica(own: OwnRedis, tmp_path: Path, meddler: redis.Redis) -> Iterator[OwnRedis]:
     meddler.config_set("repl-diskless-sync-delay", 0)
     server = OwnRedis(tmp_path / "replica", "--replicaof", "127.0.0.1", str(own.port))

@@ -5,9 +5,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import redis
@@ -24,22 +22,6 @@ from tests.support.forks import in_processes
 from tests.support.services import OwnRedis
 
 pytestmark = pytest.mark.redis
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[OwnRedis]:
-    """A server that this test may hurt."""
-    server = OwnRedis(tmp_path / "own", "--appendonly", "no")
-    server.start()
-    yield server
-    server.resume()
-    server.kill()
-
-
-@pytest.fixture
-def meddler(own: OwnRedis) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(own.url, socket_timeout=5, decode_responses=True) as connection:
-        yield connection
 
 
 def quick(own: OwnRedis, **others: object) -> Link:
