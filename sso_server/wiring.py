@@ -30,6 +30,7 @@ from sso_server.core.ports import Clock, Randomness, Signer, Wake
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.restoring import Restoring
+from sso_server.core.service_tickets import ServiceTickets
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
@@ -250,6 +251,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         ),
         sign_out=sign_out,
         tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
+        service_tickets=ServiceTickets(stores.tickets, stores.tokens, sql.audit, clock, randomness, policy),
         tokens=Tokens(stores.tokens, sign_out, sql.audit, signing_keys, clock, randomness, policy),
         check_ins=CheckIns(stores.check_ins, sign_out, restorations, ClockGuard(stores.health, clock), clock, policy),
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),

@@ -202,7 +202,7 @@ class CheckIns:
                 margin_ms=self._policy.clock_margin_ms,
                 lease_s=client.lease_s,
                 grace_s=client.grace_s,
-                kind=client.kind,
+                kind=client.store_kind,
                 proves_from=self._restorations.proves_from(state, mark),
                 denied_from=call.denied_from,
             ),

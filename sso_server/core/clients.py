@@ -19,6 +19,8 @@ from sso_server.core.notifications import POLLED
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import ClientStore, Clock
 
+#: The kinds of clients, and of their participants: which message tells them.
+OIDC, CAS = "oidc", "cas"
 ALGORITHMS = ("RS256", "ES256")
 DELIVERIES = ("push", "poll")
 ACCESS_TOKENS = ("opaque", "jwt")
@@ -41,7 +43,7 @@ class Client:
     client_id: str
     name: str
     created_at: int
-    kind: str = "oidc"
+    kind: str = OIDC
     secrets: tuple[ClientSecret, ...] = ()
     public: bool = False
     base_url: str = ""
@@ -63,10 +65,23 @@ class Client:
     audience: tuple[str, ...] = ()
     """Ids of the clients whose APIs its access tokens are for; the centre's own userinfo always is."""
 
+    cas_services: tuple[str, ...] = ()
+    """Of a client of kind `cas`: addresses that may ask by the CAS protocol; one that ends with a slash stands for all
+    below it."""
+    cas_proxy_callbacks: tuple[str, ...] = ()
+    """Where proxy-granting tickets may be sent, in the same form; none: it may not ask for any."""
+    cas_attributes: tuple[str, ...] = ()
+    """What its validations say of the person, `NAME` or `NAME=CLAIM`; none: every claim that its scopes open."""
+
     @property
     def participant_kind(self) -> str:
         """The kind of its participants: which message builder tells it, or that it asks."""
         return POLLED if self.delivery == "poll" else self.kind
+
+    @property
+    def store_kind(self) -> str:
+        """The kind of participants with our SDK: whatever protocol people sign in by, these hear by logout tokens."""
+        return OIDC
 
     def accepts_secret(self, secret: str, now: int) -> bool:
         """Whether this secret is valid now. Every stored hash is compared, in constant time."""

@@ -22,8 +22,13 @@ REFRESH_TOKEN = "rt"
 JWT_ID = "jti"
 USER = "usr"
 STORE = "st"
+# Of CAS 3.0.3 section 3: prefixes in capitals, as its clients expect them.
+SERVICE_TICKET = "ST"
+PROXY_TICKET = "PT"
+PROXY_GRANTING_TICKET = "PGT"
+PROXY_GRANTING_IOU = "PGTIOU"
 
-_BUCKETED = re.compile(r"([a-z]{2,4})-([0-5][0-9]|6[0-3])-[a-z2-7]{32}")
+_BUCKETED = re.compile(r"([a-z]{2,4}|[A-Z]{2,6})-([0-5][0-9]|6[0-3])-[a-z2-7]{32}")
 _STORE = re.compile(r"st-[a-z2-7]{32}")
 
 

@@ -35,6 +35,9 @@ class Refusal(StrEnum):
     PKCE = "pkce_mismatch"
     SESSION_ENDED = "session_ended"
     TOO_MANY_STORES = "too_many_stores"
+    NOT_FRESH = "ticket_not_fresh"
+    PROXY = "ticket_is_proxy"
+    SERVICE = "service_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Ticket:
     expires_at: int
     refreshable: bool
     offline: bool
+    details: str = ""
+    """What else the front that issued it wants to know when it comes back; stores only keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class NewToken:
     in the token."""
     deny_until: int = 0
     """If a JWT is revoked, or its session ends, so long (ms) its audience must refuse it."""
+    kind: str = identifiers.ACCESS_TOKEN
+    """Of what a ticket gives beside a refresh token: an access token, or a proxy-granting ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,11 @@ class Redemption:
     reports: bool
     idle_off: bool
     """Registering this participant turns idle expiry off for the session."""
-    access: NewToken
+    access: NewToken | None
     refresh: NewToken | None
     """Written only if the ticket is refreshable; its end is cut to the session's unless the grant is offline."""
+    details: str = ""
+    """Kept with the grant."""
     most_stores: int = MAX_STORES_IN_SESSION
 
 
@@ -211,7 +220,7 @@ class Tickets:
                 redirect_uri=redirect_uri,
                 code_challenge=s256(code_verifier) if code_verifier else "",
                 store_id=store_id,
-                kind=client.kind if store_id else client.participant_kind,
+                kind=client.store_kind if store_id else client.participant_kind,
                 logout_uri=client.backchannel_logout_uri,
                 local_max_ms=local_life_ms(client, self._policy),
                 margin_ms=self._policy.clock_margin_ms,

@@ -35,6 +35,8 @@ class Grant:
     offline: bool
     created_at: int
     revoked_at: int | None = None
+    details: str = ""
+    """What the redeeming front wants to know when a token of it comes back (`tickets.Redemption.details`)."""
 
 
 @dataclass(frozen=True, slots=True)

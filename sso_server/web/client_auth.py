@@ -42,7 +42,7 @@ def authenticate(authorization: str | None, form: Mapping[str, str], clients: Cl
             raise InvalidRequest("The body names another client than the Authorization header.")
         client_id = basic_id
     client = clients.find(client_id) if client_id else None
-    if client is None or client.kind != "oidc":
+    if client is None:
         raise InvalidClient("Client authentication failed.", detail=f"no such client: {client_id[:80]!r}")
     # A public client has no secret; one that sends any has been mistaken for another.
     proven = client.public if secret is None else client.accepts_secret(secret, now)

@@ -29,6 +29,7 @@ from sso_server.core.ports import (
 )
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
+from sso_server.core.service_tickets import ServiceTickets
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
@@ -82,6 +83,7 @@ class Services:
     sign_in: SignIn
     sign_out: SignOut
     tickets: Tickets
+    service_tickets: ServiceTickets
     tokens: Tokens
     check_ins: CheckIns
     polls: Polls

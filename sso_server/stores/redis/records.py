@@ -163,6 +163,7 @@ def ticket_fields(ticket: Ticket) -> list[str | int]:
             "expires_at": ticket.expires_at,
             "refreshable": int(ticket.refreshable),
             "offline": int(ticket.offline),
+            "details": ticket.details,
         }
     )
 
@@ -187,6 +188,7 @@ def ticket(ticket_hash: str, flat: Any) -> Ticket | None:
             expires_at=int(f["expires_at"]),
             refreshable=f["refreshable"] == "1",
             offline=f["offline"] == "1",
+            details=f.get("details", ""),
         )
     except _BROKEN:
         return None
@@ -207,14 +209,15 @@ def grant(grant_id: str, flat: Any) -> Grant | None:
             offline=f["offline"] == "1",
             created_at=int(f["created_at"]),
             revoked_at=_optional(f, "revoked_at"),
+            details=f.get("details", ""),
         )
     except _BROKEN:
         return None
 
 
-def token_words(token: NewToken) -> tuple[str, str, int]:
+def token_words(token: NewToken | None) -> tuple[str, str, int]:
     """What a script is told of an access token besides its digest and its end."""
-    return " ".join(token.audience), token.jti, token.deny_until
+    return (" ".join(token.audience), token.jti, token.deny_until) if token else ("", "", 0)
 
 
 def found_token(flat_token: Any, flat_grant: Any, in_session: int) -> FoundToken | None:

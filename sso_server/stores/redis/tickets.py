@@ -55,14 +55,16 @@ class RedisTickets:
                 r.local_max_ms,
                 int(r.reports),
                 int(r.idle_off),
-                r.access.token_hash,
-                r.access.expires_at,
+                r.access.token_hash if r.access else "",
+                r.access.expires_at if r.access else 0,
                 r.refresh.token_hash if r.refresh else "",
                 r.refresh.expires_at if r.refresh else 0,
                 indexed_until,
                 r.margin_ms,
                 r.most_stores,
                 *records.token_words(r.access),
+                r.access.kind if r.access else "",
+                r.details,
             )
 
         why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)

@@ -146,6 +146,9 @@ def _client_of(row: Row[Any]) -> Client:
         delivery=row.delivery,
         access_token=row.access_token,
         audience=unpack(row.audience),
+        cas_services=unpack(row.cas_services),
+        cas_proxy_callbacks=unpack(row.cas_proxy_callbacks),
+        cas_attributes=unpack(row.cas_attributes),
     )
 
 
@@ -171,4 +174,7 @@ def _values(client: Client) -> dict[str, object]:
         "delivery": client.delivery,
         "access_token": client.access_token,
         "audience": pack(client.audience),
+        "cas_services": pack(client.cas_services),
+        "cas_proxy_callbacks": pack(client.cas_proxy_callbacks),
+        "cas_attributes": pack(client.cas_attributes),
     }

@@ -174,6 +174,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
         expires_at=row.expires_at,
         refreshable=row.refreshable,
         offline=row.offline,
+        details=row.details,
     )
 
 
@@ -190,4 +191,5 @@ def grant_of(row: Row[Any]) -> Grant:
         offline=row.offline,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        details=row.details,
     )

@@ -131,6 +131,7 @@ tickets = Table(
     flag("refreshable"),
     flag("offline"),
     ms("spent_at", optional=True),
+    Column("details", Text, nullable=False, server_default=""),
     Index("ix_tickets_expires_at", "expires_at"),
 )
 
@@ -150,6 +151,7 @@ grants = Table(
     ms("keep_until"),
     key("heir"),
     Column("heir_step", Integer, nullable=False),
+    Column("details", Text, nullable=False, server_default=""),
     Index("ix_grants_user_id", "user_id"),
     Index("ix_grants_keep_until", "keep_until"),
 )
@@ -274,6 +276,9 @@ clients = Table(
     Column("delivery", Text, nullable=False, server_default="push"),
     Column("access_token", Text, nullable=False, server_default="opaque"),
     Column("audience", Text, nullable=False, server_default="[]"),
+    Column("cas_services", Text, nullable=False, server_default="[]"),
+    Column("cas_proxy_callbacks", Text, nullable=False, server_default="[]"),
+    Column("cas_attributes", Text, nullable=False, server_default="[]"),
 )
 
 audit = Table(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.engine import Connection
 
-from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
+from sso_server.core.identifiers import CODE, REFRESH_TOKEN
 from sso_server.core.sessions import Session, local_until
 from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
 from sso_server.stores.sql.denials import deny_tokens, noted
@@ -22,9 +22,9 @@ from sso_server.stores.sql.tables import grants, sessions, tickets, tokens
 # Repeating an issue after a lost answer changes nothing.
 _PUT = text(
     "INSERT INTO tickets (ticket_hash, kind, sid, client_id, user_id, redirect_uri, code_challenge, nonce, scope,"
-    " auth_time, amr, issued_at, expires_at, refreshable, offline)"
+    " auth_time, amr, issued_at, expires_at, refreshable, offline, details)"
     " VALUES (:ticket_hash, :kind, :sid, :client_id, :user_id, :redirect_uri, :code_challenge, :nonce, :scope,"
-    " :auth_time, :amr, :issued_at, :expires_at, :refreshable, :offline)"
+    " :auth_time, :amr, :issued_at, :expires_at, :refreshable, :offline, :details)"
     " ON CONFLICT (ticket_hash) DO NOTHING"
 )
 _FIND = sa.select(tickets).where(tickets.c.ticket_hash == bindparam("_ticket"))
@@ -97,6 +97,7 @@ class SqlTickets:
                     "expires_at": ticket.expires_at,
                     "refreshable": ticket.refreshable,
                     "offline": ticket.offline,
+                    "details": ticket.details,
                 },
             )
 
@@ -170,7 +171,7 @@ def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeeme
             refusal = Refusal.TOO_MANY_STORES
     if refusal is not None or session is None or found is None:
         return Redeemed(refusal, ticket)
-    audiences = noted(found.audiences, redemption.access)
+    audiences = noted(found.audiences, redemption.access) if redemption.access else found.audiences
     return Redeemed(None, ticket, _admit(connection, ticket, row, session, audiences, redemption, now))
 
 
@@ -181,8 +182,10 @@ def revoke_grant(connection: Connection, grant_id: str, now: int) -> None:
 
 
 def _used(connection: Connection, ticket: Ticket, now: int) -> Redeemed:
-    # RFC 6749 section 4.1.2: a code that comes twice takes everything along that came from it.
-    revoke_grant(connection, ticket.ticket_hash, now)
+    # RFC 6749 section 4.1.2: a code that comes twice takes everything along that came from it. Not a service ticket:
+    # nobody proves who they are who validates one, and a spent one stands in the address that a browser had.
+    if ticket.kind == CODE:
+        revoke_grant(connection, ticket.ticket_hash, now)
     return Redeemed(Refusal.USED, ticket)
 
 
@@ -240,10 +243,15 @@ def _admit(
             "reports": redemption.reports,
         },
     )
-    written = [token_values(redemption.access, ACCESS_TOKEN, ticket.ticket_hash, now, in_session=True)]
+    access, written = redemption.access, []
+    if access is not None:
+        written.append(token_values(access, access.kind, ticket.ticket_hash, now, in_session=True))
     if redemption.refresh is not None and ticket.refreshable:
         cut_at = None if ticket.offline else session.absolute_until
         written.append(token_values(redemption.refresh, REFRESH_TOKEN, ticket.ticket_hash, now, cut_at, step=1))
+    if not written:
+        # Without a token there is nothing that a grant could be asked for.
+        return session
     connection.execute(
         _GRANT,
         {
@@ -259,10 +267,11 @@ def _admit(
             "revoked_at": None,
             "heir": "",
             "heir_step": 0,
+            "details": redemption.details,
             # As long as anything that came from the ticket could still be presented.
             "keep_until": max(
                 ticket.expires_at + KEEP_TICKET_MS,
-                redemption.access.deny_until,
+                access.deny_until if access else 0,
                 *(token["expires_at"] for token in written),
             ),
         },

@@ -2,7 +2,7 @@
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
 -- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores,
--- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until.
+-- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until, kind, the grant's details.
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
@@ -19,7 +19,8 @@ local function burnt(why)
 end
 
 if ticket.spent_at then
-  revoke_grant(hash, read(key('grant', hash)), now)
+  -- Nobody proves who they are who validates a service ticket: a spent one must not revoke anything.
+  if ticket.kind == 'code' then revoke_grant(hash, read(key('grant', hash)), now) end
   return refused('ticket_used')
 end
 if now >= expires_at then return refused('ticket_expired') end
@@ -48,10 +49,15 @@ if ARGV[11] == '1' then
   redis.call('HSET', key('session', ticket.sid), 'idle_off', '1')
 end
 touch(ticket.sid, s, now)
-redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, 'user_id', ticket.user_id,
-  'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
-  'created_at', int(now), 'indexed_until', indexed)
-write_token(ARGV[12], 'at', hash, now, access_end)
-describe(ARGV[12], hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), ticket.sid, now)
+-- Without a token there is nothing that a grant could be asked for.
+if ARGV[12] ~= '' or refresh_until then
+  redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, 'user_id', ticket.user_id,
+    'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
+    'created_at', int(now), 'indexed_until', indexed, 'details', ARGV[23])
+end
+if ARGV[12] ~= '' then
+  write_token(ARGV[12], ARGV[22], hash, now, access_end)
+  describe(ARGV[12], hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), ticket.sid, now)
+end
 if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1) end
 return { '', flat(ticket), flat(s) }

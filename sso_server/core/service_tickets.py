@@ -1,0 +1,262 @@
+"""Service tickets, proxy tickets and proxy-granting tickets (CAS 3.0.3 section 3), on the same stores as codes.
+
+Whoever validates one is registered under the session in the same step. Without our SDK each ticket stands for a local
+session of its own, so each is a participant of its own: its text is the `store_id`, and what the site is told by. A
+validation spends the ticket whatever its outcome.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sso_server.core import identifiers
+from sso_server.core.clients import Client
+from sso_server.core.errors import InvalidGrant
+from sso_server.core.events import Event, EventKind
+from sso_server.core.policy import Policy
+from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore, TokenStore
+from sso_server.core.revocations import Revocation
+from sso_server.core.sessions import Session
+from sso_server.core.tickets import MAX_STORES_IN_SESSION, NewToken, Redemption, Refusal, Ticket, local_life_ms
+from sso_server.core.tokens import FoundToken
+
+#: So many tickets of one service are told of a session's end; its local sessions that must be over by then don't count.
+MAX_TICKETS_IN_SESSION = 1000
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What a validation found. Times in ms."""
+
+    ticket: Ticket
+    session: Session
+    fresh: bool
+    """The ticket came from a password typed for it, not from a session that was there."""
+    proxies: tuple[str, ...]
+    """Who stands between the person and the service: callback addresses, the latest first (section 2.5.2)."""
+    session_expires_at: int
+    """The local session must be over by then."""
+    proxy_granting_ticket: str = ""
+    """To be sent to the callback; dead if that fails (`ServiceTickets.revoke`)."""
+
+
+class ServiceTickets:
+    """Issues and validates tickets of the CAS protocol."""
+
+    def __init__(
+        self,
+        store: TicketStore,
+        tokens: TokenStore,
+        audit: AuditStore,
+        clock: Clock,
+        randomness: Randomness,
+        policy: Policy,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._audit = audit
+        self._clock = clock
+        self._random = randomness
+        self._policy = policy
+
+    def issue(self, session: Session, client: Client, *, service: str, fresh: bool) -> str:
+        """A service ticket for this service (`service_urls.normal_form`). Raises Unavailable."""
+        details = {"fresh": fresh, "proxies": []}
+        return self._put(
+            identifiers.SERVICE_TICKET,
+            session.sid,
+            session.user_id,
+            session.auth_time,
+            session.amr,
+            client,
+            service,
+            details,
+        )
+
+    def issue_proxy(self, granting: FoundToken, client: Client, *, service: str) -> str:
+        """A proxy ticket by a proxy-granting ticket that is good. Raises Unavailable."""
+        grant = granting.grant
+        # Section 2.7: whoever was asked for a password, it was not for this.
+        details = {"fresh": False, "proxies": list(_proxies(grant.details))}
+        return self._put(
+            identifiers.PROXY_TICKET, grant.sid, grant.user_id, grant.auth_time, grant.amr, client, service, details
+        )
+
+    def find_proxy_granting(self, text: str) -> FoundToken | None:
+        """A proxy-granting ticket that is good now: its session lives. Raises Unavailable."""
+        if not identifiers.is_kind(text, identifiers.PROXY_GRANTING_TICKET):
+            return None
+        bucket, kind = identifiers.bucket_of(text), identifiers.PROXY_GRANTING_TICKET
+        return self._tokens.find_token(identifiers.digest(text), kind, bucket, self._clock.now())
+
+    def validate(
+        self,
+        text: str,
+        client: Client | None,
+        *,
+        service: str,
+        address: str,
+        renew: bool = False,
+        proxies_allowed: bool = False,
+        store_id: str = "",
+        callback: str = "",
+    ) -> Validated:
+        """Spend the ticket, whatever comes of it; if it is good, the site is registered in the same step.
+
+        `client`: whose `service` (in normal form) it is, None if nobody's. `address`: where a site without our SDK is
+        told of the end. `store_id`: of an authenticated site with our SDK. `callback`: a proxy-granting ticket is
+        wanted for this address. Raises InvalidGrant with a `Refusal` as its description, Unavailable.
+        """
+        is_proxy = identifiers.is_kind(text, identifiers.PROXY_TICKET)
+        if not is_proxy and not identifiers.is_kind(text, identifiers.SERVICE_TICKET):
+            raise InvalidGrant(Refusal.UNKNOWN.value)
+        if client is None:
+            raise self._burnt(text, Refusal.SERVICE, "")
+        if is_proxy and not proxies_allowed:
+            raise self._burnt(text, Refusal.PROXY, client.client_id)
+        if renew and not self._is_fresh(text):
+            raise self._burnt(text, Refusal.NOT_FRESH, client.client_id)
+        now, bucket = self._clock.now(), identifiers.bucket_of(text)
+        granting = self._random.identifier(identifiers.PROXY_GRANTING_TICKET, bucket) if callback else ""
+        redeemed = self._store.redeem(
+            Redemption(
+                ticket_hash=identifiers.digest(text),
+                bucket=bucket,
+                client_id=client.client_id,
+                redirect_uri=service,
+                code_challenge="",
+                store_id=store_id or text,
+                kind=client.store_kind if store_id else client.kind,
+                logout_uri=client.backchannel_logout_uri if store_id else client.backchannel_logout_uri or address,
+                local_max_ms=local_life_ms(client, self._policy),
+                margin_ms=self._policy.clock_margin_ms,
+                reports=bool(store_id),
+                idle_off=not store_id and not self._policy.idle_without_reports,
+                access=self._granting(granting, now) if callback else None,
+                refresh=None,
+                details=self._chain(text, callback) if callback else "",
+                most_stores=MAX_STORES_IN_SESSION if store_id else MAX_TICKETS_IN_SESSION,
+            ),
+            now,
+        )
+        ticket, session = redeemed.ticket, redeemed.session
+        if redeemed.refusal is not None or ticket is None or session is None:
+            raise self._refused(redeemed.refusal or Refusal.UNKNOWN, client.client_id, ticket.sid if ticket else "")
+        return Validated(
+            ticket,
+            session,
+            _is_fresh(ticket.details),
+            _proxies(ticket.details),
+            min(session.absolute_until, now + local_life_ms(client, self._policy)),
+            granting,
+        )
+
+    def revoke(self, validated: Validated) -> None:
+        """Its callback failed: the proxy-granting ticket is dead, whoever may have it. Raises Unavailable."""
+        ticket = validated.ticket
+        revocation = Revocation(
+            identifiers.CODE, ticket.ticket_hash, identifiers.bucket_of(ticket.sid), ticket.client_id
+        )
+        now = self._clock.now()
+        revocation.carry_out(self._tokens, now)
+        self._audit.append(revocation.event(now))
+
+    def _put(
+        self,
+        kind: str,
+        sid: str,
+        user_id: str,
+        auth_time: int,
+        amr: tuple[str, ...],
+        client: Client,
+        service: str,
+        details: dict[str, Any],
+    ) -> str:
+        now, text = self._clock.now(), self._random.identifier(kind, identifiers.bucket_of(sid))
+        self._store.put(
+            Ticket(
+                ticket_hash=identifiers.digest(text),
+                kind=kind,
+                sid=sid,
+                client_id=client.client_id,
+                user_id=user_id,
+                redirect_uri=service,
+                code_challenge="",
+                nonce="",
+                scope=(),
+                auth_time=auth_time,
+                amr=amr,
+                issued_at=now,
+                expires_at=now + self._policy.ticket_ms,
+                refreshable=False,
+                offline=False,
+                details=json.dumps(details),
+            )
+        )
+        return text
+
+    def _granting(self, text: str, now: int) -> NewToken:
+        # Section 3.4: it may be used again and again; it dies with the session, which no setting lets live longer.
+        life_ms = max(self._policy.absolute_ms, self._policy.remembered_ms)
+        return NewToken(identifiers.digest(text), now + life_ms, kind=identifiers.PROXY_GRANTING_TICKET)
+
+    def _chain(self, text: str, callback: str) -> str:
+        ticket = self._find(text) if identifiers.is_kind(text, identifiers.PROXY_TICKET) else None
+        return json.dumps({"proxies": [callback, *(_proxies(ticket.details) if ticket else ())]})
+
+    def _find(self, text: str) -> Ticket | None:
+        return self._store.find(identifiers.digest(text), identifiers.bucket_of(text))
+
+    def _is_fresh(self, text: str) -> bool:
+        ticket = self._find(text)
+        return ticket is not None and _is_fresh(ticket.details)
+
+    def _burnt(self, text: str, why: Refusal, client_id: str) -> InvalidGrant:
+        """Spend it without giving anything. What the store says of it counts first: an unknown or spent ticket is that,
+        whatever else was wrong."""
+        redeemed = self._store.redeem(
+            Redemption(
+                ticket_hash=identifiers.digest(text),
+                bucket=identifiers.bucket_of(text),
+                client_id=_NOBODY,
+                redirect_uri="",
+                code_challenge="",
+                store_id="",
+                kind="",
+                logout_uri="",
+                local_max_ms=0,
+                margin_ms=0,
+                reports=False,
+                idle_off=False,
+                access=None,
+                refresh=None,
+            ),
+            self._clock.now(),
+        )
+        refusal = why if redeemed.refusal is Refusal.OTHER_CLIENT else redeemed.refusal or Refusal.UNKNOWN
+        return self._refused(refusal, client_id, redeemed.ticket.sid if redeemed.ticket else "")
+
+    def _refused(self, refusal: Refusal, client_id: str, sid: str) -> InvalidGrant:
+        # As with codes: what never was a ticket fills no database.
+        if refusal is not Refusal.UNKNOWN:
+            data: dict[str, str | int | None] = {"refusal": refusal.value}
+            self._audit.append(
+                Event(self._clock.now(), EventKind.TICKET_REFUSED, sid=sid, client_id=client_id, data=data)
+            )
+        return InvalidGrant(refusal.value)
+
+
+def _is_fresh(details: str) -> bool:
+    return bool(_read(details).get("fresh"))
+
+
+def _proxies(details: str) -> tuple[str, ...]:
+    return tuple(str(one) for one in _read(details).get("proxies", ()))
+
+
+def _read(details: str) -> dict[str, Any]:
+    read = json.loads(details) if details else {}
+    return read if isinstance(read, dict) else {}
