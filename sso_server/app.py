@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from sso_server import wiring
 from sso_server.config import Settings, load, metrics_dir
-from sso_server.fronts import oidc, portal, sync
+from sso_server.fronts import cas, oidc, portal, sync
 from sso_server.fronts.portal import people
 from sso_server.logs import configure_logs
 from sso_server.metrics.numbers import Numbers
@@ -24,7 +24,7 @@ from sso_server.web.language import LANGUAGES, html_lang, select_locale
 from sso_server.web.responses import install_headers
 from sso_server.web.services import install
 
-FRONTS: tuple[ModuleType, ...] = (oidc, sync, portal)
+FRONTS: tuple[ModuleType, ...] = (oidc, cas, sync, portal)
 MAX_BODY = 2 * 1024 * 1024
 
 

@@ -1,0 +1,9 @@
+"""The CAS protocol, versions 1 to 3: one file per endpoint, pure message files beside them."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprints: tuple[Blueprint, ...] = ()
+#: Exempt from our form token: what sites call server to server, and what a foreign form may post to by the standard.
+machine_blueprints: tuple[Blueprint, ...] = ()
