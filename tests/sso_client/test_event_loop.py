@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from sso_client import AsyncSSOClient, LocalStore, Settings
+from sso_client import AsyncSSOClient, LocalStore, Settings, open_sqlite_store
 from sso_client.async_waiting import AnyioWaiting
 from sso_client.clock import now
 from sso_client.stores import Turn
@@ -21,8 +21,21 @@ from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock, new_sid
 
 CHECK_IN = "/check-in"
-STALL_S = 0.25
+#: How long what blocks does so, and how much of that the loop may stand still.
+BLOCK_S = 2.0
+STALL_S = 0.75
+_BEAT_S = 0.01
 Run = Callable[[Callable[[AsyncSSOClient], Coroutine[Any, Any, Any]]], Any]
+
+
+@pytest.fixture
+def store(settings: Settings, tmp_path: Path) -> Iterator[LocalStore]:
+    """It waits for a lock for as long as the machine needs."""
+    opened = open_sqlite_store(
+        tmp_path / "sso.sqlite3", issuer=settings.issuer, client_id=settings.client_id, busy_s=20.0
+    )
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -48,24 +61,36 @@ async def sign_in(client: AsyncSSOClient, centre: FakeProvider, sid: str | None 
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[list[float]]:
-    """How long the loop was held up, worst last, once the block is over."""
-    stalls = [0.0]
+    """How long the loop was held up while the rest of the process went on, worst last, once the block is over.
+
+    Told by the beats of a thread: a machine that stands still as a whole holds the thread up as well.
+    """
+    stalls, beats, over = [0.0], 0, threading.Event()
+
+    def beat() -> None:
+        nonlocal beats
+        while not over.wait(_BEAT_S):
+            beats += 1
 
     async def tick() -> None:
         while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.005)
-            stalls.append(time.monotonic() - before - 0.005)
+            before = beats
+            await asyncio.sleep(_BEAT_S)
+            stalls.append((beats - before) * _BEAT_S)
 
+    heart = threading.Thread(target=beat)
+    heart.start()
     ticker = asyncio.ensure_future(tick())
     await asyncio.sleep(0.05)
     try:
         yield stalls
         await asyncio.sleep(0.05)  # a tick that is late is measured when it comes
     finally:
+        over.set()
         ticker.cancel()
         with suppress(asyncio.CancelledError):
             await ticker
+        heart.join()
         stalls.sort()
 
 
@@ -78,12 +103,12 @@ def test_two_hundred_requests_at_once_ask_the_centre_once_and_hold_nothing_up(
         await client.check_in()
         clock.go(31)
         before = len(centre.check_ins)
-        centre.failing[CHECK_IN] = {"fine": 0.0, "slow": 0.5, "hanging": 30.0}[how]
+        centre.failing[CHECK_IN] = {"fine": 0.0, "slow": BLOCK_S, "hanging": 30.0}[how]
         async with watched() as stalls:
             found = await asyncio.gather(*(client.find_session(cookie) for _ in range(200)))
         assert all(session is not None for session in found), "within N nobody is stopped"
         assert sum(1 for path, _, _ in centre.requests if path == CHECK_IN) - before <= 2
-        assert stalls[-1] < STALL_S * 4, "200 tasks at once on a busy machine"
+        assert stalls[-1] < STALL_S
 
     run(story)
 
@@ -100,17 +125,19 @@ def test_a_store_that_another_process_has_locked_holds_nothing_up(
             other = sqlite3.connect(tmp_path / "sso.sqlite3")
             other.execute("BEGIN IMMEDIATE")
             locked.set()
-            done.wait(1.0)
+            done.wait(BLOCK_S * 3)
             other.rollback()
             other.close()
 
         locker = threading.Thread(target=lock_file)
         locker.start()
-        locked.wait(5)
-        started = time.monotonic()
+        locked.wait(20)
         async with watched() as stalls:
-            assert await client.find_session(cookie) is not None
-        assert time.monotonic() - started > 0.5, "it did wait for the lock"
+            request = asyncio.ensure_future(client.find_session(cookie))
+            await asyncio.sleep(BLOCK_S)
+            assert not request.done(), "it waits for the lock"
+            done.set()
+            assert await request is not None
         assert stalls[-1] < STALL_S
         locker.join()
 
@@ -119,7 +146,7 @@ def test_a_store_that_another_process_has_locked_holds_nothing_up(
 
 def test_hooks_that_block_hold_nothing_up(run: Run, centre: FakeProvider) -> None:
     async def story(client: AsyncSSOClient) -> None:
-        client.hooks.on_login = lambda user: time.sleep(0.6) or user.sub
+        client.hooks.on_login = lambda user: time.sleep(BLOCK_S) or user.sub
         async with watched() as stalls:
             await sign_in(client, centre)
         assert stalls[-1] < STALL_S
@@ -130,13 +157,18 @@ def test_hooks_that_block_hold_nothing_up(run: Run, centre: FakeProvider) -> Non
 @pytest.mark.parametrize("lapsed", [False, True])
 @pytest.mark.parametrize("hang_up", ["cancel", "time-out"])
 def test_who_hangs_up_during_a_renewal_leaves_no_turn_behind(
-    hang_up: str, lapsed: bool, run: Run, store: LocalStore, centre: FakeProvider, clock: MovedClock
+    hang_up: str, lapsed: bool, run: Run, store: LocalStore, centre: FakeProvider, clock: MovedClock, monkeypatch
 ) -> None:
+    answering, heard = threading.Event(), centre.check_in
+    monkeypatch.setattr(centre, "check_in", lambda told: answering.wait(20) and heard(told))
+
     async def story(client: AsyncSSOClient) -> None:
         cookie = await sign_in(client, centre)
+        answering.set()
         await client.check_in()
         clock.go(61 if lapsed else 31)
-        centre.failing[CHECK_IN], asked = 0.4, centre.calls(CHECK_IN)
+        answering.clear()
+        asked = centre.calls(CHECK_IN)
         request = asyncio.ensure_future(client.find_session(cookie))
         await until(lambda: centre.calls(CHECK_IN) > asked)
         if hang_up == "cancel":
@@ -145,6 +177,7 @@ def test_who_hangs_up_during_a_renewal_leaves_no_turn_behind(
             with suppress(TimeoutError):
                 await asyncio.wait_for(request, 0.01)
         assert store.journal.take_turn(now(clock), 0) is Turn.BUSY, "the centre is still being asked"
+        answering.set()
         await until_nobody_is_on_the_way(client)
         assert store.journal.take_turn(now(clock), 0) is Turn.MINE
         store.journal.give_turn_back()
@@ -239,7 +272,7 @@ def test_one_client_serves_two_event_loops_side_by_side(
     for loop in loops:
         loop.join(20)
     assert len(opened) == 4
-    assert time.monotonic() - started < 5, "nobody sleeps until a time-out wakes him"
+    assert time.monotonic() - started < 8, "nobody sleeps until a time-out wakes him"
 
 
 async def until_nobody_is_on_the_way(client: AsyncSSOClient) -> None:
