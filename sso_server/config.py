@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from sso_server.core.clients import is_loopback_host
 from sso_server.core.policy import SECOND, Policy
+from sso_server.core.uris import is_loopback_host
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")

@@ -19,7 +19,7 @@ from sso_server.config import ConfigError, Settings
 from sso_server.core.accounts import Accounts
 from sso_server.core.census import Findings
 from sso_server.core.check_in import CheckIns
-from sso_server.core.clients import Client, ClientDirectory, is_loopback_host
+from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
@@ -36,6 +36,7 @@ from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
 from sso_server.core.trials import Trials
+from sso_server.core.uris import is_loopback_host
 from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.seals import ItsdangerousSeals

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from sso_server.config import Settings
-from sso_server.core.clients import Client, ClientSecret, check_client, check_uri, site_client
+from sso_server.core.clients import Client, ClientSecret, check_client, site_client
+from sso_server.core.uris import check_uri
 
 _NAMES = {
     "name": "name",

@@ -10,22 +10,24 @@ import hmac
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from sso_server.core.claims import SCOPES
+from sso_server.core.claims import SCOPES, check_attributes
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import digest
 from sso_server.core.notifications import POLLED
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import ClientStore, Clock
+from sso_server.core.service_urls import ServiceIndex, check_service, is_prefix, normal_form
+from sso_server.core.uris import check_uri
 
 #: The kinds of clients, and of their participants: which message tells them.
 OIDC, CAS = "oidc", "cas"
+KINDS = (OIDC, CAS)
 ALGORITHMS = ("RS256", "ES256")
 DELIVERIES = ("push", "poll")
 ACCESS_TOKENS = ("opaque", "jwt")
 MAX_AUDIENCE = 20
-_LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
+MAX_SERVICES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Client:
     """What its validations say of the person, `NAME` or `NAME=CLAIM`; none: every claim that its scopes open."""
 
     @property
+    def has_secret(self) -> bool:
+        """Whether it proves who it is. A CAS service without our SDK never does: tickets are all that it sends."""
+        return not self.public and (self.kind != CAS or self.base_url != "")
+
+    @property
     def participant_kind(self) -> str:
         """The kind of its participants: which message builder tells it, or that it asks."""
         return POLLED if self.delivery == "poll" else self.kind
@@ -92,51 +99,10 @@ class Client:
         return any(matches)
 
 
-def is_loopback_host(host: str | None) -> bool:
-    """Loopback by name; `*.localhost` counts (RFC 6761 section 6.3)."""
-    return host is not None and (host in _LOOPBACK or host.endswith(".localhost"))
-
-
-def check_uri(uri: str, what: str, *, allow_query: bool = True) -> str:
-    """A URI fit for registration, unchanged. Raises InvalidRequest that names what is wrong.
-
-    RFC 6749 section 3.1.2 (no fragment), RFC 9700 section 4.1.3 (no wildcards: compared as strings, later), and the
-    advisories' tricks: user-info, backslashes, control characters, a scheme in odd case.
-    """
-    problem = ""
-    try:
-        parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise InvalidRequest(f"{what} {uri!r} is not a URL.") from None
-    if len(uri) > 2000 or any(c <= " " or c in '\\"<>^`{|}*' or c > "~" for c in uri):
-        problem = "has characters that a URL may not have (or is longer than 2000)"
-    elif not uri.startswith(("https://", "http://")):
-        problem = "must begin with https:// (or http:// on loopback)"
-    elif not host or "@" in parts.netloc:
-        problem = "needs a plain host, without user information"
-    elif "#" in uri:
-        problem = "may not have a fragment"
-    elif parts.query and not allow_query:
-        problem = "may not have a query"
-    elif parts.scheme == "http" and not is_loopback_host(host) and what != "backchannel_logout_uri":
-        problem = "must be https outside loopback"
-    if problem:
-        raise InvalidRequest(f"{what} {uri!r} {problem}.")
-    return uri
-
-
 def check_client(client: Client) -> Client:
     """The client if it may be registered as it is. Raises InvalidRequest."""
     _check_id(client.client_id)
-    if not client.redirect_uris:
-        raise InvalidRequest("A client needs at least one redirect_uri.")
-    for uri in client.redirect_uris:
-        check_uri(uri, "redirect_uri")
-    for uri in client.post_logout_redirect_uris:
-        check_uri(uri, "post_logout_redirect_uri")
-    if client.backchannel_logout_uri:
-        check_uri(client.backchannel_logout_uri, "backchannel_logout_uri")
+    _check_addresses(client)
     if client.id_token_alg not in ALGORITHMS:
         raise InvalidRequest(f"id_token alg {client.id_token_alg!r} is not one of {', '.join(ALGORITHMS)}.")
     if client.delivery not in DELIVERIES:
@@ -159,15 +125,68 @@ def check_client(client: Client) -> Client:
     return client
 
 
+def _check_addresses(client: Client) -> None:
+    if client.kind not in KINDS:
+        raise InvalidRequest(f"kind {client.kind!r} is not one of {', '.join(KINDS)}.")
+    if client.kind == CAS:
+        _check_cas(client)
+    elif client.cas_services or client.cas_proxy_callbacks or client.cas_attributes:
+        raise InvalidRequest("An OpenID Connect client has no CAS services, proxy callbacks or attributes.")
+    elif not client.redirect_uris:
+        raise InvalidRequest("A client needs at least one redirect_uri.")
+    for uri in client.redirect_uris:
+        check_uri(uri, "redirect_uri")
+    for uri in client.post_logout_redirect_uris:
+        check_uri(uri, "post_logout_redirect_uri")
+    if client.backchannel_logout_uri:
+        check_uri(client.backchannel_logout_uri, "backchannel_logout_uri")
+
+
+def _check_cas(client: Client) -> None:
+    if not client.cas_services:
+        raise InvalidRequest("A CAS client needs at least one cas_service.")
+    if client.redirect_uris or client.post_logout_redirect_uris:
+        raise InvalidRequest("A CAS client has services, and neither a redirect_uri nor a post_logout_redirect_uri.")
+    if client.public or (client.secrets and not client.has_secret):
+        raise InvalidRequest("A CAS client without our SDK has no secret to be public or confidential about.")
+    if client.delivery != "push" or client.access_token != "opaque" or client.audience:
+        raise InvalidRequest("A CAS client gets no access tokens and is told of ends: no delivery, no audience.")
+    for addresses in (client.cas_services, client.cas_proxy_callbacks, client.cas_attributes):
+        if len(addresses) > MAX_SERVICES or len(set(addresses)) != len(addresses):
+            raise InvalidRequest(
+                f"A CAS client has at most {MAX_SERVICES} services (callbacks, attributes), each once."
+            )
+    for service in client.cas_services:
+        check_service(service)
+    for callback in client.cas_proxy_callbacks:
+        if not check_service(callback, "cas_proxy_callback").startswith("https://"):
+            # CAS 3.0.3 section 2.5.4: the callback's certificate is all that proves who gets the ticket.
+            raise InvalidRequest(f"cas_proxy_callback {callback!r} must be https.")
+    check_attributes(client.cas_attributes)
+
+
+def check_services_free(client: Client, known: Mapping[str, Client]) -> None:
+    """None of its services is another client's, too: whose tickets would they be? Raises InvalidRequest.
+
+    One may lie below another's prefix: the closer address counts (`ClientDirectory.find_by_service`).
+    """
+    wanted = {(normal_form(service), is_prefix(service)): service for service in client.cas_services}
+    for other in known.values():
+        for theirs in other.cas_services if other.client_id != client.client_id else ():
+            if mine := wanted.get((normal_form(theirs), is_prefix(theirs))):
+                raise InvalidRequest(f"cas_service {mine!r} belongs to the client {other.client_id!r} already.")
+
+
 def check_audience(client: Client, known: Mapping[str, Client]) -> None:
     """Each client of its audience is there and can be told what to refuse. Raises InvalidRequest."""
     for name in client.audience:
         named = client if name == client.client_id else known.get(name)
         if named is None:
             raise InvalidRequest(f"The audience of {client.client_id!r} names {name!r}, and there is no such client.")
-        if named.public:
+        if not named.has_secret:
             # It could neither ask about a token nor hear which ones to refuse.
-            raise InvalidRequest(f"The audience of {client.client_id!r} names {name!r}, which is a public client.")
+            what = "a public client" if named.public else "a CAS service without a secret"
+            raise InvalidRequest(f"The audience of {client.client_id!r} names {name!r}, which is {what}.")
 
 
 def _check_id(client_id: str) -> None:
@@ -177,18 +196,26 @@ def _check_id(client_id: str) -> None:
         raise InvalidRequest("A client id is plain ASCII.")
 
 
-def site_client(client_id: str, name: str, base_url: str, created_at: int, *, logout_base: str = "") -> Client:
-    """The client of a site with our SDK: the three URIs derived from its base URL. Not yet checked, no secret yet."""
+def site_client(
+    client_id: str, name: str, base_url: str, created_at: int, *, logout_base: str = "", kind: str = OIDC
+) -> Client:
+    """The client of a site with our SDK, its addresses derived from its base URL. Not yet checked, no secret yet.
+
+    `kind`: the protocol by which people sign in there; of ends it hears in the same way.
+    """
     base = base_url.rstrip("/")
+    is_cas = kind == CAS
     return Client(
         client_id=client_id,
         name=name or client_id,
         created_at=created_at,
+        kind=kind,
         base_url=base + "/",
-        redirect_uris=(base + "/sso/callback",),
-        post_logout_redirect_uris=(base + "/",),
+        redirect_uris=() if is_cas else (base + "/sso/callback",),
+        post_logout_redirect_uris=() if is_cas else (base + "/",),
         backchannel_logout_uri=(logout_base.rstrip("/") or base) + "/sso/backchannel-logout",
         id_token_alg="ES256",
+        cas_services=(base + "/sso/",) if is_cas else (),
     )
 
 
@@ -200,6 +227,7 @@ class ClientDirectory:
         self._clock = clock
         self._lock = threading.Lock()
         self._clients: dict[str, Client] = {}
+        self._services = ServiceIndex(())
         self._generation = -1
         self._checked_at = -SECOND
 
@@ -214,9 +242,21 @@ class ClientDirectory:
             found = self._current().get(client_id)
         return found
 
+    def find_by_service(self, url: str) -> Client | None:
+        """Whose CAS service this is, in whatever spelling: exact before prefix, the longest prefix first; else None."""
+        if (found := self._owner(url)) is None:
+            self._checked_at = -SECOND
+            found = self._owner(url)
+        return found
+
     def all(self) -> list[Client]:
         """All clients by id."""
         return sorted(self._current().values(), key=lambda c: c.client_id)
+
+    def _owner(self, url: str) -> Client | None:
+        clients = self._current()
+        owner = self._services.find_owner(url)
+        return clients.get(owner) if owner is not None else None
 
     def _current(self) -> dict[str, Client]:
         now = self._clock.now()
@@ -226,7 +266,9 @@ class ClientDirectory:
                 if abs(now - self._checked_at) >= SECOND:
                     generation = self._store.generation()
                     if generation != self._generation:
-                        self._clients = {c.client_id: c for c in self._store.list_clients()}
+                        clients = {c.client_id: c for c in self._store.list_clients()}
+                        registered = [(service, c.client_id) for c in clients.values() for service in c.cas_services]
+                        self._clients, self._services = clients, ServiceIndex(registered)
                         self._generation = generation
                     self._checked_at = now
         return self._clients

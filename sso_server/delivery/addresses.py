@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
 
-from sso_server.core.clients import is_loopback_host
+from sso_server.core.uris import is_loopback_host
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
-from sso_server.core.clients import is_loopback_host
+from sso_server.core.uris import is_loopback_host
 from sso_server.web.client_ip import came_through_proxy
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services

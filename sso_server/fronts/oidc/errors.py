@@ -6,8 +6,9 @@ import shlex
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from sso_server.core.clients import Client, check_uri
+from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, LockstepError
+from sso_server.core.uris import check_uri
 from sso_server.web.json_errors import printable
 
 
