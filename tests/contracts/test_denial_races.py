@@ -19,6 +19,7 @@ from sso_server.stores.sql.denials import note
 from sso_server.stores.sql.tables import sessions as session_table
 from tests.contracts.test_denials import a_jwt, ask, denied, with_jwt
 from tests.support.builders import NOW, a_redemption, a_rotation, issued, opened, registered
+from tests.support.luck import until_caught
 
 BEFORE, AFTER = 3, 6
 ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "1500")) // 10
@@ -82,7 +83,7 @@ def test_this_race_catches_a_store_that_notes_the_token_after_it_was_written(sql
                 note(connection, row.sid, row.audiences, redemption.access)
         return redeemed
 
-    assert any(missed_redemptions(stores, other, redeem, rounds=50) for _ in range(40))
+    assert until_caught(lambda: missed_redemptions(stores, other, redeem, rounds=50))
 
 
 def test_a_refresh_for_a_jwt_racing_the_end_of_its_session(stores, other_stores):

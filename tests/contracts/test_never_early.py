@@ -20,6 +20,7 @@ from tests.support.builders import (
     registered,
     store_id,
 )
+from tests.support.luck import until_caught
 
 STORE = store_id()
 #: The last moment at which a session of these tests can be renewed, and the first at which it is due.
@@ -89,7 +90,7 @@ def test_this_race_catches_a_sweeper_that_does_not_look_again(sql_place, open_st
         return ends
 
     hasty.sweeps.end_due = MethodType(end_due, hasty.sweeps)
-    assert any(ended_early(stores, hasty, touch)[0] for _ in range(20))
+    assert until_caught(lambda: ended_early(stores, hasty, touch)[0])
 
 
 @pytest.mark.redis

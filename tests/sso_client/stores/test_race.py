@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 
 import pytest
 
@@ -22,6 +23,7 @@ from sso_client.records import CheckInAnswer, End, LocalSession, Outgoing, Token
 from sso_client.stores import LocalSessions
 from tests.support.fake_provider import FakeProvider
 from tests.support.forks import in_processes
+from tests.support.luck import until_caught
 from tests.support.sdk import MovedClock, a_session
 
 ROUNDS = int(os.environ.get("LOCKSTEP_RACE_ROUNDS", "10000"))
@@ -160,12 +162,15 @@ class WritesBack:
 
 def test_the_race_catches_a_store_that_revives(store: LocalStore) -> None:
     faulty_store = replace(store, sessions=WritesBack(store.sessions))
-    for first in range(0, ROUNDS, 300):
+    firsts = count(0, 300)
+
+    def back() -> list[str]:
+        first = next(firsts)
         rounds = range(first, first + 300)
         race(faulty_store, rounds)
-        if came_back(store, rounds):
-            return
-    pytest.fail("nobody came back")
+        return came_back(store, rounds)
+
+    assert until_caught(back)
 
 
 def test_a_side_that_fails_leaves_the_other_waiting_no_longer_than_a_minute(
