@@ -167,7 +167,7 @@ def running(worker: Worker, **more: Any) -> Iterator[None]:
         assert not thread.is_alive(), "the worker did not drain"
 
 
-def eventually(what: Callable[[], object], timeout_s: float = 15.0) -> None:
+def eventually(what: Callable[[], object], timeout_s: float = 40.0) -> None:
     """Poll until it is true; AssertionError if it never is."""
     deadline = time.monotonic() + timeout_s
     while not what():

