@@ -1,0 +1,442 @@
+"""Whose a CAS service is: every trick by which a ticket could get to somebody else, and what sites really send."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from sso_server.core.errors import InvalidRequest
+from sso_server.core.service_urls import (
+    ServiceIndex,
+    check_service,
+    matches,
+    normal_form,
+    with_query,
+    with_ticket,
+)
+
+SITE = "https://wiki.example.org/"
+APP = "https://wiki.example.org/app/"
+PAGE = "https://wiki.example.org/cas/callback"
+
+#: Under none of SITE, APP and PAGE may any of these ever get a ticket.
+FOREIGN = [
+    # other hosts that look like it
+    "https://wiki.example.org.evil.com/app/",
+    "https://wiki.example.orgevil.com/app/",
+    "https://evil.com/https://wiki.example.org/app/",
+    "https://evil.com/?https://wiki.example.org/app/",
+    "https://evil.com/#https://wiki.example.org/app/",
+    "https://evil-wiki.example.org/app/",
+    "https://wiki-example.org/app/",
+    "https://wikiXexample.org/app/",
+    "https://example.org/app/",
+    "https://a.wiki.example.org/app/",
+    "https://wiki.example.org,evil.com/app/",
+    "https://wiki.example.org;evil.com/app/",
+    "https://wiki.example.org&evil.com/app/",
+    # user information
+    "https://wiki.example.org@evil.com/app/",
+    "https://wiki.example.org:x@evil.com/app/",
+    "https://evil.com@wiki.example.org/app/",
+    "https://:@wiki.example.org/app/",
+    "https://@wiki.example.org/app/",
+    "https://wiki.example.org%40evil.com/app/",
+    "https://evil.com%2f@wiki.example.org/app/",
+    # backslashes, which browsers take for slashes
+    "https://evil.com\\@wiki.example.org/app/",
+    "https://wiki.example.org\\.evil.com/app/",
+    "https:\\\\wiki.example.org\\app\\",
+    "https://wiki.example.org/app\\..\\admin",
+    "https://wiki.example.org/app/\\evil.com",
+    "https://wiki.example.org/app/?next=\\\\evil.com",
+    # what ends a host for one reader only
+    "https://evil.com#@wiki.example.org/app/",
+    "https://evil.com?@wiki.example.org/app/",
+    "https://evil.com/@wiki.example.org/app/",
+    "https:///wiki.example.org/app/",
+    "https:/wiki.example.org/app/",
+    "https:wiki.example.org/app/",
+    "//wiki.example.org/app/",
+    "/app/",
+    "wiki.example.org/app/",
+    "https://",
+    "https:///app/",
+    "https://?x=1",
+    "",
+    # the host spelled otherwise
+    "https://wiki.example.org./app/",
+    "https://wiki..example.org/app/",
+    "https://.wiki.example.org/app/",
+    "https://wiki.example.or%67/app/",
+    "https://wiki.example.org%00.evil.com/app/",
+    "https://wiki.example.org%2eevil.com/app/",
+    "https://wıki.example.org/app/",
+    "https://wiki。example。org/app/",
+    "https://ｗiki.example.org/app/",
+    "https://wiki.example.org／app/",
+    "https://wiki.example.org\u200b/app/",
+    "https://wiki.example.org℀.evil.com/app/",
+    "https://xn--wki-jma.example.org/app/",
+    # ports
+    "https://wiki.example.org:80/app/",
+    "https://wiki.example.org:8443/app/",
+    "https://wiki.example.org:443.evil.com/app/",
+    "https://wiki.example.org:evil.com/app/",
+    "https://wiki.example.org:443@evil.com/app/",
+    "https://wiki.example.org:+443/app/",
+    "https://wiki.example.org:-443/app/",
+    "https://wiki.example.org:4 43/app/",
+    "https://wiki.example.org:99999/app/",
+    "https://wiki.example.org:٤٤٣/app/",
+    "https://wiki.example.org:443:443/app/",
+    # literals
+    "https://[wiki.example.org]/app/",
+    "https://[::1]wiki.example.org/app/",
+    "https://[::1%25eth0]/app/",
+    "https://[::ffff:1.2.3.4]/app/",
+    "https://[]/app/",
+    "https://[::1/app/",
+    # schemes
+    "http://wiki.example.org/app/",
+    "http://wiki.example.org:443/app/",
+    "javascript://wiki.example.org/app/%0aalert(1)",
+    "data:text/html,https://wiki.example.org/app/",
+    "ftp://wiki.example.org/app/",
+    "view-source:https://wiki.example.org/app/",
+    "httpsx://wiki.example.org/app/",
+    # what browsers drop from an address before they read it
+    " https://wiki.example.org/app/",
+    "https://wiki.example.org/app/ ",
+    "\thttps://wiki.example.org/app/",
+    "ht\ntps://wiki.example.org/app/",
+    "https://wiki.example.org/\tapp/",
+    "https://wiki.example.org/app/\r\nLocation: https://evil.com/",
+    "https://wiki.example.org/app/\n",
+    "https://wiki.example.org/app/\x00",
+    "https://wiki.example.org/app/\x7f",
+    "\ufeffhttps://wiki.example.org/app/",
+    "https://wiki.example.org/app/\ud800",
+    "https://wiki.example.org/app/<script>",
+    'https://wiki.example.org/app/"onload="x',
+    # out of the folder, however it is spelled
+    "https://wiki.example.org/app/../admin",
+    "https://wiki.example.org/app/..",
+    "https://wiki.example.org/app/./../admin",
+    "https://wiki.example.org/app/.",
+    "https://wiki.example.org/app/x/../../admin",
+    "https://wiki.example.org/app/%2e%2e/admin",
+    "https://wiki.example.org/app/%2E./admin",
+    "https://wiki.example.org/app/.%2e/admin",
+    "https://wiki.example.org/app/%252e%252e/admin",
+    "https://wiki.example.org/app/%25252e%25252e/admin",
+    "https://wiki.example.org/app/%25%32%65%25%32%65/admin",
+    "https://wiki.example.org/app/..%2fadmin",
+    "https://wiki.example.org/app/..%252fadmin",
+    "https://wiki.example.org/app%2f..%2fadmin",
+    "https://wiki.example.org/app/%5c..%5cadmin",
+    "https://wiki.example.org/app/x%2fy",
+    "https://wiki.example.org/app/x%252fy",
+    "https://wiki.example.org/app/x%25252Fy",
+    "https://wiki.example.org/app/x%5cy",
+    "https://wiki.example.org/app/x%255cy",
+    "https://wiki.example.org/app/..;/admin",
+    "https://wiki.example.org/app/..;x=1/admin",
+    "https://wiki.example.org/app/..;jsessionid=1",
+    "https://wiki.example.org/app/%2e%2e;/admin",
+    "https://wiki.example.org/app/..%3b/admin",
+    "https://wiki.example.org/app/..%253b/admin",
+    "https://wiki.example.org/app/.;/x",
+    "https://wiki.example.org/app/%c0%ae%c0%ae/admin",
+    "https://wiki.example.org/app/%c0%af",
+    "https://wiki.example.org/app/%e0%80%ae./admin",
+    "https://wiki.example.org/app/%u002e%u002e/admin",
+    "https://wiki.example.org/app/%00",
+    "https://wiki.example.org/app/%0d%0aSet-Cookie:x",
+    "https://wiki.example.org/app/%2500",
+    "https://wiki.example.org/app/%7f",
+    "https://wiki.example.org/app/%",
+    "https://wiki.example.org/app/%2",
+    "https://wiki.example.org/app/%zz",
+    # long
+    "https://wiki.example.org/app/" + "a" * 2000,
+    "https://wiki.example.org/app/?q=" + "%" * 1000,
+    "https://wiki.example.org/app/" + "é" * 700,
+    "https://" + "a" * 3000 + ".example.org/app/",
+]
+#: In the site, and not below /app/.
+BESIDE = [
+    "https://wiki.example.org/app",
+    "https://wiki.example.org/app?x=/app/",
+    "https://wiki.example.org/app#/app/",
+    "https://wiki.example.org/application/",
+    "https://wiki.example.org/app.evil/",
+    "https://wiki.example.org/App/",
+    "https://wiki.example.org//app/",
+    "https://wiki.example.org/x/app/",
+    "https://wiki.example.org/;/app/",
+    "https://wiki.example.org/app;/",
+    "https://wiki.example.org/app;jsessionid=1/",
+    "https://wiki.example.org/?/app/",
+    "https://wiki.example.org?/app/",
+    "https://wiki.example.org",
+    "https://wiki.example.org/",
+]
+BELOW = [
+    "https://wiki.example.org/app/",
+    "https://wiki.example.org/app/page?id=1&x=%2F..%2F",
+    "HTTPS://Wiki.Example.ORG:443/app/",
+    "https://wiki.example.org:/app/",
+    "https://wiki.example.org:0443/app/page",
+    "https://wiki.example.org/%61pp/page",
+    "https://wiki.example.org/app/?",
+    "https://wiki.example.org/app/?ticket=ST-old",
+    "https://wiki.example.org/app/#top",
+    "https://wiki.example.org/app/;jsessionid=0A1B",
+    "https://wiki.example.org/app/page;JSESSIONID=0A1B.node1?x=1",
+    "https://wiki.example.org/app//page",
+    "https://wiki.example.org/app/...",
+    "https://wiki.example.org/app/.well-known",
+    "https://wiki.example.org/app/100%25",
+    "https://wiki.example.org/app/a%20b",
+    "https://wiki.example.org/app/S%C3%A9ance",
+    "https://wiki.example.org/app/S%E9ance",
+    "https://wiki.example.org/app/首页?q=搜索",
+    "https://wiki.example.org/app/?q=100%&r=%0A&s=a|b{c}",
+    "https://wiki.example.org/app/?next=https://evil.com/../",
+    "https://wiki.example.org/app/?q='(*)!$,@:~",
+]
+
+
+@pytest.mark.parametrize("url", FOREIGN)
+def test_no_trick_opens_a_site_a_folder_or_a_page(url):
+    assert not any(matches(registered, url) for registered in (SITE, APP, PAGE))
+    index = ServiceIndex([(SITE, "site"), (APP, "app"), (PAGE, "page")])
+    assert index.find_owner(url) is None
+
+
+@pytest.mark.parametrize("url", BESIDE)
+def test_what_lies_beside_a_folder_is_not_in_it(url):
+    assert not matches(APP, url)
+    assert matches(SITE, url)
+
+
+@pytest.mark.parametrize("url", BELOW)
+def test_what_sites_really_send_lies_below_their_folder(url):
+    assert matches(APP, url)
+    assert matches(SITE, url)
+
+
+@pytest.mark.parametrize("url", [PAGE + "/", PAGE + "/x", PAGE + "2", PAGE + "?x=1", PAGE + ";v=1", PAGE[:-1], SITE])
+def test_an_address_without_a_slash_at_its_end_is_that_address_only(url):
+    assert matches(PAGE, PAGE)
+    assert matches(PAGE, PAGE + "?ticket=ST-1#x")
+    assert not matches(PAGE, url)
+
+
+def test_an_address_with_a_query_is_exact_even_if_that_ends_with_a_slash():
+    registered = "https://wiki.example.org/app/?next=/"
+    assert matches(registered, registered)
+    assert not matches(registered, "https://wiki.example.org/app/?next=/x")
+    assert not matches(registered, "https://wiki.example.org/app/x")
+
+
+def test_a_host_without_a_path_is_its_front_page_only():
+    assert matches("https://wiki.example.org", "https://wiki.example.org/")
+    assert not matches("https://wiki.example.org", "https://wiki.example.org/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "normal"),
+    [
+        ("HTTP://LOCALHOST:80", "http://localhost/"),
+        ("https://[::1]:443/x", "https://[::1]/x"),
+        ("https://[0:0:0:0:0:0:0:1]:8443/x", "https://[::1]:8443/x"),
+        ("https://a.example/%7euser/%2a?q=%2b%7E", "https://a.example/~user/%2A?q=%2B~"),
+        ("https://a.example/x?a=1&&ticket=ST-1&b=2&", "https://a.example/x?a=1&b=2"),
+        ("https://a.example/x?%74icket=ST-1", "https://a.example/x"),
+        ("https://a.example/x?Ticket=1&tickets=2", "https://a.example/x?Ticket=1&tickets=2"),
+        ("https://a.example/x?b=2&a=1", "https://a.example/x?b=2&a=1"),
+        ("https://a.example/x;jsessionid=1;v=2?y#z", "https://a.example/x?y"),
+        ("https://a.example/x;%6asessionid=1", "https://a.example/x"),
+        ("https://a.example/é?é=100%", "https://a.example/%C3%A9?%C3%A9=100%25"),
+    ],
+)
+def test_a_service_is_compared_in_one_spelling(url, normal):
+    assert normal_form(url) == normal
+
+
+@pytest.mark.parametrize(
+    ("service", "there"),
+    [
+        ("https://a.example", "https://a.example?ticket=ST-1"),
+        ("https://a.example/x?", "https://a.example/x?ticket=ST-1"),
+        ("https://a.example/x?a=%2f&b", "https://a.example/x?a=%2f&b&ticket=ST-1"),
+        ("https://a.example/x?a=1&#top", "https://a.example/x?a=1&ticket=ST-1#top"),
+        ("https://a.example/x#/route?y=1", "https://a.example/x?ticket=ST-1#/route?y=1"),
+        ("https://a.example/x?ticket=ST-0&a=1&%74icket=ST-2", "https://a.example/x?a=1&ticket=ST-1"),
+        ("https://A.example:443/x;jsessionid=1", "https://A.example:443/x;jsessionid=1?ticket=ST-1"),
+        ("https://a.example/é", "https://a.example/%C3%A9?ticket=ST-1"),
+    ],
+)
+def test_a_ticket_is_put_behind_the_query_and_before_the_fragment(service, there):
+    assert with_ticket(service, "ST-1") == there
+
+
+def test_a_callback_keeps_its_own_query():
+    assert (
+        with_query("https://a.example/pgt?site=1&x=%2F", [("pgtId", "PGT-1"), ("pgtIou", "PGTIOU-1")])
+        == "https://a.example/pgt?site=1&x=%2F&pgtId=PGT-1&pgtIou=PGTIOU-1"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.com\\@wiki.example.org/app/",
+        "https://wiki.example.org@evil.com/app/",
+        "https://wiki.example.org/app/../admin",
+        "https://wiki.example.org/app/\r\nLocation: https://evil.com/",
+        "javascript://wiki.example.org/app/",
+    ],
+)
+def test_no_ticket_is_put_into_an_address_that_is_odd(url):
+    with pytest.raises(InvalidRequest):
+        with_ticket(url, "ST-1")
+    with pytest.raises(InvalidRequest):
+        with_query(url, [("pgtId", "PGT-1")])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://wiki.example.org/app/",
+        "https://wiki.example.org/app/*",
+        "https://*.example.org/",
+        "https://wiki.example.org/app/#x",
+        "https://wiki.example.org/app/../",
+        "https://wiki.example.org./",
+        "https://wiki.example.org/首页/",
+        "https://(wiki|www).example.org/",
+        "^https://wiki.example.org/.*",
+    ],
+)
+def test_what_could_mean_more_than_it_says_is_not_registered(url):
+    with pytest.raises(InvalidRequest, match="cas_service"):
+        check_service(url)
+
+
+@pytest.mark.parametrize(
+    "url", [SITE, APP, PAGE, "https://wiki.example.org", "http://localhost:5000/", "http://[::1]/"]
+)
+def test_a_plain_address_is_registered_as_it_is(url):
+    assert check_service(url) == url
+
+
+def test_the_exact_address_counts_before_the_prefix_and_the_longest_prefix_first():
+    index = ServiceIndex([(SITE, "site"), (APP + "deep/", "deep"), (APP, "app"), (PAGE, "page"), (APP, "late")])
+    assert index.find_owner(APP + "deep/er") == "deep"
+    assert index.find_owner(APP + "deep") == "app"
+    assert index.find_owner(PAGE) == "page"
+    assert index.find_owner(PAGE + "/x") == "site"
+    assert index.find_owner("https://other.example/") is None
+
+
+# Properties ----------------------------------------------------------------------------------------------------------
+
+PIECES = [
+    "https://",
+    "http://",
+    "wiki.example.org",
+    "evil.com",
+    "/",
+    "/app/",
+    "//",
+    "\\",
+    "@",
+    ":",
+    ":443",
+    "#",
+    "?",
+    "&",
+]
+PIECES += [
+    ".",
+    "..",
+    "%2e",
+    "%2f",
+    "%252f",
+    "%5c",
+    "%",
+    "%25",
+    ";",
+    ";jsessionid=",
+    "ticket=",
+    "%74icket",
+    "=",
+    "é",
+    "\t",
+]
+PIECES += ["[::1]", "[", "]", "\ud800", "。", "／", "a", "A", "%41", "%c3%a9", "%C0%AF"]
+anything = st.one_of(
+    st.text(), st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.text(st.characters(max_codepoint=127))
+)
+below = st.tuples(st.sampled_from([SITE, APP, PAGE]), anything).map("".join)
+query_chars = st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='#\\"<>')
+queries = st.one_of(
+    st.text(query_chars, max_size=60),
+    st.lists(st.sampled_from(["a=1", "ticket=ST-0", "%74icket=x", "ticket", "b=%2F", "", "q=100%"]), max_size=6).map(
+        "&".join
+    ),
+)
+
+
+@given(st.one_of(anything, below))
+@example("https://wiki.example.org/app/%%3441")
+@example("https://wiki.example.org/app/?%%3441")
+@example("https://wiki.example.org/;jsessionid=;jsessionid=")
+def test_the_normal_form_of_a_normal_form_is_itself(url):
+    try:
+        normal = normal_form(url)
+    except InvalidRequest:
+        assume(False)
+    assert normal_form(normal) == normal
+    assert normal.isascii()
+
+
+@given(st.one_of(anything, below), st.one_of(anything, below, st.sampled_from([SITE, APP, PAGE])))
+def test_matching_never_fails_and_nothing_outside_of_the_origin_ever_matches(url, registered):
+    matched = matches(registered, url)
+    assert isinstance(matched, bool)
+    if matched:
+        wanted, given_url = urlsplit(normal_form(registered)), urlsplit(normal_form(url))
+        assert (given_url.scheme, given_url.netloc) == (wanted.scheme, wanted.netloc)
+    for known in (SITE, APP, PAGE):
+        if matches(known, url):
+            # By another reader of addresses, and by what of it stands there literally.
+            assert (urlsplit(url).scheme, urlsplit(url).hostname) == ("https", "wiki.example.org")
+            assert urlsplit(url).port in (None, 443)
+            assert url.lower().startswith("https://wiki.example.org")
+            assert "/../" not in url
+
+
+@given(queries, st.sampled_from(["", "#top", "#a?ticket=1&"]))
+def test_a_ticket_is_read_back_once_and_the_rest_of_the_query_is_as_it_was(query, fragment):
+    service = f"https://wiki.example.org/app/?{query}{fragment}"
+    there = with_ticket(service, "ST-00-abc")
+    answer = urlsplit(there)
+    assert [value for name, value in parse_qsl(answer.query, keep_blank_values=True) if name == "ticket"] == [
+        "ST-00-abc"
+    ]
+    assert answer.query.endswith("ticket=ST-00-abc")
+    own = answer.query.removesuffix("ticket=ST-00-abc")
+    kept = [
+        one
+        for one in query.split("&")
+        if not [name for name, _ in parse_qsl(one, keep_blank_values=True) if name == "ticket"]
+    ]
+    assert own.removesuffix("&") == "&".join(kept).removesuffix("&")
+    assert "#" + answer.fragment == (fragment or "#")
+    # What the site takes the ticket out of again is the service that it asked for.
+    assert normal_form(there) == normal_form(service)
