@@ -109,6 +109,18 @@ def with_ticket(service: str, ticket: str) -> str:
     return _joined(scheme, authority, path, "&".join(_without_ticket(query)), [(_TICKET, ticket)], fragment)
 
 
+def without_ticket(service: str) -> str:
+    """The service as it was sent, but for a ticket that it had (CAS 3.0.3 section 2.1.1, gateway).
+
+    Raises InvalidRequest for what has no normal form.
+    """
+    normal_form(service)
+    scheme, authority, path, query, fragment = _parts(service)
+    kept = "&".join(_without_ticket(query))
+    tail = f"#{fragment}" if fragment else ""
+    return f"{scheme}://{authority}{path}" + (f"?{kept}" if kept else "") + tail
+
+
 def with_query(url: str, fields: Iterable[tuple[str, str]]) -> str:
     """The address with these parameters behind its own query, which stays as it is (CAS 3.0.3 section 2.5.4).
 

@@ -10,6 +10,7 @@ _SESSION = "lockstep_session"
 _BROWSER = "lockstep_browser"
 _KNOWN = "lockstep_known"
 _LANGUAGE = "lockstep_language"
+_WARN = "lockstep_warn"
 _YEAR_S = 365 * 86_400
 
 
@@ -39,8 +40,9 @@ def set_session_cookie(response: Response, secret: str, *, remembered: bool) -> 
 
 
 def clear_session_cookie(response: Response) -> None:
-    """Forget it."""
+    """Forget it, and what was chosen for the session."""
     _set(response, _SESSION, "", 0)
+    clear_warn_cookie(response)
 
 
 def browser_cookie(request: Request) -> str | None:
@@ -71,3 +73,18 @@ def language_cookie(request: Request) -> str | None:
 def set_language_cookie(response: Response, language: str) -> None:
     """Kept for a year."""
     _set(response, _LANGUAGE, language, _YEAR_S)
+
+
+def warn_cookie(request: Request) -> str | None:
+    """Whoever has it wants to be asked before a site signs them in (CAS 3.0.3 section 2.2.1)."""
+    return _get(request, _WARN)
+
+
+def set_warn_cookie(response: Response, *, remembered: bool) -> None:
+    """Lives as long as the session's cookie."""
+    _set(response, _WARN, "1", services().policy.remembered_ms // 1000 if remembered else None)
+
+
+def clear_warn_cookie(response: Response) -> None:
+    """Asked no more."""
+    _set(response, _WARN, "", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import structlog
@@ -19,6 +20,7 @@ from sso_server.web.errors import error_page
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
+from sso_server.web.warned import must_ask_first
 
 blueprint = Blueprint("oidc_authorize", __name__)
 CONTINUE = "/authorize/continue"
@@ -33,7 +35,7 @@ def authorize() -> Response:
     if request.method == "POST":
         # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
         return see_other(_address(url_for("oidc_authorize.authorize"), params))
-    return _answer(params, services().clock.now())
+    return _answer(params, services().clock.now(), {})
 
 
 @blueprint.get(CONTINUE)
@@ -43,10 +45,10 @@ def go_on() -> Response:
     params, asked_at = sealed.get("params"), sealed.get("asked_at")
     if sealed.get("front") != CONTINUE or not isinstance(params, dict) or not isinstance(asked_at, int):
         raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
-    return _answer(params, asked_at)
+    return _answer(params, asked_at, sealed)
 
 
-def _answer(params: Mapping[str, str], asked_at: int) -> Response:
+def _answer(params: Mapping[str, str], asked_at: int, before: Mapping[str, Any]) -> Response:
     here = services()
     asked = check(
         params,
@@ -57,8 +59,11 @@ def _answer(params: Mapping[str, str], asked_at: int) -> Response:
     )
     try:
         session = here.sign_in.find_session(session_cookie(request))
-        step = next_step(session, asked.wishes, here.clock.now())
+        now = here.clock.now()
+        step = next_step(session, asked.wishes, now)
         if session is not None and step is Step.PROCEED:
+            if must_ask_first(request, session, asked_at, before, now):
+                return _ask_first(asked, params, asked_at)
             return _with_code(asked, session)
     except Unavailable as error:
         if "none" in asked.wishes.prompt:
@@ -68,12 +73,21 @@ def _answer(params: Mapping[str, str], asked_at: int) -> Response:
     # Somebody else than the hint's person has just signed in: to ask again would go round in circles.
     if step is Step.REFUSE or (session is not None and session.auth_time >= asked_at):
         raise AuthorizationRefused("login_required", "Nobody is signed in who may be named without asking.", asked.back)
-    sealed = here.seals.seal(
-        "sign-in",
-        {"front": CONTINUE, "params": dict(params), "client_id": asked.client.client_id, "asked_at": asked_at},
-    )
+    return _page_of_ours("/sign-in", asked, params, asked_at)
+
+
+def _ask_first(asked: AuthorizeRequest, params: Mapping[str, str], asked_at: int) -> Response:
+    if "none" in asked.wishes.prompt:
+        # OpenID Connect Core 1.0 section 3.1.2.6: to go on without the page is what the person asked us not to do.
+        raise AuthorizationRefused("interaction_required", "The person wants to be asked before sign-ins.", asked.back)
+    return _page_of_ours("/go-on", asked, params, asked_at)
+
+
+def _page_of_ours(path: str, asked: AuthorizeRequest, params: Mapping[str, str], asked_at: int) -> Response:
+    payload = {"front": CONTINUE, "params": dict(params), "client_id": asked.client.client_id, "asked_at": asked_at}
+    sealed = services().seals.seal("sign-in", payload)
     languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
-    return see_other(_address("/sign-in", {"request": sealed} | languages))
+    return see_other(_address(path, {"request": sealed} | languages))
 
 
 def _with_code(asked: AuthorizeRequest, session: Session) -> Response:

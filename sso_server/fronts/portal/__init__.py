@@ -1,8 +1,9 @@
-"""The pages people see: sign-in, sign-out and its report, my sessions, password, set-up, language; and the ledger, for
-administrators. No script needed.
+"""The pages people see: sign-in, the question before a site, sign-out and its report, my sessions, password, set-up,
+language; and the ledger, for administrators. No script needed.
 """
 
 from sso_server.fronts.portal import (
+    go_on,
     language,
     ledger,
     messages,
@@ -16,6 +17,7 @@ from sso_server.fronts.portal import (
 
 blueprints = (
     sign_in.blueprint,
+    go_on.blueprint,
     sign_out.blueprint,
     signed_out.blueprint,
     sessions.blueprint,

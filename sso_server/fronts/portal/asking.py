@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import Unavailable
+from sso_server.core.service_urls import is_prefix, matches
+from sso_server.core.sessions import Session
 from sso_server.web.responses import allow_form_target
 from sso_server.web.services import services
+from sso_server.web.warned import answered
 
 #: The fronts' own addresses, fixed here: a seal says which one, and no seal can name another.
-_FRONTS = ("/authorize/continue", "/cas/login/continue")
+_CAS = "/cas/login/continue"
+_FRONTS = ("/authorize/continue", _CAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class Asking:
     login_hint: str = ""
     max_age_s: int | None = None
     """The site takes no password older than that; None: it doesn't mind."""
+
+    @property
+    def by_cas(self) -> bool:
+        """CAS 3.0.3 section 2.1.4: its sign-in page offers `warn`."""
+        return self.front == _CAS
 
     @property
     def goes_on_at(self) -> str:
@@ -48,7 +57,8 @@ def read_asking(sealed: str) -> Asking:
         return Asking()
     params = payload.get("params")
     params = params if isinstance(params, dict) else {}
-    age = str(params.get("max_age", ""))
+    # CAS 3.0.3 section 2.1.1, `renew`: no password that was typed before will do.
+    age = "0" if "renew" in params else str(params.get("max_age", ""))
     return Asking(
         sealed,
         payload["front"],
@@ -61,8 +71,14 @@ def read_asking(sealed: str) -> Asking:
 
 def allow_return(asking: Asking) -> None:
     """The form's redirects end at the site: its origin belongs into this page's policy."""
-    for uri in asking.client.redirect_uris if asking.client else ():
+    for uri in (*asking.client.redirect_uris, *asking.client.cas_services) if asking.client else ():
         allow_form_target(uri)
+
+
+def with_answer(asking: Asking, session: Session, now: int) -> Asking:
+    """The same request, sealed with the answer of this session's person that they want to go on (`web/warned`)."""
+    payload = services().seals.open("sign-in", asking.sealed) or {}
+    return replace(asking, sealed=services().seals.seal("sign-in", answered(payload, session, now)))
 
 
 def read_leave_asking(sealed: str) -> LeaveAsking:
@@ -73,7 +89,7 @@ def read_leave_asking(sealed: str) -> LeaveAsking:
         return LeaveAsking()
     back = str(payload.get("post_logout_redirect_uri") or "")
     # RP-Initiated Logout 1.0 section 3: compared as it is, and again now, because a page may be old.
-    if back not in client.post_logout_redirect_uris:
+    if back not in client.post_logout_redirect_uris and not any(matches(one, back) for one in client.cas_services):
         return LeaveAsking(sealed, client)
     state = str(payload.get("state") or "")
     return LeaveAsking(
@@ -83,7 +99,8 @@ def read_leave_asking(sealed: str) -> LeaveAsking:
 
 def home_of(client: Client) -> str:
     """The site's own start page, as far as it is registered."""
-    return client.base_url or next(iter(client.post_logout_redirect_uris), "")
+    pages = (*client.post_logout_redirect_uris, *filter(is_prefix, client.cas_services))
+    return client.base_url or next(iter(pages), "")
 
 
 def _find_client(client_id: object) -> Client | None:

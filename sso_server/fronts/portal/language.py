@@ -18,7 +18,7 @@ from sso_server.web.responses import see_other
 blueprint = Blueprint("language", __name__)
 
 #: The pages that the switch may lead back to, fixed: an address in a parameter must not lead out of this list.
-_PAGES = ("/", "/sign-in", "/sign-out", "/signed-out", "/sessions", "/password", "/setup", "/admin/sign-outs")
+_PAGES = ("/", "/sign-in", "/go-on", "/sign-out", "/signed-out", "/sessions", "/password", "/setup", "/admin/sign-outs")
 #: Where a form is posted to, and the page that shows it.
 _PAGE_OF = {"/sessions/end": "/sessions", "/signed-out/again": "/signed-out"}
 #: What a posted form carries besides what was typed.
@@ -79,7 +79,7 @@ def _by_wish(code: str) -> str:
 
 def _carried() -> dict[str, str]:
     try:
-        return {name: value for name, value in read_form(request).items() if name in _CARRIED}
+        return {name: value for name, value in (read_query(request) | read_form(request)).items() if name in _CARRIED}
     except (InvalidRequest, HTTPException):
         # This is the page that says so, and it must not fail over the same form once more.
         return {}

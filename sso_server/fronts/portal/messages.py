@@ -49,6 +49,11 @@ MESSAGES = {
         ),
         lazy_gettext("The people who run the site have to register the address. Nothing is wrong with your account."),
     ),
+    "service_unknown": Message(
+        lazy_gettext("The site isn't registered"),
+        lazy_gettext("A site that nobody registered here asked who you are, so you were not sent back to it."),
+        lazy_gettext("The people who run the site have to register it. Nothing is wrong with your account."),
+    ),
     "invalid_client": Message(
         lazy_gettext("The site isn't known here"),
         lazy_gettext("The site that sent you here isn't registered, or couldn't prove who it is."),

@@ -18,7 +18,7 @@ from sso_server.fronts.portal.forms import Problem, asks_again, read_form, read_
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly, page_after_sign_in
 from sso_server.fronts.portal.standings import REASONS
 from sso_server.fronts.portal.times import wait_words
-from sso_server.web.cookies import browser_cookie, session_cookie
+from sso_server.web.cookies import browser_cookie, clear_warn_cookie, session_cookie, set_warn_cookie, warn_cookie
 from sso_server.web.errors import log_error, retry_after_of, status_of
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -42,6 +42,7 @@ class Form:
     asking: Asking = field(default_factory=Asking)
     username: str = ""
     remember: bool = False
+    warn: bool = False
     then: str = ""
     tried_again: bool = False
     """The form's token already failed once before."""
@@ -60,7 +61,7 @@ def show() -> ResponseReturnValue:
 @blueprint.post("/sign-in")
 def submit() -> ResponseReturnValue:
     """Check the password, open the session, go on to the site that asked."""
-    values = read_form(request)
+    values = _posted()
     form = _form_from(values)
     browser = read_browser(request)
     try:
@@ -68,26 +69,40 @@ def submit() -> ResponseReturnValue:
     except (WrongCredentials, TooManyGuesses, Unavailable) as error:
         return _refuse(form, error)
     goes_on = form.asking.goes_on_at if form.asking.sealed else (page_after_sign_in(form.then) or "/")
-    return set_session(see_other(goes_on), signed_in, browser)
+    response = set_session(see_other(goes_on), signed_in, browser)
+    if form.warn:
+        set_warn_cookie(response, remembered=signed_in.session.remembered)
+    elif form.asking.by_cas:
+        clear_warn_cookie(response)
+    return response
 
 
 @asks_again(blueprint)
 def renew() -> ResponseReturnValue:
     """The form's cookie is gone or cut: the same page with a fresh token, ready for a second press."""
-    form = _form_from(read_form(request))
+    form = _form_from(_posted())
     person = find_person_quietly()
     lost = form.tried_again and browser_cookie(request) is None
     problem = Problem(_NO_COOKIES if lost else _ONCE_MORE, ("password",))
     return _page(replace(form, tried_again=True), person, problem, 400)
 
 
+def _posted() -> dict[str, str]:
+    """The form; one that came by /cas/login brings its request in the address."""
+    values = read_form(request)
+    return {"request": read_query(request).get("request", "")} | values
+
+
 def _form_from(values: dict[str, str]) -> Form:
     asking = read_asking(values.get("request", ""))
     username = values.get("username", "")
+    ticks = {"remember", "rememberMe"} if asking.by_cas else {"remember"}
     return Form(
         asking=asking,
         username=(username or asking.login_hint)[:_MAX_USERNAME],
-        remember="remember" in values and services().site.offer_remember,
+        # CAS 3.0.3 section 2.2.1 has its own name for the tick.
+        remember=not ticks.isdisjoint(values) and services().site.offer_remember,
+        warn=asking.by_cas and ("warn" in values or (request.method == "GET" and bool(warn_cookie(request)))),
         then=values.get("then", "") if page_after_sign_in(values.get("then", "")) else "",
         tried_again="again" in values,
     )

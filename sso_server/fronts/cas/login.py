@@ -1,0 +1,109 @@
+"""GET and POST /cas/login (CAS 3.0.3 sections 2.1 and 2.2), and the way back from the pages. `login_request` and
+`next_step` decide; who signs in, signs in at the portal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+
+from sso_server.core.errors import InvalidRequest
+from sso_server.core.service_urls import normal_form, with_ticket, without_ticket
+from sso_server.core.sessions import Session
+from sso_server.core.sign_in import Step, Wishes, next_step
+from sso_server.fronts.cas.errors import ServiceUnknown
+from sso_server.fronts.cas.login_request import LoginRequest, check, read_login
+from sso_server.web.cookies import session_cookie
+from sso_server.web.errors import error_page
+from sso_server.web.responses import allow_form_target, see_other
+from sso_server.web.services import services
+from sso_server.web.warned import must_ask_first
+
+blueprint = Blueprint("cas_login", __name__)
+LOGIN, CONTINUE = "/cas/login", "/cas/login/continue"
+#: A password counts as typed for a request for so long (ms): the address stays in the browser's history.
+_TYPED_FOR_MS = 5 * 60_000
+_log = structlog.get_logger("sso_server.cas")
+
+
+@blueprint.route(LOGIN, methods=["GET", "POST"])
+def login() -> Response:
+    """A site asks who this is, or a form of somebody's brings user name and password."""
+    params = read_login(request)
+    if request.method != "POST":
+        return _answer(params, services().clock.now(), {})
+    if not {"username", "password"} <= request.form.keys():
+        # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
+        return see_other(f"{LOGIN}?{urlencode(params)}")
+    return _accept(params)
+
+
+@blueprint.get(CONTINUE)
+def go_on() -> Response:
+    """Back from a page of ours. Everything is checked again: the registration may have changed meanwhile."""
+    sealed = services().seals.open("sign-in", request.args.get("request", "")) or {}
+    params, asked_at = sealed.get("params"), sealed.get("asked_at")
+    if sealed.get("front") != CONTINUE or not isinstance(params, dict) or not isinstance(asked_at, int):
+        raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
+    return _answer(params, asked_at, sealed)
+
+
+def _answer(params: Mapping[str, str], asked_at: int, sealed: Mapping[str, Any]) -> Response:
+    here = services()
+    asked = check(params, find_by_service=here.clients.find_by_service, all_clients=here.clients.all)
+    now, session = here.clock.now(), here.sign_in.find_session(session_cookie(request))
+    if session is not None and now - session.auth_time > _TYPED_FOR_MS:
+        asked_at = now
+    step = next_step(session, Wishes(asked_at, asked.prompt), now)
+    if step is Step.REFUSE:
+        # Section 2.1.1, gateway: the service finds no ticket and knows that nobody is signed in.
+        return see_other(without_ticket(asked.service))
+    if session is None or step is Step.ASK:
+        return see_other(_page_of_ours("/sign-in", params, asked, asked_at))
+    if asked.client is None:
+        return see_other("/")
+    if must_ask_first(request, session, asked_at, sealed, now):
+        return see_other(_page_of_ours("/go-on", params, asked, asked_at))
+    return _with_ticket(asked, session, is_fresh=session.auth_time >= asked_at)
+
+
+def _accept(params: Mapping[str, str]) -> Response:
+    """To the one place where passwords are checked, with the form as it was posted.
+
+    307 keeps the form together, and this is the only one: it leads to our own sign-in page, never to a service, and
+    there the form's token, the counting of guesses and the person's answer are what they are for our own form.
+    """
+    here = services()
+    asked = check(params, find_by_service=here.clients.find_by_service, all_clients=here.clients.all)
+    response = redirect(_page_of_ours("/sign-in", params, asked, here.clock.now()), 307)
+    return make_response(response)
+
+
+def _page_of_ours(path: str, params: Mapping[str, str], asked: LoginRequest, asked_at: int) -> str:
+    client_id = asked.client.client_id if asked.client else ""
+    payload = {"front": CONTINUE, "params": dict(params), "client_id": client_id, "asked_at": asked_at}
+    return f"{path}?{urlencode({'request': services().seals.seal('sign-in', payload)})}"
+
+
+def _with_ticket(asked: LoginRequest, session: Session, *, is_fresh: bool) -> Response:
+    assert asked.client is not None  # noqa: S101  (its caller has looked)
+    ticket = services().service_tickets.issue(session, asked.client, service=normal_form(asked.service), fresh=is_fresh)
+    _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
+    if not asked.by_post:
+        # Section 2.2.4: a GET, so that what was typed is not posted on.
+        return see_other(with_ticket(asked.service, ticket))
+    address = without_ticket(asked.service)
+    allow_form_target(address)
+    return make_response(
+        render_template("post_ticket.html", address=address, ticket=ticket, site_name=asked.client.name)
+    )
+
+
+@blueprint.errorhandler(ServiceUnknown)
+def _show_unknown(error: ServiceUnknown) -> Response:
+    # Outside loopback the registrations are nobody's business but the log's.
+    return error_page(error, **({"mismatch": error.mismatch} if services().site.is_loopback else {}))

@@ -1,0 +1,71 @@
+"""What a site asks at /cas/login (CAS 3.0.3 section 2.1.1) and its checks. Names count in their own case only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from flask import Request
+
+from sso_server.core.clients import Client
+from sso_server.core.errors import InvalidRequest
+from sso_server.fronts.cas.errors import ServiceUnknown
+from sso_server.web.params import MAX_BODY, read_all
+
+_FLAGS = ("renew", "gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRequest:
+    """A request that has passed every check. No client: nobody asks, a person came by themselves."""
+
+    service: str
+    """As the site sent it; empty without one."""
+    client: Client | None
+    renew: bool
+    gateway: bool
+    by_post: bool
+    """The ticket goes to the service in a form, not in its address."""
+
+    @property
+    def prompt(self) -> frozenset[str]:
+        """The same wishes in the words of `core.sign_in`."""
+        if self.renew:
+            return frozenset({"login"})
+        return frozenset({"none"}) if self.gateway else frozenset()
+
+
+def read_login(request: Request) -> dict[str, str]:
+    """What of the query and of a posted form counts here, each once. Raises InvalidRequest, RequestEntityTooLarge."""
+    request.max_content_length = MAX_BODY
+    query, form = read_all(request.args), read_all(request.form)
+    # A form often carries the service in its address; twice the same is one, two different ones are nobody's wish.
+    if any(form[name] != query[name] for name in form.keys() & query.keys() & {"service", "method", *_FLAGS}):
+        raise InvalidRequest("A parameter is repeated.", detail="query and form differ")
+    given = query | form
+    params = {name: given[name] for name in ("service", "method") if name in given}
+    # Section 2.1.1 recommends "true" and binds nobody to it: what stands there is meant, unless it says "false".
+    said = {name: request.values[name] for name in _FLAGS if name in request.values}
+    return params | {name: "true" for name, value in said.items() if value.lower() != "false"}
+
+
+def check(
+    params: Mapping[str, str],
+    *,
+    find_by_service: Callable[[str], Client | None],
+    all_clients: Callable[[], Iterable[Client]],
+) -> LoginRequest:
+    """The request. Raises ServiceUnknown before anything could be sent to the service."""
+    service = params.get("service", "")
+    client = find_by_service(service) if service else None
+    if service and client is None:
+        raise ServiceUnknown(service, all_clients())
+    renew = "renew" in params
+    return LoginRequest(
+        service=service,
+        client=client,
+        renew=renew,
+        # Section 2.1.1: with `renew`, `gateway` is ignored; without a service there is nobody to go back to.
+        gateway="gateway" in params and not renew and bool(service),
+        by_post=params.get("method", "").upper() == "POST",
+    )

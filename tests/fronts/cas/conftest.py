@@ -1,0 +1,31 @@
+"""CAS services beside the sites of the other tests: `notes` (a whole site and one exact address), `lists` (loopback)."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from sso_server.core.clients import CAS, Client
+from tests.fronts.cas.cas_site import LISTS, NOTES, CasSite
+from tests.support.oidc_site import built_of
+
+
+def add_service(app: Flask, client_id: str, *services: str, **more: object) -> CasSite:
+    client = Client(client_id=client_id, name=client_id.title(), created_at=1, kind=CAS, cas_services=services, **more)
+    built = built_of(app)
+    assert built.sql.clients.add(client)
+    # The directory looks at the store's generation once a second.
+    built.services.clients._checked_at = -1000
+    return CasSite(app, client_id, services[0])
+
+
+@pytest.fixture
+def notes(app: Flask) -> CasSite:
+    """A site with the whole of `https://notes.example.com/`."""
+    return add_service(app, "notes", NOTES)
+
+
+@pytest.fixture
+def lists(app: Flask) -> CasSite:
+    """A site on this machine, http."""
+    return add_service(app, "lists", LISTS)
