@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from urllib.parse import quote, unquote, urlsplit
+from collections.abc import Mapping
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 MAX_NEXT = 1024  # characters: longer ones would fill the browser's cookie header when ten tabs sign in at once
 
@@ -66,3 +67,9 @@ def page_address(path: str, query: bytes) -> str:
     """A decoded path and a raw query string as a browser would ask for them."""
     address = quote(path, safe="/:@!$&'()*+,;=~")
     return f"{address}?{quote(query, safe='/?:@!$&()*+,;=~%')}" if query else address
+
+
+def with_query(endpoint: str, query: Mapping[str, str]) -> str:
+    """Add parameters to an endpoint that may have a query of its own (RFC 6749 section 3.1)."""
+    parts = urlsplit(endpoint)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))

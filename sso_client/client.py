@@ -13,23 +13,26 @@ from sso_client.addresses import safe_next
 from sso_client.admission import Admission
 from sso_client.attempt import RESTARTED, Attempt, Seal
 from sso_client.bearer import Bearer, Bearers, challenge
+from sso_client.cas import CasExchange
 from sso_client.check_in import CheckIn
 from sso_client.clock import Clock, SystemClock, now
 from sso_client.discovery import Discovery
 from sso_client.errors import SSOError
 from sso_client.events import Events, log
-from sso_client.exchange import Exchange, read_answer
+from sso_client.exchange import Exchange
 from sso_client.hooks import Hooks
 from sso_client.http import HttpClient
-from sso_client.identifiers import hashed, new_secret, pkce_challenge
+from sso_client.identifiers import hashed, new_secret
 from sso_client.introspection import Introspection
 from sso_client.keys import Keys
 from sso_client.lease import age_ms
 from sso_client.logout_calls import LogoutCalls
+from sso_client.logout_request import LogoutRequests
+from sso_client.protocols import SignInProtocol
 from sso_client.records import CheckInReport, Event, LocalSession, LogoutAnswer, Scope, SignIn, SignOut
 from sso_client.renewal import Renewal
 from sso_client.settings import Settings
-from sso_client.sign_out import Leaving, with_query
+from sso_client.sign_out import Leaving
 from sso_client.stores import LocalStore
 from sso_client.waiting import Waiting
 
@@ -53,7 +56,8 @@ class AsyncSSOClient:
         """`waiting` and `http` default to those for event loops, which the extra `async` brings."""
         self.settings = settings
         self.store = store
-        self.seal = Seal(settings.client_id, settings.client_secret)
+        # Another CAS server gives no secret; there the store's random name is one, and is shown to nobody.
+        self.seal = Seal(settings.client_id, settings.client_secret or store.store_id)
         self._clock = clock or SystemClock()
         self._callback_path = callback_path
         self._waiting = waiting or _for_event_loops()
@@ -61,7 +65,11 @@ class AsyncSSOClient:
         self.hooks = Hooks(self._waiting)
         self._discovery = Discovery(settings, self._http, self._clock, self._waiting)
         self._keys = Keys(self._http, self._clock, self._waiting)
-        self._exchange = Exchange(settings, self._http, self._discovery, self._keys)
+        self._protocol: SignInProtocol = (
+            Exchange(settings, self._http, self._discovery, self._keys)
+            if settings.protocol == "oidc"
+            else CasExchange(settings, self._http, self._discovery, callback_path)
+        )
         self._events = Events(store.events, self._clock, self._waiting)
         self._check_in = CheckIn(
             settings, self._http, self._discovery, store, self._events, self.hooks, self._clock, self._waiting
@@ -84,13 +92,17 @@ class AsyncSSOClient:
             Introspection(settings, self._http, self._clock),
             self._clock,
         )
-        self._logout_calls = LogoutCalls(
-            settings, store, self._discovery, self._keys, self._events, self.hooks, self._clock, self._waiting
+        self._logout_calls = (
+            LogoutCalls(
+                settings, store, self._discovery, self._keys, self._events, self.hooks, self._clock, self._waiting
+            )
+            if settings.cas_url is None
+            else LogoutRequests(store, self._events, self.hooks, self._clock, self._waiting)
         )
         self._leaving = Leaving(
-            settings,
             store,
             self._discovery,
+            self._protocol,
             self._check_in,
             self.seal,
             self._events,
@@ -144,33 +156,17 @@ class AsyncSSOClient:
             max_age_s=max_age_s,
             acr=tuple(acr),
         )
-        query = {
-            "response_type": "code",
-            "client_id": self.settings.client_id,
-            "redirect_uri": redirect_uri,
-            "scope": " ".join(self.settings.scopes),
-            "state": attempt.state,
-            "nonce": attempt.nonce,
-            "code_challenge": pkce_challenge(attempt.verifier),
-            "code_challenge_method": "S256",
-        }
-        if prompt:
-            query["prompt"] = prompt
-        if max_age_s is not None:
-            query["max_age"] = str(max_age_s)
-        if acr:
-            query["acr_values"] = " ".join(acr)
-        return with_query(provider.authorization_endpoint, query), attempt
+        return self._protocol.ask_url(provider, attempt, prompt), attempt
 
     async def read_answer(self, parameters: Mapping[str, Sequence[str]], attempt: Attempt) -> str:
         """The ticket in the callback's query (name -> all its values). Raises SSOError."""
-        return read_answer(parameters, attempt, await self._discovery.get_provider())
+        return self._protocol.read_answer(parameters, attempt, await self._discovery.get_provider())
 
     async def validate_ticket(self, ticket: str, attempt: Attempt) -> SignIn:
         """Take the ticket to the centre: who signed in, verified. Raises SSOError (`ticket_used` and others)."""
         try:
             epoch = await self._waiting.step(self.store.sessions.heard_epoch)
-            sign_in = await self._exchange.redeem(ticket, attempt, self.store.store_id, now(self._clock))
+            sign_in = await self._protocol.redeem(ticket, attempt, self.store.store_id, now(self._clock))
         except SSOError as error:
             # The person is mostly sent on to a new sign-in at once: this line is all that remains of the refusal.
             await self._events.tell("ticket_refused", f"ticket refused: {error.code}", level=logging.WARNING)
@@ -246,6 +242,7 @@ class AsyncSSOClient:
         provider refused to renew: the local session has been ended), `tokens_missing`, `client_refused`,
         `provider_unavailable` and others for a provider that can't be reached.
         """
+        self._need_oidc("access_token()")
         if not _is_cookie(cookie):
             raise SSOError("login_required")
         return await self._access_tokens.get(hashed(cookie), min_life_s)
@@ -257,6 +254,7 @@ class AsyncSSOClient:
         `bearer_missing`, `bearer_invalid` (401), `bearer_scope` (403), for which `challenge` says what to answer;
         LeaseExpired and others (502, 503) if nobody can tell now.
         """
+        self._need_oidc("read_bearer()")
         return await self._bearers.read(authorization, scope)
 
     def challenge(self, error: SSOError) -> str | None:
@@ -306,6 +304,10 @@ class AsyncSSOClient:
     async def recent_events(self, limit: int = 50) -> list[Event]:
         """What happened last, newest first."""
         return await self._events.recent(limit)
+
+    def _need_oidc(self, what: str) -> None:
+        if self.settings.protocol != "oidc":
+            raise SSOError("not_in_cas", what)
 
 
 def _is_cookie(cookie: str | None) -> TypeGuard[str]:

@@ -33,6 +33,7 @@ class Provider:
     introspection_endpoint: str | None  # RFC 7662
     revocation_endpoint: str | None  # RFC 7009
     iss_in_answer: bool  # RFC 9207
+    cas_server_url: str | None = None  # where the CAS protocol is spoken, without a slash at its end
 
 
 def read_provider(document: dict[str, Any], settings: Settings) -> Provider:
@@ -64,6 +65,14 @@ def read_provider(document: dict[str, Any], settings: Settings) -> Provider:
         introspection_endpoint=endpoint("introspection_endpoint"),
         revocation_endpoint=endpoint("revocation_endpoint"),
         iss_in_answer=document.get("authorization_response_iss_parameter_supported") is True,
+        cas_server_url=(endpoint("cas_server_url") or "").rstrip("/") or None,
+    )
+
+
+def cas_provider(cas_url: str) -> Provider:
+    """Another CAS server: it has no document that describes it, and nothing but the protocol."""
+    return Provider(
+        cas_url, "", "", "", None, None, None, None, None, None, iss_in_answer=False, cas_server_url=cas_url
     )
 
 
@@ -76,13 +85,15 @@ class Discovery:
         self._clock = clock
         self._waiting = waiting
         self._lock = waiting.lock()
-        self._provider: Provider | None = None
+        self._provider = None if settings.cas_url is None else cas_provider(settings.cas_url)
         self._asked_ms = 0
         self._failures = 0
         self._error: SSOError | None = None
 
     async def get_provider(self, total_s: float = 5.0) -> Provider:
         """The centre's endpoints; an old answer serves while a new one can't be had. Raises SSOError."""
+        if self._settings.cas_url is not None and self._provider is not None:
+            return self._provider
         deadline = monotonic() + total_s
         if not await self._lock.acquire(total_s):
             return self._or_old(SSOError("discovery_unreachable", "another request is still asking"))

@@ -202,4 +202,32 @@ TEXTS: dict[str, ErrorText] = {
         "认证中心没有提供用户资料。",
         *_PROVIDER,
     ),
+    "cas_not_offered": ErrorText(
+        502,
+        "The sign-in service doesn't speak the protocol that this site uses (CAS).",
+        "认证中心不支持本站所用的协议（CAS）。",
+        "Its discovery document lacks cas_server_url: upgrade the centre, or unset SSO_PROTOCOL. For another CAS server set SSO_CAS_URL.",
+        "其发现文档中没有 cas_server_url：请升级认证中心，或取消 SSO_PROTOCOL。若为其他 CAS 服务器，请设置 SSO_CAS_URL。",
+    ),
+    "cas_answer_invalid": ErrorText(
+        502,
+        "The sign-in service's answer to a ticket can't be read.",
+        "无法读取认证中心对票据的应答。",
+        "Find out what answers at SSO_CAS_URL (or at the centre's /cas) with /p3/serviceValidate below it: a CAS server answers with a small XML document.",
+        "请检查 SSO_CAS_URL（或认证中心的 /cas）下 /p3/serviceValidate 处应答的服务：CAS 服务器应返回一个小的 XML 文档。",
+    ),
+    "not_in_cas": ErrorText(
+        500,
+        "This site signs people in by CAS, which has no such thing.",
+        "本站通过 CAS 登录，该协议没有此功能。",
+        "Access tokens, guarded APIs, scopes and acr need OpenID Connect: unset SSO_PROTOCOL at our centre, where the site is then registered anew.",
+        "访问令牌、受保护的 API、scope 和 acr 需要 OpenID Connect：若使用本项目的认证中心，请取消 SSO_PROTOCOL 并重新登记站点。",
+    ),
+    "logout_request_invalid": ErrorText(
+        400,
+        "The logout call isn't one form field `logoutRequest` with a ticket in it.",
+        "退出请求不是含有票据的单个表单字段 logoutRequest。",
+        "The sender must post a SAML LogoutRequest with SessionIndex, as CAS 3.0.3 section 2.3.3 describes it.",
+        "发送方必须按 CAS 3.0.3 第 2.3.3 节提交带有 SessionIndex 的 SAML LogoutRequest。",
+    ),
 } | SITE_TEXTS

@@ -1,15 +1,19 @@
-"""Turning a ticket into a validated sign-in: token endpoint, ID token, profile. Server to server; keeps nothing."""
+"""OpenID Connect: what the centre is asked, and how a ticket becomes a validated sign-in (token endpoint, ID token,
+profile; server to server). Keeps nothing.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from sso_client.addresses import with_query
 from sso_client.attempt import Attempt
 from sso_client.clock import Instant
 from sso_client.discovery import Discovery, Provider
 from sso_client.errors import SSOError
 from sso_client.http import Answer, HttpClient, basic
 from sso_client.id_token import IdToken, verify_id_token
+from sso_client.identifiers import pkce_challenge
 from sso_client.keys import Keys
 from sso_client.records import SignIn, Tokens
 from sso_client.settings import Settings
@@ -32,27 +36,8 @@ _REASONS = frozenset(
 _SILENT_MS = 250
 
 
-def read_answer(parameters: Mapping[str, Sequence[str]], attempt: Attempt, provider: Provider) -> str:
-    """The ticket in the query of the callback. Raises SSOError; the first wrong line decides."""
-    for name in ("code", "state", "iss", "error"):
-        if len(parameters.get(name, ())) > 1:
-            raise SSOError("answer_invalid", f"{name} is there more than once")
-    one = {name: values[0] for name, values in parameters.items() if values}
-    if one.get("state") != attempt.state:
-        raise SSOError("state_unknown")
-    # Mix-up defence, before anything else of the answer is believed (RFC 9207 section 2.4).
-    if one.get("iss", None if provider.iss_in_answer else provider.issuer) != provider.issuer:
-        raise SSOError("issuer_mismatch", f"iss {one.get('iss')!r:.200} in the answer")
-    if "error" in one:
-        transient = one["error"] in ("temporarily_unavailable", "server_error")
-        raise SSOError("provider_unavailable" if transient else "sign_in_refused", f"error {one['error']!r:.100}")
-    if not one.get("code"):
-        raise SSOError("answer_invalid", "no code")
-    return one["code"]
-
-
 class Exchange:
-    """Redeems tickets at one centre."""
+    """OpenID Connect at one centre."""
 
     def __init__(self, settings: Settings, http: HttpClient, discovery: Discovery, keys: Keys) -> None:
         self._settings = settings
@@ -60,8 +45,46 @@ class Exchange:
         self._discovery = discovery
         self._keys = keys
 
+    def ask_url(self, provider: Provider, attempt: Attempt, prompt: str | None) -> str:
+        """The authentication request (OpenID Connect Core 1.0 section 3.1.2.1)."""
+        query = {
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": attempt.redirect_uri,
+            "scope": " ".join(self._settings.scopes),
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": pkce_challenge(attempt.verifier),
+            "code_challenge_method": "S256",
+        }
+        if prompt:
+            query["prompt"] = prompt
+        if attempt.max_age_s is not None:
+            query["max_age"] = str(attempt.max_age_s)
+        if attempt.acr:
+            query["acr_values"] = " ".join(attempt.acr)
+        return with_query(provider.authorization_endpoint, query)
+
+    def read_answer(self, parameters: Mapping[str, Sequence[str]], attempt: Attempt, provider: Provider) -> str:
+        """As `SignInProtocol.read_answer`."""
+        for name in ("code", "state", "iss", "error"):
+            if len(parameters.get(name, ())) > 1:
+                raise SSOError("answer_invalid", f"{name} is there more than once")
+        one = {name: values[0] for name, values in parameters.items() if values}
+        if one.get("state") != attempt.state:
+            raise SSOError("state_unknown")
+        # Mix-up defence, before anything else of the answer is believed (RFC 9207 section 2.4).
+        if one.get("iss", None if provider.iss_in_answer else provider.issuer) != provider.issuer:
+            raise SSOError("issuer_mismatch", f"iss {one.get('iss')!r:.200} in the answer")
+        if "error" in one:
+            transient = one["error"] in ("temporarily_unavailable", "server_error")
+            raise SSOError("provider_unavailable" if transient else "sign_in_refused", f"error {one['error']!r:.100}")
+        if not one.get("code"):
+            raise SSOError("answer_invalid", "no code")
+        return one["code"]
+
     async def redeem(self, ticket: str, attempt: Attempt, store_id: str, moment: Instant) -> SignIn:
-        """Take the ticket, verify the ID token, fetch the profile. `moment` is now. Raises SSOError."""
+        """Take the ticket, verify the ID token, fetch the profile. Raises SSOError."""
         now_ms = moment.wall_ms
         provider = await self._discovery.get_provider()
         answer = (await self._take(provider, ticket, attempt, store_id)).json()
@@ -95,11 +118,24 @@ class Exchange:
             id_token=token,
             id_token_iat=verified.iat,
             until_ms=now_ms + life_s * 1000,
-            asked=_was_asked(answer.get("auth_time_ms"), verified.auth_time, attempt.started_at_ms, now_ms),
+            asked=was_asked(answer.get("auth_time_ms"), verified.auth_time, attempt.started_at_ms, now_ms),
             leased=provider.check_in_endpoint is not None,
             redeemed=moment,
             tokens=read_tokens(answer, now_ms),
         )
+
+    def leave_url(self, provider: Provider, id_token: str | None, state: str | None) -> str | None:
+        """The sign-out page; with an ID token it asks nothing (RP-Initiated Logout 1.0 section 2)."""
+        if provider.end_session_endpoint is None:
+            return None
+        query = {"client_id": self._settings.client_id}
+        if id_token is not None:
+            query["id_token_hint"] = id_token
+        if self._settings.after_logout == "redirect" and self._settings.base_url is not None:
+            query["post_logout_redirect_uri"] = self._settings.base_url + "/"
+            if state is not None:
+                query["state"] = state
+        return with_query(provider.end_session_endpoint, query)
 
     async def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:
         form = {
@@ -150,19 +186,24 @@ def read_tokens(answer: Mapping[str, Any], now_ms: int) -> Tokens:
     return Tokens(answer["access_token"], now_ms + life_ms, renewable, life_ms)
 
 
-def _check_strength(verified: IdToken, attempt: Attempt, now_s: int) -> None:
-    """What was asked for with `max_age` and `acr_values` must be there (OpenID Connect Core 1.0 section 3.1.3.7)."""
+def check_age(auth_time: int | None, attempt: Attempt, now_s: int) -> None:
+    """What was asked for with `max_age_s` must be there. Raises SSOError `auth_too_old`."""
     if attempt.max_age_s is not None:
-        age_s = None if verified.auth_time is None else now_s - verified.auth_time
+        age_s = None if auth_time is None else now_s - auth_time
         if age_s is None or age_s > attempt.max_age_s + LEEWAY_S:
             raise SSOError("auth_too_old", f"auth_time is {age_s} s ago, at most {attempt.max_age_s} s were asked for")
+
+
+def _check_strength(verified: IdToken, attempt: Attempt, now_s: int) -> None:
+    """What was asked for with `max_age` and `acr_values` must be there (OpenID Connect Core 1.0 section 3.1.3.7)."""
+    check_age(verified.auth_time, attempt, now_s)
     if attempt.acr and verified.claims.get("acr") not in attempt.acr:
         raise SSOError(
             "acr_unmet", f"acr {verified.claims.get('acr')!r:.100}, one of {list(attempt.acr)} was asked for"
         )
 
 
-def _was_asked(auth_time_ms: Any, auth_time: int | None, started_at_ms: int, now_ms: int) -> bool:
+def was_asked(auth_time_ms: Any, auth_time: int | None, started_at_ms: int, now_ms: int) -> bool:
     """Whether something was typed for this sign-in. Our centre may say when in ms; a tie in seconds needs a guess."""
     if type(auth_time_ms) is int:
         return auth_time_ms >= started_at_ms

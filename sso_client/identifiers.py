@@ -10,6 +10,11 @@ def new_store_id() -> str:
     return "st-" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
 
 
+def shown_store(store_id: str) -> str:
+    """What may be shown of a store's name where the name itself is a secret: enough to tell two stores apart."""
+    return f"st-{hashed(store_id)[:16]}"
+
+
 def new_secret() -> str:
     """256 random bits, URL-safe: a session cookie, a state, a nonce, a PKCE verifier (43 characters, RFC 7636 4.1)."""
     return secrets.token_urlsafe(32)

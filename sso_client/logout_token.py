@@ -26,6 +26,11 @@ class LogoutNotice:
 
 def token_from_form(body: bytes, content_type: str) -> str:
     """The one field `logout_token` of a form. Raises SSOError `form_invalid`, `token_oversize`."""
+    return field_from_form(body, content_type, "logout_token")
+
+
+def field_from_form(body: bytes, content_type: str, name: str) -> str:
+    """The field of that name, which is there once and not empty. Raises SSOError `form_invalid`, `token_oversize`."""
     if len(body) > MAX_TOKEN:
         raise SSOError("token_oversize", f"{len(body)} bytes")
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
@@ -34,10 +39,10 @@ def token_from_form(body: bytes, content_type: str) -> str:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=10)
     except ValueError as error:
         raise SSOError("form_invalid", type(error).__name__) from error
-    tokens = fields.get("logout_token", [])
-    if len(tokens) != 1 or not tokens[0]:
-        raise SSOError("form_invalid", f"{len(tokens)} times logout_token")
-    return tokens[0]
+    values = fields.get(name, [])
+    if len(values) != 1 or not values[0]:
+        raise SSOError("form_invalid", f"{len(values)} times {name}")
+    return values[0]
 
 
 def verify_logout_token(

@@ -46,6 +46,9 @@ class Routes:
             "tab.js": {"GET": self.tab_script, "HEAD": self.tab_script},
             "events": {"GET": self.events},
         }
+        if site.settings.cas_url is not None:
+            # Other CAS servers post to the very service that they gave the ticket for (CAS 3.0.3 section 2.3.3).
+            self.by_name["callback"]["POST"] = self.backchannel_logout
 
     async def answer(self, name: str, request: WebRequest) -> WebAnswer:
         """The answer of one route, errors made into pages."""
@@ -119,6 +122,8 @@ class Routes:
     async def ask_logout(self, request: WebRequest) -> WebAnswer:
         """GET asks what to sign out of."""
         site = self._site
+        if request.argument("after") == "1" and not site.cookie(request):  # back from a CAS server's sign-out
+            return redirect(request.root_path + "/")
         if not site.cookie(request) and await site.live_session(request) is None:
             if not await self._client.tell_untold():
                 return site.page(logout_pages.signed_out_page(site.language(request), told_later=True))
@@ -155,7 +160,7 @@ class Routes:
         return answer
 
     async def backchannel_logout(self, request: WebRequest) -> WebAnswer:
-        """The centre's call. No cookie, no login, no CSRF token: the signed logout token is the proof."""
+        """The centre's call. No cookie, no login, no CSRF token: the signed token is the proof, or the ticket."""
         done = await self._client.receive_logout(request.body, request.headers.get("content-type", ""))
         return WebAnswer(done.status, done.headers, done.body)
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,10 @@ from sso_client.addresses import is_trustworthy, origin_of
 from sso_client.errors import SettingsError
 
 ALGORITHMS = ("ES256", "RS256")
+PROTOCOLS = ("oidc", "cas")
+# What CAS has no word for; at another CAS server than our centre there is no discovery and no signed token either.
+_NOT_IN_CAS = ("scopes", "audience")
+_NOT_ELSEWHERE = ("id_token_algs", "endpoint_origins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Settings:
     """Further origins that the provider's endpoints may have (some providers use several hosts)."""
     ca_file: str | None = None
     """A PEM file with the certificate authorities to trust instead of the public ones."""
+    protocol: str = "oidc"
+    """How people are signed in: oidc (OpenID Connect), or cas at a centre that speaks both."""
+    cas_url: str | None = None
+    """Another CAS server's address, e.g. https://cas.example.org/cas, in the place of SSO_ISSUER, id and secret."""
 
     @property
     def issuer_origin(self) -> str:
@@ -72,6 +81,8 @@ def load_settings(
         value = _first(name, options, config or {}, environ, problems)
         if value is not None and value != "":
             found[name] = value
+    if found.get("cas_url"):
+        problems += _settle_cas_server(found)
     problems += [
         f"SSO_{name.upper()} is not set: {fix}"
         for name, fix in (
@@ -79,13 +90,16 @@ def load_settings(
             ("client_id", "`sso client add NAME --site BASE_URL` at the centre prints it"),
             ("client_secret", "`sso client add` prints it once; SSO_CLIENT_SECRET_FILE may name a file instead"),
         )
-        if not found.get(name) and not any(f"SSO_{name.upper()}_FILE" in problem for problem in problems)
+        if not found.get(name)
+        and not found.get("cas_url")
+        and not any(f"SSO_{name.upper()}_FILE" in problem for problem in problems)
     ]
     for name in ("scopes", "id_token_algs", "endpoint_origins"):
         if name in found:
             value = found[name]
             found[name] = tuple(value.replace(",", " ").split() if isinstance(value, str) else value)
     problems += _problems(found)
+    problems += _protocol_problems(found)
     if problems:
         raise SettingsError(problems)
     found["issuer"] = str(found["issuer"])
@@ -118,7 +132,7 @@ def _first(
 
 def _problems(found: Mapping[str, Any]) -> list[str]:
     problems = []
-    for name in ("issuer", "base_url"):
+    for name in ("cas_url" if found.get("cas_url") else "issuer", "base_url"):
         url = found.get(name)
         if url is None:
             continue
@@ -156,6 +170,42 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
     ca_file = found.get("ca_file")
     if ca_file is not None and not Path(ca_file).is_file():
         problems.append(f"SSO_CA_FILE {ca_file!r} is no file: correct the path")
+    return problems
+
+
+def _settle_cas_server(found: dict[str, Any]) -> list[str]:
+    """Another CAS server signs people in: what that leaves open is filled in. Returns what can't be."""
+    problems = []
+    if found.setdefault("protocol", "cas") != "cas":
+        problems.append("SSO_CAS_URL means SSO_PROTOCOL=cas: unset one of the two")
+    if found.get("issuer"):
+        problems.append("SSO_CAS_URL and SSO_ISSUER name two sign-in services: unset one of them")
+    found["issuer"] = found["cas_url"] = str(found["cas_url"]).rstrip("/")
+    # That server knows no client: this names the site's cookies and its store. One host may have several sites.
+    found.setdefault(
+        "client_id", re.sub("[^A-Za-z0-9]+", "-", urlsplit(str(found.get("base_url", ""))).netloc) or "cas"
+    )
+    found.setdefault("client_secret", "")
+    return problems
+
+
+def _protocol_problems(found: Mapping[str, Any]) -> list[str]:
+    if found.get("protocol", "oidc") not in PROTOCOLS:
+        return [f"SSO_PROTOCOL {found['protocol']!r} is not known: use oidc or cas"]
+    if found.get("protocol", "oidc") == "oidc":
+        return []
+    is_elsewhere = bool(found.get("cas_url"))
+    problems = [
+        f"SSO_{name.upper()} means nothing {'at another CAS server' if name in _NOT_ELSEWHERE else 'in CAS'}: unset it"
+        for name in (*_NOT_IN_CAS, *(_NOT_ELSEWHERE if is_elsewhere else ()))
+        if name in found
+    ]
+    if is_elsewhere and not found.get("base_url"):
+        # Such a server binds a ticket to an address and to nothing else. If visitors chose that (`Host`), whoever runs
+        # another site there could bring its people's tickets here, and be them.
+        problems.append("SSO_CAS_URL needs SSO_BASE_URL: the one address of this site that tickets are good for")
+    if find_spec("defusedxml") is None:
+        problems.append("SSO_PROTOCOL=cas needs a library that reads XML safely: pip install 'lockstep-sso[cas]'")
     return problems
 
 

@@ -1,9 +1,7 @@
 """Signing out at the site: what each scope ends here, what the centre is told, and where the browser goes next."""
 
 import logging
-from collections.abc import Mapping
 from typing import get_args
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from sso_client.attempt import Seal
 from sso_client.check_in import CheckIn
@@ -13,8 +11,8 @@ from sso_client.errors import SSOError
 from sso_client.events import Events, log
 from sso_client.hooks import Hooks
 from sso_client.identifiers import hashed
+from sso_client.protocols import SignInProtocol
 from sso_client.records import Scope, SignOut
-from sso_client.settings import Settings
 from sso_client.stores import LocalStore, Turn
 from sso_client.waiting import Waiting
 
@@ -27,9 +25,9 @@ class Leaving:
 
     def __init__(
         self,
-        settings: Settings,
         store: LocalStore,
         discovery: Discovery,
+        protocol: SignInProtocol,
         check_in: CheckIn,
         seal: Seal,
         events: Events,
@@ -37,10 +35,10 @@ class Leaving:
         clock: Clock,
         waiting: Waiting,
     ) -> None:
-        self._settings = settings
         self._sessions = store.sessions
         self._journal = store.journal
         self._discovery = discovery
+        self._protocol = protocol
         self._check_in = check_in
         self._seal = seal
         self._events = events
@@ -78,17 +76,7 @@ class Leaving:
 
     async def logout_url(self, id_token: str | None, state: str | None = None) -> str | None:
         """As `SSOClient.logout_url`."""
-        endpoint = (await self._discovery.get_provider()).end_session_endpoint
-        if endpoint is None:
-            return None
-        query = {"client_id": self._settings.client_id}
-        if id_token is not None:
-            query["id_token_hint"] = id_token
-        if self._settings.after_logout == "redirect" and self._settings.base_url is not None:
-            query["post_logout_redirect_uri"] = self._settings.base_url + "/"
-            if state is not None:
-                query["state"] = state
-        return with_query(endpoint, query)
+        return self._protocol.leave_url(await self._discovery.get_provider(), id_token, state)
 
     async def _leave_browser(self, cookie: str | None, left_sid: str | None) -> SignOut:
         session, must_tell, moment = None, False, self._clock.wall_ms()
@@ -176,9 +164,3 @@ class Leaving:
                 await self._events.tell("sign_out_pending", text, level=logging.WARNING)
             return False, not error.transient
         return True, True
-
-
-def with_query(endpoint: str, query: Mapping[str, str]) -> str:
-    """Add parameters to an endpoint that may have a query of its own (RFC 6749 section 3.1)."""
-    parts = urlsplit(endpoint)
-    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))

@@ -26,6 +26,8 @@ RENEWAL_MS = 10_000
 MAX_PAGE = 16_384
 MAX_PAGES = 1000
 PAGE_MS = 60 * 60_000
+# Calls that nobody has signed may name anything: so many are remembered, the last ones.
+MAX_UNSIGNED = 1000
 
 
 class Turn(Enum):
@@ -139,6 +141,11 @@ class LogoutInbox(Protocol):
 
     def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
         """End the person's sessions whose ID token is not younger than `iat` (s), now and later."""
+
+    def end_unsigned(self, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
+        """As `end_by_sid`, by a call without `jti` that anybody could have sent: beyond MAX_UNSIGNED tombstones the
+        oldest go.
+        """
 
 
 class CheckInJournal(Protocol):

@@ -43,7 +43,7 @@ _CHECKED_FOR_MS = 60_000
 # Steps that write until when something is refused for all hosts, or drop it, and the turn to ask. A sign-out by hand
 # isn't stopped: until the centre has heard of it, nothing opens that sid.
 _BY_THE_CLOCK = frozenset(
-    ("open", "end_by_sid", "end_by_sub", "tell_end", "drop_lapsed", "take_turn", "gather", "apply")
+    ("open", "end_by_sid", "end_by_sub", "end_unsigned", "tell_end", "drop_lapsed", "take_turn", "gather", "apply")
 )
 _UNREADABLE = (
     "the address or one of its options can't be read; the special characters of a password must be percent-encoded"

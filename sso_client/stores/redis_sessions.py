@@ -7,7 +7,7 @@ from typing import Any
 from sso_client.clock import Instant
 from sso_client.lease import Lease
 from sso_client.records import Event, LocalSession, Tokens
-from sso_client.stores import TOMBSTONE_MS, Ended
+from sso_client.stores import MAX_UNSIGNED, TOMBSTONE_MS, Ended
 from sso_client.stores.redis_link import RedisLink
 
 _KEPT_EVENTS = 500
@@ -138,6 +138,9 @@ class RedisInbox:
     def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
         rows, seen = self._link.step("end_by_sub", sub, iat, jti, now_ms, now_ms + TOMBSTONE_MS)
         return Ended(sessions_in(rows), seen == 1)
+
+    def end_unsigned(self, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
+        return sessions_in(self._link.step("end_unsigned", sid, now_ms + TOMBSTONE_MS, MAX_UNSIGNED))
 
 
 class RedisEvents:

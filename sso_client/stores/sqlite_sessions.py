@@ -8,7 +8,7 @@ from typing import Any
 from sso_client.clock import Instant
 from sso_client.lease import Lease
 from sso_client.records import Event, LocalSession, Tokens
-from sso_client.stores import TOMBSTONE_MS, Ended
+from sso_client.stores import MAX_UNSIGNED, TOMBSTONE_MS, Ended
 from sso_client.stores.sqlite_file import SqliteFile
 
 _KEPT_EVENTS = 500
@@ -179,6 +179,16 @@ class SqliteInbox:
                 (sub, iat, now_ms),
             )
             return Ended(ended, _note_jti(connection, jti, now_ms))
+
+    def end_unsigned(self, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
+        with self._file.write() as connection:
+            ended = end_sid(connection, sid, now_ms)
+            connection.execute(
+                "DELETE FROM tombstones WHERE sid IN"
+                " (SELECT sid FROM tombstones WHERE sid <> ? ORDER BY until_ms DESC LIMIT -1 OFFSET ?)",
+                (sid, MAX_UNSIGNED - 1),
+            )
+            return ended
 
 
 class SqliteEvents:
