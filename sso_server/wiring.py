@@ -27,6 +27,7 @@ from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
 from sso_server.core.ports import Clock, Randomness, Signer, Wake
+from sso_server.core.proxy_granting import ProxyGranting
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.restoring import Restoring
@@ -43,6 +44,7 @@ from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
 from sso_server.delivery.census import Census
 from sso_server.delivery.outgoing import Builder, OutgoingPost
+from sso_server.delivery.proxy_callback import ProxyCaller
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sender import GuardedSender
 from sso_server.delivery.sweeper import Sweeper
@@ -79,6 +81,7 @@ class Built:
     signing_keys: SigningKeys
     wake_path: Path
     numbers: Numbers
+    proxy_caller: ProxyCaller
 
     def worker(self) -> Worker:
         """The delivery worker of this process, under a name of its own: claims of a dead one are told apart."""
@@ -161,6 +164,7 @@ class Built:
 
     def close(self) -> None:
         """Give back connections."""
+        self.proxy_caller.close()
         if self.session_stores is not self.sql:
             self.session_stores.close()
         self.sql.close()
@@ -229,6 +233,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         _logout_posts(signing_keys, policy.issuer, clock, randomness),
         lambda: GuardedSender(allow_loopback=is_loopback),
     )
+    service_tickets = ServiceTickets(stores.tickets, stores.tokens, sql.audit, clock, randomness, policy)
+    proxy_caller = ProxyCaller(lambda: GuardedSender(allow_loopback=is_loopback))
     fenced = checks.fence_check(lambda: stores.lists.count_live(clock.now()), restorations)
     services = Services(
         policy=policy,
@@ -252,7 +258,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         ),
         sign_out=sign_out,
         tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
-        service_tickets=ServiceTickets(stores.tickets, stores.tokens, sql.audit, clock, randomness, policy),
+        service_tickets=service_tickets,
+        proxy_granting=ProxyGranting(service_tickets, clients, proxy_caller, randomness),
         tokens=Tokens(stores.tokens, sign_out, sql.audit, signing_keys, clock, randomness, policy),
         check_ins=CheckIns(stores.check_ins, sign_out, restorations, ClockGuard(stores.health, clock), clock, policy),
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
@@ -275,4 +282,4 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         ),
         watch=numbers,
     )
-    return Built(settings, keys, services, sql, stores, signing_keys, wake_path, numbers)
+    return Built(settings, keys, services, sql, stores, signing_keys, wake_path, numbers, proxy_caller)

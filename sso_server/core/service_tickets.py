@@ -92,6 +92,10 @@ class ServiceTickets:
         bucket, kind = identifiers.bucket_of(text), identifiers.PROXY_GRANTING_TICKET
         return self._tokens.find_token(identifiers.digest(text), kind, bucket, self._clock.now())
 
+    def callback_of(self, granting: FoundToken) -> str:
+        """To whom this proxy-granting ticket was sent."""
+        return next(iter(_proxies(granting.grant.details)), "")
+
     def validate(
         self,
         text: str,
@@ -110,15 +114,14 @@ class ServiceTickets:
         told of the end. `store_id`: of an authenticated site with our SDK. `callback`: a proxy-granting ticket is
         wanted for this address. Raises InvalidGrant with a `Refusal` as its description, Unavailable.
         """
-        is_proxy = identifiers.is_kind(text, identifiers.PROXY_TICKET)
-        if not is_proxy and not identifiers.is_kind(text, identifiers.SERVICE_TICKET):
+        if not _is_service_ticket(text):
             raise InvalidGrant(Refusal.UNKNOWN.value)
         if client is None:
-            raise self._burnt(text, Refusal.SERVICE, "")
-        if is_proxy and not proxies_allowed:
-            raise self._burnt(text, Refusal.PROXY, client.client_id)
+            raise self.spend(text, Refusal.SERVICE, "")
+        if identifiers.is_kind(text, identifiers.PROXY_TICKET) and not proxies_allowed:
+            raise self.spend(text, Refusal.PROXY, client.client_id)
         if renew and not self._is_fresh(text):
-            raise self._burnt(text, Refusal.NOT_FRESH, client.client_id)
+            raise self.spend(text, Refusal.NOT_FRESH, client.client_id)
         now, bucket = self._clock.now(), identifiers.bucket_of(text)
         granting = self._random.identifier(identifiers.PROXY_GRANTING_TICKET, bucket) if callback else ""
         redeemed = self._store.redeem(
@@ -153,6 +156,33 @@ class ServiceTickets:
             min(session.absolute_until, now + local_life_ms(client, self._policy)),
             granting,
         )
+
+    def spend(self, text: str, why: Refusal, client_id: str) -> InvalidGrant:
+        """Spend a ticket for nothing; the error to raise. What the store says of it counts first: an unknown or spent
+        one is that, whatever else was wrong. `client_id`: who showed it, empty if nobody knows. Raises Unavailable."""
+        if not _is_service_ticket(text):
+            return InvalidGrant(Refusal.UNKNOWN.value)
+        redeemed = self._store.redeem(
+            Redemption(
+                ticket_hash=identifiers.digest(text),
+                bucket=identifiers.bucket_of(text),
+                client_id=_NOBODY,
+                redirect_uri="",
+                code_challenge="",
+                store_id="",
+                kind="",
+                logout_uri="",
+                local_max_ms=0,
+                margin_ms=0,
+                reports=False,
+                idle_off=False,
+                access=None,
+                refresh=None,
+            ),
+            self._clock.now(),
+        )
+        refusal = why if redeemed.refusal is Refusal.OTHER_CLIENT else redeemed.refusal or Refusal.UNKNOWN
+        return self._refused(refusal, client_id, redeemed.ticket.sid if redeemed.ticket else "")
 
     def revoke(self, validated: Validated) -> None:
         """Its callback failed: the proxy-granting ticket is dead, whoever may have it. Raises Unavailable."""
@@ -214,31 +244,6 @@ class ServiceTickets:
         ticket = self._find(text)
         return ticket is not None and _is_fresh(ticket.details)
 
-    def _burnt(self, text: str, why: Refusal, client_id: str) -> InvalidGrant:
-        """Spend it without giving anything. What the store says of it counts first: an unknown or spent ticket is that,
-        whatever else was wrong."""
-        redeemed = self._store.redeem(
-            Redemption(
-                ticket_hash=identifiers.digest(text),
-                bucket=identifiers.bucket_of(text),
-                client_id=_NOBODY,
-                redirect_uri="",
-                code_challenge="",
-                store_id="",
-                kind="",
-                logout_uri="",
-                local_max_ms=0,
-                margin_ms=0,
-                reports=False,
-                idle_off=False,
-                access=None,
-                refresh=None,
-            ),
-            self._clock.now(),
-        )
-        refusal = why if redeemed.refusal is Refusal.OTHER_CLIENT else redeemed.refusal or Refusal.UNKNOWN
-        return self._refused(refusal, client_id, redeemed.ticket.sid if redeemed.ticket else "")
-
     def _refused(self, refusal: Refusal, client_id: str, sid: str) -> InvalidGrant:
         # As with codes: what never was a ticket fills no database.
         if refusal is not Refusal.UNKNOWN:
@@ -247,6 +252,11 @@ class ServiceTickets:
                 Event(self._clock.now(), EventKind.TICKET_REFUSED, sid=sid, client_id=client_id, data=data)
             )
         return InvalidGrant(refusal.value)
+
+
+def _is_service_ticket(text: str) -> bool:
+    kinds = (identifiers.SERVICE_TICKET, identifiers.PROXY_TICKET)
+    return any(identifiers.is_kind(text, kind) for kind in kinds)
 
 
 def _is_fresh(details: str) -> bool:

@@ -38,6 +38,9 @@ class Refusal(StrEnum):
     NOT_FRESH = "ticket_not_fresh"
     PROXY = "ticket_is_proxy"
     SERVICE = "service_unknown"
+    UNPROVEN = "client_not_proven"
+    NO_PROXY = "proxying_not_allowed"
+    CALLBACK = "proxy_callback_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The centre's only outgoing call: a POST to a registered address, guarded (design 5.12).
+"""The centre's only outgoing calls: a POST or a GET to a registered address, guarded (design 5.12).
 
 Resolved once, every address checked, connected to exactly what was checked; no proxies, no redirects, small answers,
 2 s to connect and 5 s in all, even against a site that drips. What an answer means is `core.notifications`' business.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import monotonic
 
 from sso_server.core.identifiers import is_store_id
@@ -34,8 +35,17 @@ _BODY_BYTES = 64 * 1024
 _BODY_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What is sent to whatever address was checked."""
+
+    method: str
+    body: bytes | None
+    headers: Mapping[str, str]
+
+
 class GuardedSender:
-    """Posts to sites. Thread-safe; one object per process keeps the idle connections.
+    """Calls sites. Thread-safe; one object per process keeps the idle connections.
 
     `allow_loopback`: only a centre whose own issuer is on loopback may call sites there. `ca_file` names a PEM file of
     additional authorities (an intranet's own).
@@ -63,8 +73,14 @@ class GuardedSender:
 
         `seen` is filled in on the way, for somebody who explains the answer.
         """
+        return self._call(url, _Message("POST", body, headers), allow_private, seen or Observation())
+
+    def get(self, url: str, *, allow_private: bool = False) -> Answer:
+        """One GET, of an address that carries what is to be told (CAS 3.0.3 section 2.5.4). Never raises, as `send`."""
+        return self._call(url, _Message("GET", None, {}), allow_private, Observation())
+
+    def _call(self, url: str, message: _Message, allow_private: bool, seen: Observation) -> Answer:
         deadline = monotonic() + WHOLE_S
-        seen = seen or Observation()
         try:
             target = parse_target(url)
             seen.addresses = self._addresses(target, seen)
@@ -77,7 +93,7 @@ class GuardedSender:
         limits = Limits(deadline)
         kept = self._idle.take([key_of(target, address) for address in addresses])
         if kept is not None:
-            answer = self._exchange(kept, limits, target, body, headers, seen)
+            answer = self._exchange(kept, limits, target, message, seen)
             if answer.error != "reset" or limits.received:
                 return answer
             # The site closed an idle connection at the moment we used it. Telling twice does no harm: `sid` decides.
@@ -90,7 +106,7 @@ class GuardedSender:
             except OSError as error:
                 last = Answer(None, code_of(error))
                 continue
-            return self._exchange(connection, limits, target, body, headers, seen)
+            return self._exchange(connection, limits, target, message, seen)
         return last
 
     def close(self) -> None:
@@ -113,8 +129,7 @@ class GuardedSender:
         connection: Guarded,
         limits: Limits,
         target: Target,
-        body: bytes,
-        headers: Mapping[str, str],
+        message: _Message,
         seen: Observation,
     ) -> Answer:
         begun = monotonic()
@@ -122,8 +137,10 @@ class GuardedSender:
         try:
             connection.restrict(limits)
             limits.allow(_HEAD_BYTES)
-            named = {"User-Agent": "Lockstep", **headers, "Host": target.authority}
-            connection.request("POST", target.path, body, named, preload_content=False, decode_content=False)
+            named = {"User-Agent": "Lockstep", **message.headers, "Host": target.authority}
+            connection.request(
+                message.method, target.path, message.body, named, preload_content=False, decode_content=False
+            )
             response = connection.getresponse()
         except BROKEN as error:
             connection.close()

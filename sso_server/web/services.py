@@ -27,6 +27,7 @@ from sso_server.core.ports import (
     StoreHealth,
     UserStore,
 )
+from sso_server.core.proxy_granting import ProxyGranting
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.service_tickets import ServiceTickets
@@ -84,6 +85,7 @@ class Services:
     sign_out: SignOut
     tickets: Tickets
     service_tickets: ServiceTickets
+    proxy_granting: ProxyGranting
     tokens: Tokens
     check_ins: CheckIns
     polls: Polls

@@ -32,7 +32,16 @@ from sso_server.core.ports.session_side import (
     TicketStore,
     TokenStore,
 )
-from sso_server.core.ports.tools import Clock, LogoutCaller, PasswordHasher, Randomness, Seals, Signer, Wake
+from sso_server.core.ports.tools import (
+    Clock,
+    LogoutCaller,
+    PasswordHasher,
+    ProxyCallback,
+    Randomness,
+    Seals,
+    Signer,
+    Wake,
+)
 
 __all__ = [
     "Archive",
@@ -52,6 +61,7 @@ __all__ = [
     "PasswordHasher",
     "PastStore",
     "PollStore",
+    "ProxyCallback",
     "Randomness",
     "RestorationStore",
     "Retention",

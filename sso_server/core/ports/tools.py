@@ -1,4 +1,4 @@
-"""Ports that are tools: time, randomness, hashes, seals, signatures, the worker's bell, a single logout call."""
+"""Ports that are tools: time, randomness, hashes, seals, signatures, the worker's bell, single calls to a site."""
 
 from __future__ import annotations
 
@@ -79,3 +79,10 @@ class LogoutCaller(Protocol):
     def call(self, row: Notification, client: Client) -> tuple[Answer, int]:
         """One call for this row's session, and how long it took (ms). Never raises for what a site or a network does;
         raises Refused (unreadable key), Unavailable."""
+
+
+class ProxyCallback(Protocol):
+    """Gives a site's proxy callback what stands in its address, while the site's own request waits: 5 s at most."""
+
+    def call(self, url: str, *, allow_private: bool) -> Answer:
+        """One GET; redirects are not followed. Never raises for what a site or a network does."""

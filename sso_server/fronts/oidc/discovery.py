@@ -44,6 +44,8 @@ def document(issuer: str) -> dict[str, object]:
         "poll_endpoint": f"{issuer}/poll",
         # Ours: where the SDK's doctor compares a site's settings with its registration, and has the site called.
         "client_test_endpoint": f"{issuer}/client-test",
+        # Ours: where the SDK finds the CAS protocol, which has no discovery of its own.
+        "cas_server_url": f"{issuer}/cas",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],

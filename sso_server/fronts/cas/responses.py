@@ -1,0 +1,157 @@
+"""What the CAS endpoints for programs answer, as XML and as JSON (CAS 3.0.3 sections 2.5.2 and 2.7.2, appendix A).
+
+Pure: it knows neither requests nor tickets.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+NAMESPACE = "http://www.yale.edu/tp/cas"
+XML, JSON = "application/xml", "application/json"
+#: Attributes of a person: name -> values.
+Attributes = Mapping[str, Sequence[str]]
+
+# Clients that search the text instead of reading it look for this prefix.
+ET.register_namespace("cas", NAMESPACE)
+# XML 1.0 section 2.2: no escape makes these allowed.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body and its media type."""
+
+    text: str
+    mimetype: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What CAS 3 says of every sign-in (section 2.5.7). `authenticated_at` in ms."""
+
+    authenticated_at: int
+    remembered: bool
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A ticket was good."""
+
+    user: str
+    about: About | None = None
+    """None: the answer has no attributes, as before CAS 3."""
+    attributes: Attributes | None = None
+    iou: str = ""
+    proxies: Sequence[str] = ()
+    """The latest first (section 2.6.2)."""
+
+
+def success(found: Success, *, as_json: bool = False) -> Body:
+    """Who it is. The order of the elements is the schema's (appendix A)."""
+    if as_json:
+        members: dict[str, object] = {"user": found.user}
+        if found.about is not None:
+            members["attributes"] = {
+                "authenticationDate": [instant(found.about.authenticated_at)],
+                "longTermAuthenticationRequestTokenUsed": [found.about.remembered],
+                "isFromNewLogin": [found.about.fresh],
+            } | {name: list(values) for name, values in _released(found)}
+        if found.iou:
+            members["proxyGrantingTicket"] = found.iou
+        if found.proxies:
+            members["proxies"] = list(found.proxies)
+        return _json("authenticationSuccess", members)
+    root, answer = _response("authenticationSuccess")
+    _add(answer, "user", found.user)
+    if found.about is not None:
+        attributes = _add(answer, "attributes")
+        _add(attributes, "authenticationDate", instant(found.about.authenticated_at))
+        _add(attributes, "longTermAuthenticationRequestTokenUsed", _bool(found.about.remembered))
+        _add(attributes, "isFromNewLogin", _bool(found.about.fresh))
+        for name, values in _released(found):
+            for value in values:
+                _add(attributes, name, value)
+    if found.iou:
+        _add(answer, "proxyGrantingTicket", found.iou)
+    if found.proxies:
+        proxies = _add(answer, "proxies")
+        for proxy in found.proxies:
+            _add(proxies, "proxy", proxy)
+    return _xml(root)
+
+
+def failure(code: str, description: str, *, as_json: bool = False) -> Body:
+    """Why a ticket was not good (section 2.5.3)."""
+    return _failure("authenticationFailure", code, description, as_json=as_json)
+
+
+def proxy_success(ticket: str, *, as_json: bool = False) -> Body:
+    """A proxy ticket (section 2.7.2)."""
+    if as_json:
+        return _json("proxySuccess", {"proxyTicket": ticket})
+    root, answer = _response("proxySuccess")
+    _add(answer, "proxyTicket", ticket)
+    return _xml(root)
+
+
+def proxy_failure(code: str, description: str, *, as_json: bool = False) -> Body:
+    """Why there is none (section 2.7.3)."""
+    return _failure("proxyFailure", code, description, as_json=as_json)
+
+
+def instant(at: int) -> str:
+    """Milliseconds as `xs:dateTime` in UTC."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def allowed(text: str) -> str:
+    """The text without the characters that XML has no form for."""
+    return _FORBIDDEN.sub("", text)
+
+
+def _released(found: Success) -> list[tuple[str, Sequence[str]]]:
+    """What may stand beside our own three, under names that are elements' names. The schema wants `memberOf` first."""
+    own = ("authenticationDate", "longTermAuthenticationRequestTokenUsed", "isFromNewLogin")
+    named = [(name, values) for name, values in (found.attributes or {}).items() if _NAME.fullmatch(name)]
+    return sorted((one for one in named if one[0] not in own), key=lambda one: one[0] != "memberOf")
+
+
+def _failure(element: str, code: str, description: str, *, as_json: bool) -> Body:
+    if as_json:
+        return _json(element, {"code": code, "description": description})
+    root, answer = _response(element)
+    answer.set("code", code)
+    answer.text = allowed(description)
+    return _xml(root)
+
+
+def _response(element: str) -> tuple[ET.Element, ET.Element]:
+    root = ET.Element(f"{{{NAMESPACE}}}serviceResponse")
+    return root, _add(root, element)
+
+
+def _add(parent: ET.Element, name: str, text: str = "") -> ET.Element:
+    child = ET.SubElement(parent, f"{{{NAMESPACE}}}{name}")
+    child.text = allowed(text) or None
+    return child
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _xml(root: ET.Element) -> Body:
+    ET.indent(root)
+    return Body(ET.tostring(root, encoding="unicode") + "\n", XML)
+
+
+def _json(element: str, members: Mapping[str, object]) -> Body:
+    return Body(json.dumps({"serviceResponse": {element: members}}), JSON)

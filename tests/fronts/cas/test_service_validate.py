@@ -1,0 +1,183 @@
+"""/cas/serviceValidate and its three siblings: who may ask, what is answered (CAS 3.0.3 sections 2.5 to 2.8)."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from tests.fronts.cas.validating import ENDPOINTS, NO_SUCH_TICKET, Service, add, read
+from tests.support.oidc_site import built_of
+
+WIKI = "https://wiki-cas.example.org/app/"
+
+
+@pytest.fixture
+def site(app: Flask) -> Service:
+    return add(app, "docs", WIKI)
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("post", [False, True])
+def test_a_good_ticket_names_the_person(site: Service, path: str, post: bool) -> None:
+    answer = read(site.ask(path, post=post, service=WIKI, ticket=site.ticket()))
+    assert (answer.code, answer.user, answer.iou, answer.proxies) == ("", "alice", "", [])
+    assert (answer.attributes is not None) == path.startswith("/cas/p3/")
+
+
+def test_the_answer_is_as_the_schema_has_it(site: Service) -> None:
+    text = site.ask("/cas/p3/serviceValidate", service=WIKI, ticket=site.ticket()).text
+    assert text.startswith('<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">')
+    tags = [one.tag.partition("}")[2] for one in ET.fromstring(text).iter()]
+    assert tags[:7] == [
+        "serviceResponse",
+        "authenticationSuccess",
+        "user",
+        "attributes",
+        "authenticationDate",
+        "longTermAuthenticationRequestTokenUsed",
+        "isFromNewLogin",
+    ]
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("missing", ["service", "ticket"])
+def test_without_service_or_ticket_it_is_an_invalid_request(site: Service, path: str, missing: str) -> None:
+    params = {"service": WIKI, "ticket": site.ticket()}
+    del params[missing]
+    answer = read(site.ask(path, **params))
+    assert answer.code == "INVALID_REQUEST"
+    assert missing in answer.text
+
+
+@pytest.mark.parametrize("name", ["Service", "SERVICE", "Ticket", "TICKET"])
+def test_a_required_name_in_the_wrong_case_is_absent(site: Service, name: str) -> None:
+    params = {"service": WIKI, "ticket": site.ticket()}
+    params[name] = params.pop(name.lower())
+    assert read(site.ask("/cas/serviceValidate", **params)).code == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"Renew": "true"}, {"PGTURL": "http://x"}, {"pgturl": "http://x"}, {"Format": "JSON"}, {"Store_id": "x"}]
+)
+def test_an_optional_name_in_the_wrong_case_does_nothing(site: Service, wrong: dict[str, str]) -> None:
+    answer = site.validate(site.ticket(fresh=False), **wrong)
+    assert (answer.user, answer.iou) == ("alice", "")
+
+
+@pytest.mark.parametrize("name", ["service", "ticket", "renew", "format"])
+def test_a_repeated_parameter_is_an_invalid_request(site: Service, name: str) -> None:
+    ticket = site.ticket()
+    query = f"service={WIKI}&ticket={ticket}&renew=false&format=XML&{name}=x"
+    answer = read(site.app.test_client().get(f"/cas/serviceValidate?{query}"))
+    assert answer.code == "INVALID_REQUEST"
+    assert site.validate(ticket).user == "alice"
+
+
+def test_a_parameter_in_address_and_form_is_repeated(site: Service) -> None:
+    ticket = site.ticket()
+    calls = site.app.test_client()
+    answer = read(calls.post(f"/cas/serviceValidate?ticket={ticket}", data={"service": WIKI, "ticket": ticket}))
+    assert answer.code == "INVALID_REQUEST"
+    assert read(calls.post(f"/cas/serviceValidate?ticket={ticket}", data={"service": WIKI})).user == "alice"
+
+
+def test_more_than_the_limits_is_an_invalid_request(site: Service) -> None:
+    for params in ({"service": "x" * 5000}, {f"p{n}": "x" * 1000 for n in range(7)}):
+        assert read(site.ask("/cas/serviceValidate", post=True, **params)).code == "INVALID_REQUEST"
+    assert read(site.ask("/cas/serviceValidate", post=True, service="x" * 200_000)).code == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize(
+    "text", [NO_SUCH_TICKET, "ST-1", "x", "sid-07-" + "a" * 32, "PGT-07-" + "a" * 32, "ST-99-" + "a" * 32, "ST-é"]
+)
+def test_what_is_no_ticket_is_an_invalid_ticket(site: Service, path: str, text: str) -> None:
+    assert site.validate(text, path).code == "INVALID_TICKET"
+
+
+def test_the_same_address_in_another_spelling_is_the_same_service(site: Service) -> None:
+    ticket = site.ticket(service=WIKI + "page?q=a%2fb&x")
+    same = "HTTPS://WIKI-CAS.example.org:443/app/page;jsessionid=1?q=a%2Fb&x&ticket=old#part"
+    assert site.validate(ticket, service=same).user == "alice"
+
+
+@pytest.mark.parametrize("wanted", ["true", "True", "1", "yes"])
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_with_renew_a_ticket_of_a_session_that_was_there_is_refused(site: Service, path: str, wanted: str) -> None:
+    session = site.session()
+    assert site.validate(site.ticket(session), path, renew=wanted).user == "alice"
+    silent = site.ticket(session, fresh=False)
+    assert site.validate(silent, path, renew=wanted).code == "INVALID_TICKET"
+    assert site.validate(silent, path).code == "INVALID_TICKET"  # that was its attempt
+
+
+def test_renew_false_and_an_empty_one_ask_for_nothing(site: Service) -> None:
+    session = site.session()
+    for value in ("false", "FALSE", ""):
+        assert site.validate(site.ticket(session, fresh=False), renew=value).user == "alice"
+
+
+def test_a_wrong_method_is_refused_and_no_other_origin_reads_an_answer(site: Service) -> None:
+    assert site.app.test_client().put("/cas/serviceValidate").status_code == 405
+    answer = site.ask("/cas/serviceValidate", service=WIKI, ticket=site.ticket())
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_whoever_validates_is_a_participant_and_is_told_at_the_service_or_its_logout_address(app: Flask) -> None:
+    plain, other = (
+        add(app, "docs", WIKI),
+        add(app, "blog", "https://blog.example.org/", backchannel_logout_uri="https://blog.example.org/out"),
+    )
+    session = plain.session()
+    tickets = [plain.ticket(session, service=WIKI + "a?x=1"), plain.ticket(session), other.ticket(session)]
+    assert plain.validate(tickets[0], service=WIKI + "a?x=1").user == "alice"
+    assert plain.validate(tickets[1]).user == "alice"
+    assert other.validate(tickets[2]).user == "alice"
+    sites = built_of(app).session_stores.lists.participants(session.sid)
+    assert [(one.client_id, one.kind, one.store_id, one.logout_uri, one.reports) for one in sites] == [
+        ("docs", "cas", tickets[0], WIKI + "a?x=1", False),
+        ("docs", "cas", tickets[1], WIKI, False),
+        ("blog", "cas", tickets[2], "https://blog.example.org/out", False),
+    ]
+
+
+def test_a_failed_validation_makes_nobody_a_participant(site: Service) -> None:
+    session = site.session()
+    ticket = site.ticket(session)
+    assert site.validate(ticket, service=WIKI + "elsewhere").code == "INVALID_SERVICE"
+    assert built_of(site.app).session_stores.lists.participants(session.sid) == []
+
+
+def test_tickets_are_of_the_allowed_characters_and_at_most_64_long(site: Service) -> None:
+    for ticket in (site.ticket() for _ in range(20)):
+        assert re.fullmatch(r"ST-[A-Za-z0-9-]{32,61}", ticket)
+
+
+def test_no_ticket_is_in_a_log_line(site: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    ticket, session = site.ticket(), site.session()
+    again = site.ticket(session)
+    site.validate(ticket)
+    site.validate(ticket)
+    site.validate(again, service=WIKI + "x")
+    printed = capsys.readouterr()
+    assert "service_ticket_validated" in printed.err + printed.out
+    assert ticket not in printed.err + printed.out
+    assert again not in printed.err + printed.out
+
+
+@pytest.mark.redis
+def test_with_the_store_away_it_says_when_to_come_back_and_the_ticket_is_not_spent(
+    make_app: Callable[..., Flask], tmp_path: object
+) -> None:
+    from tests.support.services import running_redis
+
+    with running_redis(tmp_path) as url:
+        site = add(make_app(redis_url=url), "docs", WIKI)
+        ticket = site.ticket()
+    for path in ENDPOINTS:
+        answer = site.ask(path, service=WIKI, ticket=ticket)
+        assert (answer.status_code, 'code="INTERNAL_ERROR"' in answer.text) == (503, True)
+        assert int(answer.headers["Retry-After"]) > 0
+    assert (site.ask("/cas/validate", service=WIKI, ticket=ticket).status_code) == 503
