@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sso_server.core.errors import InvalidRequest
@@ -392,6 +392,7 @@ queries = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(anything, below))
 @example("https://wiki.example.org/app/%%3441")
 @example("https://wiki.example.org/app/?%%3441")
@@ -400,11 +401,12 @@ def test_the_normal_form_of_a_normal_form_is_itself(url):
     try:
         normal = normal_form(url)
     except InvalidRequest:
-        assume(False)
+        return
     assert normal_form(normal) == normal
     assert normal.isascii()
 
 
+@settings(deadline=None)
 @given(st.one_of(anything, below), st.one_of(anything, below, st.sampled_from([SITE, APP, PAGE])))
 def test_matching_never_fails_and_nothing_outside_of_the_origin_ever_matches(url, registered):
     matched = matches(registered, url)
@@ -418,9 +420,10 @@ def test_matching_never_fails_and_nothing_outside_of_the_origin_ever_matches(url
             assert (urlsplit(url).scheme, urlsplit(url).hostname) == ("https", "wiki.example.org")
             assert urlsplit(url).port in (None, 443)
             assert url.lower().startswith("https://wiki.example.org")
-            assert "/../" not in url
+            assert "/../" not in urlsplit(url).path
 
 
+@settings(deadline=None)
 @given(queries, st.sampled_from(["", "#top", "#a?ticket=1&"]))
 def test_a_ticket_is_read_back_once_and_the_rest_of_the_query_is_as_it_was(query, fragment):
     service = f"https://wiki.example.org/app/?{query}{fragment}"
