@@ -34,7 +34,7 @@ NEEDS = {
 #: How a skip begins that is no missing service and none in CI: a checkout may be shallow, and CI's often are.
 NO_HISTORY = "the history doesn't go back"
 #: markers of programs that `make test` does without
-NOT_USUAL = ("postgres", "nginx")
+NOT_USUAL = ("postgres", "nginx", "apache", "php")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.support.apache import find_apache
 from tests.support.ports import free_port, wait_until_listening
 from tests.support.postgres import find_postgres
 
@@ -47,12 +48,26 @@ def find_nginx() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 
 
+@cache
+def find_phpcas() -> str | None:
+    """The path of a PHP that has phpCAS in its include path and what that needs, or None."""
+    path = shutil.which("php")
+    needs = "require 'CAS.php'; exit(function_exists('curl_init') && class_exists('DOMDocument') ? 0 : 1);"
+    there = path and subprocess.run([path, "-r", needs], capture_output=True, check=False, timeout=60).returncode == 0
+    return path if there else None
+
+
 #: marker -> how to find its program, and what to say when it isn't there
 SERVICES = {
     "redis": (find_redis_server, "redis-server is not installed (scripts/system-parts installs it as root)"),
     "node": (find_node, "Node 18 is not installed (scripts/system-parts installs it as root)"),
     "postgres": (find_postgres, "PostgreSQL is not installed (`scripts/system-parts engines` installs it as root)"),
     "nginx": (find_nginx, "nginx is not installed (`scripts/system-parts engines` installs it as root)"),
+    "apache": (
+        find_apache,
+        "Apache with mod_auth_cas is not installed (`scripts/system-parts engines` installs it as root)",
+    ),
+    "php": (find_phpcas, "PHP with phpCAS is not installed (`scripts/system-parts engines` installs it as root)"),
     "browser": (find_chromium, "Chromium is not installed (scripts/system-parts installs it as root)"),
 }
 
