@@ -110,8 +110,8 @@ TEXTS: dict[str, ErrorText] = {
         400,
         "A token is signed in a way that isn't allowed.",
         "令牌的签名方式不被允许。",
-        "Register the client with RS256 or ES256.",
-        "请用 RS256 或 ES256 登记该客户端。",
+        "Register the client with RS256, ES256 or EdDSA.",
+        "请用 RS256、ES256 或 EdDSA 登记该客户端。",
     ),
     "signature_invalid": ErrorText(400, "A token's signature is wrong.", "令牌的签名有误。", *_PROVIDER),
     "audience_mismatch": ErrorText(

@@ -16,7 +16,7 @@ from sso_client.waiting import Waiting
 
 _FRESH_MS = 10 * 60_000
 _PAUSE_MS = 30_000
-_KIND = {"RS256": "RSA", "ES256": "EC"}
+_KIND = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
 
 class Keys:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from sso_client.addresses import is_trustworthy, origin_of
 from sso_client.errors import SettingsError
 
-ALGORITHMS = ("ES256", "RS256")
+ALGORITHMS = ("ES256", "RS256", "EdDSA")
 PROTOCOLS = ("oidc", "cas")
 # What CAS has no word for; at another CAS server than our centre there is no discovery and no signed token either.
 _NOT_IN_CAS = ("scopes", "audience")
@@ -47,7 +47,7 @@ class Settings:
     after_logout: str = "page"
     """`page`: the centre's signed-out page, a line for each site. `redirect`: back to base_url at once."""
     id_token_algs: tuple[str, ...] = ALGORITHMS
-    """Signature algorithms to accept: ES256, RS256 or one of them."""
+    """Signature algorithms to accept: ES256, RS256, EdDSA or some of them."""
     audience: str | None = None
     """What else access tokens for this site's API may name in `aud`; its client id always may."""
     endpoint_origins: tuple[str, ...] = ()
@@ -155,7 +155,7 @@ def _problems(found: Mapping[str, Any]) -> list[str]:
     if "scopes" in found and "openid" not in found["scopes"]:
         problems.append("SSO_SCOPES lacks openid: add it")
     if not set(found.get("id_token_algs", ALGORITHMS)) <= set(ALGORITHMS) or found.get("id_token_algs") == ():
-        problems.append("SSO_ID_TOKEN_ALGS: only ES256 and RS256 are allowed")
+        problems.append("SSO_ID_TOKEN_ALGS: only ES256, RS256 and EdDSA are allowed")
     problems += [
         f"SSO_ENDPOINT_ORIGINS: {origin!r} is no trustworthy origin: write it like https://host"
         for origin in found.get("endpoint_origins", ())

@@ -7,7 +7,7 @@ from flask import Flask, request
 
 ISSUER, CLIENT = os.environ["SSO_ISSUER"], os.environ["SSO_CLIENT_ID"]
 KEYS = jwt.PyJWKClient(os.environ.get("SSO_JWKS_URI", f"{ISSUER}/jwks.json"), timeout=3)
-CHECKS = {"algorithms": ["RS256", "ES256"], "audience": CLIENT, "issuer": ISSUER, "leeway": 10}
+CHECKS = {"algorithms": ["RS256", "ES256", "EdDSA"], "audience": CLIENT, "issuer": ISSUER, "leeway": 10}
 app, sessions = Flask(__name__), {}  # in place of your own store: cookie -> {"sid": ..., "sub": ...}, from sign-in on
 EVENT, app.config["MAX_CONTENT_LENGTH"] = "http://schemas.openid.net/event/backchannel-logout", 16_384
 

@@ -39,7 +39,7 @@ def list_keys(as_json: bool) -> None:
 
 
 @keys.command("rotate")
-@click.option("--alg", type=click.Choice(ALGORITHMS), help="Only this algorithm; without it, both.")
+@click.option("--alg", type=click.Choice(ALGORITHMS), help="Only this algorithm; without it, all.")
 @json_option
 def rotate_keys(alg: str | None, as_json: bool) -> None:
     """Make a next key: shown to sites at once, signing ten minutes later; then the old one retires."""

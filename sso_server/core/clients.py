@@ -23,7 +23,7 @@ from sso_server.core.uris import check_uri
 #: The kinds of clients, and of their participants: which message tells them.
 OIDC, CAS = "oidc", "cas"
 KINDS = (OIDC, CAS)
-ALGORITHMS = ("RS256", "ES256")
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
 DELIVERIES = ("push", "poll")
 ACCESS_TOKENS = ("opaque", "jwt")
 MAX_AUDIENCE = 20

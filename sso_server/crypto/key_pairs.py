@@ -9,31 +9,35 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sso_server.core.errors import Refused
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
-_THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+_THUMBPRINT_MEMBERS = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 
 
 def make_private_key(alg: str) -> PrivateKey:
-    """A fresh key for RS256 (2048 bits) or ES256. Raises ValueError for any other algorithm."""
+    """A fresh key for RS256 (2048 bits), ES256 or EdDSA (Ed25519). Raises ValueError for any other algorithm."""
     if alg == "RS256":
         return rsa.generate_private_key(public_exponent=65_537, key_size=2048)
     if alg == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
+    if alg == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
     raise ValueError(f"no keys are made for {alg!r}")
 
 
 def public_jwk(key: PrivateKey, alg: str) -> dict[str, str]:
-    """RFC 7517 and 7518 section 6, with `kid`, `use` and `alg`: what sites get to see."""
+    """RFC 7517, RFC 7518 section 6 and RFC 8037 section 2, with `kid`, `use` and `alg`: what sites get to see."""
     if isinstance(key, rsa.RSAPrivateKey):
         rsa_numbers = key.public_key().public_numbers()
         jwk = {"kty": "RSA", "n": _b64_int(rsa_numbers.n), "e": _b64_int(rsa_numbers.e)}
+    elif isinstance(key, ed25519.Ed25519PrivateKey):
+        jwk = {"kty": "OKP", "crv": "Ed25519", "x": _b64(key.public_key().public_bytes_raw())}
     else:
         numbers = key.public_key().public_numbers()
         # RFC 7518 section 6.2.1.2: coordinates have the full length of the curve, leading zeros included.
@@ -52,6 +56,8 @@ def public_key(jwk: dict[str, str]) -> PublicKey:
     """The key object of a JWK of ours. Raises ValueError, KeyError when the row is damaged."""
     if jwk["kty"] == "RSA":
         return rsa.RSAPublicNumbers(_int_b64(jwk["e"]), _int_b64(jwk["n"])).public_key()
+    if jwk["kty"] == "OKP":
+        return ed25519.Ed25519PublicKey.from_public_bytes(_unb64(jwk["x"]))
     return ec.EllipticCurvePublicNumbers(_int_b64(jwk["x"]), _int_b64(jwk["y"]), ec.SECP256R1()).public_key()
 
 
@@ -111,5 +117,9 @@ def _b64_int(number: int, length: int = 0) -> str:
     return _b64(number.to_bytes(length or (number.bit_length() + 7) // 8, "big"))
 
 
+def _unb64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def _int_b64(text: str) -> int:
-    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
+    return int.from_bytes(_unb64(text), "big")

@@ -43,7 +43,7 @@ def test_a_backup_says_what_it_holds_and_what_it_does_not(sso: Sso, database: Pa
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     held = sso.json("backup", "--check", str(file))
     assert (held["users"], held["clients"], held["live_sessions"], held["schema"]) == (1, 1, 0, "current")
-    assert len(held["signing_keys"]) == 4
+    assert len(held["signing_keys"]) == 6
     assert held["unreadable_keys"] == []
     assert held["taken_at"] > 1_700_000_000_000
     secret = database.with_name("secret-key").read_bytes()

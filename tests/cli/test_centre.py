@@ -14,9 +14,9 @@ from tests.support.services import running_redis
 
 def test_a_rotated_key_is_shown_before_it_signs(sso: Sso) -> None:
     made = sso.json("key", "rotate")
-    assert sorted(key["alg"] for key in made) == ["ES256", "RS256"]
+    assert sorted(key["alg"] for key in made) == ["ES256", "EdDSA", "RS256"]
     states = {(key["alg"], key["state"]) for key in sso.json("key", "list")}
-    assert states == {(alg, state) for alg in ("ES256", "RS256") for state in ("active", "next")}
+    assert states == {(alg, state) for alg in ("ES256", "EdDSA", "RS256") for state in ("active", "next")}
     assert "private" not in json.dumps(sso.json("key", "list"))
     assert len(sso.json("key", "rotate", "--alg", "ES256")) == 1
 

@@ -43,7 +43,7 @@ def test_the_kept_secret_is_exchanged_in_three_steps(keyed: Sso) -> None:
     assert kept(keyed) == [new, old]
     assert "sso key reseal" in keyed.run("secret", "drop", code=1).stderr
     assert kept(keyed) == [new, old]
-    assert keyed.json("key", "reseal") == {"resealed": 2, "unreadable": []}
+    assert keyed.json("key", "reseal") == {"resealed": 3, "unreadable": []}
     assert keyed.json("key", "reseal") == {"resealed": 0, "unreadable": []}
     keyed.run("secret", "drop")
     assert kept(keyed) == [new]
@@ -85,7 +85,7 @@ def test_of_several_new_secrets_the_newest_writes_also_the_next_time(keyed: Sso)
 def test_the_listing_says_what_each_secret_does_and_none_of_them(keyed: Sso) -> None:
     keyed.run("secret", "add")
     first, second = keyed.json("secret", "list")
-    assert (first["writes"], first["keys"]) == (True, 2)
+    assert (first["writes"], first["keys"]) == (True, 3)
     assert (second["writes"], second["keys"]) == (False, 0)
     shown = keyed.run("secret", "list").stdout
     assert first["fingerprint"] in shown
@@ -111,7 +111,7 @@ def keys_of_check(sso: Sso) -> str:
 def test_check_says_that_a_key_still_needs_an_older_secret(keyed: Sso) -> None:
     (old,) = kept(keyed)
     rotated = Sso({**keyed.env, "SSO_SECRET_KEY": f"{'n' * 40},{old}"})
-    assert "2 of them with an older secret only: sso key reseal" in keys_of_check(rotated)
+    assert "3 of them with an older secret only: sso key reseal" in keys_of_check(rotated)
     rotated.run("key", "reseal")
     assert keys_of_check(rotated) == "The signing keys can be read."
     assert keys_of_check(Sso({**keyed.env, "SSO_SECRET_KEY": "n" * 40})) == "The signing keys can be read."

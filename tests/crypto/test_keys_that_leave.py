@@ -76,26 +76,26 @@ def test_keys_are_rotated_by_age_once_and_forgotten_when_nobody_sees_them(
     assert keys.tend(90 * DAY) == []
     clock.pass_ms(1)
     assert keys.tend(0) == [], "0 is never"
-    assert sorted(key.alg for key in keys.tend(90 * DAY)) == ["ES256", "RS256"]
+    assert sorted(key.alg for key in keys.tend(90 * DAY)) == ["ES256", "EdDSA", "RS256"]
     clock.pass_ms(3000)
     assert elsewhere.tend(90 * DAY) == []
     clock.pass_ms(DAY)
     assert keys.tend(90 * DAY) == [], "the age of a key counts from its first day at work"
-    assert len(stores.keys.list_keys()) == 4
+    assert len(stores.keys.list_keys()) == 6
     clock.pass_ms(KEEP_RETIRED_MS)
     keys.tend(0)
-    assert len(stores.keys.list_keys()) == 2
+    assert len(stores.keys.list_keys()) == 3
 
 
 def test_sealing_anew_makes_the_old_secret_dispensable(make: Callable[..., SigningKeys]) -> None:
     make(OLDER).ensure_keys()
     both = make(SECRET, OLDER)
-    assert list(both.sealed_under().values()) == [1, 1]
-    assert both.reseal() == 2
-    assert list(both.sealed_under().values()) == [0, 0]
+    assert list(both.sealed_under().values()) == [1, 1, 1]
+    assert both.reseal() == 3
+    assert list(both.sealed_under().values()) == [0, 0, 0]
     assert both.reseal() == 0
     make(SECRET).ensure_keys()
-    assert list(make(OLDER).sealed_under().values()) == [None, None]
+    assert list(make(OLDER).sealed_under().values()) == [None, None, None]
     with pytest.raises(Refused):
         make(OLDER).ensure_keys()
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import jwt
 import pytest
 
+from sso_server.core.clients import ALGORITHMS
 from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.keys import StoredKey
 from sso_server.core.policy import DAY, MINUTE
@@ -24,7 +25,7 @@ def kid(token: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+@pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
 def test_a_site_can_check_what_we_sign_with_what_we_publish(make: Callable[..., SigningKeys], alg: str) -> None:
     keys = make()
     token = keys.sign(CLAIMS, alg=alg, typ="JWT")
@@ -49,11 +50,17 @@ def test_the_thumbprint_is_that_of_rfc_7638() -> None:
     assert thumbprint(jwk) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
+def test_the_thumbprint_of_an_ed25519_key_is_that_of_rfc_8037() -> None:
+    # Appendix A.3.
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "alg": "EdDSA"}
+    assert thumbprint(jwk) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
 def test_a_first_use_makes_the_key_and_a_second_process_finds_it(make: Callable[..., SigningKeys]) -> None:
     first, second = make(), make()
     first.ensure_keys()
     second.ensure_keys()
-    assert len(first.jwks()) == 2
+    assert sorted(jwk["alg"] for jwk in first.jwks()) == ["ES256", "EdDSA", "RS256"]
     assert first.jwks() == second.jwks()
     assert second.verify(first.sign(CLAIMS, alg="ES256", typ="JWT")) == CLAIMS
 
@@ -126,10 +133,10 @@ def test_a_next_key_does_not_sign_early_even_if_it_is_the_only_one(
 def test_another_process_learns_of_a_rotation_within_seconds(make: Callable[..., SigningKeys], clock: SetClock) -> None:
     keys, elsewhere = make(), make()
     keys.ensure_keys()
-    assert len(elsewhere.jwks()) == 2
+    assert len(elsewhere.jwks()) == 3
     keys.rotate("ES256")
     clock.pass_ms(3000)
-    assert len(elsewhere.jwks()) == 3
+    assert len(elsewhere.jwks()) == 4
 
 
 def segment(value: object) -> str:
@@ -185,7 +192,7 @@ def test_private_halves_at_rest_need_a_secret_that_wrote_them(
 def test_after_a_rotation_the_old_secret_is_needed_no_more(make: Callable[..., SigningKeys], clock: SetClock) -> None:
     make(OLDER).ensure_keys()
     old = make(OLDER).sign(CLAIMS, alg="ES256", typ="JWT")
-    for alg in ("ES256", "RS256"):
+    for alg in ALGORITHMS:
         make(SECRET, OLDER).rotate(alg)
     clock.pass_ms(10 * MINUTE)
     keys = make(SECRET)
@@ -198,7 +205,7 @@ def test_a_private_half_swapped_in_the_database_is_not_used(
     stores: SqlStores, make: Callable[..., SigningKeys]
 ) -> None:
     make().ensure_keys()
-    rs, es = sorted(stores.keys.list_keys(), key=lambda row: row.alg, reverse=True)
+    rs, _, es = sorted(stores.keys.list_keys(), key=lambda row: row.alg, reverse=True)
     stores.keys.reseal_key(rs.kid, rs.private_sealed, es.private_sealed)
     with pytest.raises(Refused, match="isn't the key"):
         make().sign(CLAIMS, alg="RS256", typ="JWT")

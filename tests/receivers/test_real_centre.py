@@ -44,7 +44,7 @@ def sign_in(centre: Centre, client_id: str) -> dict[str, str]:
     return {"sid": session.sid, "sub": session.user_id}
 
 
-@pytest.fixture(scope="module", params=["RS256", "ES256"])
+@pytest.fixture(scope="module", params=["RS256", "ES256", "EdDSA"])
 def shop(request: pytest.FixtureRequest, start: Start, centre: Centre) -> tuple[str, RunningReceiver]:
     """A receiver, registered, with each algorithm."""
     client_id = f"shop-{secrets.token_hex(3)}"

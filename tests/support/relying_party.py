@@ -71,7 +71,7 @@ class RelyingParty:
         keys = jwt.PyJWKSet.from_dict(requests.get(self.issuer + "/jwks.json", timeout=10).json())
         key = keys[jwt.get_unverified_header(token)["kid"]]
         claims: dict[str, Any] = jwt.decode(
-            token, key, algorithms=["ES256", "RS256"], audience=self.client_id, issuer=self.issuer
+            token, key, algorithms=["ES256", "RS256", "EdDSA"], audience=self.client_id, issuer=self.issuer
         )
         return claims
 

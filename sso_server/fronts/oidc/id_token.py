@@ -43,16 +43,18 @@ def sign_id_token(
         "iat": now // 1000,
         "auth_time": auth_time // 1000,
         "amr": list(amr),
-        "at_hash": at_hash(access_token),
+        "at_hash": at_hash(access_token, client.id_token_alg),
     }
     claims |= {"sid": sid} if sid else {}
     claims |= {"nonce": nonce} if nonce else {}
     return signer.sign(claims, alg=client.id_token_alg, typ="JWT")
 
 
-def at_hash(access_token: str) -> str:
-    """Left half of the SHA-256 (section 3.1.3.6); RS256 and ES256 both hash with SHA-256."""
-    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode("ascii")).digest()[:16]).rstrip(b"=").decode()
+def at_hash(access_token: str, alg: str) -> str:
+    """Left half of the hash that belongs to the ID token's algorithm (section 3.1.3.6): of Ed25519 it is SHA-512 (RFC
+    8032 section 5.1), of RS256 and ES256 SHA-256."""
+    digest = hashlib.new("sha512" if alg == "EdDSA" else "sha256", access_token.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 
 def read_hint(signer: Signer, token: str, issuer: str) -> Hint | None:

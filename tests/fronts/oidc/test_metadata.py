@@ -30,7 +30,7 @@ def test_what_a_conforming_client_looks_for_is_there(app: Flask) -> None:
     assert document["response_types_supported"] == ["code"]
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["subject_types_supported"] == ["public"]
-    assert {"RS256", "ES256"} == set(document["id_token_signing_alg_values_supported"])
+    assert {"RS256", "ES256", "EdDSA"} == set(document["id_token_signing_alg_values_supported"])
     assert "openid" in document["scopes_supported"]
     secrets = ["client_secret_basic", "client_secret_post"]
     assert document["introspection_endpoint_auth_methods_supported"] == secrets
@@ -69,7 +69,7 @@ def test_nothing_else_may_be_read_by_other_origins(app: Flask, path: str) -> Non
 
 def test_the_keys_are_public_halves_with_distinct_ids(app: Flask) -> None:
     keys = app.test_client().get("/jwks.json").get_json()["keys"]
-    assert {key["alg"] for key in keys} == {"RS256", "ES256"}
+    assert {key["alg"] for key in keys} == {"RS256", "ES256", "EdDSA"}
     assert len({key["kid"] for key in keys}) == len(keys)
     assert [key for key in keys if {"d", "p", "q", "dp", "dq", "qi", "k"} & set(key) or key["use"] != "sig"] == []
     assert all(len(key["n"]) >= 340 for key in keys if key["kty"] == "RSA")
