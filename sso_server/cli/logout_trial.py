@@ -13,8 +13,9 @@ import click
 
 from sso_server.cli.centre import Centre, open_centre
 from sso_server.cli.output import Failed, json_option, length, print_json
-from sso_server.cli.trial_calls import TrialCalls
-from sso_server.core.clients import Client
+from sso_server.cli.trial_calls import CasTrialCalls, TrialCalls
+from sso_server.core.clients import CAS, Client
+from sso_server.core.logout_address import usual_address, usual_kind
 from sso_server.core.logout_cures import NO_ADDRESS, cure_of
 from sso_server.core.policy import MINUTE
 from sso_server.delivery.diagnosis import Call, Finding, Level
@@ -50,7 +51,7 @@ class _Report:
 
     def cure_of(self, finding: Finding) -> str:
         """One line; empty when nothing is to be mended."""
-        return cure_of(finding.code, self.client.client_id, self.issuer)
+        return cure_of(finding.code, self.client.client_id, self.issuer, kind=usual_kind(self.client))
 
 
 @click.command("test")
@@ -59,7 +60,7 @@ class _Report:
 def try_logout(client_id: str, as_json: bool) -> None:
     """Call a site's logout address, and say what is wrong with it and what to do.
 
-    The tokens are for a session that nobody has: nobody is signed out. Exit code 1 if something has to be mended.
+    The calls are for a session that nobody has: nobody is signed out. Exit code 1 if something has to be mended.
     """
     with open_centre() as centre:
         report = _examine(centre, centre.get_client(client_id))
@@ -79,13 +80,15 @@ def _examine(centre: Centre, client: Client) -> _Report:
     issuer = centre.settings.issuer
     if client.delivery == "poll":
         return _Report(client, issuer, None, [_of_poller(centre, client)])
-    if not client.backchannel_logout_uri:
+    address = usual_address(client)
+    if not address:
         return _Report(client, issuer, None, [Finding("registration", Level.BAD, "no logout address", NO_ADDRESS)])
     centre.signing_keys.ensure_keys()
     has_sdk = bool(centre.check_in_store.find_site_stores(client.client_id))
     with contextlib.closing(centre.sender()) as sender:
         doctor = Doctor(sender, centre.services.clock, allow_private=client.allow_private, has_sdk=has_sdk)
-        first, findings = doctor.examine(client.backchannel_logout_uri, TrialCalls(centre, client))
+        calls = CasTrialCalls(centre, client) if usual_kind(client) == CAS else TrialCalls(centre, client)
+        first, findings = doctor.examine(address, calls)
     return _Report(client, issuer, first, findings)
 
 
@@ -104,7 +107,7 @@ def _of_poller(centre: Centre, client: Client) -> Finding:
 def _json(report: _Report) -> dict[str, Any]:
     return {
         "client_id": report.client.client_id,
-        "logout_uri": report.client.backchannel_logout_uri or None,
+        "logout_uri": usual_address(report.client) or None,
         "delivery": report.client.delivery,
         "verdict": report.verdict.value,
         **_answer_json(report),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -18,6 +20,8 @@ _TOLD_BY = {
     ToldBy.CHECK_IN: "acknowledged at its check-in",
     ToldBy.POLL: "acknowledged by its poll",
 }
+#: From good to bad.
+_WORST = (Bound.ACKNOWLEDGED, Bound.LEASE, Bound.LOCAL_SESSION, Bound.NONE)
 _STATES = {
     State.PENDING: "still being told",
     State.CLAIMED: "being told just now",
@@ -47,12 +51,12 @@ def print_receipt(receipt: Receipt, centre: Centre) -> None:
     rows = [
         (
             site.client_id,
-            site.store_id[:_STORE_SHOWN] or "-",
+            site.store_id[:_STORE_SHOWN] or (f"{tickets} tickets" if tickets > 1 else "-"),
             when(site.registered_at),
             _until(site),
             _ended(site.last, receipt.ended_at),
         )
-        for site in receipt.sites
+        for site, tickets in _sites(receipt)
     ]
     headings = ("SITE", "STORE", "SIGNED IN SINCE", "STILL SIGNED IN UNTIL", "HOW IT ENDED")
     print_table(headings, rows, "It had opened no site.")
@@ -78,6 +82,7 @@ def receipt_json(receipt: Receipt, centre: Centre) -> dict[str, Any]:
             {
                 "client_id": site.client_id,
                 "store_id": site.store_id,
+                "ticket": site.ticket or None,
                 "registered_at": site.registered_at,
                 "signed_in_until": site.until,
                 "bound": site.bound.value,
@@ -91,6 +96,19 @@ def receipt_json(receipt: Receipt, centre: Centre) -> dict[str, Any]:
             for act in receipt.by_hand
         ],
     }
+
+
+def _sites(receipt: Receipt) -> Iterable[tuple[SiteReceipt, int]]:
+    """The sites as people see them, each with how many tickets it validated: a CAS site is one to them, however many
+    these are, and stands as the one about which least good is known."""
+    shown: dict[tuple[str, str], tuple[SiteReceipt, int]] = {}
+    for site in receipt.sites:
+        place = (site.client_id, site.store_id)
+        first, tickets = shown.get(place, (site, 0))
+        worst = max(first, site, key=lambda one: (_WORST.index(one.bound), one.until or 0))
+        since = min((one.registered_at for one in (first, site) if one.registered_at is not None), default=None)
+        shown[place] = replace(worst, registered_at=since), tickets + bool(site.ticket)
+    return shown.values()
 
 
 def _word_json(word: Word) -> dict[str, Any]:
@@ -138,7 +156,7 @@ def _history(receipt: Receipt, centre: Centre) -> list[tuple[str, str, str]]:
     lines.append((receipt.ended_at, receipt.actor, f"ended the session ({receipt.reason})"))
     again = "ended it again: the store had gone back in time"
     lines += [(at, "the centre", again) for at in receipt.ended_again]
-    for site in receipt.sites:
+    for site, _ in _sites(receipt):
         if site.registered_at is not None:
             lines.append((site.registered_at, site.client_id, "the person was signed in there"))
         for word in (*site.before, site.last):

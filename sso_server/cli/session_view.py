@@ -6,8 +6,9 @@ from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.output import length, when
+from sso_server.core.identifiers import mark_of
 from sso_server.core.notifications import POLLED, State
-from sso_server.core.reports import SiteLine, Standing
+from sso_server.core.reports import SiteLine, Standing, one_for_each_site
 from sso_server.core.sessions import Participant, Session
 
 SITE_HEADINGS = ("SITE", "CALLED AT", "LOCAL SESSION UNTIL", "TOLD")
@@ -55,7 +56,7 @@ def site_rows(session: Session, centre: Centre) -> list[tuple[str, str, str, str
     if session.ended_at is None:
         return [
             (p.client_id, p.logout_uri or "-", when(p.local_until), _will_be_told(p))
-            for p in centre.services.lists.participants(session.sid)
+            for p in _one_for_each_site(centre.services.lists.participants(session.sid))
         ]
     return [
         (
@@ -64,8 +65,18 @@ def site_rows(session: Session, centre: Centre) -> list[tuple[str, str, str, str
             when(line.notification.local_until),
             told_words(line, centre.services.clock.now()),
         )
-        for line in centre.services.reports.lines(session.sid)
+        for line in one_for_each_site(centre.services.reports.lines(session.sid))
     ]
+
+
+def _one_for_each_site(participants: list[Participant]) -> list[Participant]:
+    """A CAS site is one to people, however many tickets it validated: the one whose local session lasts longest."""
+    shown: dict[tuple[str, str], Participant] = {}
+    for participant in participants:
+        place = (participant.client_id, participant.sdk_store)
+        if place not in shown or shown[place].local_until < participant.local_until:
+            shown[place] = participant
+    return list(shown.values())
 
 
 def told_words(line: SiteLine, now: int) -> str:
@@ -85,6 +96,8 @@ def told_words(line: SiteLine, now: int) -> str:
         notes.append(row.last_error)
     if notes:
         words += f" ({', '.join(notes)})"
+    if line.tickets > 1:
+        words += f", {line.tickets} tickets"
     if line.safe_at is not None and line.safe_at > now:
         words += f", safe in {length(line.safe_at - now)}"
     return words
@@ -95,7 +108,7 @@ def _will_be_told(participant: Participant) -> str:
         return "when it asks, once the session has ended"
     if participant.logout_uri:
         return "when the session ends"
-    return "at its next check-in" if participant.store_id else "never: no address"
+    return "at its next check-in" if participant.sdk_store else "never: no address"
 
 
 def _participant(participant: Participant, centre: Centre) -> dict[str, Any]:
@@ -103,7 +116,8 @@ def _participant(participant: Participant, centre: Centre) -> dict[str, Any]:
     return {
         "client_id": participant.client_id,
         "name": client.name if client else participant.client_id,
-        "store_id": participant.store_id,
+        "store_id": participant.sdk_store,
+        "ticket": mark_of(participant.ticket) or None,
         "logout_uri": participant.logout_uri,
         "registered_at": participant.registered_at,
         "local_until": participant.local_until,
@@ -118,6 +132,7 @@ def _line(line: SiteLine) -> dict[str, Any]:
         "client_id": line.client_id,
         "name": line.name,
         "store_id": line.store_id,
+        "ticket": mark_of(row.ticket) or None,
         "logout_uri": row.logout_uri,
         "local_until": row.local_until,
         "state": row.state.value,

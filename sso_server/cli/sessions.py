@@ -40,7 +40,7 @@ def list_sessions(username: str | None, client_id: str, limit: int, as_json: boo
                 centre.username(session.user_id),
                 when(session.created_at),
                 when(session.last_active_at),
-                " ".join(p.client_id for p in centre.services.lists.participants(session.sid)) or "-",
+                " ".join(dict.fromkeys(p.client_id for p in centre.services.lists.participants(session.sid))) or "-",
             )
             for session in found
         ]
@@ -51,7 +51,7 @@ def list_sessions(username: str | None, client_id: str, limit: int, as_json: boo
 
 @sessions.command("show")
 @click.argument("sid", required=False)
-@click.option("--ticket", help="The session of this authorization code.")
+@click.option("--ticket", help="The session of this authorization code or CAS ticket.")
 @click.option("--token", help="The session of this access or refresh token.")
 @json_option
 def show_session(sid: str | None, ticket: str | None, token: str | None, as_json: bool) -> None:
@@ -108,8 +108,8 @@ def end_session(
 def _sid_of(centre: Centre, sid: str | None, ticket: str | None, token: str | None) -> str:
     """The session that a ticket or token belongs to. Raises InvalidRequest, Refused."""
     if ticket is not None:
-        if not identifiers.is_kind(ticket, identifiers.CODE):
-            raise InvalidRequest("That is not one of our authorization codes.")
+        if not identifiers.is_kind(ticket, identifiers.CODE) and not identifiers.is_ticket(ticket):
+            raise InvalidRequest("That is not one of our authorization codes or tickets.")
         found = centre.ticket_store.find(identifiers.digest(ticket), identifiers.bucket_of(ticket))
         if found is None:
             raise Refused("No such ticket: it was never issued, or it ended more than ten minutes ago.")

@@ -11,7 +11,7 @@ from sso_server.cli.output import json_option, print_json, print_table, when
 from sso_server.cli.receipt_view import print_receipt, receipt_json
 from sso_server.cli.session_view import sites_json
 from sso_server.core.errors import Refused
-from sso_server.core.reports import SiteLine, Standing
+from sso_server.core.reports import SiteLine, Standing, one_for_each_site
 from sso_server.core.sessions import Session
 
 _DONE = (Standing.SIGNED_OUT, Standing.OVER)
@@ -32,7 +32,7 @@ def list_signouts(unfinished: bool, username: str | None, limit: int, as_json: b
     with open_centre() as centre:
         user_id = centre.services.accounts.get(username).user_id if username else ""
         found = centre.services.ledger.list_ended(limit, unfinished_only=unfinished, user_id=user_id)
-        lines = {session.sid: centre.services.reports.lines(session.sid) for session in found}
+        lines = {s.sid: one_for_each_site(centre.services.reports.lines(s.sid)) for s in found}
         if as_json:
             print_json([_signout_json(s, lines[s.sid], centre) for s in found])
             return

@@ -13,6 +13,7 @@ from sso_server.core.clients import Client
 from sso_server.core.policy import HOUR
 from sso_server.core.trials import trial_row
 from sso_server.delivery.outgoing import OutgoingPost
+from sso_server.fronts.cas import logout_request
 from sso_server.fronts.oidc import logout_token
 
 _FORM = "application/x-www-form-urlencoded"
@@ -60,6 +61,29 @@ class TrialCalls:
     def _with(self, change: Callable[[str], str]) -> OutgoingPost:
         post = self._post()
         return replace(post, body=urlencode({"logout_token": change(_token(post))}).encode("ascii"))
+
+
+class CasTrialCalls:
+    """The same for a CAS site: a ticket that nobody has. Nothing in such a call could be forged."""
+
+    def __init__(self, centre: Centre, client: Client) -> None:
+        self._services = centre.services
+        self._row = trial_row(client, centre.services.randomness, centre.services.clock.now())
+
+    def good(self) -> OutgoingPost:
+        """As the delivery worker calls."""
+        services = self._services
+        body, headers = logout_request.build(
+            self._row.ticket, now_ms=services.clock.now(), request_id=services.randomness.token("LR")
+        )
+        return OutgoingPost(self._row.logout_uri, body, headers)
+
+    def as_json(self) -> None:
+        """A document of XML in a form, or nothing."""
+
+    def forged(self) -> dict[str, Callable[[], OutgoingPost]]:
+        """There are none."""
+        return {}
 
 
 def _token(post: OutgoingPost) -> str:

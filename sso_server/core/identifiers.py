@@ -51,6 +51,19 @@ def is_store_id(text: str) -> bool:
     return _STORE.fullmatch(text) is not None
 
 
+def is_ticket(text: str) -> bool:
+    """Whether the text has the shape of a service or proxy ticket."""
+    return is_kind(text, SERVICE_TICKET) or is_kind(text, PROXY_TICKET)
+
+
+def mark_of(ticket: str) -> str:
+    """By what a spent ticket is called in the audit and to people; empty for the empty text.
+
+    Whoever knows its text can sign its person out at the site: nothing proves who sent a CAS logout request.
+    """
+    return f"ticket-{digest(ticket)[:16]}" if ticket else ""
+
+
 def digest(identifier: str) -> str:
     """What is kept at rest, as hex: plain SHA-256, so that rotating `SSO_SECRET_KEY` signs nobody out.
 

@@ -6,6 +6,7 @@ filled in by `cure_of`.
 
 from __future__ import annotations
 
+from sso_server.core.clients import CAS, OIDC
 from sso_server.core.notifications import Answer
 
 NO_ADDRESS = "no_address"
@@ -77,12 +78,43 @@ _CURES = {
     "unknown session is no error, answer 200.",
 }
 
+_OTHER_ADDRESS = f"or give the call an address of its own: {_UPDATE} --cas-logout-uri URI"
+_SWITCH_ON = (
+    "let its CAS client take single logout (mod_auth_cas: CASSSOEnabled On; phpCAS: handleLogoutRequests()) before "
+    "anything else asks for a sign-in"
+)
+_CAS_REDIRECT = f"It sends the call elsewhere instead of reading it: {_SWITCH_ON}; {_OTHER_ADDRESS}"
+#: Where a CAS site needs another word: its call has no signature, and goes to the service itself unless told otherwise.
+_CAS_CURES = {
+    "url_forbidden": f"Its logout address is no plain http(s) URL. Give it one: {_UPDATE} --cas-logout-uri URI",
+    "redirect": _CAS_REDIRECT,
+    "redirect_to_https": f"It sends the call from http to https, and the centre follows no redirects: register the "
+    f"service under https, {_OTHER_ADDRESS}",
+    "redirect_to_login": f"It sends the call to a sign-in page: {_SWITCH_ON}; {_OTHER_ADDRESS}",
+    "http_400": "It doesn't understand the call, a form with the one field logoutRequest (CAS 3.0.3 section 2.3.3): "
+    f"{_SWITCH_ON}.",
+    "csrf": "Its protection against forged forms refuses the call: exempt the address where its CAS client takes "
+    "logoutRequest. No browser sends this call, and the ticket in it is all the proof that CAS knows.",
+    "http_401": f"It asks for credentials: {_SWITCH_ON}.",
+    "http_403": "It forbids the call: exempt the address from CSRF checks, from the login and from address filters.",
+    "http_404": f"Nothing takes the call there: compare the path with the site's own, {_OTHER_ADDRESS}",
+    "http_405": f"It takes no POST there: {_SWITCH_ON}, {_OTHER_ADDRESS}",
+    "http_415": "It doesn't take a form (application/x-www-form-urlencoded), which CAS 3.0.3 section 2.3.3 prescribes.",
+    "refuses_repeat": "It refuses a second call for the same ticket. A call is repeated when its answer got lost: an "
+    "unknown ticket is no error, answer 200.",
+}
 
-def cure_of(code: str, client_id: str, issuer: str) -> str:
-    """One line; empty for the empty code. Unknown codes get a line that fits them all."""
+
+def cure_of(code: str, client_id: str, issuer: str, *, kind: str = OIDC) -> str:
+    """One line; empty for the empty code. Unknown codes get a line that fits them all. `kind`: of the call."""
     if not code:
         return ""
-    return _CURES.get(code, _REDIRECT if code.startswith("http_3") else _OTHER).format(client=client_id, issuer=issuer)
+    redirect = _REDIRECT
+    cures = _CURES
+    if kind == CAS:
+        redirect, cures = _CAS_REDIRECT, {**_CURES, **_CAS_CURES}
+    line = cures.get(code, redirect if code.startswith("http_3") else _OTHER)
+    return line.format(client=client_id, issuer=issuer)
 
 
 def code_of(answer: Answer, *, has_sdk: bool) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from sso_server.core.identifiers import is_store_id
 from sso_server.core.policy import MINUTE, SECOND
 
 CLAIM_MS = 30 * SECOND
@@ -65,6 +66,8 @@ class Notification:
     sid: str
     client_id: str
     store_id: str
+    """Of a store with our SDK; for a CAS site without it the ticket that it validated, by which it knows its local
+    session; empty for others."""
     kind: str
     logout_uri: str
     user_id: str
@@ -87,6 +90,16 @@ class Notification:
     """How many calls were made. A claim that came to no call (the site was away, or busy with others) is none."""
     registered_at: int = 0
     """When the client first redeemed a ticket in this session from this store; 0: not known."""
+
+    @property
+    def sdk_store(self) -> str:
+        """The store that hears of it at its check-in; empty: a site without our SDK."""
+        return self.store_id if is_store_id(self.store_id) else ""
+
+    @property
+    def ticket(self) -> str:
+        """What a CAS site without our SDK is told by; empty: none of those."""
+        return "" if self.sdk_store else self.store_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +139,12 @@ def state_at_birth(
         return State.PENDING, None
     if not logout_uri:
         # A store of ours without an address hears of it at its check-in; anybody else is not told at all.
-        return (State.PENDING, None) if store_id else (State.NO_ADDRESS, None)
+        return (State.PENDING, None) if is_store_id(store_id) else (State.NO_ADDRESS, None)
     return State.PENDING, ended_at
 
 
 def is_offered(row: Notification, now: int) -> bool:
-    """Whether a site without our SDK is given this row when it polls. The stores repeat these lines.
+    """Whether a site without our SDK is given this row when it polls (a CAS site can't). The stores repeat these lines.
 
     Whatever became of it by push: a call that failed is no reason not to be heard another way. Only what the site
     itself refused by a poll it doesn't hear again (RFC 8936 section 2.6), nor what is over by itself.
@@ -184,7 +197,7 @@ def without_address(row: Notification) -> AttemptResult:
 def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> tuple[State, int | None, str]:
     status = answer.status
     if status is not None and 200 <= status < 300:
-        if row.store_id and answer.store_id != row.store_id:
+        if row.sdk_store and answer.store_id != row.sdk_store:
             # Another host of the same site answered, or something in front of it that knows no stores (a maintenance
             # page, a proxy that strips headers): nothing of this store's was ended. The store hears at its check-in.
             return State.PENDING, now + _wait(_FIRST_WAITS_S, row.sends + 5, jitter), OTHER_STORE

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sso_server.core.events import Event, EventKind
+from sso_server.core.identifiers import is_store_id, mark_of
 from sso_server.core.notifications import Notification, State
 from sso_server.core.ports import AuditStore, Ledger, SessionStore
 from sso_server.core.reports import SignOutReports
@@ -59,10 +60,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class SiteReceipt:
-    """One site (one store of it) of the session. Times in ms; None: not known."""
+    """One site (one store or ticket of it) of the session. Times in ms; None: not known."""
 
     client_id: str
     store_id: str
+    """Empty: a site without our SDK."""
     registered_at: int | None
     until: int | None
     """Nobody was signed in there after this moment, as far as `bound` says."""
@@ -70,6 +72,8 @@ class SiteReceipt:
     last: Word
     before: tuple[Word, ...]
     """Earlier words, oldest first."""
+    ticket: str = ""
+    """The mark of a CAS site's ticket (`identifiers.mark_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class _Line:
     """A row of the ledger or a line of the audit."""
 
     client_id: str
-    store_id: str
+    place: str
+    """The store, or a ticket's mark: the ticket itself stays out of the audit."""
     registered_at: int
     local_until: int
     safe_by: int | None
@@ -191,7 +196,7 @@ def final_event(row: Notification, safe_by: int | None, now: int) -> Event:
             "attempts": row.sends,
             "status": row.last_status,
             "error": row.last_error,
-            "store": row.store_id,
+            "store": _place(row),
             "reason": row.reason,
             "ended_at": row.ended_at,
             "registered_at": row.registered_at,
@@ -206,24 +211,29 @@ def _kept_of(opened_at: int, address: str, user_agent: str) -> dict[str, str | i
 
 
 def _of_row(row: Notification, safe_by: int | None) -> _Line:
-    word = _word(row.final_at, row.state, row.sends, row.last_status, row.last_error, row.store_id)
-    return _Line(row.client_id, row.store_id, row.registered_at, row.local_until, safe_by, word)
+    place = _place(row)
+    word = _word(row.final_at, row.state, row.sends, row.last_status, row.last_error, place)
+    return _Line(row.client_id, place, row.registered_at, row.local_until, safe_by, word)
+
+
+def _place(row: Notification) -> str:
+    return row.sdk_store or mark_of(row.ticket)
 
 
 def _of_event(event: Event) -> _Line:
     data = event.data
-    store_id = str(data.get("store") or "")
+    place = str(data.get("store") or "")
     word = _word(
         event.at,
         State(str(data.get("state"))),
         _number(data.get("attempts")) or 0,
         _number(data.get("status")),
         str(data.get("error") or ""),
-        store_id,
+        place,
     )
     return _Line(
         event.client_id,
-        store_id,
+        place,
         _number(data.get("registered_at")) or 0,
         _number(data.get("local_until")) or 0,
         _number(data.get("safe_by")),
@@ -231,25 +241,25 @@ def _of_event(event: Event) -> _Line:
     )
 
 
-def _word(at: int | None, state: State, attempts: int, status: int | None, error: str, store_id: str) -> Word:
+def _word(at: int | None, state: State, attempts: int, status: int | None, error: str, place: str) -> Word:
     if state is not State.ACKNOWLEDGED:
         return Word(at, state, attempts, status, error, None)
     if status is not None and 200 <= status < 300:
         told_by = ToldBy.PUSH
     else:
         # No call was answered with yes, so it asked: a store of ours at its check-in, anybody else by a poll.
-        told_by = ToldBy.CHECK_IN if store_id else ToldBy.POLL
+        told_by = ToldBy.CHECK_IN if is_store_id(place) else ToldBy.POLL
     # A failure of before stays in the row on one kind of store; it is not what came of it.
     return Word(at, state, attempts, status, "", told_by)
 
 
 def _sites(lines: Iterable[_Line]) -> tuple[SiteReceipt, ...]:
-    """One per (client, store) of these lines, which come oldest first, the present row last."""
+    """One per (client, store or ticket) of these lines, which come oldest first, the present row last."""
     by_site: dict[tuple[str, str], list[_Line]] = {}
     for line in lines:
-        by_site.setdefault((line.client_id, line.store_id), []).append(line)
+        by_site.setdefault((line.client_id, line.place), []).append(line)
     sites = [_site(of_site) for of_site in by_site.values()]
-    return tuple(sorted(sites, key=lambda site: (site.registered_at or 0, site.client_id, site.store_id)))
+    return tuple(sorted(sites, key=lambda site: (site.registered_at or 0, site.client_id, site.store_id, site.ticket)))
 
 
 def _site(lines: list[_Line]) -> SiteReceipt:
@@ -261,12 +271,13 @@ def _site(lines: list[_Line]) -> SiteReceipt:
     until, bound = _bound(last, safe_by)
     return SiteReceipt(
         client_id=last.client_id,
-        store_id=last.store_id,
+        store_id=last.place if is_store_id(last.place) else "",
         registered_at=next((line.registered_at for line in lines if line.registered_at), None),
         until=until,
         bound=bound,
         last=last.word,
         before=tuple(words),
+        ticket="" if is_store_id(last.place) else last.place,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sso_server.core.check_in import SiteStore
@@ -32,6 +32,17 @@ class Standing(StrEnum):
     """Its local session has run out by itself."""
 
 
+#: A site with several stores or tickets stands as its worst one, a sign-out as its worst site.
+FROM_GOOD_TO_BAD = (
+    Standing.OVER,
+    Standing.SIGNED_OUT,
+    Standing.SAFE,
+    Standing.TRYING,
+    Standing.TRYING_NO_BOUND,
+    Standing.NOT_TOLD,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SiteLine:
     """One line of the report. Times in ms."""
@@ -40,9 +51,12 @@ class SiteLine:
     name: str
     base_url: str
     store_id: str
+    """Empty: a site without our SDK."""
     standing: Standing
     safe_at: int | None
     notification: Notification
+    tickets: int = 0
+    """Of a CAS site without our SDK: for how many of its tickets this line stands (`one_for_each_site`)."""
 
 
 class SignOutReports:
@@ -80,14 +94,14 @@ class SignOutReports:
         # A site may have very many stores (a new one with each container): only those that are named here are read.
         bounded: dict[str, set[str]] = {}
         for row in rows:
-            if row.store_id:
-                bounded.setdefault(row.client_id, set()).add(row.store_id)
+            if row.sdk_store:
+                bounded.setdefault(row.client_id, set()).add(row.sdk_store)
         found = [s for client_id, ids in bounded.items() for s in self._check_ins.find_site_stores(client_id, ids)]
         stores = {(store.client_id, store.store_id): store for store in found}
         state = self._restorations.state() if bounded else None
         restored_at = state.detected_at if state is not None else 0
         return [
-            self._safe_at(row, stores.get((row.client_id, row.store_id)), restored_at) if row.store_id else None
+            self._safe_at(row, stores.get((row.client_id, row.sdk_store)), restored_at) if row.sdk_store else None
             for row in rows
         ]
 
@@ -107,11 +121,31 @@ class SignOutReports:
             client_id=row.client_id,
             name=client.name if client else row.client_id,
             base_url=client.base_url if client else "",
-            store_id=row.store_id,
+            store_id=row.sdk_store,
             standing=_standing(row, safe_at, self._clock.now()),
             safe_at=safe_at,
             notification=row,
+            tickets=1 if row.ticket else 0,
         )
+
+
+def one_for_each_site(lines: Iterable[SiteLine]) -> list[SiteLine]:
+    """The same for people, in the same order: a CAS site has a line for each ticket that it validated, and is one site
+    to them. The worst of its lines stands for all, and says for how many."""
+    shown: dict[tuple[str, str, str, bool], SiteLine] = {}
+    for line in lines:
+        place = (line.notification.sid, line.client_id, line.store_id, line.tickets > 0)
+        other = shown.get(place)
+        if other is None:
+            shown[place] = line
+        else:
+            shown[place] = replace(max(other, line, key=_rank), tickets=other.tickets + line.tickets)
+    return list(shown.values())
+
+
+def _rank(line: SiteLine) -> tuple[int, int, int]:
+    row = line.notification
+    return FROM_GOOD_TO_BAD.index(line.standing), row.sends, row.final_at or 0
 
 
 def _safe_at(row: Notification, store: SiteStore | None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sso_server.core.identifiers import is_store_id
+
 
 class EndReason(StrEnum):
     """Why a session ended; every end carries one, and sites and people are told which."""
@@ -74,14 +76,24 @@ class Participant:
     sid: str
     client_id: str
     store_id: str
-    """Empty for a client without our SDK."""
+    """Of a store with our SDK. A CAS site without it: the ticket that it validated. Any other: empty."""
     kind: str
-    """Which message builder tells it: `oidc`."""
+    """Which message builder tells it: `oidc`, `cas`; `poll`: it asks."""
     logout_uri: str
     registered_at: int
     local_until: int
     reports: bool
     """It reports activity at check-in, so idleness is known."""
+
+    @property
+    def sdk_store(self) -> str:
+        """The store that hears at its check-in; empty: a site without our SDK."""
+        return self.store_id if is_store_id(self.store_id) else ""
+
+    @property
+    def ticket(self) -> str:
+        """What a CAS site without our SDK is told by; empty: none of those."""
+        return "" if self.sdk_store else self.store_id
 
 
 def local_until(

@@ -10,10 +10,11 @@ import threading
 from dataclasses import dataclass
 
 from sso_server.core import identifiers
-from sso_server.core.clients import Client
+from sso_server.core.clients import CAS, Client
 from sso_server.core.errors import TooManyTrials, UnauthorizedClient
 from sso_server.core.events import Event, EventKind
 from sso_server.core.guesses import Limit
+from sso_server.core.logout_address import usual_address, usual_kind
 from sso_server.core.logout_cures import NO_ADDRESS, code_of, cure_of
 from sso_server.core.notifications import Notification, State
 from sso_server.core.policy import MINUTE, SECOND, Policy
@@ -71,7 +72,7 @@ class Trials:
             raise UnauthorizedClient("Only a confidential client can have itself called.")
         if client.delivery == "poll":
             return Trial(called=False)
-        if not client.backchannel_logout_uri:
+        if not usual_address(client):
             return Trial(False, problem=NO_ADDRESS, cure=self._cure(NO_ADDRESS, client))
         # A web thread waits for the site: a slow one must take neither all of them nor the others' turn.
         with self._lock:
@@ -98,19 +99,20 @@ class Trials:
         return Trial(True, answer.status, answer.store_id, problem, self._cure(problem, client), took_ms)
 
     def _cure(self, problem: str, client: Client) -> str:
-        return cure_of(problem, client.client_id, self._policy.issuer)
+        return cure_of(problem, client.client_id, self._policy.issuer, kind=usual_kind(client))
 
 
 def trial_row(client: Client, randomness: Randomness, now: int) -> Notification:
     """What a logout call for a throw-away session is made from. `now` in ms."""
+    kind, bucket = usual_kind(client), randomness.bucket()
     return Notification(
-        # Nobody has these: a receiver that looks for the session or for the person finds nobody to sign out.
-        sid=randomness.identifier(identifiers.SESSION, randomness.bucket()),
+        # Nobody has these: a receiver that looks for the session, the ticket or the person finds nobody to sign out.
+        sid=randomness.identifier(identifiers.SESSION, bucket),
         user_id=randomness.token(identifiers.USER),
         client_id=client.client_id,
-        store_id="",
-        kind=client.kind,
-        logout_uri=client.backchannel_logout_uri,
+        store_id=randomness.identifier(identifiers.SERVICE_TICKET, bucket) if kind == CAS else "",
+        kind=kind,
+        logout_uri=usual_address(client),
         reason="test",
         ended_at=now,
         local_until=now + MINUTE,

@@ -185,6 +185,11 @@ def of_store(call: Call, *, has_sdk: bool) -> Finding:
     return Finding("store", Level.SKIPPED, "none named (a site without the SDK)")
 
 
+def of_effect() -> Finding:
+    """A CAS site answers alike whether it ended something or not, and nothing may be tried on it that would."""
+    return Finding("effect", Level.SKIPPED, "not to be seen from here: sign out once, and look whether it ended")
+
+
 def shown(text: str) -> str:
     """A site's text, fit for a terminal: one line, printable, at most 200 characters."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())

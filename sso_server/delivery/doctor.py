@@ -29,12 +29,13 @@ class Calls(Protocol):
         """One that the site must accept, with a `jti` of its own."""
         ...
 
-    def as_json(self) -> OutgoingPost:
-        """The same, not as a form."""
+    def as_json(self) -> OutgoingPost | None:
+        """The same, not as a form; None: nobody would expect that."""
         ...
 
     def forged(self) -> dict[str, Callable[[], OutgoingPost]]:
-        """Ones that the site must refuse: `signature`, `alg_none`, `audience`, `expired`."""
+        """Ones that the site must refuse: `signature`, `alg_none`, `audience`, `expired`. None of them: nothing in a
+        call of this kind proves who sends it."""
         ...
 
 
@@ -63,15 +64,23 @@ class Doctor:
         findings.append(diagnosis.of_certificate(first, is_https=is_https, now=self._clock.now()))
         if first.seen.stage is Stage.TLS:
             return first, findings
-        as_json = self._call(calls.as_json()) if first.answer.status in _ASK_AS_JSON else None
+        post = calls.as_json() if first.answer.status in _ASK_AS_JSON else None
+        as_json = self._call(post) if post is not None else None
         findings.append(diagnosis.of_answer(url, first, as_json))
         if first.answer.status is None:
             return first, findings
-        findings += [diagnosis.of_speed(first), diagnosis.of_clock(first)]
-        if first.is_accepted:
-            findings.append(diagnosis.of_repeat(self._call(calls.good())))
-            findings.append(diagnosis.of_forged({name: self._call(make()) for name, make in calls.forged().items()}))
+        findings.append(diagnosis.of_speed(first))
+        forged = calls.forged()
+        if forged:
+            findings.append(diagnosis.of_clock(first))
+        if not first.is_accepted:
+            return first, findings
+        findings.append(diagnosis.of_repeat(self._call(calls.good())))
+        if forged:
+            findings.append(diagnosis.of_forged({name: self._call(make()) for name, make in forged.items()}))
             findings.append(diagnosis.of_store(first, has_sdk=self._has_sdk))
+        else:
+            findings.append(diagnosis.of_effect())
         return first, findings
 
     def _call(self, post: OutgoingPost) -> Call:

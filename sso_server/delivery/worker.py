@@ -19,6 +19,7 @@ import structlog
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.errors import Unavailable
+from sso_server.core.logout_address import logout_address
 from sso_server.core.notifications import (
     CLAIM_MS,
     SEND_MS,
@@ -268,7 +269,7 @@ class Worker:
         """In a thread of the pool. The client's present address is called, never the one of the row (design 5.12)."""
         begun = monotonic()
         try:
-            post = self._builders[row.kind](replace(row, logout_uri=client.backchannel_logout_uri), client)
+            post = self._builders[row.kind](replace(row, logout_uri=logout_address(row, client)), client)
             answer = self._sender.send(post.url, post.body, post.headers, allow_private=client.allow_private)
         except Exception as error:  # noqa: BLE001  (whatever a builder does wrong, the row must come back)
             problem = None if isinstance(error, Unavailable) else error
@@ -332,4 +333,4 @@ def _settled_unsent(row: Notification, client: Client | None, now: int) -> Attem
         return moot(row)
     if client.delivery == "poll" and not row.store_id:
         return left_to_poll(row)
-    return None if client.backchannel_logout_uri else without_address(row)
+    return None if logout_address(row, client) else without_address(row)

@@ -92,7 +92,7 @@ def _sites(session: Session) -> tuple[list[str], list[Client]]:
     # Two stores of one site are one site to its visitors, and it hears if one of them does.
     hears: dict[str, bool] = {}
     for participant in services().lists.participants(session.sid):
-        known = participant.logout_uri or participant.store_id or participant.kind == POLLED
+        known = participant.logout_uri or participant.sdk_store or participant.kind == POLLED
         hears[participant.client_id] = bool(known) or hears.get(participant.client_id, False)
     clients = [(services().clients.find(client_id), heard) for client_id, heard in hears.items()]
     return [c.name for c, heard in clients if c and heard], [c for c, heard in clients if c and not heard]

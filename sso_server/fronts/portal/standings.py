@@ -8,19 +8,10 @@ from flask_babel import gettext, lazy_gettext, ngettext
 
 from sso_server.core.interventions import can_retry
 from sso_server.core.notifications import POLLED, Notification, State
-from sso_server.core.reports import SiteLine, Standing
+from sso_server.core.reports import FROM_GOOD_TO_BAD, SiteLine, Standing
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.times import wait_words
 
-#: From good to bad: a site with several stores stands as its worst one.
-_ORDER = (
-    Standing.OVER,
-    Standing.SIGNED_OUT,
-    Standing.SAFE,
-    Standing.TRYING,
-    Standing.TRYING_NO_BOUND,
-    Standing.NOT_TOLD,
-)
 _UNFINISHED = (Standing.TRYING, Standing.TRYING_NO_BOUND)
 
 #: Nobody needs to be told why when it was their own sign-out.
@@ -81,7 +72,7 @@ def report(lines: list[SiteLine], now: int, *, still_open: int = 0) -> Report:
 
 
 def _rank(line: SiteLine) -> tuple[int, int]:
-    return _ORDER.index(line.standing), line.safe_at or 0
+    return FROM_GOOD_TO_BAD.index(line.standing), line.safe_at or 0
 
 
 def _summary(lines: tuple[ShownLine, ...], still_open: int) -> str:

@@ -1,4 +1,6 @@
-"""Whether one more store of a client has room in a session: an end must stay one short step, whatever its sites do."""
+"""Whether one more store of a client, or one more ticket of a CAS site, has room in a session: an end must stay one
+short step, whatever its sites do.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,15 @@ from sqlalchemy.engine import Connection
 
 from sso_server.stores.sql.tables import participants
 
+# Of those that are like it: stores and tickets don't take each other's room (a site may take up our SDK). A store's id
+# begins with `st-`, a ticket with `ST-` or `PT-`: core/identifiers.py.
+_LENGTH = 3
 _OF_CLIENT = (
     participants.c.sid.in_(bindparam("_sids", expanding=True)),
     participants.c.client_id == bindparam("_client"),
-    participants.c.store_id != "",
+    sa.func.substr(participants.c.store_id, 1, _LENGTH).in_(bindparam("_likes", expanding=True)),
 )
+_LIKES = (("st-",), ("ST-", "PT-"))
 _CROWDED = (
     sa.select(participants.c.sid)
     .where(*_OF_CLIENT)
@@ -28,12 +34,14 @@ _FORGET_OVER = sa.delete(participants).where(*_OF_CLIENT, participants.c.local_u
 def without_room(
     connection: Connection, sids: Sequence[str], client_id: str, store_id: str, most: int, now: int
 ) -> set[str]:
-    """Those of the sessions (locked by the caller) that have `most` stores of the client, this one not among them.
+    """Those of the sessions (locked by the caller) that have `most` stores (or tickets) of the client, this one not
+    among them.
 
-    Before one is answered, stores whose local sessions must be over by now are forgotten there: those alone need not
-    be told any more, however long the others have been silent.
+    Before one is answered, those whose local sessions must be over by now are forgotten there: they alone need not be
+    told any more, however long the others have been silent.
     """
-    words = {"_sids": sids, "_client": client_id, "_store": store_id, "_most": most, "_now": now}
+    likes = next((likes for likes in _LIKES if store_id[:_LENGTH] in likes), (store_id[:_LENGTH],))
+    words = {"_sids": sids, "_client": client_id, "_store": store_id, "_most": most, "_now": now, "_likes": likes}
     crowded = set(connection.execute(_CROWDED, words).scalars())
     if crowded:
         crowded -= set(connection.execute(_KNOWN, {**words, "_sids": sorted(crowded)}).scalars())

@@ -88,8 +88,10 @@ _STILL_NEEDED = exists().where(
         notifications.c.to_archive_at.is_not(None),
         and_(
             or_(
-                notifications.c.store_id != "",
-                # What push gave up, its site may still hear by a poll; what it refused by a poll itself it won't.
+                # A store of ours hears of it at its check-in.
+                sa.func.substr(notifications.c.store_id, 1, 3) == "st-",
+                # What push gave up, its site may still hear by a poll, or by an operator's retry; what it refused by a
+                # poll itself it won't.
                 and_(
                     notifications.c.state.in_([State.REFUSED.value, State.ABANDONED.value]),
                     sa.not_(notifications.c.last_error.startswith(POLL_REFUSAL, autoescape=True)),

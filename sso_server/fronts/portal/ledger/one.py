@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 from sso_server.core.events import EventKind
 from sso_server.core.interventions import can_abandon, can_retry
 from sso_server.core.notifications import POLLED, Notification, State
-from sso_server.core.reports import SiteLine
+from sso_server.core.reports import SiteLine, one_for_each_site
 from sso_server.core.sessions import Session
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.ledger import words
@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ShownSite:
-    """A site with its rows: one for each of its stores."""
+    """A site with its rows: one for each of its stores, one for all tickets of a CAS site."""
 
     client_id: str
     name: str
@@ -173,7 +173,7 @@ def _sites(session: Session) -> list[ShownSite]:
         ShownSite(
             client_id,
             lines[0].name,
-            tuple(_row(line, now) for line in lines),
+            tuple(_row(line, now) for line in one_for_each_site(lines)),
             any(can_retry(line.notification, now) for line in lines),
             any(can_abandon(line.notification) for line in lines),
             any(was_called_in_vain(line.notification) for line in lines),

@@ -11,7 +11,7 @@ from flask_babel import gettext
 
 from sso_server.core import identifiers
 from sso_server.core.errors import InvalidRequest
-from sso_server.core.reports import SiteLine, Standing
+from sso_server.core.reports import FROM_GOOD_TO_BAD, SiteLine, one_for_each_site
 from sso_server.core.sessions import Session
 from sso_server.core.users import fold_username
 from sso_server.fronts.portal.forms import Problem, read_query
@@ -23,15 +23,6 @@ from sso_server.web.services import services
 blueprint = Blueprint("ledger_overview", __name__)
 _PER_PAGE = 25
 _MAX_USERNAME = 256
-#: From good to bad: a sign-out stands as its worst site.
-_ORDER = (
-    Standing.OVER,
-    Standing.SIGNED_OUT,
-    Standing.SAFE,
-    Standing.TRYING,
-    Standing.TRYING_NO_BOUND,
-    Standing.NOT_TOLD,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +109,13 @@ def _page(
 
 
 def _listed(session: Session, username: str, lines: list[SiteLine]) -> Listed:
-    worst = max((line.standing for line in lines), key=_ORDER.index, default=None)
+    worst = max((line.standing for line in lines), key=FROM_GOOD_TO_BAD.index, default=None)
     return Listed(
         session.sid,
         username,
         moment(session.ended_at or 0, services().clock.now()),
         end_in_words(session.end_reason),
-        standings_in_words(lines),
+        standings_in_words(one_for_each_site(lines)),
         worst.value if worst else "",
     )
 

@@ -4,7 +4,7 @@
 local function state_at_birth(site, ended_at)
   if site.local_until <= ended_at then return 'moot', nil end
   if site.kind == 'poll' then return 'pending', nil end
-  if site.logout_uri == '' then return site.store_id ~= '' and 'pending' or 'no_address', nil end
+  if site.logout_uri == '' then return has_sdk(site) and 'pending' or 'no_address', nil end
   return 'pending', ended_at
 end
 
@@ -22,7 +22,7 @@ local function sites_of(sid)
       list[#list + 1] = {
         client_id = client,
         store_id = store,
-        kind = tostring(site.kind or 'oidc'),
+        kind = tostring(site.kind or (string.match(store, '^[SP]T%-') and 'cas' or 'oidc')),
         logout_uri = type(site.logout_uri) == 'string' and site.logout_uri or '',
         local_until = tonumber(site.local_until) or 9007199254740991,
         registered_at = tonumber(site.registered_at) or 0,

@@ -1,10 +1,16 @@
 -- Shared: the rows of the ledger. A row is named `sid/client/store`; the indexes that hold it follow its state here only.
 
+-- Whether the row is of a store with our SDK. Of a CAS site's, `store_id` is the ticket that it validated.
+local function has_sdk(row)
+  return string.sub(row.store_id or '', 1, 3) == 'st-'
+end
+
 local function unacked_key(row)
   return key('unacked', row.client_id .. '/' .. row.store_id)
 end
 
--- core/notifications.py, is_offered, but for the time: whether a site without our SDK may hear of the row by a poll.
+-- core/notifications.py, is_offered, but for the time: whether a site without our SDK may hear of the row by a poll. A CAS
+-- site can't ask.
 local function is_offered(row)
   if row.store_id ~= '' or row.state == 'acknowledged' or row.state == 'moot' then return false end
   return not (row.state == 'refused' and string.sub(row.last_error or '', 1, 8) == 'set_err:')
@@ -48,7 +54,7 @@ local function index_row(name, row, next_at, now)
     redis.call('ZREM', key('archive'), name)
     redis.call('ZADD', key('unfinished'), row.ended_at, name)
   end
-  if row.state == 'acknowledged' or row.store_id == '' and not is_offered(row) then
+  if row.state == 'acknowledged' or not has_sdk(row) and not is_offered(row) then
     redis.call('ZREM', unacked_key(row), row.sid)
   else
     redis.call('ZADD', unacked_key(row), row.ended_at, row.sid)

@@ -24,14 +24,21 @@ local function register(sid, client, store, kind, logout_uri, local_until, repor
   redis.call('HSET', k, field, (string.gsub(cjson.encode(site), '\\/', '/')))
 end
 
--- Shared: whether one more store of the client has room in the session, or is there: an end must stay one short step.
--- Before the answer is no, stores whose local sessions must be over by now are forgotten: those alone need not be told any
+-- Shared: whether one more store of the client (or one more ticket of a CAS site) has room in the session, or is there: an
+-- end must stay one short step. Stores and tickets don't take each other's room (a site may take up our SDK).
+-- Before the answer is no, those whose local sessions must be over by now are forgotten: they alone need not be told any
 -- more, however long the others have been silent.
 local function has_room(sid, client, store, most, now)
   local k, prefix, stores = key('sites', sid), client .. '/', {}
+  local function is_ticket(name)
+    return string.match(name, '^[SP]T%-') ~= nil
+  end
   for _, field in ipairs(redis.call('HKEYS', k)) do
     if field == prefix .. store then return true end
-    if field ~= prefix and string.sub(field, 1, #prefix) == prefix then stores[#stores + 1] = field end
+    local name = string.sub(field, #prefix + 1)
+    if name ~= '' and string.sub(field, 1, #prefix) == prefix and is_ticket(name) == is_ticket(store) then
+      stores[#stores + 1] = field
+    end
   end
   if #stores < most then return true end
   local count = #stores

@@ -5,6 +5,11 @@ local now, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local sids = redis.call('ZRANGEBYSCORE', key('purge'), '-inf', ARGV[1], 'LIMIT', 0, limit)
 local gone, changed = {}, 0
 
+local function is_given_up(row)
+  if row.state ~= 'refused' and row.state ~= 'abandoned' then return false end
+  return row.store_id ~= '' or is_offered(row)
+end
+
 for _, sid in ipairs(sids) do
   local s = read(key('session', sid)) or {}
   local ended_at = tonumber(s.ended_at) or 0
@@ -28,9 +33,9 @@ for _, sid in ipairs(sids) do
         keep(row.next_attempt_at and now + 3600000 or local_until)
       elseif row.archived ~= '1' then
         keep(now + 3600000)
-      elseif local_until > now and row.state ~= 'acknowledged' and (row.store_id ~= ''
-        -- What push gave up, its site may still hear by a poll.
-        or is_offered(row) and row.state ~= 'no_address') then
+      elseif local_until > now and row.state ~= 'acknowledged' and (has_sdk(row)
+        -- What push gave up, its site may still hear by a poll, or by an operator's retry.
+        or is_given_up(row)) then
         keep(local_until)
       end
     end
