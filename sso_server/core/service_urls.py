@@ -27,6 +27,7 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Slashes and dots written longer than UTF-8 allows; old servers read them.
 _OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]")
 _JSESSIONID = re.compile(r";jsessionid=[^/]*\Z", re.IGNORECASE)
+_RESERVED = "%:/?@!$&'()*+,;="
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -184,8 +185,12 @@ def _check_path(path: str) -> None:
 
 
 def _encoded(part: str) -> str:
-    """RFC 3986 section 6.2.2: one spelling of what is the same."""
-    return _PERCENT.sub(_spelling, part)
+    """RFC 3986 section 6.2.2: one spelling of what is the same.
+
+    Brackets and the like, which a query may not hold as they are, too: some browsers and libraries encode them on the
+    way, others don't, and `?list[]=1` must come back to its own ticket.
+    """
+    return quote(_PERCENT.sub(_spelling, part), safe=_RESERVED)
 
 
 def _spelling(found: re.Match[str]) -> str:

@@ -1,12 +1,16 @@
-"""CAS services beside the sites of the other tests: `notes` (a whole site and one exact address), `lists` (loopback)."""
+"""CAS services beside the sites of the other tests: `notes` (a whole site), `lists` (on this machine)."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from sso_server.core.clients import CAS, Client
 from tests.fronts.cas.cas_site import LISTS, NOTES, CasSite
+from tests.fronts.cas.validating import running
 from tests.support.oidc_site import built_of
 
 
@@ -29,3 +33,10 @@ def notes(app: Flask) -> CasSite:
 def lists(app: Flask) -> CasSite:
     """A site on this machine, http."""
     return add_service(app, "lists", LISTS)
+
+
+@pytest.fixture(scope="session")
+def shared_app(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One app for all tests of validation: each module registers services, and each test opens sessions, of its own."""
+    with running(prepared, tmp_path_factory.mktemp("cas")) as app:
+        yield app
