@@ -19,7 +19,7 @@ from sso_server.config import ConfigError, Settings
 from sso_server.core.accounts import Accounts
 from sso_server.core.census import Findings
 from sso_server.core.check_in import CheckIns
-from sso_server.core.clients import Client, ClientDirectory
+from sso_server.core.clients import CAS, OIDC, Client, ClientDirectory
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
@@ -52,6 +52,7 @@ from sso_server.delivery.trial import TrialCaller
 from sso_server.delivery.upkeep import Upkeep
 from sso_server.delivery.wake import DatagramWake
 from sso_server.delivery.worker import Worker
+from sso_server.fronts.cas import logout_request
 from sso_server.fronts.oidc import logout_token
 from sso_server.metrics.numbers import Numbers
 from sso_server.metrics.ports import WatchedHasher, tell, watch_sender, watch_stores
@@ -93,7 +94,7 @@ class Built:
             audit=self.sql.audit,
             safe_by=services.reports.safe_by,
             clients=services.clients,
-            builders={"oidc": self.logout_post, POLLED: self.logout_post},
+            builders=dict.fromkeys((OIDC, POLLED, CAS), self.logout_post),
             sender=watch_sender(self.sender(), self.numbers),
             clock=services.clock,
             clock_guard=ClockGuard(stores.health, services.clock),
@@ -180,8 +181,11 @@ def _make_sign_out(
 
 def _logout_posts(signer: Signer, issuer: str, clock: Clock, randomness: Randomness) -> Builder:
     def build_post(row: Notification, client: Client) -> OutgoingPost:
-        body, headers = logout_token.build(row, client, signer, issuer, clock.now(), randomness.token("jti"))
-        return OutgoingPost(client.backchannel_logout_uri, body, headers)
+        if row.kind == CAS:
+            body, headers = logout_request.build(row.ticket, now_ms=clock.now(), request_id=randomness.token("LR"))
+        else:
+            body, headers = logout_token.build(row, client, signer, issuer, clock.now(), randomness.token("jti"))
+        return OutgoingPost(row.logout_uri, body, headers)
 
     return build_post
 
