@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, make_response, redirect, request
 
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.service_urls import normal_form, with_ticket, without_ticket
@@ -19,7 +19,8 @@ from sso_server.fronts.cas.errors import ServiceUnknown
 from sso_server.fronts.cas.login_request import LoginRequest, check, read_login
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
-from sso_server.web.responses import allow_form_target, see_other
+from sso_server.web.form_post import post_by_browser
+from sso_server.web.responses import see_other
 from sso_server.web.services import services
 from sso_server.web.warned import must_ask_first
 
@@ -96,11 +97,7 @@ def _with_ticket(asked: LoginRequest, session: Session, *, is_fresh: bool) -> Re
     if not asked.by_post:
         # Section 2.2.4: a GET, so that what was typed is not posted on.
         return see_other(with_ticket(asked.service, ticket))
-    address = without_ticket(asked.service)
-    allow_form_target(address)
-    return make_response(
-        render_template("post_ticket.html", address=address, ticket=ticket, site_name=asked.client.name)
-    )
+    return post_by_browser(without_ticket(asked.service), {"ticket": ticket}, asked.client.name)
 
 
 @blueprint.errorhandler(ServiceUnknown)

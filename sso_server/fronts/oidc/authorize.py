@@ -13,10 +13,11 @@ from sso_server.core.errors import InvalidRequest, Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.sign_in import Step, next_step
 from sso_server.fronts.oidc.authorize_request import PARAMETERS, AuthorizeRequest, check
-from sso_server.fronts.oidc.errors import AuthorizationRefused, RedirectUriMismatch
+from sso_server.fronts.oidc.errors import AuthorizationRefused, RedirectUriMismatch, ReturnAddress, with_query
 from sso_server.fronts.oidc.id_token import read_hint
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
+from sso_server.web.form_post import post_by_browser
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -100,7 +101,14 @@ def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
         scope=asked.scope,
     )
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
-    return see_other(asked.back.answer(code=code))
+    return _to_site(asked.back, asked.back.fields(code=code))
+
+
+def _to_site(back: ReturnAddress, fields: Mapping[str, str]) -> Response:
+    """As the site wants to be answered; an error, too (OAuth 2.0 Form Post Response Mode section 2)."""
+    if back.by_post:
+        return post_by_browser(back.redirect_uri, fields, back.site_name, is_signed_in="code" in fields)
+    return see_other(with_query(back.redirect_uri, fields))
 
 
 def _address(path: str, fields: Mapping[str, str]) -> str:
@@ -114,7 +122,7 @@ def _address(path: str, fields: Mapping[str, str]) -> str:
 @blueprint.errorhandler(AuthorizationRefused)
 def _tell_site(error: AuthorizationRefused) -> Response:
     _log.info("authorization_refused", code=error.code, description=error.description)
-    return see_other(error.uri)
+    return _to_site(error.back, error.fields)
 
 
 @blueprint.errorhandler(RedirectUriMismatch)

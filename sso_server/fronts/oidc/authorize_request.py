@@ -17,6 +17,7 @@ from sso_server.fronts.oidc import pkce
 from sso_server.fronts.oidc.errors import AuthorizationRefused, RedirectUriMismatch, ReturnAddress
 from sso_server.fronts.oidc.id_token import Hint
 
+RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent", "select_account")
 #: All that a request may carry and that we read again after the sign-in page; anything else is ignored.
 PARAMETERS = (
@@ -51,7 +52,8 @@ def check(
     client = find_client(params.get("client_id", ""))
     if client is None or client.kind != "oidc":
         raise InvalidRequest("No site is registered under this client_id.", detail=f"{params.get('client_id')!r:.90}")
-    back = ReturnAddress(_registered(client, params.get("redirect_uri", "")), params.get("state", ""), issuer)
+    redirect_uri, mode = _registered(client, params.get("redirect_uri", "")), params.get("response_mode", "query")
+    back = ReturnAddress(redirect_uri, params.get("state", ""), issuer, client.name, by_post=mode == "form_post")
 
     prompt = frozenset(params.get("prompt", "").split())
     scope = _scope(client, params.get("scope", ""))
@@ -66,7 +68,7 @@ def check(
         ("registration" in params, "registration_not_supported", "Self-issued clients are not supported."),
         ("response_type" not in params, "invalid_request", "response_type is missing."),
         (params.get("response_type") != "code", "unsupported_response_type", "Only the code flow is supported."),
-        (params.get("response_mode", "query") != "query", "invalid_request", "Only response_mode query is supported."),
+        (mode not in RESPONSE_MODES, "invalid_request", "response_mode is not supported."),
         ("openid" not in scope, "invalid_scope", "The scope must contain openid."),
         (bool(pkce_problem), "invalid_request", pkce_problem),
         (not prompt <= set(PROMPTS), "invalid_request", "prompt has a value that is not supported."),

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.claims import SCOPES
 from sso_server.core.clients import ALGORITHMS
-from sso_server.fronts.oidc.authorize_request import PROMPTS
+from sso_server.fronts.oidc.authorize_request import PROMPTS, RESPONSE_MODES
 from sso_server.fronts.oidc.public_metadata import public_answer
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.services import services
@@ -47,7 +47,7 @@ def document(issuer: str) -> dict[str, object]:
         # Ours: where the SDK finds the CAS protocol, which has no discovery of its own.
         "cas_server_url": f"{issuer}/cas",
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "scopes_supported": list(SCOPES),

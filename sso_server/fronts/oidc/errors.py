@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -19,11 +20,13 @@ class ReturnAddress:
     redirect_uri: str
     state: str
     issuer: str
+    site_name: str
+    by_post: bool = False
+    """By a form that the browser posts (OAuth 2.0 Form Post Response Mode); else in the query."""
 
-    def answer(self, **members: str) -> str:
-        """The URI of an answer, success or error alike: `state` exactly as sent, `iss` always (RFC 9207 section 2)."""
-        fields = members | ({"state": self.state} if self.state else {}) | {"iss": self.issuer}
-        return with_query(self.redirect_uri, fields)
+    def fields(self, **members: str) -> dict[str, str]:
+        """An answer, success or error alike: `state` exactly as sent, `iss` always (RFC 9207 section 2)."""
+        return members | ({"state": self.state} if self.state else {}) | {"iss": self.issuer}
 
 
 class AuthorizationRefused(LockstepError):
@@ -34,9 +37,9 @@ class AuthorizationRefused(LockstepError):
         self.back = back
 
     @property
-    def uri(self) -> str:
-        """Where the browser goes with the error."""
-        return self.back.answer(error=self.code, error_description=printable(self.description))
+    def fields(self) -> dict[str, str]:
+        """What the browser takes to the site."""
+        return self.back.fields(error=self.code, error_description=printable(self.description))
 
 
 class RedirectUriMismatch(InvalidRequest):
@@ -53,7 +56,7 @@ class RedirectUriMismatch(InvalidRequest):
         self.mismatch = {"received": received, "registered": registered, "command": command, "reason": reason}
 
 
-def with_query(uri: str, fields: dict[str, str]) -> str:
+def with_query(uri: str, fields: Mapping[str, str]) -> str:
     """The URI with more query parameters; its own query stays byte for byte."""
     joint = "?" if "?" not in uri else "" if uri.endswith(("?", "&")) else "&"
     return f"{uri}{joint}{urlencode(fields)}" if fields else uri

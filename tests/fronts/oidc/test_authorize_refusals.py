@@ -12,7 +12,6 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"response_type": "code id_token"}, "unsupported_response_type"),
     ({"response_type": "code token"}, "unsupported_response_type"),
     ({"response_mode": "fragment"}, "invalid_request"),
-    ({"response_mode": "form_post"}, "invalid_request"),
     ({"scope": None}, "invalid_scope"),
     ({"scope": "profile"}, "invalid_scope"),
     ({"scope": "OPENID"}, "invalid_scope"),
