@@ -19,7 +19,8 @@ class Way:
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(at or ("127.0.0.1", free_port()), backlog=128)
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def lead_to(self, port: int, host: str = "127.0.0.1") -> list[socket.socket]:
         """From now on, for new connections; both ends of those that lead where they led, for `hang_up`."""
@@ -45,6 +46,7 @@ class Way:
     ) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(30)
         self._listener.close()
         self.close_for_now()
 
@@ -62,9 +64,11 @@ class Way:
             with socket.create_connection(target, timeout=5) as far:
                 far.settimeout(None)
                 self._open |= {near, far}
-                threading.Thread(target=_pump, args=(near, far), daemon=True).start()
+                there = threading.Thread(target=_pump, args=(near, far), daemon=True)
+                there.start()
                 _pump(far, near)
                 self._open -= {near, far}
+                there.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

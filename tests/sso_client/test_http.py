@@ -5,7 +5,7 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -59,10 +59,12 @@ class Peer:
     def __init__(self, *parts: bytes, tls: Any = None) -> None:
         self.heard: list[bytes] = []
         self._parts, self._tls = parts, tls
+        self._is_over = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}/"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._serving = threading.Thread(target=self._serve, daemon=True)
+        self._serving.start()
 
     def _serve(self) -> None:
         while True:
@@ -77,13 +79,19 @@ class Peer:
                 if self._parts:
                     connection.close()
             except OSError:
-                if self._listener.fileno() < 0:
+                if self._is_over:
                     return
 
     def close(self) -> None:
-        self._listener.close()
+        self._is_over = True
+        self._listener.shutdown(socket.SHUT_RDWR)
         for connection in self._open:
-            connection.close()
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        # Their numbers are others' as soon as they are closed: nobody may be about to use them.
+        self._serving.join(30)
+        for each in (self._listener, *self._open):
+            each.close()
 
 
 @pytest.fixture

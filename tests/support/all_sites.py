@@ -134,6 +134,7 @@ class Making:
     folder: Path
     stack: ExitStack
     django: Any = None  # DjangoSites, where Django is asked for
+    settings: dict[str, Any] = field(default_factory=dict)  # in the place of the provider's
 
     def make(self, framework: str, base_url: str = "http://localhost", **options: Any) -> AnySite:
         ended: Ended = []
@@ -141,6 +142,7 @@ class Making:
             "issuer": self.centre.issuer,
             "client_id": self.centre.client_id,
             "client_secret": self.centre.client_secret,
+            **self.settings,
             **options,
         }
         makers = {"flask": self._flask, "django": self._django, "starlette": self._starlette, "wsgi": self._wsgi}

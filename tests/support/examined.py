@@ -93,13 +93,15 @@ class Forwarder:
         self._count = 0
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
         """Take no more connections."""
-        # A blocked accept isn't woken by close alone.
+        # A blocked accept isn't woken by close alone; and a number that is closed is soon somebody else's.
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(30)
         self._listening.close()
 
     def _accept(self) -> None:

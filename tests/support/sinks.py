@@ -65,7 +65,8 @@ class Sink:
         self._open: set[socket.socket] = set()
         self.flooded = 0
         """How many bytes a flood could send before the caller hung up."""
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def url(self) -> str:
@@ -93,6 +94,8 @@ class Sink:
         self._stop.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        # Its number is somebody else's as soon as it is closed: nobody may be about to accept by it.
+        self._accepting.join(30)
         self._listener.close()
         for connection in list(self._open):
             with contextlib.suppress(OSError):

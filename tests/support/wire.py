@@ -55,13 +55,15 @@ class Wire:
     def open(self) -> None:
         """Callers get through."""
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
         """Nobody listens any more, and calls that were under way are broken off."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
+            self._accepting.join(30)
             self._listener.close()
             self._listener = None
         for end in list(self._open):
