@@ -167,8 +167,10 @@ class CasExchange:
         return await self._http.post(url, headers | _ACCEPT, urlencode(query).encode())
 
     def _code(self, code: str, attempt: Attempt) -> str:
-        if code == "INVALID_TICKET_SPEC" and attempt.max_age_s is not None:
-            return "auth_too_old"  # section 2.5.3: `renew` was asked for, and nothing was typed
+        if code in ("INVALID_TICKET", "INVALID_TICKET_SPEC") and attempt.max_age_s is not None:
+            # Section 2.5.3: so a server says that nothing was typed, too. Were that taken for a spent ticket, a server
+            # that doesn't ask anew would send people round in circles.
+            return "auth_too_old"
         if code == "INVALID_REQUEST" and self._settings.cas_url is None:
             return "client_refused"  # nothing else of ours could be wrong in it
         return _CODES.get(code, "ticket_refused")

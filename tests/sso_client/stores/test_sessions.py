@@ -6,7 +6,7 @@ import pytest
 
 from sso_client import LocalStore
 from sso_client.records import Event, LocalSession, Tokens
-from sso_client.stores import TOMBSTONE_MS
+from sso_client.stores import MAX_UNSIGNED, TOMBSTONE_MS
 from tests.support.sdk import a_session, new_sid
 
 DAY = 86_400_000
@@ -35,6 +35,20 @@ def test_a_session_is_found_as_it_was_opened(store: LocalStore) -> None:
     for session in sessions:
         assert store.sessions.find(session.cookie_hash, 2000)[0] == session
     assert store.sessions.find("unknown", 2000)[0] is None
+
+
+def test_a_call_that_nobody_signed_ends_what_it_names_and_the_last_ones_are_remembered(store: LocalStore) -> None:
+    here, late = a_session(cookie_hash="here"), a_session(cookie_hash="late")
+    store.sessions.open(here, None)
+    assert [ended.cookie_hash for ended in store.inbox.end_unsigned(here.sid, 2000)] == ["here"]
+    assert store.inbox.end_unsigned(here.sid, 2000) == ()
+    assert store.inbox.end_unsigned(late.sid, 2001) == ()
+    assert not store.sessions.open(late, None), "it came first"
+    for number in range(MAX_UNSIGNED - 1):
+        store.inbox.end_unsigned(f"sid {number}", 2002)
+    assert not store.sessions.open(late, None)
+    store.inbox.end_unsigned("one more", 2002)
+    assert store.sessions.open(late, None)
 
 
 def test_a_session_is_over_when_its_time_is_and_somebody_hears_of_it_once(store: LocalStore) -> None:
