@@ -11,6 +11,7 @@ from flask import Flask
 from sso_server.core.clients import CAS, Client
 from tests.fronts.cas.cas_site import LISTS, NOTES, CasSite
 from tests.fronts.cas.validating import running
+from tests.support.certificates import Authority, make_authority
 from tests.support.oidc_site import built_of
 
 
@@ -40,3 +41,14 @@ def shared_app(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """One app for all tests of validation: each module registers services, and each test opens sessions, of its own."""
     with running(prepared, tmp_path_factory.mktemp("cas")) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def authority(shared_app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """`shared_app` trusts it when it calls sites, as if the operating system did."""
+    made = make_authority(tmp_path_factory.mktemp("authority"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", made.ca_file)
+        # Its sender reads the trust store once, for the first address of all; this one it doesn't call.
+        assert built_of(shared_app).proxy_caller.call("https://0.0.0.0/", allow_private=False).status is None
+    return made

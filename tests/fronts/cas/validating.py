@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from sso_server.app import create_app
 from sso_server.core.clients import CAS, Client, ClientSecret
 from sso_server.core.identifiers import digest
 from sso_server.core.service_urls import normal_form
 from sso_server.core.sessions import Session
+from tests.fronts.conftest import settings_in
 from tests.support.builders import opened
 from tests.support.oidc_site import built_of
 
 CAS_NS = "{http://www.yale.edu/tp/cas}"
 ENDPOINTS = ("/cas/serviceValidate", "/cas/proxyValidate", "/cas/p3/serviceValidate", "/cas/p3/proxyValidate")
 NO_SUCH_TICKET = "ST-07-" + "a" * 32
+
+
+@contextmanager
+def running(prepared: Path, directory: Path, **settings: object) -> Iterator[Flask]:
+    """An app for all tests of a module: each registers services of its own and opens sessions of its own."""
+    shutil.copy(prepared / "lockstep.sqlite3", directory)
+    app = create_app(settings_in(directory, **settings))
+    try:
+        yield app
+    finally:
+        built_of(app).close()
 
 
 @dataclass(frozen=True)
