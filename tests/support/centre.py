@@ -206,6 +206,7 @@ class Site:
     settings: dict[str, str] = field(default_factory=dict)
     reachable: bool = True
     app: str = "demo_apps.site"
+    kind: str = "oidc"
 
     def __post_init__(self) -> None:
         """Registered at the centre; not running yet."""
@@ -214,7 +215,9 @@ class Site:
         self.base_url = f"http://{self.host}:{self.port}"
         self.secret = f"secret-of-{self.client_id}-0123456789abcdef0123456789"
         logout_base = f"http://127.0.0.1:{self.port if self.reachable else free_port()}"
-        client = site_client(self.client_id, self.client_id.title(), self.base_url, 1, logout_base=logout_base)
+        client = site_client(
+            self.client_id, self.client_id.title(), self.base_url, 1, logout_base=logout_base, kind=self.kind
+        )
         self.centre.add_client(replace(client, lease_s=self.lease_s, grace_s=self.grace_s), self.secret)
         directory = self.centre.directory / self.client_id
         directory.mkdir()
@@ -224,6 +227,7 @@ class Site:
             "SSO_CLIENT_ID": self.client_id,
             "SSO_CLIENT_SECRET": self.secret,
             "SSO_BASE_URL": self.base_url,
+            "SSO_PROTOCOL": self.kind,
             "SSO_STORE": f"sqlite:///{directory / 'site.sqlite3'}",
             "SITE_NAME": self.client_id.title(),
             **self.settings,
