@@ -37,8 +37,8 @@ MaxRequestWorkers 32
     Require all granted
 </Directory>
 Header always set X-User "expr=%{{REMOTE_USER}}"
-Header always set X-Groups "expr=%{{req:CAS_groups}}"
-Header always set X-Name "expr=%{{req:CAS_name}}"
+Header always set X-Groups "expr=%{{req:CAS-groups}}"
+Header always set X-Name "expr=%{{req:CAS-name}}"
 Include {directory}/auth_cas.conf
 """
 
