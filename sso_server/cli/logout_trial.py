@@ -86,8 +86,11 @@ def _examine(centre: Centre, client: Client) -> _Report:
     centre.signing_keys.ensure_keys()
     has_sdk = bool(centre.check_in_store.find_site_stores(client.client_id))
     with contextlib.closing(centre.sender()) as sender:
-        doctor = Doctor(sender, centre.services.clock, allow_private=client.allow_private, has_sdk=has_sdk)
-        calls = CasTrialCalls(centre, client) if usual_kind(client) == CAS else TrialCalls(centre, client)
+        by_ticket = usual_kind(client) == CAS
+        doctor = Doctor(
+            sender, centre.services.clock, allow_private=client.allow_private, has_sdk=has_sdk, by_ticket=by_ticket
+        )
+        calls = CasTrialCalls(centre, client) if by_ticket else TrialCalls(centre, client)
         first, findings = doctor.examine(address, calls)
     return _Report(client, issuer, first, findings)
 

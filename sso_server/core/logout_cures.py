@@ -14,6 +14,10 @@ NO_ADDRESS = "no_address"
 _UPDATE = "sso client update {client}"
 _REDIRECT = "It sends the caller elsewhere, and the centre follows no redirects: register the final address."
 _OTHER = "An answer that the standard doesn't foresee: the site's own log may say why."
+_SWITCH_ON = (
+    "let its CAS client take single logout (mod_auth_cas: CASSSOEnabled On; phpCAS: handleLogoutRequests()) before "
+    "anything else asks for a sign-in"
+)
 _CURES = {
     NO_ADDRESS: f"It has no logout address. Give it one: {_UPDATE} --backchannel-logout-uri URI",
     "asks_no_more": "It should ask for its sign-outs, and doesn't: is its poller running, is its secret valid?",
@@ -36,6 +40,8 @@ _CURES = {
     "trust store of this machine (or SSL_CERT_FILE names it).",
     "certificate_expires_soon": "Its certificate runs out soon: renew it, and see to it that it renews itself.",
     "redirect": _REDIRECT,
+    "sent_on": "It sends the call on to another page, as CAS clients do that have read it and sites that haven't; the "
+    f"centre takes it for told. Sign out once and look: if somebody stays signed in there, {_SWITCH_ON}.",
     "redirect_to_https": "It sends the caller from http to https, and the centre follows no redirects: register the "
     "https address.",
     "redirect_to_login": "It sends the caller to a login page: exempt the logout address from the site's login. The "
@@ -79,10 +85,6 @@ _CURES = {
 }
 
 _OTHER_ADDRESS = f"or give the call an address of its own: {_UPDATE} --cas-logout-uri URI"
-_SWITCH_ON = (
-    "let its CAS client take single logout (mod_auth_cas: CASSSOEnabled On; phpCAS: handleLogoutRequests()) before "
-    "anything else asks for a sign-in"
-)
 _CAS_REDIRECT = f"It sends the call elsewhere instead of reading it: {_SWITCH_ON}; {_OTHER_ADDRESS}"
 #: Where a CAS site needs another word: its call has no signature, and goes to the service itself unless told otherwise.
 _CAS_CURES = {

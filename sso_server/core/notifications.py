@@ -26,6 +26,8 @@ _REFUSED_WAITS_S = (30, 300)
 _DOUBTFUL_WAITS_S = (60, 540)
 _RETRIED_STATUS = frozenset({408, 425, 429})
 _DOUBTFUL_STATUS = frozenset({401, 403, 404, 405, 410, 413, 415})
+#: How frameworks send a browser on after a POST that they read.
+_READ_AND_SENT_ON = frozenset({302, 303})
 #: The sender's rules (`delivery.addresses`): nothing was sent, and nothing will be until somebody changes the address,
 #: its DNS or what the client may.
 _FORBIDDEN = frozenset({"address_forbidden", "http_forbidden", "url_forbidden"})
@@ -111,6 +113,17 @@ class Answer:
     retry_after_ms: int | None = None
     store_id: str = ""
     """The store that the answer named (`Lockstep-Store`)."""
+    elsewhere: bool = False
+    """It is a redirect to the same path under another scheme or host: whoever answered read nothing."""
+
+    def is_yes(self, *, by_ticket: bool) -> bool:
+        """Whether the site took the call. `by_ticket`: a CAS site, which reads it wherever its pages are; then the
+        rest of the request goes on, and a person whom it no longer knows is sent away to sign in (mod_auth_cas,
+        django-cas-ng). Servers that read nothing send a POST on with 301, 307 or 308, or to the same path.
+        """
+        if self.status is None:
+            return False
+        return 200 <= self.status < 300 or (by_ticket and self.status in _READ_AND_SENT_ON and not self.elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,7 @@ def state_at_birth(
 
 
 def is_offered(row: Notification, now: int) -> bool:
-    """Whether a site without our SDK is given this row when it polls (a CAS site can't). The stores repeat these lines.
+    """Whether a site without our SDK or CAS is given this row when it polls. The stores repeat these lines.
 
     Whatever became of it by push: a call that failed is no reason not to be heard another way. Only what the site
     itself refused by a poll it doesn't hear again (RFC 8936 section 2.6), nor what is over by itself.
@@ -196,7 +209,7 @@ def without_address(row: Notification) -> AttemptResult:
 
 def _decide(row: Notification, answer: Answer, now: int, jitter: Callable[[], float]) -> tuple[State, int | None, str]:
     status = answer.status
-    if status is not None and 200 <= status < 300:
+    if answer.is_yes(by_ticket=bool(row.ticket)):
         if row.sdk_store and answer.store_id != row.sdk_store:
             # Another host of the same site answered, or something in front of it that knows no stores (a maintenance
             # page, a proxy that strips headers): nothing of this store's was ended. The store hears at its check-in.

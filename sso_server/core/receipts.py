@@ -244,11 +244,13 @@ def _of_event(event: Event) -> _Line:
 def _word(at: int | None, state: State, attempts: int, status: int | None, error: str, place: str) -> Word:
     if state is not State.ACKNOWLEDGED:
         return Word(at, state, attempts, status, error, None)
-    if status is not None and 200 <= status < 300:
+    has_store = is_store_id(place)
+    if (status is not None and 200 <= status < 300) or (place and not has_store):
+        # A CAS site can't ask, and some of them say yes by a redirect.
         told_by = ToldBy.PUSH
     else:
         # No call was answered with yes, so it asked: a store of ours at its check-in, anybody else by a poll.
-        told_by = ToldBy.CHECK_IN if is_store_id(place) else ToldBy.POLL
+        told_by = ToldBy.CHECK_IN if has_store else ToldBy.POLL
     # A failure of before stays in the row on one kind of store; it is not what came of it.
     return Word(at, state, attempts, status, "", told_by)
 

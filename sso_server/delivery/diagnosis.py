@@ -65,11 +65,13 @@ class Call:
     seen: Observation
     began_at: int
     took_ms: int
+    by_ticket: bool = False
+    """To a CAS site without our SDK."""
 
     @property
     def is_accepted(self) -> bool:
         """OpenID Connect Back-Channel Logout 1.0 section 2.8: 200, and whatever frameworks make of it."""
-        return self.answer.status is not None and 200 <= self.answer.status < 300
+        return self.answer.is_yes(by_ticket=self.by_ticket)
 
 
 def of_registration(url: str, call: Call) -> Finding:
@@ -123,11 +125,13 @@ def of_answer(url: str, call: Call, as_json: Call | None) -> Finding:
     if answer.status is None:
         return Finding("answer", Level.BAD, f"none after {_seconds(call.took_ms)}", answer.error)
     said = f"{answer.status} after {call.took_ms} ms"
-    if call.is_accepted:
-        return Finding("answer", Level.OK, said)
     if 300 <= answer.status < 400:
         location = seen.headers.get("Location", "")
         said += f", to {shown(location)}" if location else ""
+        if call.is_accepted:
+            return Finding("answer", Level.WARN, said, "sent_on")
+    elif call.is_accepted:
+        return Finding("answer", Level.OK, said)
     elif text := shown(seen.beginning.decode("utf-8", "replace")):
         said += f": {text}"
     return Finding("answer", Level.BAD, said, _refusal(url, call, as_json))

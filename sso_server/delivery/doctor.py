@@ -40,13 +40,17 @@ class Calls(Protocol):
 
 
 class Doctor:
-    """Examines one site. `allow_private` as registered; `has_sdk`: a store of it has checked in."""
+    """Examines one site. `allow_private` as registered; `has_sdk`: a store of it has checked in; `by_ticket`: it is a
+    CAS site without it."""
 
-    def __init__(self, sender: GuardedSender, clock: Clock, *, allow_private: bool, has_sdk: bool) -> None:
+    def __init__(
+        self, sender: GuardedSender, clock: Clock, *, allow_private: bool, has_sdk: bool, by_ticket: bool = False
+    ) -> None:
         self._sender = sender
         self._clock = clock
         self._allow_private = allow_private
         self._has_sdk = has_sdk
+        self._by_ticket = by_ticket
 
     def examine(self, url: str, calls: Calls) -> tuple[Call, list[Finding]]:
         """The first call, and what was found, in the order in which a call goes. Raises what `calls` raises."""
@@ -87,4 +91,4 @@ class Doctor:
         seen = Observation()
         began_at, begun = self._clock.now(), monotonic()
         answer = self._sender.send(post.url, post.body, post.headers, allow_private=self._allow_private, seen=seen)
-        return Call(answer, seen, began_at, ms_since(begun))
+        return Call(answer, seen, began_at, ms_since(begun), self._by_ticket)

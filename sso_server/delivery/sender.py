@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
+from urllib.parse import urljoin, urlsplit
 
 from sso_server.core.identifiers import is_store_id
 from sso_server.core.notifications import Answer
@@ -146,7 +147,7 @@ class GuardedSender:
             connection.close()
             return Answer(None, code_of(error))
         seen.answer_ms, seen.headers = ms_since(begun), response.headers
-        answer = _answer(response.status, response.headers)
+        answer = _answer(response.status, response.headers, target)
         reusable = False
         try:
             # The status is the answer; the rest is read only to use the connection again.
@@ -164,12 +165,30 @@ class GuardedSender:
         return answer
 
 
-def _answer(status: int, headers: Mapping[str, str]) -> Answer:
+def _answer(status: int, headers: Mapping[str, str], target: Target) -> Answer:
     if not 200 <= status <= 599:
         return Answer(None, "protocol")
     store_id = headers.get("Lockstep-Store", "")
     retry_after_ms = _retry_after_ms(headers.get("Retry-After", ""), headers.get("Date", ""))
-    return Answer(status, retry_after_ms=retry_after_ms, store_id=store_id if is_store_id(store_id) else "")
+    return Answer(
+        status,
+        retry_after_ms=retry_after_ms,
+        store_id=store_id if is_store_id(store_id) else "",
+        elsewhere=300 <= status < 400 and _wants_it_elsewhere(target, headers.get("Location", "")),
+    )
+
+
+def _wants_it_elsewhere(target: Target, location: str) -> bool:
+    """Whether a redirect leads to the same path under another scheme or host, or with another slash at its end: so do
+    servers before anything behind them has read the request."""
+    here = f"{target.scheme}://{target.authority}{target.path}"
+    try:
+        asked = urlsplit(here)
+        there = urlsplit(urljoin(here, location))
+    except ValueError:
+        return False
+    same_path = asked.path.rstrip("/") == there.path.rstrip("/")
+    return same_path and (asked.scheme, asked.netloc, asked.path) != (there.scheme, there.netloc.lower(), there.path)
 
 
 def _retry_after_ms(text: str, date: str) -> int | None:

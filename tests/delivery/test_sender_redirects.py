@@ -11,6 +11,8 @@ PLACES = {
     "another host of the site": "https://www.shop.example/logout",
     "somebody else": "http://127.0.0.1:{port}/collect",
     "the same over https": "https://127.0.0.1:{port}/logout",
+    "the same with a slash": "/logout/",
+    "the same": "/logout",
     "no scheme": "//127.0.0.1:{port}/collect",
     "the metadata of the cloud": "http://169.254.169.254/latest/meta-data/",
     "a file": "file:///etc/passwd",
@@ -18,6 +20,9 @@ PLACES = {
     "a user name": "http://token@127.0.0.1:{port}/",
     "nowhere": "",
 }
+
+#: Whoever answers so has read nothing: the same is wanted at another address.
+SAME_PATH = ("another host of the site", "the same over https", "the same with a slash")
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308, 399])
@@ -38,7 +43,7 @@ def test_no_place_is_worth_a_second_call(place: str, status: int) -> None:
         location = PLACES[place].format(port=elsewhere.port)
         with Sink(str(status), headers={"Location": location}) as sink:
             sender = GuardedSender(allow_loopback=True)
-            assert sender.send(sink.url, b"logout_token=x", {}) == Answer(status)
+            assert sender.send(sink.url, b"logout_token=x", {}) == Answer(status, elsewhere=place in SAME_PATH)
             sender.close()
             assert (sink.count, elsewhere.connections) == (1, 0)
 
