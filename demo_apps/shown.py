@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Response, make_response, render_template, request
+from flask import Response, current_app, make_response, render_template, request
 
 from demo_apps.neighbour import Answer
 from demo_apps.words import WORDS, event_text
 from sso_client.flask import SSO
 
 EVENTS_SHOWN = 14
+PROTOCOLS = {"oidc": "OpenID Connect", "cas": "CAS"}
 
 
 def show(sso: SSO, *, answer: Answer | None = None, token: str = "", remembers: bool = False) -> Response:
@@ -29,6 +31,8 @@ def show(sso: SSO, *, answer: Answer | None = None, token: str = "", remembers: 
         token_end=token[-6:],
         remembers=remembers,
         lines=lines,
+        protocol=PROTOCOLS[sso.client.settings.protocol],
+        others=[(address, urlsplit(address).hostname) for address in current_app.config["OTHER"].split()],
     )
 
 

@@ -1,7 +1,8 @@
 """A demo site: shows who is signed in and how it came about, and the SDK's own log. Everything else is the SDK's work.
 
-Environment: `SSO_*` for the SDK; `SITE_NAME`, `SITE_COLOR`, and for links `SITE_OTHER`, `SITE_MAP`. With `SITE_API`
-(the address of another site's clock) and `SITE_MEMORY` (a folder) it calls that for whoever is signed in.
+Environment: `SSO_*` for the SDK; `SITE_NAME`, `SITE_COLOR`, and for links `SITE_OTHER` (addresses with spaces between
+them), `SITE_MAP`. With `SITE_API` (the address of another site's clock) and `SITE_MEMORY` (a folder) it calls that for
+whoever is signed in. Nothing here knows by which protocol people sign in: `SSO_PROTOCOL` says it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`sso demo`: the centre and two demo sites on this machine, ready to click; it makes accounts, sites and data itself.
+"""`sso demo`: the centre and three demo sites on this machine, ready to click; it makes accounts, sites and data.
 
 All of it runs as in earnest: gunicorn with two workers each, and the delivery process. Only the map is the demo's own.
 """
@@ -21,7 +21,7 @@ from sso_server.cli.demo_cable import CUT_OFF
 from sso_server.cli.demo_kill import listening
 from sso_server.cli.output import Failed
 from sso_server.config import child_environment, load
-from sso_server.core.clients import ClientSecret, check_client, site_client
+from sso_server.core.clients import CAS, OIDC, ClientSecret, check_client, site_client
 from sso_server.core.errors import Refused
 from sso_server.core.identifiers import digest
 from sso_server.fronts.demo.switches import Switches
@@ -31,20 +31,22 @@ _HOST = "127.0.0.1"
 _ACCESS_TOKEN_S = 15
 _LEASE_S = 20
 _PEOPLE = {"alice": "Alice", "bob": "Bob"}
+_CALLS = "site-one"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSite:
-    """One demo site: its name, its colour, its port."""
+    """One demo site: its name in the terminal's language, its colour, its port, and how people sign in there."""
 
     client_id: str
     name: str
     color: str
     port: int
+    protocol: str = OIDC
 
     @property
     def base_url(self) -> str:
-        """Another site for the browser than the centre and than the other site: cookies can't be shared by accident."""
+        """Another site for the browser than the centre and the other sites: cookies can't be shared by accident."""
         return f"http://{self.client_id}.localhost:{self.port}"
 
     @property
@@ -56,10 +58,10 @@ class DemoSite:
 @click.command("demo")
 @click.option(
     "--port",
-    type=click.IntRange(1, 65_533),
+    type=click.IntRange(1, 65_532),
     default=9000,
     show_default=True,
-    help="The centre's port; the sites take the next two.",
+    help="The centre's port; the sites take the next three.",
 )
 @click.option("--redis", "redis_url", default="", metavar="URL", help="Keep sessions on Redis instead of SQLite.")
 @click.option(
@@ -73,12 +75,14 @@ class DemoSite:
     "--language", envvar=["LC_ALL", "LC_MESSAGES", "LANG"], default="en", help="zh: Chinese. Taken from LANG if absent."
 )
 def demo(port: int, redis_url: str, data: Path, language: str) -> None:
-    """Start the centre and two demo sites, ready to click."""
+    """Start the centre and three demo sites, ready to click."""
     words = "zh" if language.lower().startswith("zh") else "en"
     issuer = f"http://{_HOST}:{port}"
+    names = demo_words.SITES[words]
     sites = (
-        DemoSite("site-one", "Site one", "#0f766e", port + 1),
-        DemoSite(CUT_OFF, "Site two", "#b4532a", port + 2),
+        DemoSite(_CALLS, names[0], "#0f766e", port + 1),
+        DemoSite(CUT_OFF, names[1], "#b4532a", port + 2),
+        DemoSite("site-three", names[2], "#5b4bb7", port + 3, CAS),
     )
     _check_ports({"centre": port, **{site.client_id: site.port for site in sites}}, words)
     click.echo(demo_words.STARTING[words])
@@ -102,14 +106,14 @@ def demo(port: int, redis_url: str, data: Path, language: str) -> None:
     children = [
         serve.web_child(f"{_HOST}:{port}", 2, environment, "sso_server.cli.demo_app:create_app()"),
         serve.deliver_child(environment),
-        *(
-            _site_child(site, other, issuer, secrets[site.client_id], data, switches)
-            for site, other in zip(sites, sites[::-1], strict=True)
-        ),
+        *(_site_child(site, sites, issuer, secrets[site.client_id], data, switches) for site in sites),
     ]
     children = [replace(child, output=_fresh_log(data / f"{child.name}.log")) for child in children]
     steps = demo_words.STEPS[words].format(
-        **passwords, one=sites[0].base_url, two=sites[1].base_url, issuer=issuer, data=data
+        **passwords,
+        **{name: site.base_url for name, site in zip(("one", "two", "three"), sites, strict=True)},
+        issuer=issuer,
+        data=data,
     )
     addresses = [(_HOST, port), *((_HOST, site.port) for site in sites)]
 
@@ -187,10 +191,15 @@ def _register(centre: Centre, site: DemoSite) -> str:
     """The site as a client, with a new secret: at every start, so that none has to be kept."""
     secret = centre.services.randomness.token("cs")
     fresh = site_client(
-        site.client_id, site.name, site.base_url, centre.services.clock.now(), logout_base=site.inner_url
+        site.client_id,
+        site.name,
+        site.base_url,
+        centre.services.clock.now(),
+        logout_base=site.inner_url,
+        kind=site.protocol,
     )
     fresh = replace(fresh, secrets=(ClientSecret(digest(secret)),), lease_s=_LEASE_S)
-    if site.client_id != CUT_OFF:
+    if site.client_id == _CALLS:
         # Site two's API reads these tokens by itself, and hears at its check-ins which of them were ended.
         fresh = replace(fresh, access_token="jwt", audience=(CUT_OFF,))
     client = check_client(fresh)
@@ -200,7 +209,7 @@ def _register(centre: Centre, site: DemoSite) -> str:
 
 
 def _site_child(
-    site: DemoSite, other: DemoSite, issuer: str, secret: str, data: Path, switches: Switches
+    site: DemoSite, sites: tuple[DemoSite, ...], issuer: str, secret: str, data: Path, switches: Switches
 ) -> serve.Child:
     """gunicorn with a demo site; the site knows nothing but its environment. Site two is at the end of a cable.
 
@@ -209,9 +218,10 @@ def _site_child(
     app, own = "demo_apps.site:create_app()", {}
     if site.client_id == CUT_OFF:
         app, own = "sso_server.cli.demo_cable:create_site()", {"SITE_CABLE": str(switches.cable.path)}
-    else:
+    elif site.client_id == _CALLS:
+        (api,) = (one.inner_url for one in sites if one.client_id == CUT_OFF)
         memory = data.absolute() / f"{site.client_id}-memory"
-        own = {"SITE_API": f"{other.inner_url}/api/time", "SITE_MEMORY": str(memory)}
+        own = {"SITE_API": f"{api}/api/time", "SITE_MEMORY": str(memory)}
     argv = [
         sys.executable,
         "-m",
@@ -232,11 +242,12 @@ def _site_child(
         SSO_CLIENT_ID=site.client_id,
         SSO_CLIENT_SECRET=secret,
         SSO_BASE_URL=site.base_url,
+        SSO_PROTOCOL=site.protocol,
         # A site's store belongs to one centre's address: with another --port it is another store.
         SSO_STORE=f"sqlite:///{data.absolute() / site.client_id}-{site.port}.sqlite3",
         SITE_NAME=site.name,
         SITE_COLOR=site.color,
-        SITE_OTHER=f"{other.base_url}/",
+        SITE_OTHER=" ".join(f"{other.base_url}/" for other in sites if other != site),
         SITE_MAP=f"{issuer}/demo/map",
         **own,
     )

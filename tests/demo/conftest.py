@@ -1,4 +1,4 @@
-"""`sso demo` as a real process on three free ports in a row."""
+"""`sso demo` as a real process on four free ports in a row."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sso_server.cli import main
-from tests.support.centre import clean_env, tree, wait_until
+from tests.support.centre import clean_env, is_alive, tree, wait_until
 from tests.support.ports import free_port
 
 LEASE_S = 5
 COMMAND = [sys.executable, "-m", "sso_server.cli", "demo"]
 
 
-def three_ports() -> int:
-    """A port that is free together with the next two."""
+def four_ports() -> int:
+    """A port that is free together with the next three."""
     for _ in range(50):
         port = free_port()
-        if port < 65_000 and all(is_free(port + i) for i in range(3)):
+        if port < 65_000 and all(is_free(port + i) for i in range(4)):
             return port
-    raise AssertionError("no three free ports in a row")
+    raise AssertionError("no four free ports in a row")
 
 
 def is_free(port: int) -> bool:
@@ -57,10 +57,12 @@ class Demo:
     """A running demo."""
 
     def __init__(self, directory: Path, *options: str, **env: str) -> None:
-        self.port = three_ports()
+        self.port = four_ports()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.one = f"http://site-one.localhost:{self.port + 1}"
         self.two = f"http://site-two.localhost:{self.port + 2}"
+        self.three = f"http://site-three.localhost:{self.port + 3}"
+        self.sites = (self.one, self.two, self.three)
         self.log = directory / f"demo-{self.port}.log"
         self.data = directory / "data"
         argv = [*COMMAND, "--port", str(self.port), "--data", str(self.data), *options]
@@ -99,8 +101,8 @@ class Demo:
         pids = tree(self.process.pid)
         self.process.send_signal(number)
         code = self.process.wait(30)
-        wait_until(lambda: all(is_free(self.port + i) for i in range(3)), seconds=10, why="the ports to be free")
-        assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+        wait_until(lambda: all(is_free(self.port + i) for i in range(4)), seconds=10, why="the ports to be free")
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds=10, why="every process to be gone")
         return code
 
     def kill(self) -> None:

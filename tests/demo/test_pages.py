@@ -30,20 +30,22 @@ def sign_in(demo: Demo, page: Any) -> None:
 
 def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone(demo: Demo, tmp_path: Path) -> None:
     with chromium(tmp_path / "profile", viewport={"width": 320, "height": 640}) as (context, _):
-        one, two, the_map = (context.new_page() for _ in range(3))
+        one, two, three, the_map = (context.new_page() for _ in range(4))
         sign_in(demo, one)
         the_map.goto(demo.issuer + "/demo/map")
-        two.goto(demo.two + "/account")
-        two.locator("[data-state=in]").wait_for()
-        the_map.locator("[data-client=site-two][data-standing=registered]").wait_for()
-        for page in (one, two, the_map):
+        for page, site in ((two, demo.two), (three, demo.three)):
+            page.goto(site + "/account")
+            page.locator("[data-state=in]").wait_for()
+        the_map.locator("[data-client=site-three][data-standing=registered]").get_by_text("CAS", exact=True).wait_for()
+        for page in (one, two, three, the_map):
             assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
 
         assert two.get_by_text("here and at every site in this browser", exact=True).is_visible()
         two.get_by_role("button", name="Sign out", exact=True).click()
         two.wait_for_url(demo.issuer + "/signed-out**")
-        one.locator("[data-state=out]").wait_for()
-        assert one.locator("[data-just-ended]").is_visible()
+        for page in (one, three):
+            page.locator("[data-state=out]").wait_for()
+            assert page.locator("[data-just-ended]").is_visible()
         the_map.locator(".ended [data-client=site-one][data-standing=signed_out]").wait_for()
         assert the_map.evaluate(LINES_OF_A_CHIP, "signed out after 1234 ms") == 1
         assert the_map.evaluate("document.documentElement.scrollWidth") <= 320

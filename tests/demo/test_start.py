@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.conftest import COMMAND, Demo, refused, three_ports
+from tests.demo.conftest import COMMAND, Demo, four_ports, refused
 from tests.support.browser import Browser
 from tests.support.centre import clean_env
 from tests.support.ports import free_port
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 def fails(data: Path, *options: str, **env: str) -> str:
     """The words of a demo that doesn't start."""
-    done = refused(three_ports(), data, *options, **env)
+    done = refused(four_ports(), data, *options, **env)
     assert "alice" not in done.stdout
     return done.stderr
 

@@ -51,6 +51,7 @@ def test_what_the_demo_prints_is_shown_in_the_readers_language(readme: Path, lan
         bob="....-....-....",
         one="http://site-one.localhost:9001",
         two="http://site-two.localhost:9002",
+        three="http://site-three.localhost:9003",
         issuer="http://127.0.0.1:9000",
         data="",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sso_server.core.clients import Client
 from sso_server.core.reports import SiteLine
 from sso_server.core.sessions import Session
 from sso_server.web.services import Services
@@ -18,6 +19,8 @@ class SiteOnMap:
 
     client_id: str
     name: str
+    protocol: str
+    """By which people sign in there: a client's kind; empty if the client was removed."""
     base_url: str
     logout_uri: str
     state: str
@@ -57,6 +60,7 @@ def _session(services: Services, session: Session) -> SessionOnMap:
             SiteOnMap(
                 client_id=participant.client_id,
                 name=client.name if client else participant.client_id,
+                protocol=client.kind if client else "",
                 base_url=client.base_url if client else "",
                 logout_uri=participant.logout_uri,
                 state="registered",
@@ -70,7 +74,9 @@ def _session(services: Services, session: Session) -> SessionOnMap:
             for client in (services.clients.find(participant.client_id),)
         )
     else:
-        sites = tuple(_told(line) for line in services.reports.lines(session.sid))
+        sites = tuple(
+            _told(line, services.clients.find(line.client_id)) for line in services.reports.lines(session.sid)
+        )
     return SessionOnMap(
         sid=session.sid,
         name=(user.name or user.username) if user else session.user_id,
@@ -82,11 +88,12 @@ def _session(services: Services, session: Session) -> SessionOnMap:
     )
 
 
-def _told(line: SiteLine) -> SiteOnMap:
+def _told(line: SiteLine, client: Client | None) -> SiteOnMap:
     row = line.notification
     return SiteOnMap(
         client_id=line.client_id,
         name=line.name,
+        protocol=client.kind if client else "",
         base_url=line.base_url,
         logout_uri=row.logout_uri,
         state=row.state.value,

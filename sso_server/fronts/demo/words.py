@@ -40,6 +40,7 @@ WORDS = {
         "arm": "Kill it next time",
         "disarm": "Let it live",
         "now": "Live now",
+        "protocols": {"oidc": "OpenID Connect", "cas": "CAS"},
         "standings": {
             "registered": "will be called",
             "signed_out": "signed out",
@@ -99,6 +100,7 @@ WORDS = {
         "arm": "下次终止",
         "disarm": "取消",
         "now": "当前会话",
+        "protocols": {"oidc": "OpenID Connect", "cas": "CAS"},
         "standings": {
             "registered": "结束时将通知",
             "signed_out": "已退出",
