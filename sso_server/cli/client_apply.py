@@ -22,7 +22,7 @@ from sso_server.cli.client_change import (
 )
 from sso_server.cli.client_file import check_wishes, read_wishes
 from sso_server.cli.output import json_option, print_json
-from sso_server.cli.registration import differences
+from sso_server.cli.registration import differences, keeps_protocol
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, Refused
 from sso_server.core.users import EndOrder
@@ -94,10 +94,12 @@ def apply_file(file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
 
 def _step(centre: Centre, new: Client, old: Client | None, names_secrets: bool) -> Step:
     if old is not None:
-        kept = () if new.public else old.secrets
+        if new.kind != old.kind:
+            raise keeps_protocol(old)
+        kept = old.secrets if new.has_secret else ()
         new = replace(new, created_at=old.created_at, secrets=new.secrets if names_secrets else kept)
     secret = ""
-    if not new.public and not new.secrets:
+    if new.has_secret and not new.secrets:
         new, secret = with_secret(centre, new)
     if old is None:
         return Step("add", None, new, secret)

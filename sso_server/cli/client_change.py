@@ -8,24 +8,27 @@ from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.registration import with_new_secret
-from sso_server.core.clients import Client
+from sso_server.core.clients import CAS, Client
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
 
 
 def with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
-    """The client with a new secret, and the secret; older ones work for `overlap_ms` more. A public one has none."""
-    if client.public:
+    """The client with a new secret, and the secret; older ones work for `overlap_ms` more. Some have none."""
+    if not client.has_secret:
         return client, ""
     secret = centre.services.randomness.token("cs")
     return with_new_secret(client, digest(secret), centre.services.clock.now(), overlap_ms), secret
 
 
 def environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
-    """What the site puts into its environment."""
+    """What the site puts into its environment; a CAS service without the SDK reads none of this."""
+    if client.kind == CAS and not client.has_secret:
+        return {}
     lines = {"SSO_ISSUER": centre.settings.issuer, "SSO_CLIENT_ID": client.client_id}
-    return lines | ({"SSO_CLIENT_SECRET": secret} if secret else {})
+    lines |= {"SSO_CLIENT_SECRET": secret} if secret else {}
+    return lines | ({"SSO_PROTOCOL": "cas"} if client.kind == CAS else {})
 
 
 def before_change(centre: Centre, client: Client, was: Client) -> None:
@@ -58,7 +61,8 @@ def after_change(centre: Centre, client: Client, was: Client) -> None:
 
 
 def _is_called_from_now(client: Client, was: Client) -> bool:
-    is_called = client.delivery == "push" and client.backchannel_logout_uri != ""
+    # A CAS service is always called: it has waited for nothing.
+    is_called = client.kind != CAS and client.delivery == "push" and client.backchannel_logout_uri != ""
     return is_called and (was.delivery == "poll" or not was.backchannel_logout_uri)
 
 

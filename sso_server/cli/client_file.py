@@ -15,23 +15,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
-
-from sso_server.cli.registration import changed_client, check_ways, new_client
+from sso_server.cli.client_options import kind_of, problem_of_ways
+from sso_server.cli.registration import changed_client, new_client
 from sso_server.config import Settings
-from sso_server.core.clients import Client, ClientSecret, check_audience
+from sso_server.core.clients import CAS, KINDS, Client, ClientSecret, check_audience, check_services_free
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import digest
 
 _TYPES: dict[str, type] = {
     "client_id": str,
     "site": str,
+    "protocol": str,
     "name": str,
     "backchannel_logout_uri": str,
     "delivery": str,
     "id_token_alg": str,
     "redirect_uris": list,
     "post_logout_redirect_uris": list,
+    "cas_services": list,
+    "cas_logout_uri": str,
+    "cas_proxy_callbacks": list,
+    "cas_attributes": list,
+    "scopes": list,
     "public": bool,
     "refresh_tokens": bool,
     "allow_private": bool,
@@ -111,11 +116,12 @@ def check_wishes(
         problems += [f"{wish.where}: {problem}" for problem in found]
         if not found:
             client = new_client(wish.client_id, wish.values, settings, now)
-            wanted.append(replace(client, secrets=() if client.public else wish.secrets or ()))
+            wanted.append(replace(client, secrets=wish.secrets or () if client.has_secret else ()))
     if not problems:
         everybody = {**known, **{client.client_id: client for client in wanted}}
         for wish, client in zip(wishes, wanted, strict=True):
-            problems += [f"{wish.where}: {problem}" for problem in _problem_of(check_audience, client, everybody)]
+            found = _problem_of(check_audience, client, everybody) + _problem_of(check_services_free, client, everybody)
+            problems += [f"{wish.where}: {problem}" for problem in found]
     _refuse(path, problems)
     return wanted
 
@@ -138,18 +144,23 @@ def _problems_of_form(entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _problems_of_sense(wish: Wish, settings: Settings, now: int) -> Iterator[str]:
     """Each key is tried alone on a client that is right, so that one problem doesn't hide the others."""
-    try:
-        check_ways(wish.values)
-    except click.UsageError:
-        yield "site derives the addresses: leave out the addresses, or leave out site."
+    if problem := problem_of_ways(wish.values):
+        yield problem
         return
-    right = new_client("right", {"redirect_uris": ("https://right.example/",)}, settings, now)
+    kind = kind_of(wish.values)
+    if kind not in KINDS:
+        yield f"protocol {kind!r} is not one of {', '.join(KINDS)}."
+        return
+    address = "cas_services" if kind == CAS else "redirect_uris"
+    right = new_client("right", {address: ("https://right.example/",)}, settings, now)
     alone = [{name: value} for name, value in wish.values.items() if name != "audience"]
     found = [problem for one in alone for problem in _problem_of(changed_client, right, one)]
     found += _problem_of(changed_client, replace(right, client_id=wish.client_id), {})
     yield from found
     if not found:
         yield from _problem_of(new_client, wish.client_id, wish.values, settings, now)
+    if kind == CAS and wish.secrets is not None and "site" not in wish.values:
+        yield "a CAS service without the SDK has no secret."
 
 
 def _problem_of(check: Any, *args: Any) -> list[str]:

@@ -6,12 +6,14 @@ from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.output import length, when
-from sso_server.core.clients import Client
+from sso_server.core.claims import SCOPES
+from sso_server.core.clients import CAS, Client
 from sso_server.core.policy import SECOND
 
 _SENTENCES = {
     "bounded": "bounded: serves nobody more than {bound} after the end of a session",
     "told": "told; no bound known (it becomes bounded when the SDK checks in)",
+    "cas": "told; no bound known (a CAS service without the SDK)",
     "asks": "told when it asks; no bound known",
     "asks unregistered": "told when it asks; no bound known (no logout address is registered, but it asks: register "
     "that with --delivery poll)",
@@ -20,10 +22,13 @@ _SENTENCES = {
 
 
 def promise_word(client: Client, centre: Centre) -> str:
-    """`bounded` once a store of it has checked in, `told` if it is called or asks, else `not told`."""
+    """`bounded` once a store of it has checked in, `told` if it is called or asks, else `not told`.
+
+    A CAS service is always called, at its own address where it has no other (CAS 3.0.3 section 2.3.3).
+    """
     if centre.check_in_store.find_site_stores(client.client_id):
         return "bounded"
-    return "told" if client.backchannel_logout_uri or _asks(client, centre) else "not told"
+    return "told" if client.kind == CAS or client.backchannel_logout_uri or _asks(client, centre) else "not told"
 
 
 def _asks(client: Client, centre: Centre) -> bool:
@@ -39,7 +44,9 @@ def _asks(client: Client, centre: Centre) -> bool:
 
 def told_at(client: Client) -> str:
     """Where it is called, or that it asks."""
-    return "asks for its sign-outs (poll)" if client.delivery == "poll" else client.backchannel_logout_uri or "-"
+    if client.delivery == "poll":
+        return "asks for its sign-outs (poll)"
+    return client.backchannel_logout_uri or ("the service itself" if client.kind == CAS else "-")
 
 
 def client_json(client: Client, centre: Centre) -> dict[str, Any]:
@@ -54,6 +61,9 @@ def client_json(client: Client, centre: Centre) -> dict[str, Any]:
         "redirect_uris": list(client.redirect_uris),
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
         "backchannel_logout_uri": client.backchannel_logout_uri,
+        "cas_services": list(client.cas_services),
+        "cas_proxy_callbacks": list(client.cas_proxy_callbacks),
+        "cas_attributes": list(client.cas_attributes),
         "delivery": client.delivery,
         "last_poll_at": centre.poll_store.last_poll_at(client.client_id),
         "id_token_alg": client.id_token_alg,
@@ -80,19 +90,28 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
     promise = promise_word(client, centre)
     sentence = _SENTENCES[_which(client, promise)]
     asked_at = centre.poll_store.last_poll_at(client.client_id)
+    is_cas = client.kind == CAS
     fields = [
         ("client", client.client_id),
         ("name", client.name),
         ("promise", sentence.format(bound=bound)),
+        ("protocol", "CAS" if is_cas else ""),
+        ("services", " ".join(client.cas_services)),
         ("redirect to", " ".join(client.redirect_uris)),
         ("after sign-out", " ".join(client.post_logout_redirect_uris)),
         ("told at", told_at(client)),
         # Of a client that is called, too, if it ever asked: one that stopped asking must be seen.
         ("last asked", when(asked_at) if asked_at is not None else "never" if client.delivery == "poll" else ""),
-        ("tokens", f"{client.id_token_alg}, {'with' if client.refresh_tokens else 'without'} refresh tokens"),
+        ("proxy callbacks", " ".join(client.cas_proxy_callbacks)),
+        ("attributes", _attributes(client) if is_cas else ""),
+        ("scopes", " ".join(client.scopes) if client.scopes != SCOPES and not client.cas_attributes else ""),
+        (
+            "tokens",
+            "" if is_cas else f"{client.id_token_alg}, {'with' if client.refresh_tokens else 'without'} refresh tokens",
+        ),
         ("access tokens", "JWTs that APIs check themselves" if client.access_token == "jwt" else ""),
         ("for the APIs of", " ".join(client.audience)),
-        ("lease", f"{client.lease_s} s, grace {client.grace_s} s"),
+        ("lease", f"{client.lease_s} s, grace {client.grace_s} s" if not is_cas or client.has_secret else ""),
         ("local session", f"at most {length(client.local_session_max_s * 1000)}" if client.local_session_max_s else ""),
         ("private network", "allowed" if client.allow_private else ""),
         ("secrets", _secrets(client, centre.services.clock.now())),
@@ -102,9 +121,18 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
     return fields + [("store", f"{s.store_id}, last check-in {when(s.last_check_in_at)}") for s in stores]
 
 
+def _attributes(client: Client) -> str:
+    if client.cas_attributes:
+        return " ".join(client.cas_attributes)
+    opening = [scope for scope in client.scopes if scope not in ("openid", "offline_access")]
+    return f"all that {', '.join(opening)} open" if opening else "none"
+
+
 def _which(client: Client, promise: str) -> str:
     if promise != "told":
         return promise
+    if client.kind == CAS and not client.has_secret:
+        return "cas"
     if client.delivery == "poll":
         return "asks"
     return "told" if client.backchannel_logout_uri else "asks unregistered"
@@ -112,7 +140,7 @@ def _which(client: Client, promise: str) -> str:
 
 def _secrets(client: Client, now: int) -> str:
     """Of each that works, until when: the newest first."""
-    if client.public:
-        return "none (public)"
+    if not client.has_secret:
+        return "none (public)" if client.public else "none (a CAS service)"
     working = [s.expires_at for s in client.secrets if s.expires_at is None or now < s.expires_at]
     return ", ".join("valid" if end is None else f"valid until {when(end)}" for end in working)

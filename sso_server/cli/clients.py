@@ -19,56 +19,13 @@ from sso_server.cli.client_change import (
     once_written,
     with_secret,
 )
+from sso_server.cli.client_options import given, registration_options
 from sso_server.cli.client_view import client_fields, client_json, promise_word, told_at
 from sso_server.cli.logout_trial import try_logout
 from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
-from sso_server.cli.registration import (
-    changed_client,
-    check_ways,
-    differences,
-    new_client,
-)
-from sso_server.core.clients import ACCESS_TOKENS, DELIVERIES, Client, check_audience
+from sso_server.cli.registration import changed_client, differences, new_client
+from sso_server.core.clients import CAS, Client, check_audience, check_services_free
 from sso_server.core.errors import Refused
-
-
-def _registration_options(command: Any) -> Any:
-    """The options that `add` and `update` share; one that isn't given is None or empty."""
-    options = (
-        click.option("--name", help="The name that pages show."),
-        click.option("--site", metavar="BASE_URL", help="A site with the SDK: its three addresses follow."),
-        click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where tickets may be sent; repeatable."),
-        click.option(
-            "--post-logout-redirect-uri",
-            "post_logout_redirect_uris",
-            multiple=True,
-            help="Where the browser may go after a sign-out; repeatable.",
-        ),
-        click.option("--backchannel-logout-uri", help="Where the site is told that a session has ended."),
-        click.option(
-            "--delivery", type=click.Choice(DELIVERIES), help="How it hears of ends without the SDK: called, or asking."
-        ),
-        click.option("--public/--confidential", default=None, help="A public client has no secret and must use PKCE."),
-        click.option("--id-token-alg", type=click.Choice(["RS256", "ES256"]), help="How its tokens are signed."),
-        click.option("--refresh-tokens/--no-refresh-tokens", default=None, help="It gets refresh tokens."),
-        click.option(
-            "--access-token",
-            type=click.Choice(ACCESS_TOKENS),
-            help="Its access tokens are asked about, or are JWTs that APIs check themselves.",
-        ),
-        click.option(
-            "--audience", multiple=True, metavar="CLIENT_ID", help="Whose API its access tokens are for; repeatable."
-        ),
-        click.option("--lease", type=duration, help="N: how long its store may serve after a check-in."),
-        click.option("--grace", type=duration, help="Extra time when the centre can't be reached."),
-        click.option("--local-session-max", type=duration, help="The longest life of a local session there."),
-        click.option(
-            "--allow-private/--no-allow-private", default=None, help="Its logout address may lie in a private network."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group("client")
@@ -82,16 +39,18 @@ clients.add_command(apply_file)
 
 @clients.command("add")
 @click.argument("client_id")
-@_registration_options
+@registration_options
 @json_option
 def add_client(client_id: str, as_json: bool, **options: Any) -> None:
     """Register a site and print its secret once."""
-    wishes = _given(options)
-    if "site" not in wishes and "redirect_uris" not in wishes:
-        raise click.UsageError("Say where the site is: --site BASE_URL, or --redirect-uri URI.")
+    wishes = given(options)
+    if not any(name in wishes for name in ("site", "redirect_uris", "cas_services")):
+        raise click.UsageError("Say where the site is: --site BASE_URL, --redirect-uri URI, or --cas-service URL.")
     with open_centre() as centre:
         client = new_client(client_id, wishes, centre.settings, centre.services.clock.now())
-        check_audience(client, _present(centre))
+        present = _present(centre)
+        check_audience(client, present)
+        check_services_free(client, present)
         client, secret = with_secret(centre, client)
         if not centre.client_store.add(client):
             raise Refused(f"There is a client {client_id!r} already; change it with: sso client update {client_id} ...")
@@ -101,11 +60,11 @@ def add_client(client_id: str, as_json: bool, **options: Any) -> None:
 
 @clients.command("update")
 @click.argument("client_id")
-@_registration_options
+@registration_options
 @json_option
 def update_client(client_id: str, as_json: bool, **options: Any) -> None:
     """Change a site; what isn't named stays. An empty --backchannel-logout-uri removes the address."""
-    wishes = _given(options)
+    wishes = given(options)
     if not wishes:
         raise click.UsageError("Nothing to change was given.")
     with open_centre() as centre:
@@ -113,12 +72,20 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
         new = changed_client(old, wishes)
         if "audience" in wishes:
             check_audience(new, _present(centre))
+        if new.cas_services != old.cas_services:
+            check_services_free(new, _present(centre))
         secret = ""
-        if not new.public and not new.secrets:
+        if new.has_secret and not new.secrets:
             new, secret = with_secret(centre, new)
         _write(centre, new, old)
         if secret:
-            _show_secret(centre, new, secret, as_json, f"{client_id} is confidential now.")
+            _show_secret(
+                centre,
+                new,
+                secret,
+                as_json,
+                f"{client_id} has a secret now." if new.kind == CAS else f"{client_id} is confidential now.",
+            )
         elif as_json:
             print_json({"client": client_json(new, centre)})
         else:
@@ -179,8 +146,9 @@ def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
     """Give a site a new secret and print it once."""
     with open_centre() as centre:
         old = centre.get_client(client_id)
-        if old.public:
-            raise Refused(f"{client_id} is a public client: it has no secret.", code="client_public")
+        if not old.has_secret:
+            what = "a public client" if old.public else "a CAS service without the SDK"
+            raise Refused(f"{client_id} is {what}: it has no secret.", code="client_public")
         client, secret = with_secret(centre, old, overlap * 1000)
         _write(centre, client, old)
         ending = f"The old one works for {length(overlap * 1000)} more." if overlap else "The old one works no more."
@@ -189,13 +157,6 @@ def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
 
 def _present(centre: Centre) -> dict[str, Client]:
     return {client.client_id: client for client in centre.client_store.list_clients()}
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Only what was said on the command line."""
-    wishes = {name: value for name, value in options.items() if value is not None and value != ()}
-    check_ways(wishes)
-    return wishes
 
 
 def _write(centre: Centre, client: Client, was: Client) -> None:
@@ -211,11 +172,18 @@ def _show_secret(centre: Centre, client: Client, secret: str, as_json: bool, sen
     lines = environment(centre, client, secret)
     if as_json:
         answer = {"client": client_json(client, centre), "client_secret": secret or None, "environment": lines}
+        if client.kind == CAS:
+            answer["cas_server_url"] = centre.settings.issuer + "/cas"
         print_json(answer)
         return
     click.echo(f"# {sentence}" + (" Its secret is shown this once: the centre keeps a digest only." if secret else ""))
     for name, value in lines.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    if client.kind == CAS:
+        # Its logout calls go to the service itself where it has no address for them.
+        if not client.has_secret:
+            click.echo(f"# The CAS server for its settings: {centre.settings.issuer}/cas")
+        return
     if client.delivery == "poll":
         click.echo(f"# It asks for its sign-outs: POST {centre.settings.issuer}/poll")
     elif not client.backchannel_logout_uri:

@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
+from sso_server.cli.client_options import foreign_to, kind_of
 from sso_server.config import Settings
-from sso_server.core.clients import Client, ClientSecret, check_client, site_client
+from sso_server.core.claims import SCOPES
+from sso_server.core.clients import CAS, Client, ClientSecret, check_client, site_client
+from sso_server.core.errors import Refused
 from sso_server.core.uris import check_uri
 
 _NAMES = {
@@ -18,6 +19,11 @@ _NAMES = {
     "post_logout_redirect_uris": "post_logout_redirect_uris",
     "backchannel_logout_uri": "backchannel_logout_uri",
     "delivery": "delivery",
+    "cas_services": "cas_services",
+    "cas_logout_uri": "backchannel_logout_uri",
+    "cas_proxy_callbacks": "cas_proxy_callbacks",
+    "cas_attributes": "cas_attributes",
+    "scopes": "scopes",
     "public": "public",
     "id_token_alg": "id_token_alg",
     "refresh_tokens": "refresh_tokens",
@@ -35,15 +41,20 @@ def new_client(client_id: str, wishes: Mapping[str, Any], settings: Settings, no
     """The record for a client that doesn't exist yet, without a secret. Raises InvalidRequest."""
     # A client's lease is 5 s at least (core.clients); the setting may be less, for tests of the centre itself.
     lease_s = max(5, settings.lease)
-    start = Client(client_id=client_id, name=client_id, created_at=now, lease_s=lease_s, grace_s=settings.grace)
+    start = Client(client_id, client_id, now, kind=kind_of(wishes), lease_s=lease_s, grace_s=settings.grace)
     return changed_client(start, wishes)
 
 
 def changed_client(client: Client, wishes: Mapping[str, Any]) -> Client:
-    """The record with these wishes (names of `_NAMES`, and `site`) instead of what it had. Raises InvalidRequest."""
+    """The record with these wishes (names of `_NAMES`, and `site`) instead of what it had.
+
+    Raises InvalidRequest, and Refused for what is for clients of another kind.
+    """
+    if foreign_to(client.kind, wishes):
+        raise keeps_protocol(client)
     if "site" in wishes:
         base = check_uri(wishes["site"], "site", allow_query=False)
-        derived = site_client(client.client_id, client.name, base, client.created_at)
+        derived = site_client(client.client_id, client.name, base, client.created_at, kind=client.kind)
         client = dataclasses.replace(
             client,
             base_url=derived.base_url,
@@ -51,13 +62,19 @@ def changed_client(client: Client, wishes: Mapping[str, Any]) -> Client:
             post_logout_redirect_uris=derived.post_logout_redirect_uris,
             backchannel_logout_uri=derived.backchannel_logout_uri,
             id_token_alg=derived.id_token_alg,
+            cas_services=derived.cas_services,
         )
     fields = {_NAMES[name]: value for name, value in wishes.items() if name in _NAMES}
-    if "audience" in fields:
-        # An empty name on the command line stands for nobody.
-        fields["audience"] = tuple(name for name in fields["audience"] if name)
+    for several in ("audience", "cas_proxy_callbacks", "cas_attributes"):
+        if several in fields:
+            # An empty name on the command line stands for none.
+            fields[several] = tuple(name for name in fields[several] if name)
+    if "scopes" in fields:
+        # Without `openid` an OpenID Connect site could sign nobody in; to CAS services it opens nothing.
+        unknown = [scope for scope in fields["scopes"] if scope not in SCOPES]
+        fields["scopes"] = (*(scope for scope in SCOPES if scope in ("openid", *fields["scopes"])), *unknown)
     changed: Client = dataclasses.replace(client, **fields)
-    if changed.public:
+    if not changed.has_secret:
         changed = dataclasses.replace(changed, secrets=())
     return check_client(changed)
 
@@ -79,13 +96,11 @@ def differences(old: Client, new: Client) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def check_ways(wishes: Mapping[str, Any]) -> None:
-    """--site derives the three addresses: giving them too would leave open which counts. Usage error."""
-    if "site" in wishes:
-        for name, option in (
-            ("redirect_uris", "--redirect-uri"),
-            ("post_logout_redirect_uris", "--post-logout-redirect-uri"),
-            ("backchannel_logout_uri", "--backchannel-logout-uri"),
-        ):
-            if name in wishes:
-                raise click.UsageError(f"--site derives the addresses: leave out {option}, or leave out --site.")
+def keeps_protocol(client: Client) -> Refused:
+    """Why a client doesn't become one of another kind: sessions that are open there would be told in the wrong way."""
+    speaks, others = ("CAS", "OpenID Connect") if client.kind == CAS else ("OpenID Connect", "CAS")
+    return Refused(
+        f"{client.client_id} speaks {speaks}, and what was given is for {others}: a client keeps its protocol. Register"
+        f" the site under another id, or remove {client.client_id} first.",
+        code="protocol_fixed",
+    )

@@ -116,6 +116,8 @@ def check_client(client: Client) -> Client:
         raise InvalidRequest(f"An audience is at most {MAX_AUDIENCE} clients, each named once.")
     for name in client.audience:
         _check_id(name)
+    if unknown := [scope for scope in client.scopes if scope not in SCOPES]:
+        raise InvalidRequest(f"scope {unknown[0]!r} is not one of {', '.join(SCOPES)}.")
     if not 5 <= client.lease_s <= 3600:
         raise InvalidRequest("A lease is 5 to 3600 seconds.")
     if not 0 <= client.grace_s <= 86_400:
@@ -127,7 +129,7 @@ def check_client(client: Client) -> Client:
 
 def _check_addresses(client: Client) -> None:
     if client.kind not in KINDS:
-        raise InvalidRequest(f"kind {client.kind!r} is not one of {', '.join(KINDS)}.")
+        raise InvalidRequest(f"protocol {client.kind!r} is not one of {', '.join(KINDS)}.")
     if client.kind == CAS:
         _check_cas(client)
     elif client.cas_services or client.cas_proxy_callbacks or client.cas_attributes:

@@ -16,8 +16,8 @@ def test_the_complete_example_is_applied_and_then_nothing_is_left_to_do(sso: Sso
     (tmp_path / "stock.secret").write_text("from-the-vault-0123456789abcdef01\n")
     done = sso.json("client", "apply", str(file))["clients"]
     assert {entry["action"] for entry in done} == {"add"}
-    # Shop and reports get secrets; stock's and wiki's were named, board is public.
-    assert [entry["client_id"] for entry in done if entry["environment"]] == ["shop", "reports"]
+    # Shop, reports and grades get secrets; stock's and wiki's were named, board is public, CAS services have none.
+    assert [entry["client_id"] for entry in done if entry["environment"]] == ["shop", "reports", "grades"]
     again = sso.json("client", "apply", str(file), "--prune")["clients"]
     assert {entry["action"] for entry in again} == {"same"}
     assert len(sso.json("client", "show", "wiki")["secrets"]) == 2
