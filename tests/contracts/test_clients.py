@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -29,7 +29,16 @@ def test_a_client_is_kept_as_it_was_added(sql_stores):
         grace_s=7,
         local_session_max_s=3600,
         allow_private=True,
+        delivery="poll",
+        access_token="jwt",
+        audience=("odd",),
+        cas_services=("https://odd.example/app/", "https://odd.example/in?x=1"),
+        cas_proxy_callbacks=("https://odd.example/pgt",),
+        cas_attributes=("mail=email", "groups"),
     )
+    values = [getattr(odd, field.name) for field in fields(odd)]
+    plain_values = [getattr(Client("odd", "", 0), field.name) for field in fields(odd)]
+    assert [f.name for f, v, p in zip(fields(odd), values, plain_values, strict=True) if v == p] == ["client_id"]
     assert sql_stores.clients.add(plain)
     assert sql_stores.clients.add(odd)
     assert sql_stores.clients.list_clients() == [odd, plain]
@@ -60,6 +69,11 @@ def test_an_update_writes_the_whole_row(sql_stores):
         {"local_session_max_s": 600},
         {"public": True},
         {"redirect_uris": ("https://shop.example/cb", "https://shop.example/2")},
+        {"kind": "cas"},
+        {"scopes": ("openid",)},
+        {"cas_services": ("https://shop.example/app/",)},
+        {"cas_proxy_callbacks": ("https://shop.example/pgt",)},
+        {"cas_attributes": ("mail=email",)},
     ],
 )
 def test_an_update_never_takes_back_what_somebody_else_has_changed_since(sql_stores, faster):
