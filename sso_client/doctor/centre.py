@@ -56,7 +56,7 @@ def find_provider(calls: Calls, settings: Settings, clock: Clock) -> tuple[list[
         findings.append(ok("sign-outs", "told_only"))
     else:
         findings.append(problem("sign-outs", "push_unsupported", "not_told"))
-    findings += _of_date(answer, begun, clock.wall_ms()) if provider.client_test_endpoint is None else []
+    findings += of_date(answer, begun, clock.wall_ms()) if provider.client_test_endpoint is None else []
     return findings, provider
 
 
@@ -136,8 +136,8 @@ def _of_made_up_code(calls: Calls, provider: Provider, redirect_uri: str) -> Fin
     return unknown("client", "client_unasked", status=answer.status)
 
 
-def _of_date(answer: Answer, begun: int, ended: int) -> list[Finding]:
-    """RFC 9110 section 6.6.1: `Date` has whole seconds."""
+def of_date(answer: Answer, begun: int, ended: int) -> list[Finding]:
+    """Their clock against ours, by RFC 9110 section 6.6.1: `Date` has whole seconds."""
     try:
         date = email.utils.parsedate_to_datetime(answer.values("Date")[0])
         return [_of_skew(int(date.timestamp() * 1000), begun, ended, 1000)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sso_client.clock import Clock
 from sso_client.doctor.calls import Calls
+from sso_client.doctor.cas import find_cas_server, of_protocol
 from sso_client.doctor.centre import ask_registration, find_provider, of_redirect_uri
 from sso_client.doctor.findings import Finding, ok, problem
 from sso_client.doctor.logout import call_back, probe_stores
@@ -24,13 +25,18 @@ def examine(settings: Settings, site: RunningSite | None, clock: Clock) -> Itera
     found, known_store = look_at_store(settings)
     yield from found
     calls = Calls(settings)
-    found, provider = find_provider(calls, settings, clock)
-    yield from found
     registration = None
     planned = f"{settings.base_url or site.url}{site.prefix}/callback" if site is not None else None
-    if provider is not None:
-        found, registration = ask_registration(calls, provider, clock, planned)
+    if settings.cas_url is not None:
+        found, provider = find_cas_server(calls, settings, clock)
         yield from found
+    else:
+        found, provider = find_provider(calls, settings, clock)
+        yield from found
+        if provider is not None:
+            yield from of_protocol(settings, provider)
+            found, registration = ask_registration(calls, provider, clock, planned)
+            yield from found
     if site is None:
         yield skipped_site()
         return

@@ -33,6 +33,15 @@ class RunningSite:
         return f"{self.url}{self.prefix}/{name}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What the browser takes along to the centre. CAS names no client."""
+
+    client_id: str | None
+    redirect_uri: str
+    state: str
+
+
 def look_at_sign_in(
     calls: Calls, settings: Settings, provider: Provider | None, site: RunningSite
 ) -> tuple[list[Finding], str | None]:
@@ -48,13 +57,13 @@ def look_at_sign_in(
     location = _location(answer)
     if not 300 <= answer.status < 400:
         return [_of_no_redirect(answer, url)], None
-    query = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
-    if not {"client_id", "redirect_uri", "state"} <= query.keys():
+    sent = _read_sent(location)
+    if sent is None:
         return [problem("site", "routes_guarded", "redirects", url=url, to=_short(location))], None
-    findings = [_of_target(location, query["client_id"], settings, provider)]
-    findings.append(_of_redirect(query["redirect_uri"], settings, site))
-    findings += _of_cookie(answer, query["state"], query["redirect_uri"], settings)
-    return findings, query["redirect_uri"]
+    findings = [_of_target(location, sent.client_id, settings, provider)]
+    findings.append(_of_redirect(sent.redirect_uri, settings, site))
+    findings += _of_cookie(answer, sent.state, sent.redirect_uri, settings)
+    return findings, sent.redirect_uri
 
 
 def look_at_me(calls: Calls, site: RunningSite) -> Finding:
@@ -72,6 +81,19 @@ def look_at_me(calls: Calls, site: RunningSite) -> Finding:
     if "no-store" not in kept.lower():
         return problem("who is it", "answer_cached", "cache_control", url=url, value=kept or "-")
     return ok("who is it", "me", url=url)
+
+
+def _read_sent(location: str) -> _Sent | None:
+    query = _first_values(location)
+    if {"client_id", "redirect_uri", "state"} <= query.keys():
+        return _Sent(query["client_id"], query["redirect_uri"], query["state"])
+    service = query.get("service", "")
+    state = _first_values(service).get("state")
+    return None if state is None else _Sent(None, service.partition("?")[0], state)
+
+
+def _first_values(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
 def _of_no_redirect(answer: Answer, url: str) -> Finding:
@@ -92,13 +114,18 @@ def _code_of(answer: Answer) -> str:
     return "site_unreachable" if answer.status >= 500 else "routes_guarded"
 
 
-def _of_target(location: str, client_id: str, settings: Settings, provider: Provider | None) -> Finding:
+def _of_target(location: str, client_id: str | None, settings: Settings, provider: Provider | None) -> Finding:
     target = location.partition("?")[0]
-    if client_id != settings.client_id:
+    if client_id is not None and client_id != settings.client_id:
         return problem("site", "settings_differ", "other_client", theirs=client_id, ours=settings.client_id)
-    if provider is not None and target != provider.authorization_endpoint.partition("?")[0]:
+    if provider is not None and target != sign_in_page(provider, settings).partition("?")[0]:
         return problem("site", "settings_differ", "other_centre", theirs=_short(target), ours=settings.issuer)
     return ok("site", "sends_to_centre", target=_short(target))
+
+
+def sign_in_page(provider: Provider, settings: Settings) -> str:
+    """Where a site with these settings sends people."""
+    return provider.authorization_endpoint if settings.protocol == "oidc" else f"{provider.cas_server_url}/login"
 
 
 def _of_redirect(redirect_uri: str, settings: Settings, site: RunningSite) -> Finding:

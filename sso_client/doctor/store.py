@@ -6,6 +6,7 @@ from pathlib import Path
 from sso_client.clock import SystemClock
 from sso_client.doctor.findings import Finding, ok, problem, unknown, warning
 from sso_client.errors import SSOError
+from sso_client.identifiers import shown_store
 from sso_client.settings import Settings
 from sso_client.stores.opening import open_store, sqlite_path
 
@@ -38,9 +39,10 @@ def _opened(settings: Settings, folder: Path) -> tuple[Finding, str | None]:
     except SSOError as error:
         return problem(CHECK, error.code, "failed", detail=error.detail), None
     store.close()
+    name = store.store_id if settings.cas_url is None else shown_store(store.store_id)
     if settings.store is not None and settings.store.startswith(("redis://", "rediss://")):
-        return ok(CHECK, "store_redis", store=store.store_id), store.store_id
-    return ok(CHECK, "store_file", path=str(sqlite_path(settings, folder)), store=store.store_id), store.store_id
+        return ok(CHECK, "store_redis", store=name), name
+    return ok(CHECK, "store_file", path=str(sqlite_path(settings, folder)), store=name), name
 
 
 def _of_absent_file(path: Path) -> Finding:

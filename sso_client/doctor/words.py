@@ -7,6 +7,8 @@ CHECKS: dict[str, str] = {
     "redis disk": "Redis 持久化",
     "discovery": "发现文档",
     "keys": "密钥",
+    "protocol": "协议",
+    "validation": "票据验证",
     "sign-outs": "退出通知",
     "client": "客户端",
     "clock": "时钟",
@@ -51,6 +53,22 @@ SEEN: dict[str, tuple[str, str]] = {
     "discovery_https": ("{issuer}, over https", "{issuer}，通过 https"),
     "discovery_loopback": ("{issuer}, on loopback", "{issuer}，本机回环地址"),
     "keys": ("{count} published", "已公布 {count} 个"),
+    "speaks_cas": ("CAS at {url}", "CAS，位于 {url}"),
+    "validates": (
+        "{url} answers as a CAS server does (a made-up ticket was refused, as it should be)",
+        "{url} 的应答符合 CAS 服务器（虚构的票据如预期被拒绝）",
+    ),
+    "validates_cas_2": (
+        "{url} answers as a CAS 2 server does: no attributes, so no names, addresses and groups",
+        "{url} 的应答符合 CAS 2 服务器：没有属性，因此没有姓名、邮箱和组",
+    ),
+    "validates_anything": ("{url} takes a made-up ticket", "{url} 接受了虚构的票据"),
+    "refuses_otherwise": ("{url} refused a made-up ticket with {said}", "{url} 以 {said} 拒绝了虚构的票据"),
+    "service_unknown": ("{uri} is no service there", "{uri} 在那里没有登记为服务"),
+    "told_by_requests": (
+        "told by logout requests at the callback only, no check-in: while they don't arrive, no bound is known",
+        "只通过发到回调地址的退出请求得知，没有报到：请求未送达期间，没有已知的时限",
+    ),
     "leases": (
         "check-in: an ended session is served no longer than the lease, reachable or not",
         "报到：会话结束后，无论能否连通，最多再服务一个租期",

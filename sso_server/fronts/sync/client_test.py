@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
+from sso_server.core.service_urls import matches
 from sso_server.core.trials import Trial
 from sso_server.fronts.sync.json_body import parse_object, read_body
 from sso_server.web.client_auth import read_client
@@ -47,10 +48,7 @@ def client_test() -> Response:
         {
             "now_ms": services().clock.now(),
             "registered": _registered(client),
-            # Compared as /authorize compares: character by character (RFC 9700 section 2.1).
-            "redirect_uri_registered": None
-            if asked.redirect_uri is None
-            else asked.redirect_uri in client.redirect_uris,
+            "redirect_uri_registered": None if asked.redirect_uri is None else _leads_back(client, asked.redirect_uri),
             "called": trial.called,
             "status": trial.status,
             "store": trial.store_id or None,
@@ -72,9 +70,14 @@ def parse(body: bytes) -> Asked:
     return Asked(redirect_uri, call)
 
 
+def _leads_back(client: Client, uri: str) -> bool:
+    """As /authorize compares, character by character (RFC 9700 section 2.1); a CAS service as /cas/login does."""
+    return uri in client.redirect_uris or any(matches(service, uri) for service in client.cas_services)
+
+
 def _registered(client: Client) -> dict[str, object]:
     return {
-        "redirect_uris": list(client.redirect_uris),
+        "redirect_uris": list(client.redirect_uris or client.cas_services),
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
         "backchannel_logout_uri": client.backchannel_logout_uri or None,
         "delivery": client.delivery,
