@@ -1,8 +1,7 @@
-// Sends the page's one form by itself. Without script, or when somebody comes back to the page, its button does it.
+// Sends the page's one form by itself; without script its button does. As it is sent while the page still loads, browsers
+// don't keep the page: going back from the site leads to where the person was before.
 "use strict";
 (() => {
   const form = document.querySelector("form[data-submit]");
-  const [visit] = performance.getEntriesByType("navigation");
-  // Going back from the site must lead back, not to the site once more.
-  if (form && (!visit || visit.type === "navigate")) form.submit();
+  if (form) form.submit();
 })();
