@@ -71,7 +71,7 @@ class ProxyGranting:
                 store_id=store_id,
                 callback=callback,
             )
-            # Section 3.5: no part of the ticket is in the name that the browser's site gets to see.
+            # Section 3.4.1: no part of the ticket is in the name that the browser's site gets to see.
             iou = self._random.token(identifiers.PROXY_GRANTING_IOU)
             address = with_query(callback, [("pgtId", validated.proxy_granting_ticket), ("pgtIou", iou)])
             answer = self._caller.call(address, allow_private=client.allow_private)

@@ -229,7 +229,7 @@ class ServiceTickets:
         return text
 
     def _granting(self, text: str, now: int) -> NewToken:
-        # Section 3.4: it may be used again and again; it dies with the session, which no setting lets live longer.
+        # Section 3.3.1: it may be used again and again; it dies with the session, which no setting lets live longer.
         life_ms = max(self._policy.absolute_ms, self._policy.remembered_ms)
         return NewToken(identifiers.digest(text), now + life_ms, kind=identifiers.PROXY_GRANTING_TICKET)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from sso_server.fronts.cas import login, logout, proxy, proxy_validate, service_validate, validate
+from sso_server.fronts.cas import login, logout, proxy, proxy_validate, saml_validate, service_validate, validate
 
 blueprints: tuple[Blueprint, ...] = ()
 #: Exempt from our form token: what sites call server to server, and what a foreign form may post to by the standard.
@@ -15,4 +15,5 @@ machine_blueprints: tuple[Blueprint, ...] = (
     service_validate.blueprint,
     proxy_validate.blueprint,
     proxy.blueprint,
+    saml_validate.blueprint,
 )

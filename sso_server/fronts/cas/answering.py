@@ -44,11 +44,18 @@ def answer_validation(*, proxies_allowed: bool, with_attributes: bool) -> Respon
     return answered(answer, responses.failure)
 
 
-def answered(answer: Callable[[dict[str, str], bool], Body], failing: Failing, *, formats: bool = True) -> Response:
-    """What `answer` says to the parameters and to whether JSON is wanted; a failure if it raises."""
+def answered(
+    answer: Callable[[dict[str, str], bool], Body],
+    failing: Failing,
+    *,
+    formats: bool = True,
+    read: Callable[[], dict[str, str]] = lambda: read_values(request),
+) -> Response:
+    """What `answer` says to the parameters and to whether JSON is wanted; a failure if it raises. `formats`: there is a
+    choice."""
     as_json = False
     try:
-        values = read_values(request)
+        values = read()
         as_json = formats and wants_json(values)
         return respond(answer(values, as_json))
     except LockstepError as error:

@@ -1,4 +1,4 @@
-"""/cas/proxyValidate (CAS 3.0.3 section 2.6) and /cas/p3/proxyValidate, which tells attributes (section 2.8)."""
+"""/cas/proxyValidate (CAS 3.0.3 section 2.6) and /cas/p3/proxyValidate, which tells attributes (section 2.9)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What CAS 3 says of every sign-in (section 2.5.7). `authenticated_at` in ms."""
+    """What CAS 3 says of every sign-in (section 4.1.3, appendix A). `authenticated_at` in ms."""
 
     authenticated_at: int
     remembered: bool
@@ -118,10 +118,10 @@ def allowed(text: str) -> str:
 
 
 def _released(found: Success) -> list[tuple[str, Sequence[str]]]:
-    """What may stand beside our own three, under names that are elements' names. The schema wants `memberOf` first."""
+    """What may stand beside our own three, under names that are elements' names."""
     own = ("authenticationDate", "longTermAuthenticationRequestTokenUsed", "isFromNewLogin")
-    named = [(name, values) for name, values in (found.attributes or {}).items() if _NAME.fullmatch(name)]
-    return sorted((one for one in named if one[0] not in own), key=lambda one: one[0] != "memberOf")
+    released = (found.attributes or {}).items()
+    return [(name, values) for name, values in released if _NAME.fullmatch(name) and name not in own]
 
 
 def _failure(element: str, code: str, description: str, *, as_json: bool) -> Body:

@@ -67,7 +67,7 @@ def test_the_callback_gets_ticket_and_name_by_get_and_its_own_query_stays(portal
     assert re.fullmatch(r"PGT-[A-Za-z0-9-]{32,60}", found["pgtId"])
     assert re.fullmatch(r"PGTIOU-[A-Za-z0-9-]{32,57}", found["pgtIou"])
     assert (answer.user, answer.iou) == ("alice", found["pgtIou"])
-    # Section 3.5: the name says nothing of the ticket.
+    # Section 3.4.1: the name says nothing of the ticket.
     assert found["pgtIou"].rpartition("-")[2] != found["pgtId"].rpartition("-")[2]
     assert portal.proxy_ticket(found["pgtId"], BACK)
 

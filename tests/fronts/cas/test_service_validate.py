@@ -27,7 +27,7 @@ def test_a_good_ticket_names_the_person(site: Service, path: str, post: bool) ->
     assert (answer.attributes is not None) == path.startswith("/cas/p3/")
 
 
-def test_the_answer_is_as_the_schema_has_it(site: Service) -> None:
+def test_the_elements_come_in_their_order_under_the_usual_prefix(site: Service) -> None:
     text = site.ask("/cas/p3/serviceValidate", service=WIKI, ticket=site.ticket()).text
     assert text.startswith('<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">')
     tags = [one.tag.partition("}")[2] for one in ET.fromstring(text).iter()]

@@ -1,4 +1,4 @@
-"""A CAS site with our SDK: its client has a secret; it proves who it is, names its store, hears what the lease needs."""
+"""A CAS site with our SDK has a secret: it proves who it is, names its store and hears what the lease needs."""
 
 import pytest
 from flask import Flask
