@@ -22,7 +22,7 @@ def logout_address(row: Notification, client: Client) -> str:
 def usual_kind(client: Client) -> str:
     """By which message a site is told that is known by its client alone. Only one with our SDK has a secret and speaks
     CAS, and it takes logout tokens, whatever people sign in by."""
-    return client.store_kind if client.secrets else client.kind
+    return client.store_kind if client.has_secret else client.kind
 
 
 def usual_address(client: Client) -> str:
