@@ -18,6 +18,7 @@ from sso_server.logs import configure_logs
 from sso_server.metrics.numbers import Numbers
 from sso_server.web import health
 from sso_server.web.access import install_requests
+from sso_server.web.bodies import ReadableBodies
 from sso_server.web.client_ip import TrustedProxies
 from sso_server.web.errors import install_errors
 from sso_server.web.language import LANGUAGES, html_lang, select_locale
@@ -85,7 +86,7 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
             # end_session), the POST reads no cookie and changes nothing: there is nothing to forge.
             csrf.exempt(blueprint)
             app.register_blueprint(blueprint)
-    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.proxies)  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(ReadableBodies(app.wsgi_app), settings.proxies)  # type: ignore[method-assign]
     return app
 
 
