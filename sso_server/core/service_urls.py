@@ -22,13 +22,16 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.IGNORECASE | re.DOTALL)
 # No percent sign, no user information: what an authority may hold beyond that is only ever used to deceive.
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*))(?::([0-9]{0,5}))?")
-_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})?")
+# What is percent-encoded, a lone percent sign, and what RFC 3986 has no place for.
+_SPELLED = re.compile(r"%([0-9A-Fa-f]{2})?|[\[\]^`{|}]")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Slashes and dots written longer than UTF-8 allows; old servers read them.
 _OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]")
 _JSESSIONID = re.compile(r";jsessionid=[^/]*\Z", re.IGNORECASE)
 _RESERVED = "%:/?@!$&'()*+,;="
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# RFC 3986 section 3.3 and 3.4, without what separates: ; = & + stay as they were sent.
+_PLAIN_IN_PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,:@")
+_PLAIN_IN_QUERY = _PLAIN_IN_PATH | {"/", "?"}
 
 
 def check_service(url: str, what: str = "cas_service") -> str:
@@ -47,16 +50,18 @@ def check_service(url: str, what: str = "cas_service") -> str:
 def normal_form(url: str) -> str:
     """The form in which a service is compared, and bound to its ticket (CAS 3.0.3 section 2.5.1). Idempotent.
 
-    Scheme and host in lower case; no default port, no fragment, no `;jsessionid=...`, no parameter `ticket`; unreserved
-    characters as themselves, other percent-encodings in capitals; everything else byte for byte. Raises InvalidRequest
-    with a sentence for people if the address is odd.
+    Scheme and host in lower case; no default port, no fragment, no `;jsessionid=...`, no parameter `ticket`.
+    Frameworks, browsers and sites percent-encode differently, and a site names its service as it came back from the
+    browser: so what may stand for itself does, the rest is encoded in capitals, and a query's `+` is a space. Which
+    parameters there are, in which order, stays. Raises InvalidRequest with a sentence for people if the address is odd.
     """
     scheme, authority, path, query, _ = _parts(url)
     scheme = scheme.lower()
     host, port = _host_and_port(authority)
     _check_path(path)
-    path = _JSESSIONID.sub("", _encoded(path)) or "/"
-    query = "&".join(one for one in _without_ticket(_encoded(query)) if one)
+    path = _JSESSIONID.sub("", _spelled(path, _PLAIN_IN_PATH)) or "/"
+    query = _spelled(query.replace("+", "%20"), _PLAIN_IN_QUERY)
+    query = "&".join(one for one in _without_ticket(query) if one)
     where = host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     normal = f"{scheme}://{where}{path}" + (f"?{query}" if query else "")
     if len(normal) > MAX_LENGTH:
@@ -184,20 +189,12 @@ def _check_path(path: str) -> None:
         raw = decoded
 
 
-def _encoded(part: str) -> str:
-    """RFC 3986 section 6.2.2: one spelling of what is the same.
+def _spelled(part: str, plain: frozenset[str]) -> str:
+    def one_way(found: re.Match[str]) -> str:
+        char = chr(int(found[1], 16)) if found[1] else found[0]
+        return char if char in plain else f"%{ord(char):02X}"
 
-    Brackets and the like, which a query may not hold as they are, too: some browsers and libraries encode them on the
-    way, others don't, and `?list[]=1` must come back to its own ticket.
-    """
-    return quote(_PERCENT.sub(_spelling, part), safe=_RESERVED)
-
-
-def _spelling(found: re.Match[str]) -> str:
-    if found[1] is None:
-        return "%25"
-    char = chr(int(found[1], 16))
-    return char if char in _UNRESERVED else found[0].upper()
+    return _SPELLED.sub(one_way, part)
 
 
 def _without_ticket(query: str) -> list[str]:

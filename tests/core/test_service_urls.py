@@ -1,6 +1,6 @@
 """Whose a CAS service is: every trick by which a ticket could get to somebody else, and what sites really send."""
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from hypothesis import example, given, settings
@@ -253,7 +253,12 @@ def test_a_host_without_a_path_is_its_front_page_only():
         ("HTTP://LOCALHOST:80", "http://localhost/"),
         ("https://[::1]:443/x", "https://[::1]/x"),
         ("https://[0:0:0:0:0:0:0:1]:8443/x", "https://[::1]:8443/x"),
-        ("https://a.example/%7euser/%2a?q=%2b%7E", "https://a.example/~user/%2A?q=%2B~"),
+        ("https://a.example/%7euser/%2a%3b?q=%2b%7E", "https://a.example/~user/*%3B?q=%2B~"),
+        (
+            "https://a.example/{x}|'y'?n=%2fz%3F&q=a+b%20&[d]=%27",
+            "https://a.example/%7Bx%7D%7C'y'?n=/z?&q=a%20b%20&%5Bd%5D='",
+        ),
+        ("https://a.example/?a=1%262%3D3%233", "https://a.example/?a=1%262%3D3%233"),
         ("https://a.example/x?a=1&&ticket=ST-1&b=2&", "https://a.example/x?a=1&b=2"),
         ("https://a.example/x?%74icket=ST-1", "https://a.example/x"),
         ("https://a.example/x?Ticket=1&tickets=2", "https://a.example/x?Ticket=1&tickets=2"),
@@ -341,6 +346,14 @@ def test_the_exact_address_counts_before_the_prefix_and_the_longest_prefix_first
     assert index.find_owner(PAGE) == "page"
     assert index.find_owner(PAGE + "/x") == "site"
     assert index.find_owner("https://other.example/") is None
+
+
+@pytest.mark.parametrize("safe", ["%!$&'()*+,/:;=?@", "%!$&()*+,/:;=?@[]|^", "%&=+;"])
+def test_a_service_that_came_back_from_a_browser_is_the_one_that_was_asked_for(safe):
+    """Werkzeug's Location, browsers (WHATWG URL, special-query) and sites that encode all again spell it in their way."""
+    service = "https://wiki.example.org/app/?q={a}|'b'[c]^`,(d):@/x?&%c3%a9=%41%2f+%20100%25;~"
+    path, _, query = with_ticket(service, "ST-1").partition("?")
+    assert normal_form(f"{path}?{quote(query, safe=safe)}") == normal_form(service)
 
 
 # Properties ----------------------------------------------------------------------------------------------------------
