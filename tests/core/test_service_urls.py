@@ -350,7 +350,7 @@ def test_the_exact_address_counts_before_the_prefix_and_the_longest_prefix_first
 
 @pytest.mark.parametrize("safe", ["%!$&'()*+,/:;=?@", "%!$&()*+,/:;=?@[]|^", "%&=+;"])
 def test_a_service_that_came_back_from_a_browser_is_the_one_that_was_asked_for(safe):
-    """Werkzeug's Location, browsers (WHATWG URL, special-query) and sites that encode all again spell it in their way."""
+    """Werkzeug's Location, browsers (WHATWG URL, special-query) and sites that encode it again, each in its way."""
     service = "https://wiki.example.org/app/?q={a}|'b'[c]^`,(d):@/x?&%c3%a9=%41%2f+%20100%25;~"
     path, _, query = with_ticket(service, "ST-1").partition("?")
     assert normal_form(f"{path}?{quote(query, safe=safe)}") == normal_form(service)
