@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     support_contact: str = ""
     """Whom to ask for a forgotten password: a sentence, an address or a telephone number shown on the sign-in page."""
     ticket_life: int = Field(60, ge=5, le=600)
-    """How long an authorization code can be redeemed."""
+    """How long an authorization code can be redeemed, a CAS ticket validated."""
     access_token_life: int = Field(300, ge=10, le=3600)
     """Life of an access token."""
     offline_life: int = Field(30 * 86400, ge=60, le=366 * 86400)
