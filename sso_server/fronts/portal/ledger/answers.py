@@ -80,6 +80,15 @@ _OF_STATUS: dict[int, tuple[LazyString, LazyString]] = {
     ),
     429: (lazy_gettext("It takes too few calls"), lazy_gettext("Exempt the centre from its rate limit.")),
 }
+_NO_LOGOUT_REQUESTS = lazy_gettext("Let its CAS client take logout requests before anything there asks for a sign-in.")
+#: Where a CAS site without our SDK needs other words: no token, and usually no address of its own for the call.
+_OF_CAS_ERROR = {
+    "no_address_now": (_OF_ERROR["no_address_now"][0], lazy_gettext("Register that service again, or an address.")),
+}
+_OF_CAS_STATUS = {
+    400: (lazy_gettext("It refused the call"), _NO_LOGOUT_REQUESTS),
+    405: (_OF_STATUS[405][0], _NO_LOGOUT_REQUESTS),
+}
 _REDIRECT = (
     lazy_gettext("It sent the call elsewhere"),
     lazy_gettext("The centre follows no redirects: register the final address."),
@@ -101,7 +110,7 @@ def answer_in_words(row: Notification) -> tuple[str, str]:
         what = gettext("When it asked, it refused: %(code)s", code=code.removeprefix(POLL_REFUSAL))
         cure = gettext("Its own log says why.")
     else:
-        what, cure = _of_call(code, row.last_status)
+        what, cure = _of_call(code, row.last_status, is_cas=bool(row.ticket))
     with_status = row.last_status is not None and (not code or code.startswith("http_"))
     return f"{what} ({row.last_status})" if with_status else str(what), str(cure)
 
@@ -112,11 +121,15 @@ def was_called_in_vain(row: Notification) -> bool:
     return row.state is not State.ACKNOWLEDGED and bool(code) and code not in ("by", POLL_REFUSAL.rstrip(":"))
 
 
-def _of_call(code: str, status: int | None) -> tuple[object, object]:
-    if code in _OF_ERROR:
-        return _OF_ERROR[code]
+def _of_call(code: str, status: int | None, *, is_cas: bool) -> tuple[object, object]:
+    of_error = {**_OF_ERROR, **_OF_CAS_ERROR} if is_cas else _OF_ERROR
+    of_status = {**_OF_STATUS, **_OF_CAS_STATUS} if is_cas else _OF_STATUS
+    if code in of_error:
+        return of_error[code]
     digits = code.removeprefix("http_")
     number = int(digits) if digits.isdecimal() else status or 0
-    if number in _OF_STATUS:
-        return _OF_STATUS[number]
-    return _REDIRECT if 300 <= number < 400 else _FAILED if number >= 500 else _ODD
+    if number in of_status:
+        return of_status[number]
+    if 300 <= number < 400:
+        return (_REDIRECT[0], _NO_LOGOUT_REQUESTS) if is_cas else _REDIRECT
+    return _FAILED if number >= 500 else _ODD
