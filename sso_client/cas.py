@@ -4,7 +4,7 @@ At our centre the validation is authenticated, and all that follows is as in Ope
 tokens. Any other server knows no `sid`: there the ticket is what it names the session by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlencode
 
 from sso_client.addresses import with_query
@@ -42,11 +42,13 @@ def sid_of(ticket: str) -> str:
 class CasExchange:
     """CAS at our centre, or at any other server (`settings.cas_url`). Keeps nothing but which path the latter has."""
 
-    def __init__(self, settings: Settings, http: HttpClient, discovery: Discovery, callback_path: str) -> None:
+    def __init__(
+        self, settings: Settings, http: HttpClient, discovery: Discovery, callback_path: Callable[[], str]
+    ) -> None:
         self._settings = settings
         self._http = http
         self._discovery = discovery
-        self._after_logout_path = callback_path.rpartition("/")[0] + "/logout"
+        self._callback_path = callback_path
         self._path = "/p3/serviceValidate"
 
     def ask_url(self, provider: Provider, attempt: Attempt, prompt: str | None) -> str:
@@ -86,7 +88,8 @@ class CasExchange:
     def leave_url(self, provider: Provider, id_token: str | None, state: str | None) -> str | None:
         """Section 2.3. The page of our centre that shows site by site what became of the sign-out is not CAS's own."""
         if self._settings.after_logout == "redirect" and self._settings.base_url is not None:
-            back = f"{self._settings.base_url}{self._after_logout_path}?{urlencode({'after': '1'})}"
+            # Below the callback's folder, as that is what is registered; the route there goes on to the start page.
+            back = f"{self._settings.base_url}{self._callback_path().rpartition('/')[0]}/logout?after=1"
             return with_query(f"{_server(provider)}/logout", {"service": back})
         if provider.end_session_endpoint is not None:
             return with_query(provider.end_session_endpoint, {"client_id": self._settings.client_id})

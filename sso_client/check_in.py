@@ -147,19 +147,19 @@ class CheckIn:
             whole = not told.sids_end and len(told.active) < MAX_LIST
             if (whole and not answer.ends and applied.confirmed) or (ends_only and len(told.ended) < MAX_LIST):
                 break
-        await self._drop_lapsed()
+        await self.drop_lapsed()
         return CheckInReport(ended, confirmed)
 
     async def tell_active(self, sid: str, total_s: float) -> None:
         """Report one session as used, past the store, which can't be written: this confirms nobody. Raises SSOError."""
         await self._post(Outgoing(0, None, (), (), (sid,), None, "", ""), monotonic() + total_s)
 
-    async def _drop_lapsed(self) -> None:
+    async def drop_lapsed(self) -> None:
         """Forget local sessions whose time is over, and let the site hear of it. Nobody was kept by them meanwhile."""
         try:
             lapsed = await self._waiting.step(self._sessions.drop_lapsed, self._clock.wall_ms())
         except SSOError as error:
-            log.warning("lapsed sessions stay until the next check-in: %s", error)
+            log.warning("lapsed sessions stay for a while: %s", error)
             return
         await self._hooks.signed_out(lapsed, "expired")
 

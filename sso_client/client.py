@@ -59,7 +59,7 @@ class AsyncSSOClient:
         # Another CAS server gives no secret; there the store's random name is one, and is shown to nobody.
         self.seal = Seal(settings.client_id, settings.client_secret or store.store_id)
         self._clock = clock or SystemClock()
-        self._callback_path = callback_path
+        self.callback_path = callback_path
         self._waiting = waiting or _for_event_loops()
         self._http = http or _http_for_event_loops(settings.ca_file)
         self.hooks = Hooks(self._waiting)
@@ -68,7 +68,7 @@ class AsyncSSOClient:
         self._protocol: SignInProtocol = (
             Exchange(settings, self._http, self._discovery, self._keys)
             if settings.protocol == "oidc"
-            else CasExchange(settings, self._http, self._discovery, callback_path)
+            else CasExchange(settings, self._http, self._discovery, lambda: self.callback_path)
         )
         self._events = Events(store.events, self._clock, self._waiting)
         self._check_in = CheckIn(
@@ -143,7 +143,7 @@ class AsyncSSOClient:
         if redirect_uri is None:
             if self.settings.base_url is None:
                 raise SSOError("base_url_missing")
-            redirect_uri = self.settings.base_url + self._callback_path
+            redirect_uri = self.settings.base_url + self.callback_path
         provider = await self._discovery.get_provider()
         await self._leaving.tell_before_sign_in()
         attempt = Attempt(
@@ -211,6 +211,8 @@ class AsyncSSOClient:
             raise SSOError("session_ended")
         how = "password typed" if sign_in.asked else "no question asked"
         await self._events.tell("session_opened", f"local session opened ({how})", sign_in.sid)
+        if not session.leased:  # no check-in comes by that would do it
+            await self._check_in.drop_lapsed()
         return cookie, session
 
     async def find_session(self, cookie: str | None, *, activity: bool = True) -> LocalSession | None:

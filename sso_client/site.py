@@ -65,6 +65,7 @@ class Site:
         self.tabs = Tabs(client, streams)
         self.settings = client.settings
         self.prefix = "/" + prefix.strip("/")
+        client.callback_path = f"{self.prefix}/callback"
         self._is_debug = is_debug
 
     # ---------------------------------------------------------------- addresses

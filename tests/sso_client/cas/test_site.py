@@ -1,6 +1,7 @@
 """What holds at a site of another CAS server: settings, local life, doubts, and what it says of itself."""
 
 import sys
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -93,6 +94,18 @@ def test_a_local_session_ends_by_the_sites_own_limit_and_a_server_that_is_away_s
     assert client.find_session(cookie) is None
 
 
+def test_sessions_whose_time_is_over_are_dropped_when_somebody_signs_in_and_the_site_hears_of_each(
+    client: SSOClient, cas: FakeCas, clock: MovedClock
+) -> None:
+    ended: list[tuple[str, str]] = []
+    client.hooks.on_logout.append(lambda user, reason: ended.append((user.sub, reason)))
+    sign_in(client, cas)
+    clock.go(25 * 3600)
+    cas.skew_s += 25 * 3600
+    sign_in(client, cas)
+    assert ended == [("alice", "expired")]
+
+
 def test_a_ticket_stands_in_no_log_line_and_names_no_session(
     client: SSOClient, cas: FakeCas, store: LocalStore, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -167,7 +180,9 @@ def test_the_stores_name_which_signs_cookies_is_shown_to_nobody(site: AnySite, c
     assert site.store.store_id not in names
 
 
-def test_after_a_sign_out_the_server_sends_people_back_where_the_site_wants_it(make, cas: FakeCas) -> None:
+def test_after_a_sign_out_the_server_sends_people_back_where_the_site_wants_it(
+    make: Callable[..., AnySite], cas: FakeCas
+) -> None:
     site = make(after_logout="redirect")
     alice = site.visitor()
     back = urlsplit(cas.sign_in(alice.start()))
