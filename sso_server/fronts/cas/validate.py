@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, request
 
 from sso_server.fronts.cas.answering import answered, install_failures
@@ -28,7 +30,9 @@ def validate() -> Response:
 
     def answer(values: dict[str, str], as_json: bool) -> Body:
         del as_json
-        found = validate_ticket(read_asked(request, values), proxies_allowed=False)
+        # Section 2.4.1 has no pgtUrl, and the answer no place for what it would bring.
+        asked = replace(read_asked(request, values), callback="")
+        found = validate_ticket(asked, proxies_allowed=False)
         return Body(f"yes\n{found.user.username}\n", _PLAIN)
 
     return answered(answer, _no, formats=False)

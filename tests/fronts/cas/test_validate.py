@@ -62,9 +62,9 @@ def test_a_required_name_in_the_wrong_case_is_absent(site: Service, wrong: str) 
     assert said(site, **params) == "no\n"
 
 
-def test_renew_in_the_wrong_case_and_a_format_are_nothing_here(site: Service) -> None:
+def test_renew_in_the_wrong_case_a_format_and_a_callback_are_nothing_here(site: Service) -> None:
     session = site.session()
-    more = {"RENEW": "true", "format": "YAML"}
+    more = {"RENEW": "true", "format": "YAML", "pgtUrl": "https://127.0.0.1:1/"}
     assert said(site, service=BOARD, ticket=site.ticket(session, fresh=False), **more) == "yes\nalice\n"
 
 
