@@ -6,7 +6,7 @@ about it are as exact. What its audience hears is `core.denials`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
@@ -19,6 +19,9 @@ from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import NewToken, Refusal, new_access_token
+
+#: Of one session. A client that shows the spent tokens of so many families gets no more lines.
+_MOST_ALARMS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +165,28 @@ class Tokens:
         if rotated.reused and rotated.grant is not None:
             # RFC 9700 section 4.14.2: thief or victim, one of them has a copy. The family is dead; so is the session.
             self._sign_out.end(rotated.grant.sid, EndReason.TOKEN_REUSE, actor=f"client:{client.client_id}")
-            self._audit.append(
-                Event(
-                    now,
-                    EventKind.TOKEN_REUSED,
-                    user_id=rotated.grant.user_id,
-                    sid=rotated.grant.sid,
-                    client_id=client.client_id,
-                )
-            )
         if rotated.grant is not None and (rotated.reused or rotated.refusal is Refusal.OTHER_CLIENT):
-            owner = rotated.grant.client_id
-            self._audit.append(Revocation(identifiers.REFRESH_TOKEN, token_hash, bucket, owner).event(now))
+            revocation = Revocation(identifiers.REFRESH_TOKEN, token_hash, bucket, rotated.grant.client_id)
+            self._note_alarm(rotated.grant, revocation, client, now, reused=rotated.reused)
         if rotated.refusal is not None or rotated.grant is None:
             raise InvalidGrant((rotated.refusal or Refusal.UNKNOWN).value)
         text = "" if access.jti else name
         return Refreshed(rotated.grant, rotated.session, text, access.expires_at, refresh, access.jti)
+
+    def _note_alarm(self, grant: Grant, revocation: Revocation, client: Client, now: int, *, reused: bool) -> None:
+        """Once for each family, however often its tokens are shown; again if the lines weren't written, because then
+        the alarm was lost."""
+        kind = EventKind.TOKEN_REUSED if reused else EventKind.TOKEN_REVOKED
+        known = self._audit.list_events(_MOST_ALARMS, kind=kind, sid=grant.sid)
+        if len(known) == _MOST_ALARMS or any(line.data.get("grant") == grant.grant_id for line in known):
+            return
+        family: dict[str, str | int | None] = {"grant": grant.grant_id}
+        line = revocation.event(now)
+        lines = [replace(line, sid=grant.sid, data=line.data | family)]
+        if reused:
+            alarm = Event(now, kind, user_id=grant.user_id, sid=grant.sid, client_id=client.client_id, data=family)
+            lines.append(alarm)
+        self._audit.append(*lines)
 
     def revoke(self, token: str, client: Client) -> None:
         """RFC 7009: a refresh token takes its grant along, an access token goes alone; anything unknown is fine. Raises

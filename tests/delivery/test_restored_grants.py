@@ -177,6 +177,25 @@ def test_an_alarm_whose_answer_was_lost_goes_when_the_token_is_shown_again(deliv
     assert deliveries.sql.audit.list_events(1, kind=EventKind.TOKEN_REUSED)
 
 
+def test_spent_tokens_that_are_shown_again_and_again_leave_one_alarm_for_each_family(
+    deliveries: Deliveries, shop: Shop
+) -> None:
+    session = signed_in(deliveries)
+    tokens = [shop.refresh_token(session) for _ in range(3)]
+    wiki = deliveries.site("wiki", "https://wiki.example/logout")
+    for token in tokens:
+        assert not shop.renew(token)
+    deliveries.clock.pass_ms(2 * MINUTE)
+    for _ in range(4):
+        for token in tokens[:2]:
+            assert shop.renew(token) == Refusal.USED.value
+        with pytest.raises(InvalidGrant, match=Refusal.OTHER_CLIENT.value):
+            shop.tokens.refresh(tokens[2], wiki, None)
+    assert len(deliveries.sql.audit.list_events(100, kind=EventKind.TOKEN_REUSED)) == 2
+    lines = deliveries.sql.journal.revocations_after(0, 100)
+    assert [revocation.digest for _, revocation in lines if revocation is not None] == [digest(t) for t in tokens]
+
+
 def test_an_access_token_is_in_the_journal_before_it_is_gone(deliveries: Deliveries, shop: Shop) -> None:
     session = signed_in(deliveries)
     name = identifier("at", bucket(session.sid))
