@@ -1,5 +1,5 @@
-"""The README's picture is what the browser saw: signed in at two sites, then signed out at one, and the other has
-changed by itself.
+"""The README's picture is what the browser saw: signed in at two sites, of which one speaks CAS, then signed out at
+that, and the other has changed by itself.
 
 `LOCKSTEP_PICTURES=1 .venv/bin/pytest tests/journeys/test_picture.py` renews docs/pictures/demo.png.
 """
@@ -40,31 +40,39 @@ def test_a_sign_out_at_one_site_changes_the_open_page_of_the_other(tmp_path: Pat
     sites = []
     try:
         centre.add_user("alice", "Alice")
-        for client_id, name, color in (("one", "Site one", "#0f766e"), ("two", "Site two", "#b4532a")):
+        for client_id, name, color, kind in (
+            ("one", "Site one", "#0f766e", "oidc"),
+            ("three", "Site three", "#5b4bb7", "cas"),
+        ):
             sites.append(
                 Site(
                     centre,
                     client_id,
                     host=f"site-{client_id}.localhost",
                     settings={"SITE_NAME": name, "SITE_COLOR": color},
+                    kind=kind,
                 ).start()
             )
-        one, two = sites
+            centre.cli("client", "update", client_id, "--name", name)
+        one, three = sites
         with chromium(tmp_path / "profile", viewport={"width": 900, "height": 560}) as (context, _):
             first, second, sheet = context.new_page(), context.new_page(), context.new_page()
             first.goto(one.base_url + "/account")
             sign_in(first, centre)
             first.wait_for_url(one.base_url + "/account")
-            second.goto(two.base_url + "/account")
+            second.goto(three.base_url + "/account")
             # The start page stays open and watches; nobody touches it again.
             first.goto(one.base_url + "/")
             first.locator("[data-state=in]").wait_for()
-            cells = [("1. Signed in at site one", shot(first)), ("2. Site two asks no question", shot(second))]
-            second.goto(two.base_url + "/sso/logout")
+            cells = [
+                ("1. Signed in at site one, by OpenID Connect", shot(first)),
+                ("2. Site three, by CAS, asks no question", shot(second)),
+            ]
+            second.goto(three.base_url + "/sso/logout")
             second.locator("form[action*='logout'] button").first.click()
             second.locator("[data-standing=signed_out]").nth(1).wait_for()
             first.locator("[data-state=out]").wait_for()
-            cells += [("3. Signed out at site two", shot(second)), ("4. Site one has changed by itself", shot(first))]
+            cells += [("3. Signed out at site three", shot(second)), ("4. Site one has changed by itself", shot(first))]
             sheet.set_viewport_size({"width": 1364, "height": 940})
             sheet.set_content(SHEET.format(cells="".join(CELL.format(text=t, image=i) for t, i in cells)))
             artifact = ROOT / "tests" / "artifacts" / "demo.png"
