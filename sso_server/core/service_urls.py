@@ -61,7 +61,7 @@ def normal_form(url: str) -> str:
     _check_path(path)
     path = _JSESSIONID.sub("", _spelled(path, _PLAIN_IN_PATH)) or "/"
     query = _spelled(query.replace("+", "%20"), _PLAIN_IN_QUERY)
-    query = "&".join(one for one in _without_ticket(query) if one)
+    query = "&".join(_without_sign(one) for one in _without_ticket(query) if one)
     where = host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     normal = f"{scheme}://{where}{path}" + (f"?{query}" if query else "")
     if len(normal) > MAX_LENGTH:
@@ -200,6 +200,12 @@ def _spelled(part: str, plain: frozenset[str]) -> str:
 def _without_ticket(query: str) -> list[str]:
     """Its parameters but for `ticket`, however that is spelled: a site must read the one that is put in, no other."""
     return [one for one in query.split("&") if unquote_plus(one.partition("=")[0]) != _TICKET]
+
+
+def _without_sign(parameter: str) -> str:
+    """`flag` for `flag=`: libraries that take a query apart and write it again put the sign behind every name."""
+    name, _, value = parameter.partition("=")
+    return name if name and not value else parameter
 
 
 def _joined(scheme: str, authority: str, path: str, query: str, fields: list[tuple[str, str]], fragment: str) -> str:

@@ -263,6 +263,7 @@ def test_a_host_without_a_path_is_its_front_page_only():
         ("https://a.example/x?%74icket=ST-1", "https://a.example/x"),
         ("https://a.example/x?Ticket=1&tickets=2", "https://a.example/x?Ticket=1&tickets=2"),
         ("https://a.example/x?b=2&a=1", "https://a.example/x?b=2&a=1"),
+        ("https://a.example/x?flag=&a==&=&b=1", "https://a.example/x?flag&a==&=&b=1"),
         ("https://a.example/x;jsessionid=1;v=2?y#z", "https://a.example/x?y"),
         ("https://a.example/x;%6asessionid=1", "https://a.example/x"),
         ("https://a.example/é?é=100%", "https://a.example/%C3%A9?%C3%A9=100%25"),
