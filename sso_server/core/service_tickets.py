@@ -114,7 +114,7 @@ class ServiceTickets:
         told of the end. `store_id`: of an authenticated site with our SDK. `callback`: a proxy-granting ticket is
         wanted for this address. Raises InvalidGrant with a `Refusal` as its description, Unavailable.
         """
-        if not _is_service_ticket(text):
+        if not identifiers.is_ticket(text):
             raise InvalidGrant(Refusal.UNKNOWN.value)
         if client is None:
             raise self.spend(text, Refusal.SERVICE, "")
@@ -160,7 +160,7 @@ class ServiceTickets:
     def spend(self, text: str, why: Refusal, client_id: str) -> InvalidGrant:
         """Spend a ticket for nothing; the error to raise. What the store says of it counts first: an unknown or spent
         one is that, whatever else was wrong. `client_id`: who showed it, empty if nobody knows. Raises Unavailable."""
-        if not _is_service_ticket(text):
+        if not identifiers.is_ticket(text):
             return InvalidGrant(Refusal.UNKNOWN.value)
         redeemed = self._store.redeem(
             Redemption(
@@ -252,11 +252,6 @@ class ServiceTickets:
                 Event(self._clock.now(), EventKind.TICKET_REFUSED, sid=sid, client_id=client_id, data=data)
             )
         return InvalidGrant(refusal.value)
-
-
-def _is_service_ticket(text: str) -> bool:
-    kinds = (identifiers.SERVICE_TICKET, identifiers.PROXY_TICKET)
-    return any(identifiers.is_kind(text, kind) for kind in kinds)
 
 
 def _is_fresh(details: str) -> bool:

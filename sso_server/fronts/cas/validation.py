@@ -137,7 +137,7 @@ def _check_sender(asked: Asked, client: Client) -> None:
     if client.has_secret:
         try:
             sender = authenticate(asked.authorization, {}, services().clients, services().clock.now())
-            problem = "" if sender == client else "The service belongs to another client."
+            problem = "" if sender.client_id == client.client_id else "The service belongs to another client."
         except (InvalidClient, InvalidRequest) as error:
             problem, detail = "Client authentication failed.", error.detail
     elif asked.store_id:

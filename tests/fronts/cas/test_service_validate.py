@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.fronts.cas.cas_site import CasSite, fill_in, ticket_of
 from tests.fronts.cas.validating import ENDPOINTS, NO_SUCH_TICKET, Service, add, read, running
 from tests.support.oidc_site import built_of
 from tests.support.services import running_redis
@@ -17,6 +18,18 @@ WIKI = "https://docs.example.org/app/"
 @pytest.fixture(scope="module")
 def site(shared_app: Flask) -> Service:
     return add(shared_app, "docs", WIKI)
+
+
+def test_through_the_front_door_a_typed_password_is_fresh_and_a_session_is_not(site: Service) -> None:
+    browser, wiki = site.app.test_client(), CasSite(site.app, "docs", WIKI + "page?q=a%20b&c=%2F")
+    first = fill_in(browser, wiki.login(browser), username="bob")
+    silent, again = wiki.login(browser), wiki.login(browser)
+    answers = [
+        site.validate(ticket_of(one), "/cas/p3/serviceValidate", service=wiki.service) for one in (first, silent)
+    ]
+    assert [answer.user for answer in answers] == ["bob", "bob"]
+    assert [(answer.attributes or {})["isFromNewLogin"] for answer in answers] == [["true"], ["false"]]
+    assert site.validate(ticket_of(again), service=wiki.service, renew="true").code == "INVALID_TICKET"
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
