@@ -28,7 +28,7 @@ help:  ## Say what each target does
 
 setup: .venv/.ready-to-work  ## Make .venv with everything for work on Lockstep, pinned by constraints.txt
 
-demo: .venv/.ready-to-run  ## Start the centre and two demo sites, ready to click (needs only Python)
+demo: .venv/.ready-to-run  ## Start the centre and three demo sites, ready to click (needs only Python)
 	@exec $(BIN)/sso demo $(DEMO)
 
 test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, Chromium and a Chinese font first if missing
