@@ -98,7 +98,10 @@ def test_no_two_sites_have_the_same_address_and_one_may_lie_below_the_other(sso:
     assert "belongs to the client 'wiki' already" in refused.stderr
     sso.run("client", "add", "deep", "--cas-service", APP + "deep/", "--cas-service", APP + "page")
     assert "'wiki' already" in sso.run("client", "update", "deep", "--cas-service", APP, code=1).stderr
-    sso.run("client", "update", "wiki", "--cas-service", APP, "--cas-service", "https://wiki.example.org/")
+    sso.run("client", "update", "wiki", "--cas-service", APP, "--cas-service", "https://WIKI.example.org:443/")
+    assert (
+        "'wiki' already" in sso.run("client", "add", "x", "--cas-service", "https://wiki.example.org/", code=1).stderr
+    )
     built = sso.built()
     try:
         for service, owner in ((APP, "wiki"), (APP + "deep/er", "deep"), (APP + "page?ticket=ST-1", "deep")):
