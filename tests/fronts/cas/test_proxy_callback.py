@@ -31,7 +31,7 @@ def listener(authority: Authority) -> Iterator[Sink]:
 def registered(shared_app: Flask, listener: Sink, authority: Authority) -> Service:
     add(shared_app, "back", BACK)
     port = listener.port
-    callbacks = (f"https://127.0.0.1:{port}/", f"https://localhost:{port}/", f"http://127.0.0.1:{port}/")
+    callbacks = (f"https://127.0.0.1:{port}/", f"https://localhost:{port}/")
     return add(
         shared_app,
         "portal",
@@ -154,12 +154,14 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
         assert sink.inbox == []
 
 
-def test_http_is_refused_although_it_is_registered(portal: Service, listener: Sink) -> None:
-    ticket = portal.ticket()
-    answer = portal.validate(ticket, pgtUrl=f"http://127.0.0.1:{listener.port}/")
-    assert answer.code == "INVALID_PROXY_CALLBACK"
-    assert portal.validate(ticket).code == "INVALID_TICKET"
-    assert listener.inbox == []
+def test_http_is_refused_although_it_is_registered(shared_app: Flask, authority: Authority) -> None:
+    with Sink("ok") as plain:
+        url = f"http://127.0.0.1:{plain.port}/"
+        site = add(shared_app, "clear", "https://clear.example.org/", cas_proxy_callbacks=(url,))
+        ticket = site.ticket()
+        assert site.validate(ticket, pgtUrl=url).code == "INVALID_PROXY_CALLBACK"
+        assert site.validate(ticket).code == "INVALID_TICKET"
+        assert plain.inbox == []
 
 
 @pytest.mark.parametrize(
