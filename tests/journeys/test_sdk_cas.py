@@ -70,3 +70,27 @@ def test_a_cas_site_that_nobody_can_call_signs_people_out_within_the_lease_after
     browser.open(f"{wiki.base_url}/sso/logout").submit("/sso/logout")
     assert browser.page.url == f"{wiki.base_url}/", "straight back, by way of /cas/logout"
     assert any("/cas/logout?service=" in page.url for page in browser.page.history)
+
+
+@pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)
+def test_a_site_that_takes_the_centre_for_any_cas_server_is_told_by_logout_request(
+    centre: Centre, sites: tuple[Site, Site], start_site: StartSite
+) -> None:
+    name = f"plain-{centre.username}"
+    elsewhere = {"SSO_CAS_URL": f"{centre.issuer}/cas", "SSO_ISSUER": "", "SSO_CLIENT_SECRET": ""}
+    wiki = start_site(centre, name, kind="cas", settings=elsewhere, register=False)
+    centre.cli("client", "add", name, "--cas-service", f"{wiki.base_url}/sso/")
+    browser = Browser()
+    sign_in(browser, sites[0])
+    browser.open(f"{wiki.base_url}/sso/login?next=/")  # no question
+    assert signed_in(browser, wiki)
+    me = browser.http.get(f"{wiki.base_url}/sso/me", timeout=15).json()
+    assert (me["sub"], me["name"], me["groups"]) == (centre.username, "Alice Liddell", ["staff"])
+    (session,) = centre.cli("session", "list", "--user", centre.username)
+    browser.open(f"{sites[0].base_url}/sso/logout").submit("/sso/logout")
+    wait_until(lambda: not signed_in(browser, wiki), seconds=15, why="the logout request to come")
+
+    def states() -> dict[str, str]:
+        return {n["client_id"]: n["state"] for n in centre.cli("signout", "show", session["sid"])["notifications"]}
+
+    wait_until(lambda: states()[name] == "acknowledged", why="the centre to note that it was told")

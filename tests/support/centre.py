@@ -207,9 +207,10 @@ class Site:
     reachable: bool = True
     app: str = "demo_apps.site"
     kind: str = "oidc"
+    register: bool = True
 
     def __post_init__(self) -> None:
-        """Registered at the centre; not running yet."""
+        """Registered at the centre, unless the test does that; not running yet."""
         from dataclasses import replace
 
         self.base_url = f"http://{self.host}:{self.port}"
@@ -218,7 +219,8 @@ class Site:
         client = site_client(
             self.client_id, self.client_id.title(), self.base_url, 1, logout_base=logout_base, kind=self.kind
         )
-        self.centre.add_client(replace(client, lease_s=self.lease_s, grace_s=self.grace_s), self.secret)
+        if self.register:
+            self.centre.add_client(replace(client, lease_s=self.lease_s, grace_s=self.grace_s), self.secret)
         directory = self.centre.directory / self.client_id
         directory.mkdir()
         self.log = directory / "site.log"
