@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.support.apache import running_apache
 from tests.support.browser import Browser
@@ -16,18 +15,22 @@ from tests.support.tls_centre import TlsCentre
 
 pytestmark = [pytest.mark.apache, pytest.mark.nginx]
 
+TLS = """
+SSLEngine On
+SSLCertificateFile @HERE@/site.pem
+"""
 PAGES = {"index.html": "for all", "private/index.html": "for us", "private/staff/index.html": "for staff"}
 
 
-@pytest.fixture(scope="module", params=["CAS 3"])
+@pytest.fixture(scope="module", params=["CAS 3", "SAML 1.1"])
 def apache(
     request: pytest.FixtureRequest, running_tls_centre: TlsCentre, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CasSite]:
     name = "intranet" if request.param == "CAS 3" else "archive"
-    site = CasSite(name, tmp_path_factory.mktemp(name))
+    site = CasSite(name, tmp_path_factory.mktemp(name), scheme="https")
     site.write(running_tls_centre.url)
     site.register(running_tls_centre.centre)
-    configuration = (site.directory / "auth_cas.conf").read_text()
+    configuration = TLS + (site.directory / "auth_cas.conf").read_text()
     for word, here in (
         ("/etc/ssl/certs/ca-certificates.crt", "@HERE@/ca.pem"),
         ("/var/cache/apache2/mod_auth_cas/", "@HERE@/cookies/"),
@@ -36,8 +39,9 @@ def apache(
         configuration = configuration.replace(word, here)
     if request.param != "CAS 3":
         configuration = configuration.replace("p3/serviceValidate", "samlValidate\nCASValidateSAML On")
-    authority = Path(running_tls_centre.ca_file).read_text()
-    with running_apache(site.host, site.port, configuration, PAGES, {"ca.pem": authority}) as directory:
+    files = {"ca.pem": running_tls_centre.ca_file, "site.pem": running_tls_centre.certificate(site.host)}
+    copied = {name: Path(path).read_text() for name, path in files.items()}
+    with running_apache(site.host, site.port, configuration, PAGES, copied) as directory:
         site.log = directory / "error.log"
         yield site
 
@@ -46,7 +50,7 @@ def test_apache_signs_in_stays_signed_in_and_is_signed_out_by_single_logout(
     tls_centre: TlsCentre, apache: CasSite
 ) -> None:
     browser, who = tls_centre.browser(), tls_centre.centre.username
-    assert requests.get(apache.base_url, timeout=15).text == "for all"
+    assert browser.open(apache.base_url).text == "for all"
     assert visit(apache, "/private/?of=d%C3%A9ep%26dark", browser, who) == "for us"
     assert browser.page.headers["X-User"] == who
     assert browser.page.headers["X-Name"] == "Alice Liddell"
@@ -78,16 +82,17 @@ def test_apache_accepts_a_ticket_once_and_for_one_page(tls_centre: TlsCentre, ap
     browser = tls_centre.browser()
     visit(apache, "/private/?a=b", browser, tls_centre.centre.username)
     ticket = ticket_of(browser)
-    assert _with_ticket(apache, "/private/?a=b&ticket=", ticket) == 401, "used already"
+    assert _with_ticket(tls_centre, apache, "/private/?a=b&ticket=", ticket) == 401, "used already"
     browser.http.cookies.clear(domain=apache.host)
     to_the_centre = _location(browser, f"{apache.base_url}/private/")
     fresh = _location(browser, to_the_centre).rpartition("ticket=")[2]
-    assert _with_ticket(apache, "/private/other?ticket=", fresh) == 401, "made for another page"
-    assert _with_ticket(apache, "/private/?ticket=", fresh) == 401, "burnt by that"
+    assert _with_ticket(tls_centre, apache, "/private/other?ticket=", fresh) == 401, "made for another page"
+    assert _with_ticket(tls_centre, apache, "/private/?ticket=", fresh) == 401, "burnt by that"
 
 
-def _with_ticket(site: CasSite, path: str, ticket: str) -> int:
-    return requests.get(f"{site.base_url}{path}{ticket}", allow_redirects=False, timeout=15).status_code
+def _with_ticket(centre: TlsCentre, site: CasSite, path: str, ticket: str) -> int:
+    browser = centre.browser()
+    return browser.http.get(f"{site.base_url}{path}{ticket}", allow_redirects=False, timeout=15).status_code
 
 
 def _location(browser: Browser, url: str) -> str:

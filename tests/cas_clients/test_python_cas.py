@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import requests
+from cas import CASClient
 
 from sso_server.core.clients import Client
 from tests.support.browser import Browser
@@ -84,6 +86,28 @@ def test_a_ticket_is_good_once_and_for_the_page_it_was_made_for(centre: Centre, 
     assert requests.get(stolen, timeout=15).status_code == 403, "made for another page"
     assert requests.get(answer.headers["Location"], timeout=15).status_code == 403, "burnt by that"
     assert requests.get(f"{wiki.base_url}/cas/callback?ticket=ST-1-nothing", timeout=15).status_code == 403
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, "CAS_2_SAML_1_0"])
+def test_python_cas_reads_the_answer_of_every_version(centre: Centre, wiki: CasSite, version: int | str) -> None:
+    browser = Browser()
+    visit(wiki, "/", browser, centre.username)
+    client = CASClient(
+        version=version,
+        server_url=f"{centre.issuer}/cas/",
+        service_url=f"{wiki.base_url}/pages/versions?a=b%20c&d",
+        username_attribute="preferred_username",
+    )
+    answer = browser.http.get(client.get_login_url(), allow_redirects=False, timeout=15)
+    ticket = answer.headers["Location"].rpartition("ticket=")[2]
+    user, attributes, _ = client.verify_ticket(ticket)
+    assert user == centre.username
+    if version == 3:
+        assert attributes["name"] == "Alice Liddell"
+        assert set(attributes["groups"]) == {"staff", "R&D <1>"}
+    else:
+        assert not attributes, "CAS 1 and 2 have none, and SAML says none to a site without TLS"
+    assert client.verify_ticket(ticket)[0] is None, "good once"
 
 
 def test_a_forged_logout_request_ends_nothing_and_breaks_nothing(centre: Centre, wiki: CasSite) -> None:

@@ -19,7 +19,7 @@ from tests.support.ports import wait_until_listening
 
 _MODULES = Path("/usr/lib/apache2/modules")
 #: In the order in which they may be loaded; the last one is the subject.
-_NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "dir", "env", "headers", "auth_cas")
+_NEEDED = ("mpm_event", "authn_core", "authz_core", "authz_user", "dir", "env", "headers", "ssl", "auth_cas")
 # What the module knows of a person reaches the tests in headers of the answer.
 _AROUND = """
 ServerRoot {directory}
