@@ -43,6 +43,14 @@ def login() -> Response:
     return _accept(params)
 
 
+@blueprint.get("/cas")
+@blueprint.get("/cas/")
+def begin() -> Response:
+    """Where some clients lead unless they are told otherwise (flask-cas-ng): the query goes on as it is."""
+    query = request.query_string.decode("ascii", "replace")
+    return see_other(f"{LOGIN}?{query}" if query else LOGIN)
+
+
 @blueprint.get(CONTINUE)
 def go_on() -> Response:
     """Back from a page of ours. Everything is checked again: the registration may have changed meanwhile."""

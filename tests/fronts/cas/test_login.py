@@ -31,6 +31,14 @@ def test_without_a_service_and_a_session_the_password_is_asked_for(browser: Flas
     assert "asks you to sign in" not in page.text
 
 
+@pytest.mark.parametrize("path", ["/cas", "/cas/"])
+def test_the_folder_itself_leads_to_the_sign_in_with_its_query(browser: FlaskClient, path: str) -> None:
+    answer = browser.get(f"{path}?service=https%3A%2F%2Fa.example%2F%3Fb%3Dc%2520d&renew=true")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/cas/login?service=https%3A%2F%2Fa.example%2F%3Fb%3Dc%2520d&renew=true"
+    assert browser.get(path).headers["Location"] == "/cas/login"
+
+
 def test_whoever_signs_in_without_a_service_sees_that_it_worked(browser: FlaskClient, notes: CasSite) -> None:
     page = fill_in(browser, browser.get("/cas/login"))
     assert page.status_code == 200
