@@ -7,6 +7,7 @@ from typing import Any
 from werkzeug.serving import make_server
 
 from sso_server.core.check_in import CheckIn
+from sso_server.core.clients import CAS
 from sso_server.core.notifications import Answer, after_answer
 from tests.fronts.portal.pages import FIREFOX, STORE, Browser, Centre
 
@@ -30,6 +31,10 @@ class Shown:
         self.clients = [centre.add_site(id_, name) for id_, name in (("shop", "Shop"), ("wiki", "Team-Wiki"))]
         self.clients.append(centre.add_site("legacy", "Urlaubs- und Abwesenheitsverwaltung", backchannel_logout_uri=""))
         self.clients.append(centre.add_site("mail", "邮件"))
+        centre.add_site(
+            "library", "University Library", kind=CAS, redirect_uris=(), post_logout_redirect_uris=(), base_url="",
+            backchannel_logout_uri="", cas_services=("https://library.example/",),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Stop serving."""

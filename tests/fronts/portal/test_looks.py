@@ -54,11 +54,29 @@ def test_nothing_on_any_page_offends_the_eye(
     look("signed-out-everywhere", shown.report(finished=False, scope="everywhere"))
     look("signed-out", shown.report(finished=True))
     look("setup", "/setup?token=" + setup.issue(here.one_time, here.randomness, here.clock, first_only=False))
+    look_at_cas(eye)
     look("error", "/nothing-here")
     query = "client_id=shop&response_type=code&scope=openid&redirect_uri=https://shop.example/a/quite/long/callback"
     look("error-mismatch", "/authorize?" + query)
     eye.context.close()
     assert eye.objections == []
+
+
+def look_at_cas(eye: Eye) -> None:
+    """The pages on the way to a CAS site; the one that posts the ticket is kept from doing it."""
+    service = "https://library.example/catalogue/search?words=lockstep"
+    eye.look("sign-in-cas", f"/cas/login?renew=true&service={service}")
+    eye.page.goto(eye.base + "/cas/login?renew=true")
+    eye.page.fill("#username", "alice")
+    eye.page.fill("#password", PASSWORD)
+    eye.page.locator("input[name=warn]").check()
+    eye.press()
+    eye.page.wait_for_url(eye.base + "/")
+    eye.look("go-on", f"/cas/login?service={service}")
+    eye.context.clear_cookies(name="lockstep_warn")
+    eye.page.route("**/static/submit.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    eye.look("post-ticket", f"/cas/login?method=POST&service={service}")
+    eye.look("error-service", "/cas/login?service=https://a-site-that-nobody-registered.example/with/a/long/path")
 
 
 def tell_again(page: Any) -> None:
