@@ -15,7 +15,7 @@ from sso_server.core.errors import Refused
 from sso_server.core.tokens import FoundToken
 from sso_server.stores.sql import SqlStores, migrate
 from sso_server.stores.sql.engine import Database
-from tests.support.builders import NOW, a_redemption, a_report, a_result, issued, opened, registered
+from tests.support.builders import NOW, a_redemption, a_report, a_result, identifier, issued, opened, registered
 from tests.support.engines import params
 from tests.support.postgres import PASSWORD
 
@@ -45,6 +45,8 @@ def live_a_little(url):
     redemption = a_redemption(ticket)
     assert stores.tickets.redeem(redemption, NOW).refusal is None
     issued(stores, session)
+    service_ticket = identifier("ST", 7)
+    registered(stores, session, "wiki", store_id=service_ticket, kind="cas", access=None, refresh=None)
     over = opened(stores)
     registered(stores, over)
     stores.sessions.end(over.sid, "sign_out", NOW + 1)
@@ -87,7 +89,11 @@ def test_each_revision_can_be_taken_back_and_taken_again_and_keeps_the_rows(url)
     stores = SqlStores.open(url)
     assert stores.sessions.find(sid).is_live(NOW)
     assert isinstance(stores.tokens.find_token(token, "at", 0, NOW), FoundToken)
-    assert stores.sessions.end(sid, "sign_out", NOW + 5).notifications
+    told = stores.sessions.end(sid, "sign_out", NOW + 5).notifications
+    assert [(row.client_id, row.kind, bool(row.ticket)) for row in told] == [
+        ("shop", "oidc", False),
+        ("wiki", "cas", True),
+    ]
     assert opened(stores)
     stores.close()
 
@@ -194,3 +200,35 @@ def test_a_role_that_may_only_work_with_rows_serves_and_is_told_that_it_may_not_
     migrate.downgrade(url, "0002")
     with pytest.raises(Refused, match="role may not change the schema"):
         migrate.upgrade(clerk)
+
+
+def test_what_the_version_before_writes_fits_the_newer_schema(url):
+    """Its statements name every column but those of 0004, which it doesn't know."""
+    migrate.upgrade(url)
+    database = Database(url)
+    with database.read() as connection:
+        columns = {
+            (table, column["name"]): column
+            for table in inspect(connection).get_table_names()
+            for column in inspect(connection).get_columns(table)
+        }
+    database.close()
+    migrate.downgrade(url, "0003")
+    database = Database(url)
+    with database.read() as connection:
+        before = {
+            (table, column["name"])
+            for table in inspect(connection).get_table_names()
+            for column in inspect(connection).get_columns(table)
+        }
+    database.close()
+    new = set(columns) - before
+    assert new == {
+        ("clients", "cas_services"),
+        ("clients", "cas_proxy_callbacks"),
+        ("clients", "cas_attributes"),
+        ("tickets", "details"),
+        ("grants", "details"),
+    }
+    assert all(columns[one]["default"] is not None or columns[one]["nullable"] for one in new)
+    assert before <= set(columns)
