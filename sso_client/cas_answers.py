@@ -86,17 +86,16 @@ def read_validation(body: bytes) -> Validation:
     if answer.find(f"{NAMESPACE}proxies") is not None:
         # Section 2.5.2: a proxy stands between; /serviceValidate must not have taken such a ticket.
         raise SSOError("cas_answer_invalid", "the ticket came through a proxy")
-    attributes: dict[str, tuple[str, ...]] = {}
+    attributes: dict[str, list[str]] = {}
     for item in lists[0] if lists else ():
-        name = item.tag.rpartition("}")[2]
-        attributes[name] = (*attributes.get(name, ()), _text(item))
-    return Validation(_text(users[0]), attributes)
+        attributes.setdefault(item.tag.rpartition("}")[2], []).append(_text(item))
+    return Validation(_text(users[0]), {name: tuple(values) for name, values in attributes.items()})
 
 
 def claims_of(validation: Validation, own: Mapping[str, Any]) -> dict[str, Any]:
     """The person's claims. `own`: what the site itself has found out, which no attribute of that name replaces."""
     claims: dict[str, Any] = {
-        name: values[0] if len(values) == 1 else list(values) for name, values in _all(validation)
+        name: values[0] if len(values) == 1 else list(values) for name, values in validation.attributes.items()
     }
     for claim, names in _SYNONYMS.items():
         values = next((validation.attributes[name] for name in names if validation.attributes.get(name)), ())
@@ -116,10 +115,6 @@ def signed_in_at(validation: Validation) -> int | None:
     except ValueError:
         return None
     return None if moment.tzinfo is None else int(moment.timestamp())
-
-
-def _all(validation: Validation) -> list[tuple[str, tuple[str, ...]]]:
-    return [(name, values) for name, values in validation.attributes.items() if values]
 
 
 def _text(element: "Element") -> str:
