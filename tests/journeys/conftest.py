@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.centre import Centre, Site
-from tests.support.services import running_redis
+from tests.support.services import patient, running_redis
 
 ENGINES = ["sqlite", pytest.param("redis", marks=pytest.mark.redis)]
 POSTGRESQL = [
@@ -55,7 +55,7 @@ def running_centre(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     """One for all, on a Redis that nobody empties."""
     directory: Path = tmp_path_factory.mktemp("centre")
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(running_redis(directory)) if request.param.endswith("redis") else ""
+        url = patient(stack.enter_context(running_redis(directory))) if request.param.endswith("redis") else ""
         centre = Centre(directory, url, _on_postgresql(request))
         stack.callback(centre.process.stop)
         yield centre.start()
@@ -93,7 +93,7 @@ def start_centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
 
     def start(**settings: object) -> Centre:
         own = {f"SSO_{k.upper()}": str(v) for k, v in settings.items()}
-        centre = Centre(tmp_path, redis_url, {**_on_postgresql(request), **own})
+        centre = Centre(tmp_path, patient(redis_url) if redis_url else "", {**_on_postgresql(request), **own})
         started.append(centre)
         centre.start()
         centre.add_user()

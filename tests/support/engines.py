@@ -30,8 +30,9 @@ class Place:
     def open(self) -> Any:
         if self.engine not in SQL_ENGINES:
             from sso_server.stores.redis import RedisStores
+            from tests.support.services import patient
 
-            return RedisStores.open(self.url, prefix=self.prefix)
+            return RedisStores.open(patient(self.url), prefix=self.prefix)
         from sso_server.stores.sql import SqlStores
 
         return SqlStores.open(self.url)

@@ -72,6 +72,11 @@ SERVICES = {
 }
 
 
+def patient(url: str) -> str:
+    """The same Redis, waited for as long as a busy machine needs: nothing for tests in which it doesn't answer."""
+    return f"{url}{'&' if '?' in url else '?'}socket_timeout=15&socket_connect_timeout=15&timeout=15"
+
+
 @contextlib.contextmanager
 def running_redis(directory: Path, *options: str) -> Iterator[str]:
     """A private redis-server that keeps nothing on disk; yields `redis://127.0.0.1:PORT/0` and stops it by its pid."""

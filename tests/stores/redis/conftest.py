@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from sso_server.stores.redis import RedisStores
-from tests.support.services import OwnRedis
+from tests.support.services import OwnRedis, patient
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def prefix() -> str:
 
 @pytest.fixture
 def stores(redis_url: str, prefix: str) -> Iterator[RedisStores]:
-    stores = RedisStores.open(redis_url, prefix)
+    stores = RedisStores.open(patient(redis_url), prefix)
     yield stores
     stores.close()
 
