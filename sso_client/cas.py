@@ -50,6 +50,7 @@ class CasExchange:
         self._discovery = discovery
         self._callback_path = callback_path
         self._path = "/p3/serviceValidate"
+        self.knows_devices = settings.cas_url is None
 
     def ask_url(self, provider: Provider, attempt: Attempt, prompt: str | None) -> str:
         """Section 2.1.1. A `max_age` is met by asking anew: CAS has no way to ask how old a sign-in may be."""
@@ -91,9 +92,13 @@ class CasExchange:
             # Below the callback's folder, as that is what is registered; the route there goes on to the start page.
             back = f"{self._settings.base_url}{self._callback_path().rpartition('/')[0]}/logout?after=1"
             return with_query(f"{_server(provider)}/logout", {"service": back})
-        if provider.end_session_endpoint is not None:
-            return with_query(provider.end_session_endpoint, {"client_id": self._settings.client_id})
-        return f"{_server(provider)}/logout"
+        return self.everywhere_url(provider) or f"{_server(provider)}/logout"
+
+    def everywhere_url(self, provider: Provider) -> str | None:
+        """Our centre's own page: whose session it was isn't proved to it, so that it asks unless that is over."""
+        if provider.end_session_endpoint is None:
+            return None
+        return with_query(provider.end_session_endpoint, {"client_id": self._settings.client_id})
 
     def _at_our_centre(self, validation: Validation, provider: Provider, attempt: Attempt, moment: Instant) -> SignIn:
         sub, sid, now_ms = validation.one("sub"), validation.one("sid"), moment.wall_ms

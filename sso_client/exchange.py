@@ -39,6 +39,8 @@ _SILENT_MS = 250
 class Exchange:
     """OpenID Connect at one centre."""
 
+    knows_devices = True
+
     def __init__(self, settings: Settings, http: HttpClient, discovery: Discovery, keys: Keys) -> None:
         self._settings = settings
         self._http = http
@@ -136,6 +138,12 @@ class Exchange:
             if state is not None:
                 query["state"] = state
         return with_query(provider.end_session_endpoint, query)
+
+    def everywhere_url(self, provider: Provider) -> str | None:
+        """Without `id_token_hint`, with which the centre would end this browser's session without asking
+        (RP-Initiated Logout 1.0 section 2 leaves that to it), and the person could no longer choose.
+        """
+        return self.leave_url(provider, None, None)
 
     async def _take(self, provider: Provider, ticket: str, attempt: Attempt, store_id: str) -> Answer:
         form = {

@@ -14,7 +14,13 @@ from sso_client.records import SignIn
 
 
 class SignInProtocol(Protocol):
-    """One protocol, spoken by one site."""
+    """One protocol, spoken by one site.
+
+    `knows_devices`: the other side has a page that asks whether to end all sessions of a person.
+    """
+
+    @property
+    def knows_devices(self) -> bool: ...
 
     def ask_url(self, provider: Provider, attempt: Attempt, prompt: str | None) -> str:
         """Where to send the browser to sign in. Raises SSOError if the protocol has no way to ask for that."""
@@ -27,3 +33,6 @@ class SignInProtocol(Protocol):
 
     def leave_url(self, provider: Provider, id_token: str | None, state: str | None) -> str | None:
         """Where to send the browser once it is signed out here, None if nowhere. `id_token`: whose session it was."""
+
+    def everywhere_url(self, provider: Provider) -> str | None:
+        """Where the person is asked whether to end all of their sessions, None if nowhere."""

@@ -54,6 +54,8 @@ class Leaving:
             case "site":
                 return await self._waiting.whole(self._leave_site(cookie))
             case "everywhere":
+                if not self._protocol.knows_devices:
+                    return await self._waiting.whole(self._leave_browser(cookie, self._read_left(left)))
                 return await self._leave_everywhere(cookie)
         raise SSOError("scope_unknown", f"scope {scope!r:.40}: one of {', '.join(get_args(Scope))}")
 
@@ -115,11 +117,7 @@ class Leaving:
         return SignOut(True, False, True, None, left)
 
     async def _leave_everywhere(self, cookie: str | None) -> SignOut:
-        """Nothing ends yet: the centre must still know who asks, and has the page that asks once more.
-
-        Without `id_token_hint`, with which it would end this browser's session without asking (RP-Initiated Logout 1.0
-        section 2 leaves that to the centre), and the person could no longer choose.
-        """
+        """Nothing ends yet: the centre must still know who asks, and has the page that asks once more."""
         session = None
         if cookie:
             session, _ = await self._waiting.step(self._sessions.find, hashed(cookie), self._clock.wall_ms())
@@ -127,7 +125,7 @@ class Leaving:
         reachable = (await self._tell_at_once())[1] if self._takes_check_ins() else True
         if reachable:
             try:
-                url = await self.logout_url(None)
+                url = self._protocol.everywhere_url(await self._discovery.get_provider())
             except SSOError as error:
                 log.warning("no page of the centre to go to: %s", error)
                 reachable = not error.transient

@@ -9,7 +9,7 @@ import pytest
 from sso_client import Attempt, SignIn, SSOClient, SSOError
 from sso_client.cas_answers import MAX_XML
 from sso_client.http import Http
-from tests.support.fake_cas import NAMESPACE, FakeCas, Odd, failure, success
+from tests.support.fake_cas import NAMESPACE, FakeCas, Odd, Ticket, failure, success
 
 GOOD = success("alice").decode()
 #: Whom the files and entities below would name.
@@ -162,6 +162,18 @@ def test_an_answer_to_another_browsers_sign_in_is_refused_before_its_ticket_is_l
     with pytest.raises(SSOError, match="state_unknown"):
         client.read_answer(parse_qs(urlsplit(cas.sign_in(mallory, EVIL)).query), alice)
     assert cas.calls == []
+
+
+def test_tickets_of_every_length_that_the_protocol_asks_for_are_taken(client: SSOClient, cas: FakeCas) -> None:
+    for length in (32, 256):
+        url, attempt = client.login_url("/")
+        ticket, (service,) = "ST-" + "a" * (length - 3), parse_qs(urlsplit(url).query)["service"]
+        cas.tickets[ticket] = Ticket("alice", service, fresh=True)
+        back = {"state": [attempt.state], "ticket": [ticket]}
+        assert client.validate_ticket(client.read_answer(back, attempt), attempt).user.sub == "alice"
+    for ticket in ("ST-" + "a" * 10_000, "ST-1\r\nx", "ST-é"):
+        with pytest.raises(SSOError, match="answer_invalid"):
+            client.read_answer({"state": [attempt.state], "ticket": [ticket]}, attempt)
 
 
 @pytest.mark.parametrize("name", ["ticket", "state"])

@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from sso_client import LocalStore, SettingsError, SSOClient, load_settings
+from sso_client import LocalStore, SettingsError, SSOClient, load_settings, open_sqlite_store
 from sso_client.testing.page import Page
 from tests.support.all_sites import FORM, AnySite, Visitor
 from tests.support.fake_cas import FakeCas, logout_request
+from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock
 
 GOOD = {"cas_url": "https://cas.example.org/cas", "base_url": "https://wiki.example.org"}
@@ -191,6 +193,30 @@ def test_after_a_sign_out_the_server_sends_people_back_where_the_site_wants_it(
     (service,) = parse_qs(urlsplit(out.location or "").query)["service"]
     assert service == "http://localhost/sso/logout?after=1"
     assert alice.get("/sso/logout?after=1").location == "/"
+
+
+@pytest.mark.parametrize("options", [{}, {"after_logout": "redirect"}])
+def test_a_server_that_knows_no_devices_ends_everywhere_what_it_knows(
+    options: dict[str, str], make: Callable[..., AnySite], cas: FakeCas
+) -> None:
+    alice = make(**options).visitor()
+    back = urlsplit(cas.sign_in(alice.start()))
+    alice.get(f"{back.path}?{back.query}")
+    out = alice.post("/sso/logout", {"scope": "everywhere"}, Sec_Fetch_Site="same-origin")
+    assert (out.status, (out.location or "").partition("?")[0]) == (303, f"{cas.url}/logout")
+    assert not alice.is_in()
+
+
+@pytest.mark.parametrize("after_logout", ["page", "redirect"])
+def test_at_our_centre_everywhere_is_asked_on_its_page(after_logout: str, centre: FakeProvider, tmp_path: Path) -> None:
+    given = {"issuer": centre.issuer, "client_id": centre.client_id, "client_secret": centre.client_secret}
+    more = {"protocol": "cas", "base_url": "http://localhost", "after_logout": after_logout}
+    settings = load_settings(given | more, environ={})
+    centre.discovery_changes = {"cas_server_url": f"{centre.issuer}/cas"}
+    store = open_sqlite_store(tmp_path / "s.sqlite3", issuer=settings.issuer, client_id=settings.client_id)
+    client = SSOClient(settings, store)
+    assert client.sign_out(None, scope="everywhere").logout_url == f"{centre.issuer}/end-session?client_id=shop"
+    client.close()
 
 
 def post(site: AnySite, body: bytes) -> Page:
