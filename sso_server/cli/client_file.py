@@ -64,12 +64,14 @@ class Wish:
     """None: it says nothing of them."""
     where: str
     """For people: `client 'shop' (line 12)`."""
+    problems: tuple[str, ...]
+    """Of form. What is right of it is looked at all the same, so that one problem doesn't hide the others."""
 
 
 def read_wishes(path: Path) -> list[Wish]:
     """The clients that a file names: `[[client]]` tables in TOML, {"client": [...]} in JSON.
 
-    Raises InvalidRequest with every problem of form, one a line.
+    Raises InvalidRequest if there are none to be found; what is wrong with one of them stands in its wish.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -83,7 +85,7 @@ def read_wishes(path: Path) -> list[Wish]:
         raise InvalidRequest(f'{path} needs a list of clients and nothing else: [[client]] in TOML, "client" in JSON.')
     lines = [text.count("\n", 0, found.start()) + 1 for found in _HEADING.finditer(text)]
     names = [entry.get("client_id") for entry in entries]
-    wishes, problems = [], []
+    wishes = []
     for number, entry in enumerate(entries):
         # Headings inside of a text of several lines would be counted, too: then no line is better than a wrong one.
         line = lines[number] if len(lines) == len(entries) and path.suffix != ".json" else 0
@@ -91,15 +93,10 @@ def read_wishes(path: Path) -> list[Wish]:
         found = list(_problems_of_form(entry))
         if "client_id" in entry and names.index(names[number]) < number:
             found.append("this client_id is named twice.")
-        values = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items() if name in _TYPES}
-        secrets = None
-        if not found:
-            secrets = _secrets(values, path.parent, found)
-        problems += [f"{where}: {problem}" for problem in found]
-        if not found:
-            known = {name: v for name, v in values.items() if name not in ("client_id", *_SECRET_KEYS)}
-            wishes.append(Wish(entry["client_id"], known, secrets, where))
-    _refuse(path, problems)
+        values = {name: tuple(v) if type(v) is list else v for name, v in entry.items() if _is_of_type(name, v)}
+        secrets = _secrets(values, path.parent, found)
+        known = {name: v for name, v in values.items() if name not in ("client_id", *_SECRET_KEYS)}
+        wishes.append(Wish(str(values.get("client_id", "")), known, secrets, where, tuple(found)))
     return wishes
 
 
@@ -112,7 +109,7 @@ def check_wishes(
     """
     wanted, problems = [], []
     for wish in wishes:
-        found = list(_problems_of_sense(wish, settings, now))
+        found = [*wish.problems, *_problems_of_sense(wish, settings, now)]
         problems += [f"{wish.where}: {problem}" for problem in found]
         if not found:
             client = new_client(wish.client_id, wish.values, settings, now)
@@ -134,12 +131,19 @@ def _problems_of_form(entry: Mapping[str, Any]) -> Iterator[str]:
         elif name not in _TYPES:
             near = difflib.get_close_matches(name, _TYPES, n=1)
             yield f"there is no key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ".")
-        elif type(value) is not _TYPES[name] or (isinstance(value, list) and not all(type(v) is str for v in value)):
+        elif not _is_of_type(name, value):
             yield f"{name} must be {_WANTED[_TYPES[name]]}."
     if "client_id" not in entry:
         yield "client_id is missing."
     if entry.get("public") is True and any(name in entry for name in _SECRET_KEYS):
         yield "a public client has no secret."
+
+
+def _is_of_type(name: str, value: object) -> bool:
+    """Whether there is such a key, and this may stand there."""
+    if type(value) is not _TYPES.get(name):
+        return False
+    return not isinstance(value, list) or all(type(each) is str for each in value)
 
 
 def _problems_of_sense(wish: Wish, settings: Settings, now: int) -> Iterator[str]:
@@ -155,9 +159,10 @@ def _problems_of_sense(wish: Wish, settings: Settings, now: int) -> Iterator[str
     right = new_client("right", {address: ("https://right.example/",)}, settings, now)
     alone = [{name: value} for name, value in wish.values.items() if name != "audience"]
     found = [problem for one in alone for problem in _problem_of(changed_client, right, one)]
-    found += _problem_of(changed_client, replace(right, client_id=wish.client_id), {})
+    if wish.client_id:
+        found += _problem_of(changed_client, replace(right, client_id=wish.client_id), {})
     yield from found
-    if not found:
+    if not found and not wish.problems:
         yield from _problem_of(new_client, wish.client_id, wish.values, settings, now)
     if kind == CAS and wish.secrets is not None and "site" not in wish.values:
         yield "a CAS service without the SDK has no secret."

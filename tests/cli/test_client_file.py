@@ -97,6 +97,31 @@ client_id = "news"
     assert sso.json("client", "list") == []
 
 
+def test_a_key_that_nobody_knows_hides_no_other_problem(sso: Sso, tmp_path: Path) -> None:
+    said = refused(
+        sso,
+        tmp_path,
+        """
+[[client]]
+client_id = "shop"
+sitee = "https://shop.example.com"
+leese = 60
+lease = 1
+secret_sha256 = ["short"]
+
+[[client]]
+client_id = "wiki"
+redirect_uris = ["http://wiki.example.com/cb"]
+id_token_alg = "HS256"
+""",
+    )
+    assert "has 6 problems" in said
+    for words in ("'sitee'; did you mean 'site'", "'leese'; did", "lease is 5 to", "no. 1 is not 64", "must be https"):
+        assert words in said
+    assert "HS256" in said
+    assert "redirect address" not in said, "what follows from another problem is none"
+
+
 def test_sites_that_the_file_does_not_name_stay_unless_pruned(
     sso: Sso, apply: Callable[..., Any], sign_in: Callable[..., SignedIn]
 ) -> None:
