@@ -31,6 +31,7 @@ class LoginRequest:
     def prompt(self) -> frozenset[str]:
         """The same wishes in the words of `core.sign_in`."""
         if self.renew:
+            # Section 2.1.1: beside it `gateway` is ignored.
             return frozenset({"login"})
         return frozenset({"none"}) if self.gateway else frozenset()
 
@@ -60,12 +61,11 @@ def check(
     client = find_by_service(service) if service else None
     if service and client is None:
         raise ServiceUnknown(service, all_clients())
-    renew = "renew" in params
     return LoginRequest(
         service=service,
         client=client,
-        renew=renew,
-        # Section 2.1.1: with `renew`, `gateway` is ignored; without a service there is nobody to go back to.
-        gateway="gateway" in params and not renew and bool(service),
+        renew="renew" in params,
+        # Section 2.1.1: without a service there is nobody to go back to.
+        gateway="gateway" in params and bool(service),
         by_post=params.get("method", "").upper() == "POST",
     )
