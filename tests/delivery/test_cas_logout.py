@@ -20,7 +20,7 @@ from sso_server.core.restorations import Restoration
 from sso_server.core.sessions import Session
 from sso_server.delivery.worker import Worker
 from sso_server.fronts.cas.logout_request import build
-from tests.support.builders import opened, registered
+from tests.support.builders import opened, registered, store_id
 from tests.support.cas_rows import (
     ASSERTION,
     PROTOCOL,
@@ -184,6 +184,17 @@ def test_what_an_answer_means(
         worker(deliveries).run_once()
         expected = ("acknowledged", "") if outcome == "acknowledged" else ("pending", outcome)
         assert rows(deliveries, session) == {ticket: expected}
+
+
+def test_a_store_that_its_answer_names_is_nobodys_affair(deliveries_on: Callable[..., Deliveries]) -> None:
+    deliveries = deliveries_on()
+    with Sink("ok", headers={"Lockstep-Store": store_id()}) as sink:
+        add_cas_site(deliveries, "wiki", sink.url)
+        session = opened(deliveries.stores, deliveries.clock.now())
+        ticket = validated(deliveries, session, sink.url)
+        end(deliveries, session)
+        worker(deliveries).run_once()
+        assert rows(deliveries, session) == {ticket: ("acknowledged", "")}
 
 
 def test_a_redirect_is_no_yes_of_a_site_that_takes_logout_tokens(deliveries_on: Callable[..., Deliveries]) -> None:
