@@ -9,7 +9,7 @@ from sso_server.cli.output import length, when
 from sso_server.core.identifiers import mark_of
 from sso_server.core.notifications import POLLED, State
 from sso_server.core.reports import SiteLine, Standing, one_for_each_site
-from sso_server.core.sessions import Participant, Session
+from sso_server.core.sessions import Participant, Session, once_for_each_site
 
 SITE_HEADINGS = ("SITE", "CALLED AT", "LOCAL SESSION UNTIL", "TOLD")
 _STANDINGS = {
@@ -56,7 +56,7 @@ def site_rows(session: Session, centre: Centre) -> list[tuple[str, str, str, str
     if session.ended_at is None:
         return [
             (p.client_id, p.logout_uri or "-", when(p.local_until), _will_be_told(p))
-            for p in _one_for_each_site(centre.services.lists.participants(session.sid))
+            for p in once_for_each_site(centre.services.lists.participants(session.sid))
         ]
     return [
         (
@@ -67,16 +67,6 @@ def site_rows(session: Session, centre: Centre) -> list[tuple[str, str, str, str
         )
         for line in one_for_each_site(centre.services.reports.lines(session.sid))
     ]
-
-
-def _one_for_each_site(participants: list[Participant]) -> list[Participant]:
-    """A CAS site is one to people, however many tickets it validated: the one whose local session lasts longest."""
-    shown: dict[tuple[str, str], Participant] = {}
-    for participant in participants:
-        place = (participant.client_id, participant.sdk_store)
-        if place not in shown or shown[place].local_until < participant.local_until:
-            shown[place] = participant
-    return list(shown.values())
 
 
 def told_words(line: SiteLine, now: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,6 +95,17 @@ class Participant:
     def ticket(self) -> str:
         """What a CAS site without our SDK is told by; empty: none of those."""
         return "" if self.sdk_store else self.store_id
+
+
+def once_for_each_site(participants: Iterable[Participant]) -> list[Participant]:
+    """The same for people: a CAS site is one to them, however many tickets it validated. The one whose local session
+    may last longest stands for all."""
+    shown: dict[tuple[str, str], Participant] = {}
+    for participant in participants:
+        place = (participant.client_id, participant.sdk_store)
+        if place not in shown or shown[place].local_until < participant.local_until:
+            shown[place] = participant
+    return list(shown.values())
 
 
 def local_until(

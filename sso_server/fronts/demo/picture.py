@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sso_server.core.clients import Client
-from sso_server.core.reports import SiteLine
-from sso_server.core.sessions import Session
+from sso_server.core.reports import SiteLine, one_for_each_site
+from sso_server.core.sessions import Session, once_for_each_site
 from sso_server.web.services import Services
 
 _LIVE = 20
@@ -70,12 +70,13 @@ def _session(services: Services, session: Session) -> SessionOnMap:
                 error="",
                 safe_at=None,
             )
-            for participant in services.lists.participants(session.sid)
+            for participant in once_for_each_site(services.lists.participants(session.sid))
             for client in (services.clients.find(participant.client_id),)
         )
     else:
         sites = tuple(
-            _told(line, services.clients.find(line.client_id)) for line in services.reports.lines(session.sid)
+            _told(line, services.clients.find(line.client_id))
+            for line in one_for_each_site(services.reports.lines(session.sid))
         )
     return SessionOnMap(
         sid=session.sid,
