@@ -123,6 +123,8 @@ def without_ticket(service: str) -> str:
     normal_form(service)
     scheme, authority, path, query, fragment = _parts(service)
     kept = "&".join(_without_ticket(query))
+    if kept == query:
+        return service
     tail = f"#{fragment}" if fragment else ""
     return f"{scheme}://{authority}{path}" + (f"?{kept}" if kept else "") + tail
 
