@@ -24,6 +24,7 @@ from sso_server.core.tokens import FoundToken
 
 #: So many tickets of one service are told of a session's end; its local sessions that must be over by then don't count.
 MAX_TICKETS_IN_SESSION = 1000
+_SAID_BY_LOG_ALONE = (Refusal.UNKNOWN, Refusal.USED, Refusal.EXPIRED)
 _NOBODY = ""
 
 
@@ -245,8 +246,9 @@ class ServiceTickets:
         return ticket is not None and _is_fresh(ticket.details)
 
     def _refused(self, refusal: Refusal, client_id: str, sid: str) -> InvalidGrant:
-        # As with codes: what never was a ticket fills no database.
-        if refusal is not Refusal.UNKNOWN:
+        # Whoever validates proves nothing: what is no ticket, or none any more, fills no database, however often it
+        # comes. The first attempt spends a ticket, so each has one line at most.
+        if refusal not in _SAID_BY_LOG_ALONE:
             data: dict[str, str | int | None] = {"refusal": refusal.value}
             self._audit.append(
                 Event(self._clock.now(), EventKind.TICKET_REFUSED, sid=sid, client_id=client_id, data=data)

@@ -116,7 +116,7 @@ def test_a_ticket_is_nothing_at_the_token_endpoint_and_a_code_nothing_here(site:
     assert shop.redeem(code).status_code == 200
 
 
-def test_each_refusal_leaves_a_line_in_the_audit_but_what_never_was_a_ticket(site: Service) -> None:
+def test_a_refusal_that_spends_a_ticket_leaves_a_line_in_the_audit_and_nothing_else_does(site: Service) -> None:
     audit = built_of(site.app).sql.audit
     session = site.session()
     ticket = site.ticket(session)
@@ -124,5 +124,6 @@ def test_each_refusal_leaves_a_line_in_the_audit_but_what_never_was_a_ticket(sit
     site.validate("ST-07-" + "b" * 32)
     assert len(audit.list_events(1000, kind=EventKind.TICKET_REFUSED)) == before
     site.validate(ticket, service=OTHER)
+    site.validate(ticket)
     (line,) = audit.list_events(10, kind=EventKind.TICKET_REFUSED, sid=session.sid)
     assert (line.client_id, line.data) == ("other", {"refusal": "ticket_other_client"})
