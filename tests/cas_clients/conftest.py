@@ -53,7 +53,7 @@ def notes(running_centre: Centre, tmp_path_factory: pytest.TempPathFactory) -> I
     """Flask with flask-cas-ng, told at an address of its own."""
     site = CasSite("notes", tmp_path_factory.mktemp("notes"))
     site.write(running_centre.issuer)
-    site.register(running_centre, "--cas-logout-uri", f"{site.base_url}/cas/ended")
+    site.register(running_centre)
     with site.running(site.flask("notes")):
         yield site
 

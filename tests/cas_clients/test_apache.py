@@ -29,7 +29,7 @@ def apache(
     name = "intranet" if request.param == "CAS 3" else "archive"
     site = CasSite(name, tmp_path_factory.mktemp(name), scheme="https")
     site.write(running_tls_centre.url)
-    site.register(running_tls_centre.centre)
+    site.register(running_tls_centre.centre, like="intranet")
     configuration = TLS + (site.directory / "auth_cas.conf").read_text()
     for word, here in (
         ("/etc/ssl/certs/ca-certificates.crt", "@HERE@/ca.pem"),
@@ -74,6 +74,8 @@ def test_apache_signs_in_silently_and_hears_of_a_sign_out_at_the_centre(tls_cent
     browser = tls_centre.browser()
     browser.open(f"{tls_centre.url}/sign-in").sign_in(tls_centre.centre.username, "correct horse battery")
     assert visit(apache, "/private/", browser) == "for us"
+    browser.http.cookies.clear(domain=apache.host)
+    assert browser.open(f"{apache.base_url}/private").text == "for us", "without the slash, too"
     browser.open(f"{tls_centre.url}/cas/logout")
     wait_until(lambda: not is_in(apache, "/private/", browser), why="Apache to be told")
 

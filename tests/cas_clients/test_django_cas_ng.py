@@ -29,8 +29,7 @@ def wiki(tmp_path_factory: pytest.TempPathFactory, running_tls_centre: TlsCentre
 def board(running_tls_centre: TlsCentre, tmp_path_factory: pytest.TempPathFactory, wiki: CasSite) -> Iterator[CasSite]:
     """Over https: the centre hands proxy-granting tickets to nobody else."""
     site = CasSite("board", tmp_path_factory.mktemp("board"), scheme="https")
-    callback = f"{site.base_url}/accounts/callback"
-    site.register(running_tls_centre.centre, "--cas-logout-uri", callback, "--cas-proxy-callback", callback)
+    site.register(running_tls_centre.centre)
     env = {"REQUESTS_CA_BUNDLE": running_tls_centre.ca_file}
 
     def manage(*command: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tests.support.browser import Browser
 from tests.support.centre import PASSWORD, Centre, Process, clean_env, wait_until
-from tests.support.doc_pages import write_files
+from tests.support.doc_pages import commands, write_files
 from tests.support.ports import free_port
 
 PAGE = "cas-clients.md"
@@ -68,9 +69,13 @@ class CasSite:
         """What starts a Flask site."""
         return [sys.executable, "-m", "flask", "--app", module, "run", "--port", str(self.port)]
 
-    def register(self, centre: Centre, *options: str) -> None:
-        """As a CAS service: everything below its address."""
-        centre.cli("client", "add", self.name, "--cas-service", f"{self.base_url}/", *options)
+    def register(self, centre: Centre, like: str = "") -> None:
+        """By the page's command for this site, or for the one that it is like."""
+        shown = like or self.name
+        (command,) = (text for text in commands(PAGE) if text.startswith(f"sso client add {shown} "))
+        command = command.replace(f"https://{shown}.example.org", self.base_url).replace("\\\n", "")
+        words = shlex.split(command)[1:]
+        centre.cli(*(self.name if word == shown else word for word in words))
 
 
 def visit(site: CasSite, path: str, browser: Browser, username: str = "") -> str:
