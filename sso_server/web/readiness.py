@@ -71,6 +71,8 @@ class _Look:
     begun: float
     done: threading.Event = field(default_factory=threading.Event)
     finding: Finding = Finding()
+    before: str = ""
+    """The detail of the look before it."""
 
 
 class Readiness:
@@ -90,27 +92,27 @@ class Readiness:
         """As soon as this says so, the node isn't ready: a balancer must send requests elsewhere."""
         self._is_stopping = is_stopping
 
-    def report(self) -> Report:
-        """As of the last second; takes one second at the most, and a little."""
+    def report(self, most_s: float | None = None) -> Report:
+        """As of the last second; takes one second at the most, and a little. `most_s`: for who has more time."""
         if self._is_stopping():
             return Report((Finding(reasons=("This node is about to stop.",)),))
         with self._lock:
             if self._reported_at is None or monotonic() - self._reported_at >= self._fresh_s:
-                self._report = self._look()
+                self._report = self._look(self._most_s if most_s is None else most_s)
                 self._reported_at = monotonic()
             return self._report
 
-    def _look(self) -> Report:
+    def _look(self, most_s: float) -> Report:
         begun = monotonic()
         for check in self._checks:
             old = self._looks.get(check.subject)
             # One that hangs is waited for, not joined by others.
             if old is None or old.done.is_set():
-                look = self._looks[check.subject] = _Look(begun)
+                look = self._looks[check.subject] = _Look(begun, before=old.finding.detail if old else "")
                 threading.Thread(target=_run, args=(check, look), name="readiness", daemon=True).start()
         findings: dict[str, Finding] = {}
         for check in self._checks:
-            found = self._finding(check, begun + self._most_s)
+            found = self._finding(check, begun + most_s)
             needed = findings.get(check.needs)
             findings[check.subject] = Finding() if needed is not None and needed.reasons else found
         for finding in findings.values():
@@ -122,7 +124,8 @@ class Readiness:
         look = self._looks[check.subject]
         if look.done.wait(max(0.0, until - monotonic())):
             return look.finding
-        waited = f"{check.subject} has not answered for {monotonic() - look.begun:.0f} s."
+        # A look that is given up goes on, and finds out a moment later which server it is: too late for this answer.
+        waited = f"{check.subject} has not answered for {monotonic() - look.begun:.0f} s. {look.before}".strip()
         return Finding(reasons=(f"{check.subject} does not answer in time.",), detail=waited)
 
 

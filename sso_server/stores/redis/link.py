@@ -163,7 +163,7 @@ class Link:
             self._topology.failed(view, failed.server)
             if not isinstance(failed.cause, Refused):
                 failed.server.distrust()
-            raise failed.cause from None
+            raise _naming(failed) from None
         confirmed = [answers[server].pop() for server in waiting]
         replies: list[Any] = [None] * len(calls)
         for server, indexes in places.items():
@@ -197,6 +197,14 @@ def _topology(address: Address) -> Topology:
             return line
 
     return One(Server("", open_line, address.connections, address.wait_s, address.idle_s))
+
+
+def _naming(failed: ServerFailed) -> Exception:
+    """Which of several it was: of one that hangs the cause says no more than that time is over."""
+    name, cause = failed.server.name, failed.cause
+    if not name or isinstance(cause, (Unavailable, ResponseError)):
+        return cause
+    return Unavailable(detail=f"Redis ({name}): {type(cause).__name__}: {str(cause)[:200]}")
 
 
 def _says_not_here(reply: Any) -> bool:

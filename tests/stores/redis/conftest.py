@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from sso_server.stores.redis import RedisStores
+from tests.support.redis_cluster import RedisCluster, running_cluster
 from tests.support.services import OwnRedis, patient
 
 
@@ -44,3 +45,10 @@ def own(tmp_path: Path) -> Iterator[OwnRedis]:
 def meddler(own: OwnRedis) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(own.url, socket_timeout=5, decode_responses=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """Three masters that call no one of them dead within the time of these tests. Whoever moves a slot puts it back."""
+    with running_cluster(tmp_path_factory.mktemp("three"), 0, "--cluster-node-timeout", "15000") as made:
+        yield made
