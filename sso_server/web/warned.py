@@ -24,8 +24,9 @@ def must_ask_first(request: Request, session: Session, asked_at: int, sealed: Ma
         # Whoever has just typed the password for this site knows where it leads.
         return False
     answered_at = sealed.get("answered_at")
-    has_answered = sealed.get("answered") == digest(session.sid) and isinstance(answered_at, int)
-    return not (has_answered and 0 <= now - answered_at <= _ANSWER_COUNTS_MS)
+    if sealed.get("answered") != digest(session.sid) or not isinstance(answered_at, int):
+        return True
+    return not 0 <= now - answered_at <= _ANSWER_COUNTS_MS
 
 
 def answered(sealed: Mapping[str, Any], session: Session, now: int) -> dict[str, Any]:
