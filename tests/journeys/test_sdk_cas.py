@@ -12,6 +12,9 @@ from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
 from tests.support.centre import PASSWORD, Centre, Site, wait_until
 
+# What the stores do with service tickets is said of each of them in tests/contracts.
+pytestmark = pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)
+
 
 def test_a_session_spans_both_protocols_and_a_sign_out_at_either_ends_it_at_both(
     centre: Centre, sites: tuple[Site, Site], start_site: StartSite
@@ -40,7 +43,6 @@ def test_a_session_spans_both_protocols_and_a_sign_out_at_either_ends_it_at_both
         assert 'name="password"' in browser.text
 
 
-@pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)
 def test_a_cas_site_that_nobody_can_call_signs_people_out_within_the_lease_after_a_restart_too(
     centre: Centre, start_site: StartSite
 ) -> None:
@@ -72,7 +74,6 @@ def test_a_cas_site_that_nobody_can_call_signs_people_out_within_the_lease_after
     assert any("/cas/logout?service=" in page.url for page in browser.page.history)
 
 
-@pytest.mark.parametrize("running_centre", ["sqlite"], indirect=True)
 def test_a_site_that_takes_the_centre_for_any_cas_server_is_told_by_logout_request(
     centre: Centre, sites: tuple[Site, Site], start_site: StartSite
 ) -> None:
