@@ -24,6 +24,7 @@ from sso_server.cli import main
 from sso_server.core.clients import Client, ClientSecret, site_client
 from sso_server.core.identifiers import digest
 from tests.support.ports import free_port
+from tests.support.survivors import end_with_us
 
 PASSWORD = "correct horse battery"
 
@@ -77,6 +78,7 @@ class Process:
                 start_new_session=True,
                 cwd=self.cwd,
             )
+        end_with_us(self.popen.pid)
 
     def kill(self) -> None:
         """kill -9 of every process of the tree, at once."""
@@ -95,7 +97,7 @@ class Process:
         pids = tree(self.popen.pid)
         self.popen.terminate()
         try:
-            return self.popen.wait(30)
+            return self.popen.wait(60)
         except subprocess.TimeoutExpired:
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):

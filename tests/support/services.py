@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.support.apache import find_apache
 from tests.support.ports import free_port, wait_until_listening
 from tests.support.postgres import find_postgres
+from tests.support.survivors import end_with_us
 
 
 @cache
@@ -96,8 +97,9 @@ def _start_redis(directory: Path, options: tuple[str, ...]) -> tuple[subprocess.
         command += ["--appendonly", "no", "--maxmemory-policy", "noeviction", *options]
         with (directory / f"redis-{port}.log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        end_with_us(process.pid)
         try:
-            wait_until_listening(port, timeout_s=10)
+            wait_until_listening(port, timeout_s=30)
         except TimeoutError:
             _stop(process)
             continue
@@ -151,6 +153,7 @@ class OwnRedis:
             self._process = subprocess.Popen(
                 [*command, *self._options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        end_with_us(self._process.pid)
 
     def kill(self) -> None:
         """kill -9."""
