@@ -40,7 +40,7 @@ class Sso:
         """The same as a process of its own."""
         command = [Path(sys.executable).with_name("sso"), *args]
         env = {**os.environ, **self.env}
-        return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True, timeout=180, check=False)
 
     def json(self, *args: str, stdin: str | None = None) -> Any:
         """The answer of `sso ARGS --json`."""

@@ -1,74 +1,26 @@
 """`sso restore`: the backup is in place whole or not at all, and nobody whom it brings back stays."""
 
-import itertools
 import os
 import shutil
 import signal
 import sqlite3
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from sso_server import wiring
-from sso_server.cli import restore as command
-from sso_server.core.errors import InvalidGrant, Unavailable, WrongCredentials
+from sso_server.core.errors import Unavailable, WrongCredentials
 from sso_server.core.events import EventKind
 from sso_server.core.putting_back import CAUSE
 from sso_server.core.restorations import Cause, Restoration
 from sso_server.core.sign_in import Visitor
 from sso_server.stores.sql import SqlStores, migrate, replacing
 from sso_server.stores.sql.presence import Presence
-from tests.cli.conftest import PASSWORD, SignedIn, Sso, settings_at, sign_in_at
+from tests.cli.conftest import PASSWORD, Sso, settings_at
+from tests.cli.restore_story import LATER, Story, copy_of, make_story, nobody_came_back
 from tests.support.forks import Forked
-
-LATER = "another good password"
-
-
-@dataclass(frozen=True)
-class Story:
-    """alice was signed in when the backup was taken; since then she signed out, and much was changed."""
-
-    sso: Sso
-    database: Path
-    file: Path
-    signed_in: SignedIn
-
-    @contextmanager
-    def built(self) -> Iterator[wiring.Built]:
-        built = self.sso.built()
-        try:
-            yield built
-        finally:
-            built.close()
-
-    def restore(self, *more: str) -> Any:
-        return self.sso.json("restore", str(self.file), "--yes", *more)
-
-    def names(self) -> set[str]:
-        return {user["username"] for user in self.sso.json("user", "list")}
-
-
-def make_story(directory: Path, **settings: str) -> Story:
-    sso = Sso({**settings_at(directory / "data"), **settings})
-    for name in ("alice", "bob", "carol"):
-        sso.run("user", "add", name, "--password-stdin", stdin=PASSWORD)
-    sso.run("client", "add", "shop", "--site", "http://127.0.0.1:5000")
-    with closing(sso.built()) as built:
-        built.signing_keys.ensure_keys()
-        signed_in = sign_in_at(built, "alice", "shop")
-    file = directory / "backup"
-    sso.run("backup", str(file))
-    sso.run("session", "end", signed_in.sid)
-    sso.run("user", "set-password", "bob", "--password-stdin", stdin=LATER)
-    sso.run("user", "disable", "carol")
-    sso.run("user", "add", "dora", "--password-stdin", stdin=PASSWORD)
-    return Story(sso, directory / "data" / "lockstep.sqlite3", file, signed_in)
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +31,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 @pytest.fixture
 def story(told: Story, tmp_path: Path) -> Story:
-    shutil.copytree(told.database.parent, tmp_path / "data")
-    shutil.copy(told.file, tmp_path / "backup")
-    sso = Sso(settings_at(tmp_path / "data"))
-    return replace(told, sso=sso, database=tmp_path / "data" / "lockstep.sqlite3", file=tmp_path / "backup")
+    return copy_of(told, tmp_path)
 
 
 def knows(built: wiring.Built, username: str, password: str) -> bool:
@@ -91,18 +40,6 @@ def knows(built: wiring.Built, username: str, password: str) -> bool:
     except WrongCredentials:
         return False
     return True
-
-
-def nobody_came_back(story: Story) -> None:
-    """The session and the refresh token of the backup are dead."""
-    ended = story.sso.json("session", "show", story.signed_in.sid)
-    assert ended["end_reason"] == "store_restored"
-    with story.built() as built:
-        assert built.services.lists.count_live(built.services.clock.now()) == 0
-        shop = built.services.clients.find("shop")
-        assert shop is not None
-        with pytest.raises(InvalidGrant):
-            built.services.tokens.refresh(story.signed_in.refresh_token, shop, None)
 
 
 def test_whom_the_backup_brings_back_is_signed_out_and_their_sites_are_told(story: Story) -> None:
@@ -302,57 +239,4 @@ def test_the_log_of_a_database_that_can_not_be_read_is_never_played_into_the_bac
     monkeypatch.setattr(replacing, "_settle", settle)
     done = story.restore()
     assert Path(done["replaced"] + "-wal").read_bytes() == b"what is left of its log"
-    nobody_came_back(story)
-
-
-TRACED = {"replace_database", "_set_aside", "_until_done"}
-
-
-def killed_at(story: Story, number: int) -> bool:
-    """Restore in a process of its own, killed before line `number` of what matters; whether it came that far."""
-    count = itertools.count()
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_name not in TRACED or frame.f_code.co_filename not in (
-            replacing.__file__,
-            command.__file__,
-        ):
-            return None
-        if event == "line" and next(count) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    def work() -> None:
-        sys.settrace(trace)
-        story.sso.run("restore", str(story.file), "--yes")
-
-    child = Forked(work)
-    os.close(child._answers)
-    return os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1]) == -signal.SIGKILL
-
-
-def test_kill_nine_at_any_step_leaves_the_one_or_the_other_and_nobody_who_came_back_is_served(
-    story: Story, told: Story
-) -> None:
-    seen = set()
-    for number in itertools.count():
-        shutil.rmtree(story.database.parent)
-        shutil.copytree(told.database.parent, story.database.parent)
-        if not killed_at(story, number):
-            break
-        # As `sso serve` finds it.
-        with story.built() as built:
-            is_old = built.services.users.find_by_username("dora") is not None
-            live = built.services.lists.count_live(built.services.clock.now())
-            is_waiting = built.services.restorations.is_unfinished()
-            assert live == 0 or is_waiting, f"killed before line {number}, it serves who had ended"
-            seen.add((is_old, is_waiting))
-            while built.restorer().run_once():
-                pass
-            assert built.services.lists.count_live(built.services.clock.now()) == 0
-    assert number > 20
-    # The old one; the backup before, and after, everybody was signed out.
-    assert seen >= {(True, False), (False, True), (False, False)}
-    assert not any(is_old and is_waiting for is_old, is_waiting in seen)
-    story.restore()
     nobody_came_back(story)
