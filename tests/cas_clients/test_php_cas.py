@@ -33,7 +33,7 @@ def forum(running_tls_centre: TlsCentre, tmp_path_factory: pytest.TempPathFactor
     php = find_phpcas() or shutil.which("php") or "php"
     options = ["-d", f"session.save_path={site.directory}/sessions", "-d", "display_errors=0"]
     argv = [php, *options, "-S", f"127.0.0.1:{site.port}", "-t", str(site.directory)]
-    with site.running(argv, PHP_CLI_SERVER_WORKERS="4"):
+    with site.running(argv):
         yield site
 
 

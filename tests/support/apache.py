@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.support.ports import wait_until_listening
+from tests.support.survivors import end_with_us
 
 _MODULES = Path("/usr/lib/apache2/modules")
 #: In the order in which they may be loaded; the last one is the subject.
@@ -84,6 +85,7 @@ def running_apache(
                 stderr=log,
                 **identity,
             )
+        end_with_us(process.pid)
         try:
             try:
                 wait_until_listening(port, timeout_s=20)
