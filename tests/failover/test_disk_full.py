@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.failover.conftest import StartTown
 from tests.failover.disk import WHY_NOT, Disk, can_mount, small_disk
 from tests.failover.town import Town
+from tests.support.centre import wait_until
 from tests.support.postgres import Postgres, make_postgres
 from tests.support.services import OwnRedis
 
@@ -42,10 +44,11 @@ def kept_alive(start: Callable[[], None], is_running: Callable[[], bool]) -> Ite
         thread.join(30)
 
 
-def full_for_a_while(town: Town, disk: Disk) -> None:
-    """People go on meanwhile, and afterwards."""
+def full_for_a_while(town: Town, disk: Disk, is_felt: Callable[[], bool] = lambda: True) -> None:
+    """People go on meanwhile, and afterwards. Not before `is_felt`: what was set aside before may do for a while."""
     before = town.half_way()
     disk.fill()
+    wait_until(is_felt, seconds=60, why="somebody to want space")
     town.finish(before)
     time.sleep(6)
     disk.make_space()
@@ -104,8 +107,11 @@ def test_a_postgresql_whose_log_has_no_space_loses_nothing_that_was_answered(
         # A log that can't be written ends PostgreSQL at once, and it doesn't start before there is space.
         stack.enter_context(kept_alive(lambda: server.start(wait=False), lambda: _runs(server)))
         town = start_town("PostgreSQL's log disk full, sessions in postgresql", "", address)
-        full_for_a_while(town, disk)
-        town.reckon().hold()
+        full_for_a_while(town, disk, lambda: _has_run_out(server))
+        found = town.reckon()
+        found.hold()
+        assert "No space left on device" in server.log.read_text()
+        assert found.refused, "nobody wanted anything while there was no space"
         town.centre.process.stop()
 
 
@@ -120,6 +126,13 @@ def _log_on_a_small_disk(server: Postgres) -> Iterator[Disk]:
         shutil.chown(log, owner.st_uid, owner.st_gid)
         log.chmod(0o700)
         yield disk
+
+
+def _has_run_out(server: Postgres) -> bool:
+    """Whether the log has come to its end; each look uses up one of the files that PostgreSQL had made before."""
+    with contextlib.suppress(psycopg.Error):
+        server.sql("SELECT pg_switch_wal()")
+    return "No space left on device" in server.log.read_text()
 
 
 def _runs(server: Postgres) -> bool:
