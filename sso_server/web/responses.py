@@ -23,8 +23,8 @@ def install_headers(app: Flask) -> None:
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if response.mimetype == "text/html":
-            # Chromium applies form-action to the redirects that follow a form, too: the asking site's origin must be
-            # named.
+            # Chromium applies form-action to every redirect that follows a form, too: those that the asking site makes
+            # on its own way included, and where they lead nobody here knows.
             targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
             headers.setdefault(
                 "Content-Security-Policy",
@@ -40,9 +40,9 @@ def install_headers(app: Flask) -> None:
 
 
 def allow_form_target(uri: str) -> None:
-    """The form on this page may lead to this URI's origin by redirects. Only ever called with a registered URI."""
-    parts = urlsplit(uri)
-    g.form_targets = (*getattr(g, "form_targets", ()), f"{parts.scheme}://{parts.netloc}")
+    """The form on this page may lead to this URI by redirects, and on from there: its scheme is what can be said. Only
+    ever called with a registered URI, and plain http is registered on loopback alone."""
+    g.form_targets = dict.fromkeys((*getattr(g, "form_targets", ()), "https:", f"{urlsplit(uri).scheme}:"))
 
 
 def see_other(uri: str) -> Response:

@@ -113,7 +113,7 @@ def test_method_post_hands_the_ticket_over_in_a_form(browser: FlaskClient, notes
     form = re.search(r'<form method="post" action="([^"]*)"', page.text)
     assert form is not None
     assert form.group(1) == f"{NOTES}a?b=&#39;1&#39;&amp;c=%22%3E#x"
-    assert "form-action 'self' https://notes.example.com;" in page.headers["Content-Security-Policy"]
+    assert "form-action 'self' https:;" in page.headers["Content-Security-Policy"]
     fields = hidden_fields(page.text)
     assert list(fields) == ["ticket"]
     assert notes.refuses(fields["ticket"], service=f"{NOTES}a?b='1'&c=%22%3E") == ""

@@ -84,7 +84,7 @@ def test_the_sign_in_page_names_the_site_and_lets_the_form_lead_to_it(browser: F
     page = browser.get(notes.login(browser).headers["Location"])
     assert "Notes asks you to sign in." in page.text
     policy = page.headers["Content-Security-Policy"]
-    assert "form-action 'self' https://notes.example.com;" in policy
+    assert "form-action 'self' https:;" in policy
     assert page.headers["Cache-Control"] == "no-store"
 
 

@@ -181,7 +181,7 @@ def test_the_question_names_the_site_and_its_answer_leads_back_there(browser: Fl
     asked = logout(browser, headers={"Sec-Fetch-Dest": "iframe"}, service=service)
     page = browser.get(asked.headers["Location"])
     assert "Notes asks to sign you out. You are signed in as Alice." in page.text
-    assert "form-action 'self' https://notes.example.com;" in page.headers["Content-Security-Policy"]
+    assert "form-action 'self' https:;" in page.headers["Content-Security-Policy"]
     assert page.headers["X-Frame-Options"] == "DENY"
     answer = browser.post("/sign-out", data=hidden_fields(page.text) | {"scope": "here"})
     assert answer.headers["Location"] == service

@@ -134,7 +134,7 @@ def test_a_site_that_asked_gets_the_browser_back_at_its_registered_address_only(
         page = signed_in.get(f"/sign-out?request={sealed}")
         assert "Shop asks to sign you out. You are signed in as Alice Liddell." in page.text
         policy = page.response.headers["Content-Security-Policy"]
-        assert ("form-action 'self' https://shop.example;" in policy) is bool(led_to)
+        assert ("form-action 'self' https:;" in policy) is bool(led_to)
         done = signed_in.submit(page, "/sign-out", scope="here")
         assert done.location == led_to or (not led_to and done.location.startswith("/signed-out?of="))
         signed_in.sign_in("alice")
