@@ -10,19 +10,23 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.errors import InvalidGrant, Unavailable
 from sso_server.core.ports import ProxyCallback, Randomness
 from sso_server.core.service_tickets import ServiceTickets, Validated
-from sso_server.core.service_urls import matches, with_query
+from sso_server.core.service_urls import ServiceIndex, with_query
 from sso_server.core.tickets import Refusal
 
 #: So many web threads of a process (32, web/waiting.py) may wait for proxy callbacks at once,
 MOST_CALLS = 8
 #: and so many of them for one site's: a slow one must not take the others' turn.
 MOST_CALLS_EACH = 4
+#: So many proxies stand behind one another, in so many characters: each ticket and each answer names all of them, and
+#: a site that asks itself has no end.
+MOST_PROXIES, LONGEST_CHAIN = 10, 4000
 
 
 class ProxyGranting:
@@ -69,16 +73,20 @@ class ProxyGranting:
                 renew=renew,
                 proxies_allowed=proxies_allowed,
                 store_id=store_id,
-                callback=callback,
             )
+            chain = (callback, *validated.proxies)
+            if len(chain) > MOST_PROXIES or sum(map(len, chain)) > LONGEST_CHAIN:
+                raise InvalidGrant(Refusal.NO_PROXY.value, detail=f"{len(chain)} proxies behind one another")
+            granting = self._tickets.new_proxy_granting(validated)
             # Section 3.4.1: no part of the ticket is in the name that the browser's site gets to see.
             iou = self._random.token(identifiers.PROXY_GRANTING_IOU)
-            address = with_query(callback, [("pgtId", validated.proxy_granting_ticket), ("pgtIou", iou)])
+            address = with_query(callback, [("pgtId", granting), ("pgtIou", iou)])
             answer = self._caller.call(address, allow_private=client.allow_private)
         if answer.status != 200:
-            # It was good when it was sent: to a site that notes it before it is told to.
-            self._tickets.revoke(validated)
             raise InvalidGrant(Refusal.CALLBACK.value, detail=f"proxy callback: {answer.status or answer.error}")
+        # Not before: what fails on the way here leaves nothing good at the site. And a session that has ended meanwhile
+        # must not be opened there: the site may have heard of the end already, when it had nothing to end.
+        self._tickets.grant(granting, validated, callback)
         return validated, iou
 
     def issue(self, text: str, target: Client, *, service: str) -> str:
@@ -108,4 +116,9 @@ class ProxyGranting:
 
 def may_proxy(client: Client, callback: str) -> bool:
     """Whether proxy-granting tickets of this client may be sent there."""
-    return any(matches(registered, callback) for registered in client.cas_proxy_callbacks)
+    return _index(client.cas_proxy_callbacks).find_owner(callback) is not None
+
+
+@lru_cache(maxsize=256)
+def _index(callbacks: tuple[str, ...]) -> ServiceIndex:
+    return ServiceIndex((callback, callback) for callback in callbacks)

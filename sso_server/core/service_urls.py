@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterable
 from urllib.parse import quote, unquote_plus, unquote_to_bytes, urlencode
 
@@ -25,8 +26,14 @@ _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z_-]+(?:\.[0-9A-Za-z
 # What is percent-encoded, a lone percent sign, and what RFC 3986 has no place for.
 _SPELLED = re.compile(r"%([0-9A-Fa-f]{2})?|[\[\]^`{|}]")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# Slashes and dots written longer than UTF-8 allows; old servers read them.
-_OVERLONG = re.compile(rb"[\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]")
+# A slash to some readers, control characters, and what is written longer than UTF-8 allows: old servers read it.
+_ODD_IN_PATH = re.compile(
+    rb"[\x00-\x1f\x7f\\\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|\xf8[\x80-\x87]|\xfc[\x80-\x83]"
+)
+# What a segment has behind a semicolon is dropped by some servers: `..;` is the segment above to them.
+_DOTS = re.compile(rb"(?:\A|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
+#: Nobody on the way decodes a path more often than that; each round reads all of it, and strangers write it.
+_ROUNDS = 4
 _JSESSIONID = re.compile(r";jsessionid=[^/]*\Z", re.IGNORECASE)
 _RESERVED = "%:/?@!$&'()*+,;="
 # RFC 3986 section 3.3 and 3.4, without what separates: ; = & + stay as they were sent.
@@ -151,6 +158,9 @@ def _parts(url: str) -> tuple[str, str, str, str, str]:
         raise InvalidRequest("A service's address begins with https:// or http://.")
     scheme, authority, *rest = (part or "" for part in found.groups())
     path, query, fragment = (part if part.isascii() else _quoted(part) for part in rest)
+    if len(path) + len(query) + len(fragment) > MAX_LENGTH:
+        # It has grown: a header that proxies and browsers don't take would be no answer.
+        raise InvalidRequest(f"A service's address has at most {MAX_LENGTH} characters.")
     return scheme, authority, path, query, fragment
 
 
@@ -179,16 +189,22 @@ def _check_path(path: str) -> None:
         raise InvalidRequest("A service's path has a percent sign that encodes nothing.")
     raw = path.encode("ascii")
     slashes = raw.count(b"/")
-    while True:
-        if b"\\" in raw or raw.count(b"/") != slashes or _OVERLONG.search(raw) or any(c < 32 or c == 127 for c in raw):
+    for _ in range(_ROUNDS + 1):
+        if raw.count(b"/") != slashes or _ODD_IN_PATH.search(raw):
             raise InvalidRequest("A service's path has an encoded slash, backslash or control character.")
-        # What a segment has behind a semicolon is dropped by some servers: `..;` is the segment above to them.
-        if any(segment.split(b";")[0] in (b".", b"..") for segment in raw.split(b"/")):
+        if _DOTS.search(raw):
             raise InvalidRequest("A service's path has a segment . or .. in it.")
-        decoded = unquote_to_bytes(raw)
+        decoded = _read_kindly(unquote_to_bytes(raw))
         if decoded == raw:
             return
         raw = decoded
+    raise InvalidRequest("A service's path is percent-encoded too often.")
+
+
+def _read_kindly(raw: bytes) -> bytes:
+    """As servers read it that take full-width dots and slashes for dots and slashes."""
+    text = raw.decode("utf-8", "surrogateescape")
+    return raw if text.isascii() else unicodedata.normalize("NFKC", text).encode("utf-8", "surrogateescape")
 
 
 def _spelled(part: str, plain: frozenset[str]) -> str:

@@ -1,5 +1,6 @@
 """Whose a CAS service is: every trick by which a ticket could get to somebody else, and what sites really send."""
 
+import time
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -151,6 +152,16 @@ FOREIGN = [
     "https://wiki.example.org/app/%c0%ae%c0%ae/admin",
     "https://wiki.example.org/app/%c0%af",
     "https://wiki.example.org/app/%e0%80%ae./admin",
+    "https://wiki.example.org/app/%f8%80%80%80%ae%f8%80%80%80%ae/admin",
+    "https://wiki.example.org/app/%fc%80%80%80%80%ae%fc%80%80%80%80%ae/admin",
+    "https://wiki.example.org/app/%ef%bc%8e%ef%bc%8e/admin",
+    "https://wiki.example.org/app/．．/admin",
+    "https://wiki.example.org/app/%e2%80%a5/admin",
+    "https://wiki.example.org/app/%ef%bc%8e.;x/admin",
+    "https://wiki.example.org/app/..%ef%bc%8fadmin",
+    "https://wiki.example.org/app/..%ef%bc%bcadmin",
+    "https://wiki.example.org/app/..%25ef%25bc%258fadmin",
+    "https://wiki.example.org/app/%ef%bc%852e%ef%bc%852e/admin",
     "https://wiki.example.org/app/%u002e%u002e/admin",
     "https://wiki.example.org/app/%00",
     "https://wiki.example.org/app/%0d%0aSet-Cookie:x",
@@ -163,6 +174,10 @@ FOREIGN = [
     "https://wiki.example.org/app/" + "a" * 2000,
     "https://wiki.example.org/app/?q=" + "%" * 1000,
     "https://wiki.example.org/app/" + "é" * 700,
+    "https://wiki.example.org/app/#" + "é" * 700,
+    # encoded again and again: whoever decodes it to the end has much to do
+    "https://wiki.example.org/app/%" + "25" * 5,
+    "https://wiki.example.org/app/%" + "25" * 950,
     "https://" + "a" * 3000 + ".example.org/app/",
 ]
 #: In the site, and not below /app/.
@@ -199,6 +214,9 @@ BELOW = [
     "https://wiki.example.org/app/...",
     "https://wiki.example.org/app/.well-known",
     "https://wiki.example.org/app/100%25",
+    "https://wiki.example.org/app/https%25253A",
+    "https://wiki.example.org/app/M%FCnchen",
+    "https://wiki.example.org/app/（首页）…",
     "https://wiki.example.org/app/a%20b",
     "https://wiki.example.org/app/S%C3%A9ance",
     "https://wiki.example.org/app/S%E9ance",
@@ -214,6 +232,14 @@ def test_no_trick_opens_a_site_a_folder_or_a_page(url):
     assert not any(matches(registered, url) for registered in (SITE, APP, PAGE))
     index = ServiceIndex([(SITE, "site"), (APP, "app"), (PAGE, "page")])
     assert index.find_owner(url) is None
+
+
+def test_no_address_keeps_the_process_busy():
+    chain = SITE + "%" + "25" * 950
+    started = time.process_time()
+    for _ in range(20):
+        assert not matches(SITE, chain)
+    assert time.process_time() - started < 0.5, "20 times 0.2 s when everything was decoded to its end"
 
 
 @pytest.mark.parametrize("url", BESIDE)
