@@ -27,9 +27,7 @@ _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z_-]+(?:\.[0-9A-Za-z
 _SPELLED = re.compile(r"%([0-9A-Fa-f]{2})?|[\[\]^`{|}]")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # A slash to some readers, control characters, and what is written longer than UTF-8 allows: old servers read it.
-_ODD_IN_PATH = re.compile(
-    rb"[\x00-\x1f\x7f\\\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|\xf8[\x80-\x87]|\xfc[\x80-\x83]"
-)
+_ODD_IN_PATH = re.compile(rb"[\x00-\x1f\x7f\\\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|\xf8[\x80-\x87]|\xfc[\x80-\x83]")
 # What a segment has behind a semicolon is dropped by some servers: `..;` is the segment above to them.
 _DOTS = re.compile(rb"(?:\A|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
 #: Nobody on the way decodes a path more often than that; each round reads all of it, and strangers write it.
