@@ -3,7 +3,7 @@
 A store raises SSOError `store_...` when it can't do its step; it never does half of one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -26,8 +26,10 @@ RENEWAL_MS = 10_000
 MAX_PAGE = 16_384
 MAX_PAGES = 1000
 PAGE_MS = 60 * 60_000
-# Calls that nobody has signed may name anything: so many are remembered, the last ones.
+# Calls that nobody has signed may name anything: so many tickets are remembered one by one, the last ones.
 MAX_UNSIGNED = 1000
+# Of older ones only the time is kept, as the watermark of this name: what was redeemed by then isn't opened.
+ANYBODY = ""
 
 
 class Turn(Enum):
@@ -142,9 +144,11 @@ class LogoutInbox(Protocol):
     def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
         """End the person's sessions whose ID token is not younger than `iat` (s), now and later."""
 
-    def end_unsigned(self, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
-        """As `end_by_sid`, by a call without `jti` that anybody could have sent: beyond MAX_UNSIGNED tombstones the
-        oldest go.
+    def end_unsigned(self, sids: Sequence[str], now_ms: int) -> tuple[LocalSession, ...]:
+        """End these sessions, by a call that anybody could have sent.
+
+        Beyond MAX_UNSIGNED tombstones the oldest make way for a watermark: an ID token (or ticket) that isn't younger
+        than they were opens nothing from then on, whoever's it is.
         """
 
 

@@ -1,6 +1,7 @@
 """Local sessions, logout calls and the event log in Redis: how sessions begin, end, and stay ended."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -139,8 +140,8 @@ class RedisInbox:
         rows, seen = self._link.step("end_by_sub", sub, iat, jti, now_ms, now_ms + TOMBSTONE_MS)
         return Ended(sessions_in(rows), seen == 1)
 
-    def end_unsigned(self, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
-        return sessions_in(self._link.step("end_unsigned", sid, now_ms + TOMBSTONE_MS, MAX_UNSIGNED))
+    def end_unsigned(self, sids: Sequence[str], now_ms: int) -> tuple[LocalSession, ...]:
+        return sessions_in(self._link.step("end_unsigned", now_ms, TOMBSTONE_MS, MAX_UNSIGNED, *sids))
 
 
 class RedisEvents:

@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sso_client.clock import Instant
 from sso_client.lease import Lease
 from sso_client.records import Event, LocalSession, Tokens
-from sso_client.stores import MAX_UNSIGNED, TOMBSTONE_MS, Ended
+from sso_client.stores import ANYBODY, MAX_UNSIGNED, TOMBSTONE_MS, Ended
 from sso_client.stores.sqlite_file import SqliteFile
 
 _KEPT_EVENTS = 500
@@ -58,8 +58,8 @@ class SqliteSessions:
             connection.execute("DELETE FROM watermarks WHERE noted_at_ms <= ?", (now_ms - _WATERMARK_MS,))
             ended = connection.execute(
                 "SELECT 1 FROM tombstones WHERE sid = :sid UNION ALL SELECT 1 FROM untold_ends WHERE sid = :sid"
-                " UNION ALL SELECT 1 FROM watermarks WHERE sub = :sub AND iat >= :iat",
-                {"sid": session.sid, "sub": session.sub, "iat": session.id_token_iat},
+                " UNION ALL SELECT 1 FROM watermarks WHERE sub IN (:sub, :anybody) AND iat >= :iat",
+                {"sid": session.sid, "sub": session.sub, "anybody": ANYBODY, "iat": session.id_token_iat},
             ).fetchone()
             if ended:
                 return False
@@ -172,23 +172,19 @@ class SqliteInbox:
     def end_by_sub(self, sub: str, iat: int, jti: str, now_ms: int) -> Ended:
         with self._file.write() as connection:
             ended = delete_sessions(connection, "sub = ? AND id_token_iat <= ?", (sub, iat))
-            # A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good.
-            connection.execute(
-                "INSERT INTO watermarks VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET iat = max(iat, excluded.iat), noted_at_ms = excluded.noted_at_ms",
-                (sub, iat, now_ms),
-            )
+            _note_watermark(connection, sub, iat, now_ms)
             return Ended(ended, _note_jti(connection, jti, now_ms))
 
-    def end_unsigned(self, sid: str, now_ms: int) -> tuple[LocalSession, ...]:
+    def end_unsigned(self, sids: Sequence[str], now_ms: int) -> tuple[LocalSession, ...]:
         with self._file.write() as connection:
-            ended = end_sid(connection, sid, now_ms)
-            connection.execute(
-                "DELETE FROM tombstones WHERE sid IN"
-                " (SELECT sid FROM tombstones WHERE sid <> ? ORDER BY until_ms DESC LIMIT -1 OFFSET ?)",
-                (sid, MAX_UNSIGNED - 1),
-            )
-            return ended
+            ended = [session for sid in sids for session in end_sid(connection, sid, now_ms)]
+            old = connection.execute(
+                "SELECT sid, until_ms FROM tombstones ORDER BY until_ms DESC LIMIT -1 OFFSET ?", (MAX_UNSIGNED,)
+            ).fetchall()
+            if old:
+                _note_watermark(connection, ANYBODY, (old[0]["until_ms"] - TOMBSTONE_MS) // 1000, now_ms)
+                connection.executemany("DELETE FROM tombstones WHERE sid = ?", [(row["sid"],) for row in old])
+            return tuple(ended)
 
 
 class SqliteEvents:
@@ -211,6 +207,15 @@ class SqliteEvents:
                 "SELECT at_ms, kind, text, sid, after_ms FROM events ORDER BY id DESC LIMIT ?", (limit,)
             ).fetchall()
         return [Event(*row) for row in rows]
+
+
+def _note_watermark(connection: sqlite3.Connection, sub: str, iat: int, now_ms: int) -> None:
+    """A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good."""
+    connection.execute(
+        "INSERT INTO watermarks VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+        " SET iat = max(iat, excluded.iat), noted_at_ms = excluded.noted_at_ms",
+        (sub, iat, now_ms),
+    )
 
 
 def _note_jti(connection: sqlite3.Connection, jti: str, now_ms: int) -> bool:

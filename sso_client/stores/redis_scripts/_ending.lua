@@ -11,3 +11,12 @@ local function note_jti(jti, now, until_ms)
     redis.call('ZREMRANGEBYSCORE', key('jtis'), '-inf', now)
     return 1 - redis.call('ZADD', key('jtis'), 'NX', until_ms, jti)
 end
+
+-- A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good. That of the empty name is
+-- everybody's.
+local function note_watermark(sub, iat, now)
+    if tonumber(redis.call('HGET', key('watermarks'), sub) or '-1') < iat then
+        redis.call('HSET', key('watermarks'), sub, string.format('%d', iat))
+    end
+    redis.call('ZADD', key('watermarked'), now, sub)
+end

@@ -8,9 +8,5 @@ for _, cookie in ipairs(cookies_of('subs', sub)) do
 end
 local ended = drop_all(old)
 local seen = note_jti(ARGV[4], ARGV[5], ARGV[6])
--- A watermark, not a tombstone: a new sign-in is welcome, an old ID token is dead for good.
-if tonumber(redis.call('HGET', key('watermarks'), sub) or '-1') < iat then
-    redis.call('HSET', key('watermarks'), sub, ARGV[3])
-end
-redis.call('ZADD', key('watermarked'), ARGV[5], sub)
+note_watermark(sub, iat, ARGV[5])
 return { ended, seen }

@@ -37,18 +37,24 @@ def test_a_session_is_found_as_it_was_opened(store: LocalStore) -> None:
     assert store.sessions.find("unknown", 2000)[0] is None
 
 
-def test_a_call_that_nobody_signed_ends_what_it_names_and_the_last_ones_are_remembered(store: LocalStore) -> None:
+def test_a_call_that_nobody_signed_ends_what_it_names_and_is_remembered_for_what_comes_late(store: LocalStore) -> None:
     here, late = a_session(cookie_hash="here"), a_session(cookie_hash="late")
     store.sessions.open(here, None)
-    assert [ended.cookie_hash for ended in store.inbox.end_unsigned(here.sid, 2000)] == ["here"]
-    assert store.inbox.end_unsigned(here.sid, 2000) == ()
-    assert store.inbox.end_unsigned(late.sid, 2001) == ()
-    assert not store.sessions.open(late, None), "it came first"
-    for number in range(MAX_UNSIGNED - 1):
-        store.inbox.end_unsigned(f"sid {number}", 2002)
-    assert not store.sessions.open(late, None)
-    store.inbox.end_unsigned("one more", 2002)
-    assert store.sessions.open(late, None)
+    ended = store.inbox.end_unsigned([late.sid, here.sid, "another"], 2000)
+    assert [session.cookie_hash for session in ended] == ["here"]
+    assert store.inbox.end_unsigned([here.sid], 2000) == ()
+    assert not store.sessions.open(late, None), "the call came first"
+    assert store.sessions.open(replace(late, opened_at_ms=2001 + TOMBSTONE_MS), None)
+
+
+def test_whoever_sends_thousands_of_such_calls_opens_nothing_that_a_real_one_has_ended(store: LocalStore) -> None:
+    noon = 1_795_000_000_500
+    real, other = replace(a_session(cookie_hash="real"), id_token_iat=noon // 1000 - 1), a_session(cookie_hash="other")
+    store.inbox.end_unsigned([real.sid], noon)
+    store.inbox.end_unsigned([f"sid {number}" for number in range(MAX_UNSIGNED)], noon + 2000)
+    assert not store.sessions.open(replace(real, opened_at_ms=noon + 3000), None)
+    redeemed_after = replace(other, id_token_iat=noon // 1000 + 1, opened_at_ms=noon + 3000)
+    assert store.sessions.open(redeemed_after, None), "nobody else is kept out"
 
 
 def test_a_session_is_over_when_its_time_is_and_somebody_hears_of_it_once(store: LocalStore) -> None:
