@@ -76,14 +76,14 @@ class ProxyGranting:
             )
             chain = (callback, *validated.proxies)
             if len(chain) > MOST_PROXIES or sum(map(len, chain)) > LONGEST_CHAIN:
-                raise InvalidGrant(Refusal.NO_PROXY.value, detail=f"{len(chain)} proxies behind one another")
+                raise self._tickets.fail(validated, Refusal.NO_PROXY, f"{len(chain)} proxies behind one another")
             granting = self._tickets.new_proxy_granting(validated)
             # Section 3.4.1: no part of the ticket is in the name that the browser's site gets to see.
             iou = self._random.token(identifiers.PROXY_GRANTING_IOU)
             address = with_query(callback, [("pgtId", granting), ("pgtIou", iou)])
             answer = self._caller.call(address, allow_private=client.allow_private)
         if answer.status != 200:
-            raise InvalidGrant(Refusal.CALLBACK.value, detail=f"proxy callback: {answer.status or answer.error}")
+            raise self._tickets.fail(validated, Refusal.CALLBACK, f"proxy callback: {answer.status or answer.error}")
         # Not before: what fails on the way here leaves nothing good at the site. And a session that has ended meanwhile
         # must not be opened there: the site may have heard of the end already, when it had nothing to end.
         self._tickets.grant(granting, validated, callback)

@@ -8,7 +8,7 @@ validation spends the ticket whatever its outcome.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sso_server.core import identifiers
@@ -17,7 +17,6 @@ from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore, TokenStore
-from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import MAX_STORES_IN_SESSION, NewToken, Redemption, Refusal, Ticket, local_life_ms
 from sso_server.core.tokens import FoundToken
@@ -40,8 +39,8 @@ class Validated:
     """Who stands between the person and the service: callback addresses, the latest first (section 2.5.2)."""
     session_expires_at: int
     """The local session must be over by then."""
-    proxy_granting_ticket: str = ""
-    """To be sent to the callback; dead if that fails (`ServiceTickets.revoke`)."""
+    redemption: Redemption
+    """How its site was registered."""
 
 
 class ServiceTickets:
@@ -107,13 +106,12 @@ class ServiceTickets:
         renew: bool = False,
         proxies_allowed: bool = False,
         store_id: str = "",
-        callback: str = "",
     ) -> Validated:
         """Spend the ticket, whatever comes of it; if it is good, the site is registered in the same step.
 
         `client`: whose `service` (in normal form) it is, None if nobody's. `address`: where a site without our SDK is
-        told of the end. `store_id`: of an authenticated site with our SDK. `callback`: a proxy-granting ticket is
-        wanted for this address. Raises InvalidGrant with a `Refusal` as its description, Unavailable.
+        told of the end. `store_id`: of an authenticated site with our SDK. Raises InvalidGrant with a `Refusal` as
+        its description, Unavailable.
         """
         if not identifiers.is_ticket(text):
             raise InvalidGrant(Refusal.UNKNOWN.value)
@@ -123,40 +121,51 @@ class ServiceTickets:
             raise self.spend(text, Refusal.PROXY, client.client_id)
         if renew and not self._is_fresh(text):
             raise self.spend(text, Refusal.NOT_FRESH, client.client_id)
-        now, bucket = self._clock.now(), identifiers.bucket_of(text)
-        granting = self._random.identifier(identifiers.PROXY_GRANTING_TICKET, bucket) if callback else ""
-        redeemed = self._store.redeem(
-            Redemption(
-                ticket_hash=identifiers.digest(text),
-                bucket=bucket,
-                client_id=client.client_id,
-                redirect_uri=service,
-                code_challenge="",
-                store_id=store_id or text,
-                kind=client.store_kind if store_id else client.kind,
-                logout_uri=client.backchannel_logout_uri if store_id else client.backchannel_logout_uri or address,
-                local_max_ms=local_life_ms(client, self._policy),
-                margin_ms=self._policy.clock_margin_ms,
-                reports=bool(store_id),
-                idle_off=not store_id and not self._policy.idle_without_reports,
-                access=self._granting(granting, now) if callback else None,
-                refresh=None,
-                details=self._chain(text, callback) if callback else "",
-                most_stores=MAX_STORES_IN_SESSION if store_id else MAX_TICKETS_IN_SESSION,
-            ),
-            now,
+        now = self._clock.now()
+        redemption = Redemption(
+            ticket_hash=identifiers.digest(text),
+            bucket=identifiers.bucket_of(text),
+            client_id=client.client_id,
+            redirect_uri=service,
+            code_challenge="",
+            store_id=store_id or text,
+            kind=client.store_kind if store_id else client.kind,
+            logout_uri=client.backchannel_logout_uri if store_id else client.backchannel_logout_uri or address,
+            local_max_ms=local_life_ms(client, self._policy),
+            margin_ms=self._policy.clock_margin_ms,
+            reports=bool(store_id),
+            idle_off=not store_id and not self._policy.idle_without_reports,
+            access=None,
+            refresh=None,
+            most_stores=MAX_STORES_IN_SESSION if store_id else MAX_TICKETS_IN_SESSION,
         )
-        ticket, session = redeemed.ticket, redeemed.session
-        if redeemed.refusal is not None or ticket is None or session is None:
-            raise self._refused(redeemed.refusal or Refusal.UNKNOWN, client.client_id, ticket.sid if ticket else "")
+        ticket, session = self._redeem(redemption, now)
         return Validated(
             ticket,
             session,
             _is_fresh(ticket.details),
             _proxies(ticket.details),
             min(session.absolute_until, now + local_life_ms(client, self._policy)),
-            granting,
+            redemption,
         )
+
+    def new_proxy_granting(self, validated: Validated) -> str:
+        """The text of a proxy-granting ticket for its session. Nothing knows it until it is granted."""
+        return self._random.identifier(identifiers.PROXY_GRANTING_TICKET, identifiers.bucket_of(validated.session.sid))
+
+    def grant(self, text: str, validated: Validated, callback: str) -> None:
+        """This proxy-granting ticket, sent to this callback, is good from now on. Raises InvalidGrant if the session
+        has ended since the validation, Unavailable; then it never is."""
+        # By the step that every site is admitted by, and so never between an end and its notifications: a ticket of
+        # its own that nobody but this call has, for the site that is registered already.
+        now, ticket = self._clock.now(), validated.ticket
+        kind, digest = identifiers.PROXY_GRANTING_TICKET, identifiers.digest(text)
+        details = json.dumps({"proxies": [callback, *validated.proxies]})
+        ends_at = now + self._policy.ticket_ms
+        self._store.put(replace(ticket, ticket_hash=digest, kind=kind, issued_at=now, expires_at=ends_at, details=""))
+        # Section 3.3.1: it may be used again and again; it dies with the session, which no setting lets live longer.
+        access = NewToken(digest, now + max(self._policy.absolute_ms, self._policy.remembered_ms), kind=kind)
+        self._redeem(replace(validated.redemption, ticket_hash=digest, access=access, details=details), now)
 
     def spend(self, text: str, why: Refusal, client_id: str) -> InvalidGrant:
         """Spend a ticket for nothing; the error to raise. What the store says of it counts first: an unknown or spent
@@ -185,15 +194,18 @@ class ServiceTickets:
         refusal = why if redeemed.refusal is Refusal.OTHER_CLIENT else redeemed.refusal or Refusal.UNKNOWN
         return self._refused(refusal, client_id, redeemed.ticket.sid if redeemed.ticket else "")
 
-    def revoke(self, validated: Validated) -> None:
-        """Its callback failed: the proxy-granting ticket is dead, whoever may have it. Raises Unavailable."""
-        ticket = validated.ticket
-        revocation = Revocation(
-            identifiers.CODE, ticket.ticket_hash, identifiers.bucket_of(ticket.sid), ticket.client_id
-        )
-        now = self._clock.now()
-        revocation.carry_out(self._tokens, now)
-        self._audit.append(revocation.event(now))
+    def fail(self, validated: Validated, why: Refusal, detail: str) -> InvalidGrant:
+        """What was wanted with the validation came to nothing, the ticket is spent; the error to raise, with `detail`
+        for the log. Raises Unavailable."""
+        return self._refused(why, validated.ticket.client_id, validated.session.sid, detail)
+
+    def _redeem(self, redemption: Redemption, now: int) -> tuple[Ticket, Session]:
+        redeemed = self._store.redeem(redemption, now)
+        ticket, session = redeemed.ticket, redeemed.session
+        if redeemed.refusal is not None or ticket is None or session is None:
+            sid = ticket.sid if ticket else ""
+            raise self._refused(redeemed.refusal or Refusal.UNKNOWN, redemption.client_id, sid)
+        return ticket, session
 
     def _put(
         self,
@@ -229,15 +241,6 @@ class ServiceTickets:
         )
         return text
 
-    def _granting(self, text: str, now: int) -> NewToken:
-        # Section 3.3.1: it may be used again and again; it dies with the session, which no setting lets live longer.
-        life_ms = max(self._policy.absolute_ms, self._policy.remembered_ms)
-        return NewToken(identifiers.digest(text), now + life_ms, kind=identifiers.PROXY_GRANTING_TICKET)
-
-    def _chain(self, text: str, callback: str) -> str:
-        ticket = self._find(text) if identifiers.is_kind(text, identifiers.PROXY_TICKET) else None
-        return json.dumps({"proxies": [callback, *(_proxies(ticket.details) if ticket else ())]})
-
     def _find(self, text: str) -> Ticket | None:
         return self._store.find(identifiers.digest(text), identifiers.bucket_of(text))
 
@@ -245,7 +248,7 @@ class ServiceTickets:
         ticket = self._find(text)
         return ticket is not None and _is_fresh(ticket.details)
 
-    def _refused(self, refusal: Refusal, client_id: str, sid: str) -> InvalidGrant:
+    def _refused(self, refusal: Refusal, client_id: str, sid: str, detail: str = "") -> InvalidGrant:
         # Whoever validates proves nothing: what is no ticket, or none any more, fills no database, however often it
         # comes. The first attempt spends a ticket, so each has one line at most.
         if refusal not in _SAID_BY_LOG_ALONE:
@@ -253,7 +256,7 @@ class ServiceTickets:
             self._audit.append(
                 Event(self._clock.now(), EventKind.TICKET_REFUSED, sid=sid, client_id=client_id, data=data)
             )
-        return InvalidGrant(refusal.value)
+        return InvalidGrant(refusal.value, detail=detail)
 
 
 def _is_fresh(details: str) -> bool:

@@ -58,8 +58,13 @@ class World:
         return refused.value.description
 
     def granted(self, session, client, **more):
-        """A validation that brought a proxy-granting ticket."""
-        return self.validate(self.issue(session, client), client, callback=CALLBACK, **more)
+        """A proxy-granting ticket that a validation brought."""
+        return self.grant(self.validate(self.issue(session, client), client, **more))
+
+    def grant(self, validated, callback=CALLBACK):
+        granting = self.tickets.new_proxy_granting(validated)
+        self.tickets.grant(granting, validated, callback)
+        return granting
 
     def finds(self, granting):
         return self.tickets.find_proxy_granting(granting) is not None
@@ -98,7 +103,7 @@ def test_a_good_ticket_registers_the_site_under_its_own_text(world, wiki):
     world.clock.pass_ms(9)
     found = world.validate(ticket, wiki)
     assert re.fullmatch(r"ST-[0-9]{2}-[a-z2-7]{32}", ticket)
-    assert (found.session.sid, found.fresh, found.proxies, found.proxy_granting_ticket) == (session.sid, True, (), "")
+    assert (found.session.sid, found.fresh, found.proxies) == (session.sid, True, ())
     assert found.session_expires_at == session.absolute_until
     (site,) = world.participants(session)
     assert (site.client_id, site.store_id, site.kind, site.logout_uri) == ("wiki", ticket, "cas", WIKI)
@@ -153,7 +158,7 @@ def test_exactly_one_of_many_validations_at_once_wins(world, wiki):
 
 def burning(world, session, wiki, back):
     """Every attempt that fails and spends: a good ticket, the attempt, and what it is refused for."""
-    proxy = world.proxy_ticket(world.granted(session, wiki).proxy_granting_ticket, wiki, WIKI)
+    proxy = world.proxy_ticket(world.granted(session, wiki), wiki, WIKI)
     return {
         Refusal.REDIRECT_URI: (world.issue(session, wiki), lambda t: world.refusal(t, wiki, WIKI + "x")),
         Refusal.OTHER_CLIENT: (world.issue(session, wiki), lambda t: world.refusal(t, back, BACK)),
@@ -191,7 +196,7 @@ def test_a_ticket_expires_and_then_that_is_what_is_wrong_with_it(world, wiki, ba
 
 def test_after_the_end_of_the_session_no_ticket_of_it_is_good(world, wiki):
     session = opened(world.stores)
-    service, granting = world.issue(session, wiki), world.granted(session, wiki).proxy_granting_ticket
+    service, granting = world.issue(session, wiki), world.granted(session, wiki)
     proxy = world.proxy_ticket(granting, wiki, WIKI)
     rows_before = len(world.participants(session))
     world.stores.sessions.end(session.sid, "sign_out", NOW + 1)
@@ -228,7 +233,7 @@ def test_a_code_is_no_service_ticket_and_stays_good(world, wiki):
 def test_a_replayed_service_ticket_revokes_nothing_where_a_replayed_code_does(world, wiki):
     session = opened(world.stores)
     ticket = world.issue(session, wiki)
-    granting = world.validate(ticket, wiki, callback=CALLBACK).proxy_granting_ticket
+    granting = world.grant(world.validate(ticket, wiki))
     assert world.refusal(ticket, wiki) == Refusal.USED
     assert world.finds(granting)
     redemption, _ = registered(world.stores, session)
@@ -238,7 +243,7 @@ def test_a_replayed_service_ticket_revokes_nothing_where_a_replayed_code_does(wo
 
 def test_a_proxy_granting_ticket_works_again_and_again_as_long_as_the_session(world, wiki, back):
     session = opened(world.stores)
-    granting = world.granted(session, wiki).proxy_granting_ticket
+    granting = world.granted(session, wiki)
     assert re.fullmatch(r"PGT-[0-9]{2}-[a-z2-7]{32}", granting)
     for hours in (0, 5, 18):
         world.clock.pass_ms(hours * HOUR)
@@ -253,7 +258,7 @@ def test_a_proxy_granting_ticket_works_again_and_again_as_long_as_the_session(wo
 @pytest.mark.parametrize("reason", ["sign_out", "client_removed", "password_change", "idle"])
 def test_a_proxy_granting_ticket_dies_with_the_session_whatever_ends_it(world, wiki, reason):
     session = opened(world.stores)
-    granting = world.granted(session, wiki).proxy_granting_ticket
+    granting = world.granted(session, wiki)
     world.stores.sessions.end(session.sid, reason, NOW + 1)
     world.clock.pass_ms(2)
     assert not world.finds(granting)
@@ -261,7 +266,7 @@ def test_a_proxy_granting_ticket_dies_with_the_session_whatever_ends_it(world, w
 
 def test_a_proxy_granting_ticket_of_a_remembered_session_lives_for_all_of_it(world, wiki, back):
     session = opened(world.stores, absolute_until=NOW + 30 * DAY, remembered=True)
-    granting = world.granted(session, wiki).proxy_granting_ticket
+    granting = world.granted(session, wiki)
     world.clock.pass_ms(30 * DAY - 2)
     assert world.proxy_ticket(granting, back).startswith("PT-")
     world.clock.pass_ms(2)
@@ -270,25 +275,41 @@ def test_a_proxy_granting_ticket_of_a_remembered_session_lives_for_all_of_it(wor
 
 def test_it_goes_with_a_person_s_grants_too(world, wiki):
     session = opened(world.stores)
-    granting = world.granted(session, wiki).proxy_granting_ticket
+    granting = world.granted(session, wiki)
     assert world.stores.tokens.revoke_grants_of(session.user_id, NOW + 1) == 1
     assert not world.finds(granting)
 
 
-def test_once_revoked_it_is_dead_its_session_lives_and_the_journal_can_say_so_again(world, wiki):
+def test_it_is_good_from_its_grant_on_and_its_site_stays_one_participant(world, wiki):
     session = opened(world.stores)
-    validated, other = world.granted(session, wiki), world.granted(session, wiki)
-    world.tickets.revoke(validated)
-    assert not world.finds(validated.proxy_granting_ticket)
-    assert world.finds(other.proxy_granting_ticket)
-    assert world.stores.sessions.find(session.sid).is_live(NOW)
-    (line,) = [line for line in world.audit.lines if line.kind is EventKind.TOKEN_REVOKED]
-    assert line.data["digest"] == validated.ticket.ticket_hash
+    validated = world.validate(world.issue(session, wiki), wiki)
+    before = world.participants(session)
+    granting = world.tickets.new_proxy_granting(validated)
+    assert bucket_of(granting) == bucket_of(session.sid)
+    assert not world.finds(granting)
+    world.clock.pass_ms(5 * SECOND)
+    world.tickets.grant(granting, validated, CALLBACK)
+    assert world.tickets.callback_of(world.tickets.find_proxy_granting(granting)) == CALLBACK
+    (site,) = world.participants(session)
+    assert replace(site, local_until=before[0].local_until) == before[0]
+
+
+def test_once_the_session_has_ended_none_is_granted_and_nobody_is_registered(world, wiki):
+    session = opened(world.stores)
+    validated = world.validate(world.issue(session, wiki), wiki)
+    granting = world.tickets.new_proxy_granting(validated)
+    world.stores.sessions.end(session.sid, "sign_out", NOW + 1)
+    rows = world.participants(session)
+    world.clock.pass_ms(2)
+    with pytest.raises(InvalidGrant, match=Refusal.SESSION_ENDED.value):
+        world.tickets.grant(granting, validated, CALLBACK)
+    assert not world.finds(granting)
+    assert world.participants(session) == rows
 
 
 def test_a_proxy_granting_ticket_is_found_as_nothing_else(world, wiki):
     session = opened(world.stores)
-    granting = world.granted(session, wiki).proxy_granting_ticket
+    granting = world.granted(session, wiki)
     hashed, bucket = digest(granting), bucket_of(granting)
     for kind in ("at", "rt", "ST", "PT"):
         assert world.stores.tokens.find_token(hashed, kind, bucket, NOW) is None
@@ -304,10 +325,10 @@ def test_a_proxy_granting_ticket_is_found_as_nothing_else(world, wiki):
 
 def test_a_chain_of_proxies_is_kept_the_latest_first(world, wiki, back):
     session = opened(world.stores)
-    first = world.proxy_ticket(world.granted(session, wiki).proxy_granting_ticket, back)
-    second = world.validate(first, back, BACK, proxies_allowed=True, callback="https://back.example.org/pgt")
+    first = world.proxy_ticket(world.granted(session, wiki), back)
+    second = world.validate(first, back, BACK, proxies_allowed=True)
     assert second.proxies == (CALLBACK,)
-    third = world.proxy_ticket(second.proxy_granting_ticket, wiki, WIKI)
+    third = world.proxy_ticket(world.grant(second, "https://back.example.org/pgt"), wiki, WIKI)
     found = world.validate(third, wiki, proxies_allowed=True)
     assert found.proxies == ("https://back.example.org/pgt", CALLBACK)
     assert [site.client_id for site in world.participants(session)] == ["wiki", "back", "wiki"]
@@ -319,7 +340,7 @@ def test_a_service_ticket_where_proxy_tickets_are_taken_is_good_too(world, wiki)
 
 
 def test_a_proxy_ticket_is_good_for_its_service_alone_once_and_for_as_long_as_any(world, wiki, back):
-    granting = world.granted(opened(world.stores), wiki).proxy_granting_ticket
+    granting = world.granted(opened(world.stores), wiki)
     moved = world.proxy_ticket(granting, back)
     assert world.refusal(moved, back, BACK + "x", proxies_allowed=True) == Refusal.REDIRECT_URI
     assert world.refusal(moved, back, BACK, proxies_allowed=True) == Refusal.USED

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
+from sso_server.core.proxy_granting import LONGEST_CHAIN, MOST_PROXIES
 from sso_server.core.sessions import EndReason, Session
 from tests.fronts.cas.validating import NO_SUCH_TICKET, Answer, Service, add, read
 from tests.support.certificates import Authority
@@ -29,7 +30,7 @@ def library(shared_app: Flask, listener: Sink) -> Service:
     here = f"https://127.0.0.1:{listener.port}"
     add(shared_app, "catalogue", CATALOGUE, cas_proxy_callbacks=(f"{here}/catalogue",))
     add(shared_app, "shelf", SHELF)
-    return add(shared_app, "library", LIBRARY, cas_proxy_callbacks=(f"{here}/library",))
+    return add(shared_app, "library", LIBRARY, cas_proxy_callbacks=(f"{here}/library", f"{here}/deep/"))
 
 
 @pytest.fixture
@@ -88,6 +89,28 @@ def test_a_chain_of_proxies_is_told_the_latest_first(
     params = {"service": SHELF, "ticket": catalogue.proxy_ticket(second, SHELF), "format": "JSON"}
     answer = shelf.ask("/cas/proxyValidate", **params).get_json()["serviceResponse"]["authenticationSuccess"]
     assert answer["proxies"] == wanted
+
+
+def test_a_service_that_asks_itself_comes_to_an_end(library: Service, listener: Sink, session: Session) -> None:
+    here, ticket = f"https://127.0.0.1:{listener.port}/library", library.ticket(session)
+    for _ in range(MOST_PROXIES):
+        ticket = library.proxy_ticket(granted(library, listener, ticket), LIBRARY)
+    listener.inbox.clear()
+    answer = library.validate(ticket, "/cas/proxyValidate", pgtUrl=here)
+    assert (answer.code, listener.inbox) == ("UNAUTHORIZED_SERVICE_PROXY", [])
+    assert library.validate(ticket, "/cas/proxyValidate").code == "INVALID_TICKET"
+
+
+def test_what_stands_between_has_a_length(library: Service, listener: Sink, session: Session) -> None:
+    url = f"https://127.0.0.1:{listener.port}/deep/?{'a' * 1700}"
+    ticket, answers = library.ticket(session), []
+    for _ in range(LONGEST_CHAIN // len(url) + 1):
+        listener.inbox.clear()
+        answers.append(library.validate(ticket, "/cas/proxyValidate", pgtUrl=url))
+        if listener.inbox:
+            query = parse_qs(urlsplit(listener.inbox[0].line.split()[1]).query)
+            ticket = library.proxy_ticket(query["pgtId"][0], LIBRARY)
+    assert [answer.code for answer in answers] == ["", "", "UNAUTHORIZED_SERVICE_PROXY"]
 
 
 def test_a_service_ticket_at_proxyvalidate_has_nobody_in_between(library: Service) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
+from sso_server.core.notifications import Answer as Answered
 from sso_server.core.proxy_granting import MOST_CALLS_EACH
+from sso_server.core.sessions import EndReason
 from sso_server.delivery import sender
 from tests.fronts.cas.validating import Answer, Service, add, read
 from tests.support.certificates import Authority, make_authority
@@ -95,6 +97,51 @@ def test_whatever_is_not_200_fails_the_validation_and_the_ticket_that_was_sent_i
     pgt = parse_qs(urlsplit(listener.inbox[0].line.split()[1]).query)["pgtId"][0]
     assert read(portal.ask("/cas/proxy", pgt=pgt, targetService=BACK)).code == "INVALID_TICKET"
     assert portal.validate(ticket).code == "INVALID_TICKET"
+
+
+class Meanwhile:
+    """Something happens while the site is being called."""
+
+    def __init__(self, portal: Service, monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], None]) -> None:
+        granting = built_of(portal.app).services.proxy_granting
+        self._caller, self._happens = granting._caller, happens
+        monkeypatch.setattr(granting, "_caller", self)
+
+    def call(self, url: str, *, allow_private: bool) -> Answered:
+        (pgt,) = parse_qs(urlsplit(url).query)["pgtId"]
+        self._happens(pgt)
+        return self._caller.call(url, allow_private=allow_private)
+
+
+def test_a_session_that_ends_while_the_callback_is_called_is_not_opened_at_the_site(
+    portal: Service, listener: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, sent = portal.session(), []
+
+    def ends(pgt: str) -> None:
+        sent.append(pgt)
+        built_of(portal.app).services.sign_out.end(session.sid, EndReason.SIGN_OUT, actor="user")
+
+    Meanwhile(portal, monkeypatch, ends)
+    answer = portal.validate(portal.ticket(session), pgtUrl=callback(listener))
+    assert (answer.code, answer.user, answer.iou) == ("INVALID_TICKET", "", "")
+    assert read(portal.ask("/cas/proxy", pgt=sent[0], targetService=BACK)).code == "INVALID_TICKET"
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "500"])
+def test_a_proxy_granting_ticket_is_good_for_nothing_before_its_callback_has_answered(
+    portal: Service, listener: Sink, monkeypatch: pytest.MonkeyPatch, behaviour: str
+) -> None:
+    """A process that dies in between, or a store that is away then, leaves nothing good at the site."""
+    early: list[str] = []
+
+    def asks(pgt: str) -> None:
+        early.append(read(portal.ask("/cas/proxy", pgt=pgt, targetService=BACK)).code)
+
+    Meanwhile(portal, monkeypatch, asks)
+    listener.script(behaviour)
+    portal.validate(portal.ticket(), pgtUrl=callback(listener))
+    assert early == ["INVALID_TICKET"]
 
 
 def test_a_redirect_is_not_followed(portal: Service, listener: Sink, authority: Authority) -> None:
@@ -215,3 +262,11 @@ def test_a_ticket_that_is_not_good_calls_nobody(portal: Service, listener: Sink)
     assert portal.validate(ticket, service=PORTAL + "x", pgtUrl=callback(listener)).code == "INVALID_SERVICE"
     assert portal.validate(ticket, pgtUrl=callback(listener)).code == "INVALID_TICKET"
     assert listener.inbox == []
+
+
+def test_a_callback_that_fails_is_one_line_of_the_audit(portal: Service, listener: Sink) -> None:
+    session = portal.session()
+    listener.script("500")
+    portal.validate(portal.ticket(session), pgtUrl=callback(listener))
+    lines = built_of(portal.app).sql.audit.list_events(10, sid=session.sid)
+    assert [line.data["refusal"] for line in lines if "refusal" in line.data] == ["proxy_callback_failed"]
