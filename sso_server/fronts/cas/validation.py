@@ -132,7 +132,8 @@ def failure_of(error: LockstepError) -> tuple[str, str]:
 
 
 def _check_sender(asked: Asked, client: Client) -> None:
-    """A site that has a secret (one with our SDK) proves that it is the one that asks; any other names no store."""
+    """A site that has a secret (one with our SDK) proves that it is the one that asks, and names its store; any other
+    names none."""
     problem, detail = "", ""
     if client.has_secret:
         try:
@@ -142,8 +143,11 @@ def _check_sender(asked: Asked, client: Client) -> None:
             problem, detail = "Client authentication failed.", error.detail
     elif asked.store_id:
         problem = "Only a client that proves who it is has stores that check in."
-    if not problem and asked.store_id and not is_store_id(asked.store_id):
-        problem = "store_id is not a store id."
+    if not problem and (asked.store_id or client.has_secret) and not is_store_id(asked.store_id):
+        # Without one it would be told by a logout request, where the SDK listens for something else.
+        problem = (
+            "store_id is not a store id." if asked.store_id else "A site with a secret names its store (store_id)."
+        )
     if problem:
         services().service_tickets.spend(asked.ticket, Refusal.UNPROVEN, client.client_id)
         raise InvalidRequest(problem, detail=detail)
