@@ -13,9 +13,9 @@ from tests.fronts.portal.pages import FIREFOX, STORE, Browser, Centre
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "portal"
 INSPECT = Path(__file__).with_name("inspect_page.js").read_text(encoding="utf-8")
-LOOKS = [
-    (language, scheme, width) for language in ("en", "zh-CN") for scheme in ("light", "dark") for width in (320, 1200)
-]
+LANGUAGES = ("en", "zh-CN")
+#: A small telephone and a desktop, by day and by night: what a style sheet tells apart without another visit.
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (320, 1200)]
 
 
 class Shown:
@@ -69,17 +69,12 @@ class Shown:
 
 
 class Eye:
-    """One browser in one language, colour scheme and width; it keeps a picture of each page and what it objects to."""
+    """One browser in one language. Of each page it keeps a picture in every look, and what it objects to."""
 
-    def __init__(self, chromium: Any, base: str, language: str, scheme: str, width: int) -> None:
+    def __init__(self, chromium: Any, base: str, language: str) -> None:
         self.base = base
-        self.suffix = f"{language}-{scheme}-{width}"
-        self.context = chromium.new_context(
-            locale=language,
-            color_scheme=scheme,
-            viewport={"width": width, "height": 640 if width < 600 else 800},
-            user_agent=FIREFOX,
-        )
+        self.language = language
+        self.context = chromium.new_context(locale=language, user_agent=FIREFOX)
         self.page = self.context.new_page()
         self.objections: list[str] = []
 
@@ -87,8 +82,12 @@ class Eye:
         """Look at the page, or at the one with this path."""
         if path:
             self.page.goto(self.base + path)
-        self.page.screenshot(path=ARTIFACTS / f"{name}-{self.suffix}.png", full_page=True)
-        self.objections.extend(f"{name}: {found}" for found in self.page.evaluate(INSPECT))
+        for scheme, width in LOOKS:
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.set_viewport_size({"width": width, "height": 640 if width < 600 else 800})
+            suffix = f"{self.language}-{scheme}-{width}"
+            self.page.screenshot(path=ARTIFACTS / f"{name}-{suffix}.png", full_page=True)
+            self.objections.extend(f"{name}-{suffix}: {found}" for found in self.page.evaluate(INSPECT))
 
     def press(self, name: str = "") -> None:
         """The first button of the page, or of those that match."""

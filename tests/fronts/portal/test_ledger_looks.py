@@ -8,7 +8,7 @@ from sso_server.core.check_in import CheckIn
 from sso_server.core.notifications import Answer, after_answer
 from sso_server.core.sessions import EndReason
 from tests.fronts.portal.pages import PASSWORD, STORE
-from tests.fronts.portal.shown import LOOKS, Eye, Shown
+from tests.fronts.portal.shown import LANGUAGES, Eye, Shown
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -38,12 +38,10 @@ def fill_the_ledger(shown: Shown) -> str:
     return session.sid
 
 
-@pytest.mark.parametrize(("language", "scheme", "width"), LOOKS)
-def test_nothing_on_the_administrators_pages_offends_the_eye(
-    shown: Shown, chromium: Any, language: str, scheme: str, width: int
-) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_on_the_administrators_pages_offends_the_eye(shown: Shown, chromium: Any, language: str) -> None:
     sid = fill_the_ledger(shown)
-    eye = Eye(chromium, shown.base, language, scheme, width)
+    eye = Eye(chromium, shown.base, language)
     eye.sign_in("root", PASSWORD)
     eye.look("ledger", "/admin/sign-outs")
     eye.look("ledger-unknown-user", "/admin/sign-outs?user=nobody")
@@ -60,7 +58,7 @@ def test_nothing_on_the_administrators_pages_offends_the_eye(
 
 def test_an_administrator_needs_no_mouse(shown: Shown, chromium: Any) -> None:
     sid = fill_the_ledger(shown)
-    eye = Eye(chromium, shown.base, "en", "light", 1200)
+    eye = Eye(chromium, shown.base, "en")
     eye.sign_in("root", PASSWORD)
 
     def go(words: str, key: str = "Enter") -> None:

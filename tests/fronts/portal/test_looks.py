@@ -10,17 +10,15 @@ from sso_server.core import setup
 from sso_server.core.notifications import Answer, after_answer
 from sso_server.core.sessions import EndReason
 from tests.fronts.portal.pages import PASSWORD, SAFARI
-from tests.fronts.portal.shown import LOOKS, Eye, Shown
+from tests.fronts.portal.shown import LANGUAGES, Eye, Shown
 from tests.support.centre import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.mark.parametrize(("language", "scheme", "width"), LOOKS)
-def test_nothing_on_any_page_offends_the_eye(
-    shown: Shown, chromium: Any, language: str, scheme: str, width: int
-) -> None:
-    eye = Eye(chromium, shown.base, language, scheme, width)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_on_any_page_offends_the_eye(shown: Shown, chromium: Any, language: str) -> None:
+    eye = Eye(chromium, shown.base, language)
     page, look, press = eye.page, eye.look, eye.press
     asking = shown.centre.asking(shown.clients[0])
     here = shown.centre.services
