@@ -36,7 +36,7 @@ class Wishes:
     wish.
     """
 
-    asked_at: int
+    asked_at: int = 0
     prompt: frozenset[str] = frozenset()
     max_age_s: int | None = None
     hint_user_id: str = ""

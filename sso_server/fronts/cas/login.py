@@ -17,6 +17,7 @@ from sso_server.core.sessions import Session
 from sso_server.core.sign_in import Step, Wishes, next_step
 from sso_server.fronts.cas.errors import ServiceUnknown
 from sso_server.fronts.cas.login_request import LoginRequest, check, read_login
+from sso_server.web import typed
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
@@ -26,8 +27,6 @@ from sso_server.web.warned import must_ask_first
 
 blueprint = Blueprint("cas_login", __name__)
 LOGIN, CONTINUE = "/cas/login", "/cas/login/continue"
-#: A password counts as typed for a request for so long (ms): the address stays in the browser's history.
-_TYPED_FOR_MS = 5 * 60_000
 _log = structlog.get_logger("sso_server.cas")
 
 
@@ -36,7 +35,7 @@ def login() -> Response:
     """A site asks who this is, or a form of somebody's brings user name and password."""
     params = read_login(request)
     if request.method != "POST":
-        return _answer(params, services().clock.now(), {})
+        return _answer(params, {})
     if not {"username", "password"} <= request.form.keys():
         # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
         return see_other(f"{LOGIN}?{urlencode(params)}")
@@ -55,18 +54,17 @@ def begin() -> Response:
 def go_on() -> Response:
     """Back from a page of ours. Everything is checked again: the registration may have changed meanwhile."""
     sealed = services().seals.open("sign-in", request.args.get("request", "")) or {}
-    params, asked_at = sealed.get("params"), sealed.get("asked_at")
-    if sealed.get("front") != CONTINUE or not isinstance(params, dict) or not isinstance(asked_at, int):
+    params = sealed.get("params")
+    if sealed.get("front") != CONTINUE or not isinstance(params, dict):
         raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
-    return _answer(params, asked_at, sealed)
+    return _answer(params, sealed)
 
 
-def _answer(params: Mapping[str, str], asked_at: int, sealed: Mapping[str, Any]) -> Response:
+def _answer(params: Mapping[str, str], sealed: Mapping[str, Any]) -> Response:
     here = services()
     asked = check(params, find_by_service=here.clients.find_by_service, all_clients=here.clients.all)
     now, session = here.clock.now(), here.sign_in.find_session(session_cookie(request))
-    if session is not None and now - session.auth_time > _TYPED_FOR_MS:
-        asked_at = now
+    asked_at = typed.asked_at(sealed, session, now)
     step = next_step(session, Wishes(asked_at, asked.prompt), now)
     if step is Step.REFUSE:
         # Section 2.1.1, gateway: the service finds no ticket and knows that nobody is signed in.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from sso_server.core.sign_in import Step, next_step
 from sso_server.fronts.oidc.authorize_request import PARAMETERS, AuthorizeRequest, check
 from sso_server.fronts.oidc.errors import AuthorizationRefused, RedirectUriMismatch, ReturnAddress, with_query
 from sso_server.fronts.oidc.id_token import read_hint
+from sso_server.web import typed
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
@@ -25,7 +27,8 @@ from sso_server.web.warned import must_ask_first
 
 blueprint = Blueprint("oidc_authorize", __name__)
 CONTINUE = "/authorize/continue"
-_MAX_ADDRESS = 8000
+#: Web servers cut browsers off at 8190; our pages add to the seal what the person did there.
+_MAX_ADDRESS = 7800
 _log = structlog.get_logger("sso_server.oidc")
 
 
@@ -36,24 +39,23 @@ def authorize() -> Response:
     if request.method == "POST":
         # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
         return see_other(_address(url_for("oidc_authorize.authorize"), params))
-    return _answer(params, services().clock.now(), {})
+    return _answer(params, {})
 
 
 @blueprint.get(CONTINUE)
 def go_on() -> Response:
     """Back from the sign-in page. Everything is checked again: the registration may have changed meanwhile."""
     sealed = services().seals.open("sign-in", request.args.get("request", "")) or {}
-    params, asked_at = sealed.get("params"), sealed.get("asked_at")
-    if sealed.get("front") != CONTINUE or not isinstance(params, dict) or not isinstance(asked_at, int):
+    params = sealed.get("params")
+    if sealed.get("front") != CONTINUE or not isinstance(params, dict):
         raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
-    return _answer(params, asked_at, sealed)
+    return _answer(params, sealed)
 
 
-def _answer(params: Mapping[str, str], asked_at: int, before: Mapping[str, Any]) -> Response:
+def _answer(params: Mapping[str, str], sealed: Mapping[str, Any]) -> Response:
     here = services()
     asked = check(
         params,
-        asked_at,
         issuer=here.policy.issuer,
         find_client=here.clients.find,
         find_hint=lambda token: read_hint(here.signer, token, here.policy.issuer),
@@ -61,9 +63,10 @@ def _answer(params: Mapping[str, str], asked_at: int, before: Mapping[str, Any])
     try:
         session = here.sign_in.find_session(session_cookie(request))
         now = here.clock.now()
-        step = next_step(session, asked.wishes, now)
+        asked_at = typed.asked_at(sealed, session, now)
+        step = next_step(session, replace(asked.wishes, asked_at=asked_at), now)
         if session is not None and step is Step.PROCEED:
-            if must_ask_first(request, session, asked_at, before, now):
+            if must_ask_first(request, session, asked_at, sealed, now):
                 return _ask_first(asked, params, asked_at)
             return _with_code(asked, session)
     except Unavailable as error:
@@ -114,7 +117,7 @@ def _to_site(back: ReturnAddress, fields: Mapping[str, str]) -> Response:
 def _address(path: str, fields: Mapping[str, str]) -> str:
     address = f"{path}?{urlencode(fields)}"
     if len(address) > _MAX_ADDRESS:
-        # The web server would cut the browser off at 8190 characters, without a page that says why.
+        # The web server would cut the browser off, without a page that says why.
         raise InvalidRequest("The request is too large.", detail=f"{path}: {len(address)} characters")
     return address
 

@@ -38,11 +38,11 @@ class AuthorizeRequest:
     nonce: str
     code_challenge: str
     wishes: Wishes
+    """When it counts as made is for the front to say, which knows the session."""
 
 
 def check(
     params: Mapping[str, str],
-    asked_at: int,
     *,
     issuer: str,
     find_client: Callable[[str], Client | None],
@@ -80,7 +80,6 @@ def check(
         if refused:
             raise AuthorizationRefused(code, description, back)
     wishes = Wishes(
-        asked_at=asked_at,
         prompt=prompt,
         max_age_s=int(params["max_age"]) if "max_age" in params else None,
         hint_user_id=hint.user_id if hint else "",

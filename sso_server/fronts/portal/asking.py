@@ -11,6 +11,7 @@ from sso_server.core.service_urls import is_prefix, matches
 from sso_server.core.sessions import Session
 from sso_server.web.responses import allow_form_target
 from sso_server.web.services import services
+from sso_server.web.typed import typed
 from sso_server.web.warned import answered
 
 #: The fronts' own addresses, fixed here: a seal says which one, and no seal can name another.
@@ -57,8 +58,9 @@ def read_asking(sealed: str) -> Asking:
         return Asking()
     params = payload.get("params")
     params = params if isinstance(params, dict) else {}
-    # CAS 3.0.3 section 2.1.1, `renew`: no password that was typed before will do.
-    age = "0" if "renew" in params else str(params.get("max_age", ""))
+    # CAS 3.0.3 section 2.1.1, `renew`, and OpenID Connect's prompt: no password that was typed before will do.
+    anew = "renew" in params or not {"login", "select_account"}.isdisjoint(str(params.get("prompt", "")).split())
+    age = "0" if anew else str(params.get("max_age", ""))
     return Asking(
         sealed,
         payload["front"],
@@ -79,6 +81,12 @@ def with_answer(asking: Asking, session: Session, now: int) -> Asking:
     """The same request, sealed with the answer of this session's person that they want to go on (`web/warned`)."""
     payload = services().seals.open("sign-in", asking.sealed) or {}
     return replace(asking, sealed=services().seals.seal("sign-in", answered(payload, session, now)))
+
+
+def with_password(asking: Asking, session: Session, now: int) -> Asking:
+    """The same request, sealed with the proof that this session's person typed the password for it (`web/typed`)."""
+    payload = services().seals.open("sign-in", asking.sealed) or {}
+    return replace(asking, sealed=services().seals.seal("sign-in", typed(payload, session, now)))
 
 
 def read_leave_asking(sealed: str) -> LeaveAsking:

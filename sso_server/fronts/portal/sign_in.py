@@ -12,7 +12,7 @@ from sso_server.core.errors import LockstepError, TooManyGuesses, Unavailable, W
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_in import SignedIn, Step, Wishes, next_step
 from sso_server.core.users import PASSWORD_MAX_BYTES
-from sso_server.fronts.portal.asking import Asking, allow_return, read_asking
+from sso_server.fronts.portal.asking import Asking, allow_return, read_asking, with_password
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
 from sso_server.fronts.portal.forms import Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly, page_after_sign_in
@@ -22,6 +22,7 @@ from sso_server.web.cookies import browser_cookie, clear_warn_cookie, session_co
 from sso_server.web.errors import log_error, retry_after_of, status_of
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
+from sso_server.web.typed import asked_at
 
 blueprint = Blueprint("sign_in", __name__)
 _MAX_USERNAME = 256
@@ -68,7 +69,9 @@ def submit() -> ResponseReturnValue:
         signed_in = _sign_in(form, values.get("password", ""), browser)
     except (WrongCredentials, TooManyGuesses, Unavailable) as error:
         return _refuse(form, error)
-    goes_on = form.asking.goes_on_at if form.asking.sealed else (page_after_sign_in(form.then) or "/")
+    goes_on = page_after_sign_in(form.then) or "/"
+    if form.asking.sealed:
+        goes_on = with_password(form.asking, signed_in.session, services().clock.now()).goes_on_at
     response = set_session(see_other(goes_on), signed_in, browser)
     if form.warn:
         set_warn_cookie(response, remembered=signed_in.session.remembered)
@@ -143,16 +146,17 @@ def _page(
     form: Form, person: Person | None, problem: Problem | None = None, status: int = 200, notice: object = None
 ) -> Response:
     allow_return(form.asking)
-    asked_first = person is not None and person.session.auth_time < form.asking.asked_at
+    is_too_old = person is not None and _is_too_old(person, form.asking)
+    must_type = person is not None and (is_too_old or person.session.auth_time < form.asking.asked_at)
     response = make_response(
         render_template(
             "sign_in.html",
             form=form,
-            username=form.username or (person.user.username if person and asked_first else ""),
+            username=form.username or (person.user.username if person and must_type else ""),
             person=person,
-            # The password was typed since the site asked: it is satisfied, without a second time.
-            can_go_on=person is not None and bool(form.asking.sealed) and not asked_first,
-            is_too_old=person is not None and _is_too_old(person, form.asking),
+            # Signed in in another tab since the site asked: it is satisfied, unless it wants the password for itself.
+            can_go_on=person is not None and bool(form.asking.sealed) and not must_type,
+            is_too_old=is_too_old,
             problem=problem,
             notice=notice,
         ),
@@ -163,8 +167,9 @@ def _page(
 
 def _is_too_old(person: Person, asking: Asking) -> bool:
     """Whether the age of the password is enough for the site to ask again."""
-    wishes = Wishes(asking.asked_at, max_age_s=asking.max_age_s)
-    return next_step(person.session, wishes, services().clock.now()) is Step.ASK
+    now = services().clock.now()
+    wishes = Wishes(asked_at({}, person.session, now), max_age_s=asking.max_age_s)
+    return next_step(person.session, wishes, now) is Step.ASK
 
 
 def _why_ended(person: Person | None) -> object:
