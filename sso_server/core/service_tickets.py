@@ -140,6 +140,9 @@ class ServiceTickets:
             most_stores=MAX_STORES_IN_SESSION if store_id else MAX_TICKETS_IN_SESSION,
         )
         ticket, session = self._redeem(redemption, now)
+        if ticket.issued_at < client.created_at:
+            # Whoever was registered since is not the one of that id for whom it was (as `FoundToken.is_for`).
+            raise self._refused(Refusal.UNKNOWN, client.client_id, ticket.sid)
         return Validated(
             ticket,
             session,

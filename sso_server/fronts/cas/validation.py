@@ -111,7 +111,8 @@ def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
     _check_sender(asked, client)
     validated, iou = _redeem(asked, client, proxies_allowed=proxies_allowed)
     user = services().users.find(validated.ticket.user_id)
-    if user is None:
+    if user is None or user.disabled_at is not None:
+        # The end of the sessions may still be on its way.
         raise InvalidGrant(Refusal.SESSION_ENDED.value)
     _log.info("service_ticket_validated", sid=validated.session.sid, proxied=bool(validated.proxies))
     attributes = attributes_for(user, client)

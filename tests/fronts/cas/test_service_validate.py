@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,27 @@ def test_through_the_front_door_a_typed_password_is_fresh_and_a_session_is_not(s
     assert [answer.user for answer in answers] == ["bob", "bob"]
     assert [(answer.attributes or {})["isFromNewLogin"] for answer in answers] == [["true"], ["false"]]
     assert site.validate(ticket_of(again), service=wiki.service, renew="true").code == "INVALID_TICKET"
+
+
+def test_a_disabled_person_is_named_to_nobody_although_the_session_is_not_ended_yet(site: Service) -> None:
+    users = built_of(site.app).sql.users
+    bob, ticket = users.find_by_username("bob"), site.ticket(site.session("bob"))
+    assert users.update(replace(bob, disabled_at=1))
+    try:
+        assert site.validate(ticket).code == "INVALID_TICKET"
+    finally:
+        assert users.update(bob)
+    assert site.validate(site.ticket(site.session("bob"))).user == "bob"
+
+
+def test_a_ticket_of_a_removed_site_is_nothing_to_another_one_of_its_id(site: Service) -> None:
+    gone = add(site.app, "gone", "https://gone.example.net/")
+    ticket, client, built = gone.ticket(), gone.client, built_of(site.app)
+    assert built.sql.clients.remove("gone")
+    assert built.sql.clients.add(replace(client, created_at=built.services.clock.now() + 1))
+    built.services.clients._checked_at = -1000
+    assert gone.validate(ticket).code == "INVALID_TICKET"
+    assert gone.validate(ticket).code == "INVALID_TICKET"
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
