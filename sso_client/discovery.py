@@ -103,10 +103,10 @@ class Discovery:
                 return self._provider
             rest = 0 if self._error is None else _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS)) - 1] - age
             if self._error is not None and age >= 0 and rest > 0:
-                # After the first failure a person waits that half second, which is better than an error page: the
-                # centre may just have been a moment later than this site.
-                is_first = self._failures == 1 and self._error.transient and self._provider is None
-                if not is_first or monotonic() + rest / 1000 > deadline:
+                # After the first failures a person waits, which is better than an error page: the centre may just have
+                # been a moment later than this site. The longer rests fit no deadline.
+                worth_it = self._error.transient and self._provider is None
+                if not worth_it or monotonic() + rest / 1000 > deadline:
                     return self._or_old(self._error)
                 await self._waiting.pause(rest / 1000)
             try:

@@ -9,7 +9,7 @@ import requests
 
 from tests.demo.conftest import LEASE_S, Demo, short_lease
 from tests.support.browser import Browser
-from tests.support.centre import tree, wait_until
+from tests.support.centre import is_alive, tree, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_the_sites_hear_of_a_sign_out_although_the_centre_was_killed_after_it(st
 
     browser.open(demo.one + "/").submit("/sso/logout")
     assert browser.url.startswith(demo.issuer + "/signed-out"), "the person has the answer"
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts), why="all of the centre to be dead")
+    wait_until(lambda: not any(is_alive(pid) for pid in parts), why="all of the centre to be dead")
     wait_until(lambda: 'data-state="out"' in browser.open(demo.two + "/").text, seconds=60, why="site two to hear")
 
     wait_until(lambda: "sessions" in answered(demo), seconds=60, why="the centre to be back")

@@ -7,6 +7,9 @@ from sso_client.discovery import read_provider
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock
 
+# Seconds, nearly as long as it rests after the first three failures.
+NEARLY_RESTED = (0.45, 0.95, 1.95)
+
 
 def test_nothing_is_fetched_before_it_is_needed(client: SSOClient, centre: FakeProvider) -> None:
     assert centre.requests == []
@@ -31,22 +34,27 @@ def test_a_centre_that_is_down_is_not_asked_by_every_request(
     client: SSOClient, centre: FakeProvider, clock: MovedClock
 ) -> None:
     centre.failing["/.well-known/openid-configuration"] = 500
-    for _ in range(10):
+    for passed_s in (*NEARLY_RESTED, *[0] * 6):
         with pytest.raises(SSOError) as error:
             client.login_url("/")
         assert error.value.code == "discovery_unreachable"
-    assert centre.calls("/.well-known/openid-configuration") <= 3
+        clock.go(passed_s)
+    assert centre.calls("/.well-known/openid-configuration") <= 4
     centre.failing.clear()
     clock.go(11)
     client.login_url("/")
 
 
-def test_who_comes_a_moment_after_the_first_failure_waits_for_that_moment(
-    client: SSOClient, centre: FakeProvider
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_who_comes_a_moment_after_the_first_failures_waits_for_that_moment(
+    failures: int, client: SSOClient, centre: FakeProvider, clock: MovedClock
 ) -> None:
+    """A centre that has just started calls its sites before anybody gets through to it."""
     centre.failing["/.well-known/openid-configuration"] = 500
-    with pytest.raises(SSOError):
-        client.login_url("/")
+    for passed_s in NEARLY_RESTED[:failures]:
+        with pytest.raises(SSOError):
+            client.login_url("/")
+        clock.go(passed_s)
     centre.failing.clear()
     assert client.login_url("/")[0].startswith(centre.issuer)
 
