@@ -23,6 +23,9 @@ from sso_server.core.tokens import FoundToken
 
 #: So many tickets of one service are told of a session's end; its local sessions that must be over by then don't count.
 MAX_TICKETS_IN_SESSION = 1000
+#: And none where the session has so many participants of all services together: its end must stay one short step, and
+#: whoever has an account can show tickets of all of them.
+MAX_TOGETHER = 2000
 _SAID_BY_LOG_ALONE = (Refusal.UNKNOWN, Refusal.USED, Refusal.EXPIRED)
 _NOBODY = ""
 
@@ -138,6 +141,7 @@ class ServiceTickets:
             access=None,
             refresh=None,
             most_stores=MAX_STORES_IN_SESSION if store_id else MAX_TICKETS_IN_SESSION,
+            most_of_all=None if store_id else MAX_TOGETHER,
         )
         ticket, session = self._redeem(redemption, now)
         if ticket.issued_at < client.created_at:

@@ -110,6 +110,8 @@ class Redemption:
     details: str = ""
     """Kept with the grant."""
     most_stores: int = MAX_STORES_IN_SESSION
+    most_of_all: int | None = None
+    """Participants of the session, whatever their client; None if others are not to take this one's room."""
 
 
 @dataclass(frozen=True, slots=True)

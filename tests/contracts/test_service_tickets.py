@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sso_server.core import service_tickets
 from sso_server.core.clients import CAS, Client
 from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
@@ -181,6 +182,15 @@ def test_whatever_an_attempt_fails_for_the_ticket_is_spent_and_nobody_registered
         assert world.refusal(ticket, wiki, proxies_allowed=True) == Refusal.USED
     assert world.participants(session) == before
     assert world.audit.refusals == list(failing), "whoever shows a spent one proves nothing, and fills no audit"
+
+
+def test_a_full_session_takes_no_ticket_of_any_site_but_stores_and_what_is_there(world, wiki, back, monkeypatch):
+    monkeypatch.setattr(service_tickets, "MAX_TOGETHER", 2)
+    session = opened(world.stores)
+    first, _ = (world.validate(world.issue(session, wiki), wiki) for _ in range(2))
+    assert world.refusal(world.issue(session, back, BACK), back, BACK) == Refusal.TOO_MANY_STORES
+    assert world.finds(world.grant(first)), "its site is there already"
+    assert world.validate(world.issue(session, back, BACK), back, BACK, store_id=store_id()).session.sid == session.sid
 
 
 def test_a_ticket_expires_and_then_that_is_what_is_wrong_with_it(world, wiki, back):

@@ -34,8 +34,8 @@ def validated(stores, session, kind="ST", now=NOW, **changes):
     return text
 
 
-def redeem(stores, session, text, now=NOW, **changes):
-    ticket = issued(stores, session, now, client_id="wiki", kind=text[:2], redirect_uri=SERVICE, code_challenge="")
+def redeem(stores, session, text, now=NOW, client_id="wiki", **changes):
+    ticket = issued(stores, session, now, client_id=client_id, kind=text[:2], redirect_uri=SERVICE, code_challenge="")
     words = {"store_id": text, "kind": "cas", "logout_uri": SERVICE, "access": None, "refresh": None, **changes}
     return stores.tickets.redeem(a_redemption(ticket, now, **words), now).refusal
 
@@ -186,6 +186,26 @@ def test_tickets_whose_local_sessions_are_over_make_room(stores):
     one_more = identifier("ST", bucket(session.sid))
     assert redeem(stores, session, one_more, NOW + HOUR - 1, most_stores=2) is Refusal.TOO_MANY_STORES
     new = validated(stores, session, now=NOW + HOUR, most_stores=2)
+    assert [site.ticket for site in stores.lists.participants(session.sid)] == [stays, new]
+
+
+def test_a_session_is_full_whatever_sites_its_tickets_are_of_and_stores_find_room(stores):
+    session, most = opened(stores), {"most_stores": 9, "most_of_all": 3}
+    tickets = {client: validated(stores, session, client_id=client, **most) for client in ("wiki", "notes", "lists")}
+    extra = identifier("ST", bucket(session.sid))
+    assert redeem(stores, session, extra, client_id="forum", **most) is Refusal.TOO_MANY_STORES
+    assert redeem(stores, session, tickets["notes"], client_id="notes", **most) is None, "it is there already"
+    assert redeem_store(stores, session, store_id()) is None
+    assert len(stores.lists.participants(session.sid)) == 4
+
+
+def test_those_that_are_over_make_room_for_other_sites_too(stores):
+    session, most = opened(stores), {"most_stores": 9, "most_of_all": 2}
+    stays = validated(stores, session, local_max_ms=DAY, **most)
+    validated(stores, session, client_id="notes", local_max_ms=HOUR, **most)
+    extra = identifier("ST", bucket(session.sid))
+    assert redeem(stores, session, extra, NOW + HOUR - 1, client_id="forum", **most) is Refusal.TOO_MANY_STORES
+    new = validated(stores, session, client_id="forum", now=NOW + HOUR, **most)
     assert [site.ticket for site in stores.lists.participants(session.sid)] == [stays, new]
 
 

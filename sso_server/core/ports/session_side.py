@@ -106,7 +106,8 @@ class TicketStore(Protocol):
         """One step, in this order: unknown -> UNKNOWN; spent -> USED, and the grant that came from it is
         revoked; expired -> EXPIRED; wrong client, redirect_uri or challenge -> that refusal, and the ticket is
         burnt (spent, no grant); session not live -> SESSION_ENDED, burnt; a new store where the session has
-        `most_stores` of this client whose local sessions may live -> TOO_MANY_STORES, burnt. Otherwise: the
+        `most_stores` of this client whose local sessions may live (or `most_of_all` participants, whatever their
+        client, whose may) -> TOO_MANY_STORES, burnt. Otherwise: the
         ticket is spent (a tombstone naming its grant), the participant (sid, client, store) is registered or
         renewed (`sessions.local_until` but never earlier than it was, because an older local session may still
         live there; logout_uri), idle_off is set if asked, last_active_at = now, the grant and its tokens are

@@ -65,6 +65,7 @@ class RedisTickets:
                 *records.token_words(r.access),
                 r.access.kind if r.access else "",
                 r.details,
+                "" if r.most_of_all is None else r.most_of_all,
             )
 
         why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)

@@ -29,6 +29,25 @@ _CROWDED = (
 )
 _KNOWN = sa.select(participants.c.sid).where(*_OF_CLIENT, participants.c.store_id == bindparam("_store"))
 _FORGET_OVER = sa.delete(participants).where(*_OF_CLIENT, participants.c.local_until <= bindparam("_now"))
+_ALL = sa.select(sa.func.count()).where(participants.c.sid == bindparam("_sid"))
+_IS_THERE = sa.select(participants.c.sid).where(
+    participants.c.sid == bindparam("_sid"),
+    participants.c.client_id == bindparam("_client"),
+    participants.c.store_id == bindparam("_store"),
+)
+_FORGET_ALL_OVER = sa.delete(participants).where(
+    participants.c.sid == bindparam("_sid"), participants.c.local_until <= bindparam("_now")
+)
+
+
+def is_full(connection: Connection, sid: str, client_id: str, store_id: str, most: int, now: int) -> bool:
+    """Whether the session (locked by the caller) has `most` participants, whatever their client, this one not among
+    them. Before that is answered, those whose local sessions must be over by now are forgotten."""
+    words = {"_sid": sid, "_client": client_id, "_store": store_id, "_now": now}
+    if connection.execute(_ALL, words).scalar_one() < most or connection.execute(_IS_THERE, words).first():
+        return False
+    connection.execute(_FORGET_ALL_OVER, words)
+    return bool(connection.execute(_ALL, words).scalar_one() >= most)
 
 
 def without_room(

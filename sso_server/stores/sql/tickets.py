@@ -15,7 +15,7 @@ from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Tic
 from sso_server.stores.sql.denials import deny_tokens, noted
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, session_of, ticket_of
-from sso_server.stores.sql.room import without_room
+from sso_server.stores.sql.room import is_full, without_room
 from sso_server.stores.sql.sweeps import KEEP_TICKET_MS
 from sso_server.stores.sql.tables import grants, sessions, tickets, tokens
 
@@ -168,6 +168,9 @@ def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeeme
     if refusal is None and redemption.store_id:
         store = (redemption.client_id, redemption.store_id)
         if without_room(connection, [ticket.sid], *store, redemption.most_stores, now):
+            refusal = Refusal.TOO_MANY_STORES
+        most = redemption.most_of_all
+        if refusal is None and most is not None and is_full(connection, ticket.sid, *store, most, now):
             refusal = Refusal.TOO_MANY_STORES
     if refusal is not None or session is None or found is None:
         return Redeemed(refusal, ticket)

@@ -24,25 +24,11 @@ local function register(sid, client, store, kind, logout_uri, local_until, repor
   redis.call('HSET', k, field, (string.gsub(cjson.encode(site), '\\/', '/')))
 end
 
--- Shared: whether one more store of the client (or one more ticket of a CAS site) has room in the session, or is there: an
--- end must stay one short step. Stores and tickets don't take each other's room (a site may take up our SDK).
--- Before the answer is no, those whose local sessions must be over by now are forgotten: they alone need not be told any
--- more, however long the others have been silent.
-local function has_room(sid, client, store, most, now)
-  local k, prefix, stores = key('sites', sid), client .. '/', {}
-  local function is_ticket(name)
-    return string.match(name, '^[SP]T%-') ~= nil
-  end
-  for _, field in ipairs(redis.call('HKEYS', k)) do
-    if field == prefix .. store then return true end
-    local name = string.sub(field, #prefix + 1)
-    if name ~= '' and string.sub(field, 1, #prefix) == prefix and is_ticket(name) == is_ticket(store) then
-      stores[#stores + 1] = field
-    end
-  end
-  if #stores < most then return true end
-  local count = #stores
-  for _, field in ipairs(stores) do
+-- Forgets those of the fields whose local sessions must be over by now: they alone need not be told any more, however long
+-- the others have been silent. How many stay.
+local function forget_over(k, fields, now)
+  local count = #fields
+  for _, field in ipairs(fields) do
     local good, site = pcall(cjson.decode, redis.call('HGET', k, field))
     local ends_at = good and type(site) == 'table' and tonumber(site.local_until)
     if ends_at and ends_at <= now then
@@ -50,5 +36,27 @@ local function has_room(sid, client, store, most, now)
       count = count - 1
     end
   end
-  return count < most
+  return count
+end
+
+-- Shared: whether one more store of the client (or one more ticket of a CAS site) has room in the session, or is there: an
+-- end must stay one short step. Stores and tickets don't take each other's room (a site may take up our SDK).
+-- `most_of_all` (nil: however many): of participants, whatever their client. Before the answer is no, those that are over
+-- are forgotten.
+local function has_room(sid, client, store, most, now, most_of_all)
+  local k, prefix, stores = key('sites', sid), client .. '/', {}
+  local function is_ticket(name)
+    return string.match(name, '^[SP]T%-') ~= nil
+  end
+  if redis.call('HEXISTS', k, prefix .. store) == 1 then return true end
+  if most_of_all and redis.call('HLEN', k) >= most_of_all and forget_over(k, redis.call('HKEYS', k), now) >= most_of_all then
+    return false
+  end
+  for _, field in ipairs(redis.call('HKEYS', k)) do
+    local name = string.sub(field, #prefix + 1)
+    if name ~= '' and string.sub(field, 1, #prefix) == prefix and is_ticket(name) == is_ticket(store) then
+      stores[#stores + 1] = field
+    end
+  end
+  return #stores < most or forget_over(k, stores, now) < most
 end

@@ -2,7 +2,8 @@
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
 -- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores,
--- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until, kind, the grant's details.
+-- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until, kind, the grant's details,
+-- most_of_all (empty: however many).
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
@@ -31,7 +32,9 @@ if ticket.client_id ~= client then return burnt('ticket_other_client') end
 if ticket.redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
 if ticket.code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end
 if not is_live(s, now) then return burnt('session_ended') end
-if store ~= '' and not has_room(ticket.sid, client, store, tonumber(ARGV[18]), now) then return burnt('too_many_stores') end
+if store ~= '' and not has_room(ticket.sid, client, store, tonumber(ARGV[18]), now, tonumber(ARGV[24])) then
+  return burnt('too_many_stores')
+end
 
 local access_end = tonumber(ARGV[13])
 local refresh_until = ticket.refreshable == '1' and ARGV[14] ~= ''
