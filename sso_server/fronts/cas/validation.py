@@ -14,13 +14,13 @@ from werkzeug.exceptions import HTTPException
 
 from sso_server.core.claims import attributes_for
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidClient, InvalidGrant, InvalidRequest, LockstepError, Unavailable
+from sso_server.core.errors import InvalidClient, InvalidGrant, InvalidRequest, LockstepError, Refused, Unavailable
 from sso_server.core.identifiers import is_store_id
 from sso_server.core.service_tickets import Validated
 from sso_server.core.service_urls import normal_form
 from sso_server.core.tickets import Refusal
 from sso_server.core.users import User
-from sso_server.fronts.cas.responses import About
+from sso_server.fronts.cas.responses import About, allowed
 from sso_server.web.client_auth import authenticate
 from sso_server.web.params import MAX_BODY, read_all
 from sso_server.web.services import services
@@ -114,6 +114,9 @@ def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
     if user is None or user.disabled_at is not None:
         # The end of the sessions may still be on its way.
         raise InvalidGrant(Refusal.SESSION_ENDED.value)
+    if allowed(user.username) != user.username:
+        # Without the character it is another person's name; accounts from before `check_username` minded have some.
+        raise Refused("This person's user name has a character that XML has no form for.")
     _log.info("service_ticket_validated", sid=validated.session.sid, proxied=bool(validated.proxies))
     attributes = attributes_for(user, client)
     if asked.store_id:

@@ -21,7 +21,7 @@ from sso_server.web.services import services
 blueprint = Blueprint("setup", __name__)
 _MAX_TEXT = 200
 
-_BAD_NAME = lazy_gettext("A user name has 1 to 64 characters, without spaces or slashes.")
+_BAD_NAME = lazy_gettext("A user name has 1 to 64 characters that can be seen, without spaces or slashes.")
 _TAKEN = lazy_gettext("This user name is taken. Please choose another one.")
 
 

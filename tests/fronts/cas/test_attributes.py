@@ -103,3 +103,16 @@ def test_a_name_that_would_break_the_answer_or_replace_ours_is_not_said(site: Se
 def test_an_answer_is_one_well_formed_document(site: Service) -> None:
     text = site.ask("/cas/p3/serviceValidate", service=STAFF, ticket=site.ticket(site.session("zoë"))).get_data()
     assert ET.fromstring(text).tag.endswith("serviceResponse")
+
+
+def test_a_person_whose_name_xml_has_no_form_for_is_nobody_else(site: Service) -> None:
+    """Only accounts from before such names were refused have one."""
+    built = built_of(site.app)
+    alice = built.sql.users.find_by_username("alice")
+    assert alice is not None
+    assert built.sql.users.add(replace(alice, user_id="usr-" + "f" * 32, username="alice\ufffe"))
+    session = site.session("alice\ufffe")
+    for path in ("/cas/serviceValidate", "/cas/p3/proxyValidate"):
+        assert site.validate(site.ticket(session), path).code == "INTERNAL_ERROR"
+    plain = site.ask("/cas/validate", service=STAFF, ticket=site.ticket(session))
+    assert plain.text == "no\n"
