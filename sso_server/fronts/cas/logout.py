@@ -16,6 +16,8 @@ from sso_server.web.services import services
 
 blueprint = Blueprint("cas_logout", __name__)
 LOGOUT = "/cas/logout"
+#: What browsers say of pages that nobody has asked for yet, and of previews; on a visit they send none of these.
+_SENT_AHEAD = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _log = structlog.get_logger("sso_server.cas")
 
 
@@ -51,8 +53,8 @@ def _is_visit(request: Request) -> bool:
 
     Fetch Metadata section 2; browsers that send none are kept from most of it by the cookie's SameSite=Lax.
     """
-    ahead = "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
-    return request.headers.get("Sec-Fetch-Dest", "document") == "document" and not ahead
+    is_ahead = any(name in request.headers for name in _SENT_AHEAD)
+    return request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document" and not is_ahead
 
 
 def _question(client: Client | None, back: str) -> str:

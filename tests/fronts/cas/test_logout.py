@@ -158,6 +158,9 @@ ELSEWHERE = [
     {"Sec-Fetch-Dest": "script"},
     {"Sec-Fetch-Dest": "document", "Sec-Purpose": "prefetch;prerender"},
     {"Purpose": "prefetch"},
+    {"Purpose": "preview"},
+    {"X-Purpose": "preview"},
+    {"X-Moz": "prefetch"},
 ]
 
 
@@ -166,6 +169,12 @@ def test_a_picture_a_frame_or_a_page_fetched_ahead_signs_nobody_out(browser: Fla
     for headers in ELSEWHERE:
         assert path_of(logout(browser, headers=headers)) == "/sign-out", headers
         assert is_signed_in(browser, notes), headers
+
+
+def test_a_program_that_only_looks_signs_nobody_out(browser: FlaskClient, notes: CasSite) -> None:
+    sign_in(browser)
+    assert path_of(browser.head("/cas/logout")) == "/sign-out"
+    assert is_signed_in(browser, notes)
 
 
 def test_a_person_who_goes_there_is_signed_out(browser: FlaskClient, notes: CasSite) -> None:
