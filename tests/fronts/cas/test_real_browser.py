@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
 import pytest
-from flask import Flask, Request, Response
+from flask import Request, Response
 from werkzeug.serving import make_server
 
 from tests.fronts.cas.conftest import add_service
+from tests.fronts.cas.validating import running
 from tests.support.centre import wait_until
 from tests.support.chromium import chromium
 from tests.support.oidc_site import PASSWORD
@@ -27,6 +28,7 @@ class Site:
     def __init__(self) -> None:
         self.visits: list[tuple[str, str, dict[str, list[str]], str]] = []
         self.pages: dict[str, str] = {}
+        self.redirects: dict[str, str] = {}
         self.sign_outs: list[str] = []
         """What `/cas/logout` was fetched for, as browsers say."""
 
@@ -35,6 +37,8 @@ class Site:
         query, body = parse_qs(request.query_string.decode()), request.get_data(as_text=True)
         if request.path != "/favicon.ico":
             self.visits.append((request.method, request.path, query, body))
+        if request.path in self.redirects:
+            return Response(status=303, headers={"Location": self.redirects[request.path]})(environ, start_response)
         page = self.pages.get(request.path, f"<title>{request.path}</title><p>Here we are.")
         return Response(page, content_type="text/html")(environ, start_response)
 
@@ -52,25 +56,47 @@ def served(application: Any) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site() -> Site:
     return Site()
 
 
-@pytest.fixture
-def opened(make_app: Callable[..., Flask], site: Site, tmp_path: Path) -> Iterator[tuple[Any, str, str]]:
-    """A browser's page, the centre's address, and the site's: another site to browsers than the centre is."""
-    app = make_app()
+@pytest.fixture(scope="module")
+def started(prepared: Path, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str, str]]:
+    """A browser, the centre's address, and the site's: another site to browsers than the centre is."""
 
     def watched(environ: Any, start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/cas/logout":
             site.sign_outs.append(environ.get("HTTP_SEC_FETCH_DEST", ""))
         return app(environ, start_response)
 
-    with served(watched) as centre, served(site) as where, chromium(tmp_path / "profile") as (context, _):
+    directory = tmp_path_factory.mktemp("browser")
+    with (
+        running(prepared, directory) as app,
+        served(watched) as centre,
+        served(site) as where,
+        chromium(directory / "profile") as (context, _),
+    ):
         service = f"http://localhost:{where.rpartition(':')[2]}/"
         add_service(app, "notes", service)
-        yield context.new_page(), f"http://{centre}", service
+        yield context, f"http://{centre}", service
+
+
+@pytest.fixture
+def opened(started: tuple[Any, str, str]) -> Iterator[tuple[Any, str, str]]:
+    """A page of that browser, in which nobody is signed in."""
+    context, centre, service = started
+    context.clear_cookies()
+    page = context.new_page()
+    yield page, centre, service
+    page.close()
+
+
+def complaints_of(page: Any) -> list[str]:
+    """What the browser objects to, from here on."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    return said
 
 
 def sign_in(page: Any) -> None:
@@ -81,8 +107,7 @@ def sign_in(page: Any) -> None:
 
 def test_a_person_goes_to_a_site_and_back_without_the_browser_objecting(opened: Any, site: Site) -> None:
     page, centre, service = opened
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    complaints = complaints_of(page)
 
     # The form's redirects end at the site: the page's own policy must let them.
     page.goto(f"{centre}/cas/login?service={quote(service + 'in?a=1#top')}")
@@ -111,6 +136,19 @@ def test_a_person_goes_to_a_site_and_back_without_the_browser_objecting(opened: 
     page.wait_for_url(f"{centre}/go-on?*")
     page.get_by_role("button", name="Go on as Alice").click()
     page.wait_for_url(f"{service}asked?ticket=ST-*")
+    assert complaints == []
+
+
+def test_a_site_may_send_the_browser_on_to_another_origin(opened: Any, site: Site) -> None:
+    page, centre, service = opened
+    complaints, elsewhere = complaints_of(page), service.replace("localhost", "elsewhere.localhost")
+    # Chromium holds the page's policy against every redirect that follows its form, the site's own ones, too.
+    site.redirects |= {"/taken": elsewhere + "home", "/taken-by-post": elsewhere + "home-by-post"}
+    page.goto(f"{centre}/cas/login?service={quote(service + 'taken')}")
+    sign_in(page)
+    page.wait_for_url(elsewhere + "home")
+    page.goto(f"{centre}/cas/login?method=POST&service={quote(service + 'taken-by-post')}")
+    page.wait_for_url(elsewhere + "home-by-post")
     assert complaints == []
 
 
