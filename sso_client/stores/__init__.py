@@ -27,7 +27,7 @@ MAX_PAGE = 16_384
 MAX_PAGES = 1000
 PAGE_MS = 60 * 60_000
 # Calls that nobody has signed may name anything: so many tickets are remembered one by one, the last ones.
-MAX_UNSIGNED = 1000
+MAX_UNSIGNED = 20_000
 # Of older ones only the time is kept, as the watermark of this name: what was redeemed by then isn't opened.
 ANYBODY = ""
 
@@ -148,7 +148,7 @@ class LogoutInbox(Protocol):
         """End these sessions, by a call that anybody could have sent.
 
         Beyond MAX_UNSIGNED tombstones the oldest make way for a watermark: an ID token (or ticket) that isn't younger
-        than they were opens nothing from then on, whoever's it is.
+        than they were opens nothing from then on, whoever's it is. One of the future doesn't count: the clock erred.
         """
 
 

@@ -58,8 +58,15 @@ class SqliteSessions:
             connection.execute("DELETE FROM watermarks WHERE noted_at_ms <= ?", (now_ms - _WATERMARK_MS,))
             ended = connection.execute(
                 "SELECT 1 FROM tombstones WHERE sid = :sid UNION ALL SELECT 1 FROM untold_ends WHERE sid = :sid"
-                " UNION ALL SELECT 1 FROM watermarks WHERE sub IN (:sub, :anybody) AND iat >= :iat",
-                {"sid": session.sid, "sub": session.sub, "anybody": ANYBODY, "iat": session.id_token_iat},
+                " UNION ALL SELECT 1 FROM watermarks WHERE sub = :sub AND iat >= :iat"
+                " UNION ALL SELECT 1 FROM watermarks WHERE sub = :anybody AND iat BETWEEN :iat AND :now_s",
+                {
+                    "sid": session.sid,
+                    "sub": session.sub,
+                    "iat": session.id_token_iat,
+                    "anybody": ANYBODY,
+                    "now_s": now_ms // 1000,
+                },
             ).fetchone()
             if ended:
                 return False
@@ -178,12 +185,8 @@ class SqliteInbox:
     def end_unsigned(self, sids: Sequence[str], now_ms: int) -> tuple[LocalSession, ...]:
         with self._file.write() as connection:
             ended = [session for sid in sids for session in end_sid(connection, sid, now_ms)]
-            old = connection.execute(
-                "SELECT sid, until_ms FROM tombstones ORDER BY until_ms DESC LIMIT -1 OFFSET ?", (MAX_UNSIGNED,)
-            ).fetchall()
-            if old:
-                _note_watermark(connection, ANYBODY, (old[0]["until_ms"] - TOMBSTONE_MS) // 1000, now_ms)
-                connection.executemany("DELETE FROM tombstones WHERE sid = ?", [(row["sid"],) for row in old])
+            if connection.execute("SELECT count(*) FROM tombstones").fetchone()[0] > MAX_UNSIGNED:
+                _forget_oldest(connection, now_ms)
             return tuple(ended)
 
 
@@ -207,6 +210,20 @@ class SqliteEvents:
                 "SELECT at_ms, kind, text, sid, after_ms FROM events ORDER BY id DESC LIMIT ?", (limit,)
             ).fetchall()
         return [Event(*row) for row in rows]
+
+
+def _forget_oldest(connection: sqlite3.Connection, now_ms: int) -> None:
+    """A tenth of the tombstones makes way for a watermark: one at a time would mean to sort them with each call."""
+    # What was noted while the clock was ahead would outlive, and push out, what comes now.
+    latest = now_ms + TOMBSTONE_MS
+    connection.execute("UPDATE tombstones SET until_ms = :latest WHERE until_ms > :latest", {"latest": latest})
+    connection.execute("DELETE FROM watermarks WHERE sub = ? AND iat > ?", (ANYBODY, now_ms // 1000))
+    old = connection.execute(
+        "SELECT sid, until_ms FROM tombstones ORDER BY until_ms DESC LIMIT -1 OFFSET ?",
+        (MAX_UNSIGNED - MAX_UNSIGNED // 10,),
+    ).fetchall()
+    connection.executemany("DELETE FROM tombstones WHERE sid = ?", [(row["sid"],) for row in old])
+    _note_watermark(connection, ANYBODY, (old[0]["until_ms"] - TOMBSTONE_MS) // 1000, now_ms)
 
 
 def _note_watermark(connection: sqlite3.Connection, sub: str, iat: int, now_ms: int) -> None:

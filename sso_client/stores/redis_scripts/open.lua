@@ -9,12 +9,12 @@ if sid then
     if dead_until and tonumber(dead_until) > tonumber(now) then return 0 end
     if redis.call('ZSCORE', key('untold'), sid) then return 0 end
 end
-for _, whose in ipairs({ sub, '' }) do
-    local noted = redis.call('ZSCORE', key('watermarked'), whose)
-    if noted and tonumber(noted) > tonumber(ARGV[9]) then
-        if tonumber(redis.call('HGET', key('watermarks'), whose) or '-1') >= tonumber(iat) then return 0 end
-    end
+local noted = redis.call('ZSCORE', key('watermarked'), sub)
+if noted and tonumber(noted) > tonumber(ARGV[9]) then
+    if tonumber(redis.call('HGET', key('watermarks'), sub) or '-1') >= tonumber(iat) then return 0 end
 end
+local forgotten = tonumber(redis.call('HGET', key('watermarks'), '') or '-1')
+if forgotten >= tonumber(iat) and forgotten <= now / 1000 then return 0 end
 if cookie ~= ARGV[7] and redis.call('EXISTS', key('session', cookie)) == 1 then
     return redis.error_reply('TAKEN two sessions under one cookie')
 end

@@ -6,7 +6,7 @@ import pytest
 
 from sso_client import LocalStore
 from sso_client.records import Event, LocalSession, Tokens
-from sso_client.stores import MAX_UNSIGNED, TOMBSTONE_MS
+from sso_client.stores import TOMBSTONE_MS
 from tests.support.sdk import a_session, new_sid
 
 DAY = 86_400_000
@@ -47,14 +47,47 @@ def test_a_call_that_nobody_signed_ends_what_it_names_and_is_remembered_for_what
     assert store.sessions.open(replace(late, opened_at_ms=2001 + TOMBSTONE_MS), None)
 
 
-def test_whoever_sends_thousands_of_such_calls_opens_nothing_that_a_real_one_has_ended(store: LocalStore) -> None:
-    noon = 1_795_000_000_500
-    real, other = replace(a_session(cookie_hash="real"), id_token_iat=noon // 1000 - 1), a_session(cookie_hash="other")
-    store.inbox.end_unsigned([real.sid], noon)
-    store.inbox.end_unsigned([f"sid {number}" for number in range(MAX_UNSIGNED)], noon + 2000)
-    assert not store.sessions.open(replace(real, opened_at_ms=noon + 3000), None)
-    redeemed_after = replace(other, id_token_iat=noon // 1000 + 1, opened_at_ms=noon + 3000)
-    assert store.sessions.open(redeemed_after, None), "nobody else is kept out"
+NOON = 1_795_000_000_500
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many are remembered here, for these tests to be quick."""
+    for engine in ("sqlite", "redis"):
+        monkeypatch.setattr(f"sso_client.stores.{engine}_sessions.MAX_UNSIGNED", 50)
+    return 50
+
+
+def made_up(count: int) -> list[str]:
+    return [new_sid() for _ in range(count)]
+
+
+def redeemed(after_s: int, session: LocalSession) -> LocalSession:
+    """By a ticket of so long after noon."""
+    return replace(session, id_token_iat=NOON // 1000 + after_s, opened_at_ms=NOON + after_s * 1000 + 700)
+
+
+def test_whoever_sends_thousands_of_such_calls_opens_nothing_that_a_real_one_has_ended(
+    few: int, store: LocalStore
+) -> None:
+    real, other = a_session(cookie_hash="real"), a_session(cookie_hash="other")
+    store.inbox.end_unsigned([real.sid], NOON)
+    store.inbox.end_unsigned(made_up(few), NOON + 2000)
+    assert not store.sessions.open(replace(redeemed(-1, real), opened_at_ms=NOON + 3000), None)
+    assert store.sessions.open(redeemed(3, other), None), "nobody else is kept out"
+
+
+def test_such_calls_of_a_time_when_the_clock_was_ahead_neither_keep_anybody_out_nor_weaken_that(
+    few: int, store: LocalStore
+) -> None:
+    store.inbox.end_unsigned(made_up(few + 1), NOON + DAY)
+    assert store.sessions.open(redeemed(0, a_session()), None)
+    real = a_session(cookie_hash="real")
+    store.inbox.end_unsigned([real.sid], NOON)
+    store.inbox.end_unsigned(made_up(few), NOON + 2000)
+    assert not store.sessions.open(replace(redeemed(-1, real), opened_at_ms=NOON + 3000), None)
+    store.inbox.end_unsigned(made_up(1), NOON + 60_000)
+    assert store.sessions.open(redeemed(60, a_session(cookie_hash="next")), None)
 
 
 def test_a_session_is_over_when_its_time_is_and_somebody_hears_of_it_once(store: LocalStore) -> None:
