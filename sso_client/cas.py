@@ -150,10 +150,10 @@ class CasExchange:
         if self._settings.cas_url is None:
             answer = await self._post(f"{_server(provider)}/p3/serviceValidate", query | {"store_id": store_id})
         else:
-            answer = await self._http.get(with_query(_server(provider) + self._path, query), _ACCEPT)
+            answer = await self._get(with_query(_server(provider) + self._path, query))
             if answer.status == 404 and self._path.startswith("/p3"):  # CAS 2 has no attributes, and not this path
                 self._path = self._path.removeprefix("/p3")
-                answer = await self._http.get(with_query(_server(provider) + self._path, query), _ACCEPT)
+                answer = await self._get(with_query(_server(provider) + self._path, query))
         detail = f"{_server(provider)}: status {answer.status}, service {query['service'].partition('?')[0]}"
         if answer.status >= 500:
             raise SSOError("provider_unavailable", detail)
@@ -165,6 +165,12 @@ class CasExchange:
             return read_validation(answer.body)
         except NotValidated as refusal:
             raise SSOError(self._code(refusal.code, attempt), f"{detail}, {refusal}") from refusal
+
+    async def _get(self, url: str) -> Answer:
+        try:
+            return await self._http.get(url, _ACCEPT)
+        except SSOError as error:  # with the cure that fits: there is no SSO_ISSUER
+            raise SSOError("cas_unreachable", error.detail) from error
 
     async def _post(self, url: str, query: Mapping[str, str]) -> Answer:
         # Not in an address, which logs keep. Who the site is makes the lease hold: its sign-outs are asked for as well.

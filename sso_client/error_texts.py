@@ -209,6 +209,13 @@ TEXTS: dict[str, ErrorText] = {
         "Its discovery document lacks cas_server_url: upgrade the centre, or unset SSO_PROTOCOL. For another CAS server set SSO_CAS_URL.",
         "其发现文档中没有 cas_server_url：请升级认证中心，或取消 SSO_PROTOCOL。若为其他 CAS 服务器，请设置 SSO_CAS_URL。",
     ),
+    "cas_unreachable": ErrorText(
+        503,
+        "The sign-in service can't be reached.",
+        "暂时无法连接认证中心。",
+        "Start the CAS server, or correct SSO_CAS_URL: it is what stands before /login in that server's addresses.",
+        "请启动 CAS 服务器，或改正 SSO_CAS_URL：它是该服务器地址中 /login 之前的部分。",
+    ),
     "cas_answer_invalid": ErrorText(
         502,
         "The sign-in service's answer to a ticket can't be read.",

@@ -9,7 +9,7 @@ from sso_client.error_text import ErrorText
 from sso_client.error_texts import TEXTS
 
 # Codes that mean "the centre did not answer as itself": grace and a later try may help. All others need a person.
-_TRANSIENT = frozenset({"discovery_unreachable", "provider_unreachable", "provider_unavailable"})
+_TRANSIENT = frozenset({"discovery_unreachable", "provider_unreachable", "provider_unavailable", "cas_unreachable"})
 
 
 class SSOError(Exception):

@@ -35,7 +35,7 @@ def find_cas_server(calls: Calls, settings: Settings, clock: Clock) -> tuple[lis
         try:
             answer = calls.get(f"{url}?{query}")
         except SSOError as error:
-            code = "tls_untrusted" if is_distrust(error) else "discovery_unreachable"
+            code = "tls_untrusted" if is_distrust(error) else "cas_unreachable"
             return [problem("validation", code, "no_answer", url=url, error=why(error))], None
         if answer.status != 404:
             break

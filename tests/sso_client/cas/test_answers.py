@@ -86,7 +86,7 @@ def test_a_hostile_answer_signs_nobody_in(answer: bytes, client: SSOClient, cas:
 
 
 def test_an_answer_without_end_is_cut_off(client: SSOClient, cas: FakeCas) -> None:
-    assert refusal(client, cas, b"<a>" + b" " * 2_000_000) == "provider_unreachable"
+    assert refusal(client, cas, b"<a>" + b" " * 2_000_000) == "cas_unreachable"
 
 
 def slow(asked: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
@@ -97,7 +97,7 @@ def slow(asked: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
 def test_a_server_that_hangs_is_given_up(client: SSOClient, cas: FakeCas, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Http.get, "__defaults__", (None, 0.5))  # it is five seconds
     began = time.monotonic()
-    assert refusal(client, cas, slow) == "provider_unreachable"
+    assert refusal(client, cas, slow) == "cas_unreachable"
     assert time.monotonic() - began < 8
 
 

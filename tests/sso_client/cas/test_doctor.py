@@ -102,4 +102,7 @@ def test_a_server_of_the_version_before_and_one_that_is_away(cas: FakeCas) -> No
     found = findings_of(settings, None)["validation"]
     assert (found.level.value, found.seen) == ("ok", "validates_cas_2")
     cas.down()
-    assert findings_of(settings, None)["validation"].code == "discovery_unreachable"
+    away = findings_of(settings, None)["validation"]
+    assert away.code == "cas_unreachable"
+    assert away.text is not None
+    assert "SSO_CAS_URL" in away.text.fix
