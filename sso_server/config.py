@@ -46,6 +46,9 @@ _OF_SITES = (
     "SSO_ID_TOKEN_ALGS",
     "SSO_ENDPOINT_ORIGINS",
     "SSO_CA_FILE",
+    "SSO_AUDIENCE",
+    "SSO_PROTOCOL",
+    "SSO_CAS_URL",
 )
 
 

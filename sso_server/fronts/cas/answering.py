@@ -5,6 +5,7 @@ Clients read the body and give up on any other status than 200; only "come again
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from flask import Blueprint, Response, request
@@ -22,6 +23,7 @@ from sso_server.fronts.cas.validation import (
     validate,
 )
 from sso_server.web.errors import log_error, log_unexpected, retry_after_of
+from sso_server.web.params import MAX_BODY
 
 #: How a failure looks: code, description, and whether as JSON.
 Failing = Callable[..., Body]
@@ -53,7 +55,7 @@ def answered(
 ) -> Response:
     """What `answer` says to the parameters and to whether JSON is wanted; a failure if it raises. `formats`: there is a
     choice."""
-    as_json = False
+    as_json = formats and _asks_for_json()
     try:
         values = read()
         as_json = formats and wants_json(values)
@@ -69,6 +71,15 @@ def wants_json(values: dict[str, str]) -> bool:
     if wanted not in ("XML", "JSON"):
         raise InvalidRequest("format is neither XML nor JSON.")
     return wanted == "JSON"
+
+
+def _asks_for_json() -> bool:
+    """Before anything else is read: whoever asks for JSON reads no other failure either."""
+    wanted = request.args.getlist("format")
+    request.max_content_length = MAX_BODY
+    with contextlib.suppress(HTTPException):
+        wanted += request.form.getlist("format")
+    return [value.upper() for value in wanted] == ["JSON"]
 
 
 def respond(body: Body) -> Response:
@@ -90,9 +101,9 @@ def install_failures(blueprint: Blueprint, failing: Failing) -> None:
 
     def unexpected(error: Exception) -> Response:
         if isinstance(error, HTTPException):
-            return refuse(InvalidRequest(error.name), failing(INVALID_REQUEST, error.name, as_json=False))
+            return refuse(InvalidRequest(error.name), failing(INVALID_REQUEST, error.name, as_json=_asks_for_json()))
         log_unexpected(error)
-        response = respond(failing(INTERNAL_ERROR, "That was this service's fault.", as_json=False))
+        response = respond(failing(INTERNAL_ERROR, "That was this service's fault.", as_json=_asks_for_json()))
         response.status_code = 500
         return response
 

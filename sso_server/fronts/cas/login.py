@@ -30,7 +30,7 @@ LOGIN, CONTINUE = "/cas/login", "/cas/login/continue"
 _log = structlog.get_logger("sso_server.cas")
 
 
-@blueprint.route(LOGIN, methods=["GET", "POST"])
+@blueprint.route(LOGIN, methods=["GET", "POST"], strict_slashes=False)
 def login() -> Response:
     """A site asks who this is, or a form of somebody's brings user name and password."""
     params = read_login(request)

@@ -21,7 +21,7 @@ _SENT_AHEAD = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _log = structlog.get_logger("sso_server.cas")
 
 
-@blueprint.route(LOGOUT, methods=["GET", "POST"])
+@blueprint.route(LOGOUT, methods=["GET", "POST"], strict_slashes=False)
 def logout() -> Response:
     """Sign out and go back to the site, or to the report."""
     # Section 2.3.1: `service` is all there is; the `url` of older versions is ignored.

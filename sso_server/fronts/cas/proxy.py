@@ -17,7 +17,7 @@ blueprint = Blueprint("cas_proxy", __name__)
 install_failures(blueprint, responses.proxy_failure)
 
 
-@blueprint.route("/cas/proxy", methods=["GET", "POST"])
+@blueprint.route("/cas/proxy", methods=["GET", "POST"], strict_slashes=False)
 def proxy() -> Response:
     """Whoever has the ticket is its owner: it was sent to a registered address over https, and nowhere else."""
     return answered(_answer, responses.proxy_failure)

@@ -11,13 +11,13 @@ blueprint = Blueprint("cas_proxy_validate", __name__)
 install_failures(blueprint, responses.failure)
 
 
-@blueprint.route("/cas/proxyValidate", methods=["GET", "POST"])
+@blueprint.route("/cas/proxyValidate", methods=["GET", "POST"], strict_slashes=False)
 def proxy_validate() -> Response:
     """Service tickets and proxy tickets: whom to trust in between is the service's own decision."""
     return answer_validation(proxies_allowed=True, with_attributes=False)
 
 
-@blueprint.route("/cas/p3/proxyValidate", methods=["GET", "POST"])
+@blueprint.route("/cas/p3/proxyValidate", methods=["GET", "POST"], strict_slashes=False)
 def p3_proxy_validate() -> Response:
     """The same, with attributes."""
     return answer_validation(proxies_allowed=True, with_attributes=True)

@@ -25,7 +25,7 @@ blueprint = Blueprint("cas_saml_validate", __name__)
 install_failures(blueprint, _denied)
 
 
-@blueprint.post("/cas/samlValidate")
+@blueprint.post("/cas/samlValidate", strict_slashes=False)
 def saml_validate() -> Response:
     """The address names the service, the body the ticket."""
 

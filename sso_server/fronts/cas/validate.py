@@ -24,7 +24,7 @@ blueprint = Blueprint("cas_validate", __name__)
 install_failures(blueprint, _no)
 
 
-@blueprint.route("/cas/validate", methods=["GET", "POST"])
+@blueprint.route("/cas/validate", methods=["GET", "POST"], strict_slashes=False)
 def validate() -> Response:
     """`yes` and, as every client of CAS 1 reads it, the user name on a line of its own. A proxy ticket is `no`."""
 

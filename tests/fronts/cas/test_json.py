@@ -63,3 +63,14 @@ def test_another_format_is_an_invalid_request(site: Service, wanted: str) -> Non
 def test_a_proxy_ticket_and_a_refusal_of_one_come_as_json(site: Service) -> None:
     failure = said(site, "/cas/proxy", pgt="PGT-1", targetService=PRESS, format="JSON")["proxyFailure"]
     assert failure["code"] == "INVALID_TICKET"
+
+
+def test_whoever_asks_for_json_reads_no_failure_in_another_form(site: Service) -> None:
+    calls = site.app.test_client(use_cookies=False)
+    twice = calls.get(f"/cas/serviceValidate?service={PRESS}&service={PRESS}&ticket={NO_SUCH_TICKET}&format=JSON")
+    too_large = calls.post("/cas/p3/serviceValidate?format=json", data={"service": "x" * 200_000})
+    for answer in (twice, too_large):
+        assert answer.get_json()["serviceResponse"]["authenticationFailure"]["code"] == "INVALID_REQUEST"
+    form = {"service": [PRESS, PRESS], "ticket": NO_SUCH_TICKET, "format": "JSON"}
+    assert calls.post("/cas/serviceValidate", data=form).mimetype == "application/json"
+    assert calls.get("/cas/serviceValidate?format=JSON&format=XML").mimetype == "application/xml"

@@ -77,6 +77,14 @@ def test_the_elements_come_in_their_order_under_the_usual_prefix(site: Service) 
     ]
 
 
+@pytest.mark.parametrize("path", [*ENDPOINTS, "/cas/proxy", "/cas/validate", "/cas/login", "/cas/logout"])
+def test_a_slash_at_the_end_is_passed_over(site: Service, path: str) -> None:
+    """Other servers take it, and it stands in the settings of sites that come from them."""
+    asked = [site.ask(one, service=WIKI, ticket=NO_SUCH_TICKET) for one in (path, path + "/")]
+    assert asked[1].status_code == asked[0].status_code < 400
+    assert asked[1].mimetype == asked[0].mimetype
+
+
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("missing", ["service", "ticket"])
 def test_without_service_or_ticket_it_is_an_invalid_request(site: Service, path: str, missing: str) -> None:
