@@ -25,7 +25,7 @@ def asked_at(sealed: Mapping[str, Any], session: Session | None, now: int) -> in
     """When the request counts as made: before the password that was typed for it; else now, after any password."""
     if session is None:
         return now
+    # Below nothing, too: the node that took the password may have a clock that is ahead of this one.
     if sealed.get("typed") == digest(session.sid) and now - sealed["typed_at"] <= _COUNTS_MS:
         return session.auth_time
-    # Another node's clock may be ahead of this one.
     return max(now, session.auth_time + 1)

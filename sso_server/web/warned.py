@@ -26,7 +26,8 @@ def must_ask_first(request: Request, session: Session, asked_at: int, sealed: Ma
     answered_at = sealed.get("answered_at")
     if sealed.get("answered") != digest(session.sid) or not isinstance(answered_at, int):
         return True
-    return not 0 <= now - answered_at <= _ANSWER_COUNTS_MS
+    # Below nothing, too: the node that took the answer may have a clock that is ahead of this one.
+    return now - answered_at > _ANSWER_COUNTS_MS
 
 
 def answered(sealed: Mapping[str, Any], session: Session, now: int) -> dict[str, Any]:

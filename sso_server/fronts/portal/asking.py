@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import Unavailable
-from sso_server.core.service_urls import is_prefix, matches
+from sso_server.core.service_urls import is_prefix, matches, without_ticket
 from sso_server.core.sessions import Session
 from sso_server.web.responses import allow_form_target
 from sso_server.web.services import services
@@ -30,6 +30,8 @@ class Asking:
     login_hint: str = ""
     max_age_s: int | None = None
     """The site takes no password older than that; None: it doesn't mind."""
+    not_now_at: str = "/sessions"
+    """Where it leads to say no."""
 
     @property
     def by_cas(self) -> bool:
@@ -61,13 +63,15 @@ def read_asking(sealed: str) -> Asking:
     # CAS 3.0.3 section 2.1.1, `renew`, and OpenID Connect's prompt: no password that was typed before will do.
     anew = "renew" in params or not {"login", "select_account"}.isdisjoint(str(params.get("prompt", "")).split())
     age = "0" if anew else str(params.get("max_age", ""))
+    client = _find_client(payload.get("client_id"))
     return Asking(
         sealed,
         payload["front"],
-        _find_client(payload.get("client_id")),
+        client,
         int(payload.get("asked_at", 0)),
         login_hint=str(params.get("login_hint", ""))[:256],
         max_age_s=int(age) if age.isdecimal() else None,
+        not_now_at=_service_without_ticket(client, params) or "/sessions",
     )
 
 
@@ -109,6 +113,13 @@ def home_of(client: Client) -> str:
     """The site's own start page, as far as it is registered."""
     pages = (*client.post_logout_redirect_uris, *filter(is_prefix, client.cas_services))
     return client.base_url or next(iter(pages), "")
+
+
+def _service_without_ticket(client: Client | None, params: dict[str, object]) -> str:
+    """CAS 3.0.3 section 2.1.1, gateway: a site that only asked whether somebody is signed in keeps its visitor."""
+    service = str(params.get("service", "")) if client and "gateway" in params and "renew" not in params else ""
+    is_theirs = client is not None and any(matches(one, service) for one in client.cas_services)
+    return without_ticket(service) if is_theirs else ""
 
 
 def _find_client(client_id: object) -> Client | None:

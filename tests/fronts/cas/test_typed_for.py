@@ -85,6 +85,24 @@ def test_a_password_counts_for_a_request_by_openid_connect_for_five_minutes(
         assert path_of(browser.get(address)) == "/sign-in"
 
 
+def test_what_was_done_at_a_node_that_is_ahead_counts_at_the_others(
+    browser: FlaskClient, shop: OidcSite, lists: CasSite, notes: CasSite, later: Later
+) -> None:
+    renewing, asked = lists.login(browser, renew="true"), shop.ask(browser, prompt="login")
+    typed = {"username": "alice", "password": PASSWORD, "warn": "1"}
+    with later(30):
+        page = browser.get(renewing.headers["Location"])
+        at_lists = browser.post("/sign-in", data=hidden_fields(page.text) | typed).headers["Location"]
+        at_shop = sign_in(browser, asked.headers["Location"]).headers["Location"]
+        page = browser.get(notes.login(browser).headers["Location"])
+        at_notes = browser.post("/go-on", data=hidden_fields(page.text) | {"warn": "1"}).headers["Location"]
+    assert lists.validated(browser.get(at_lists), renew=True).fresh
+    assert "code" in query_of(browser.get(at_shop))
+    assert ticket_of(browser.get(at_notes)).startswith("ST-")
+    # ... but a request that is made now is newer than the password, whatever that node's clock said.
+    assert path_of(lists.login(browser, renew="true")) == "/sign-in"
+
+
 def test_a_page_whose_cookies_are_gone_still_leads_to_the_site(browser: FlaskClient, lists: CasSite) -> None:
     asked = lists.login(browser, renew="true")
     old = hidden_fields(browser.get(asked.headers["Location"]).text)

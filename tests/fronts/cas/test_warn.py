@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.fronts.cas.cas_site import NOTES, CasSite, fill_in, hidden_fields, ticket_of
+from tests.fronts.cas.cas_site import LISTS, NOTES, CasSite, fill_in, hidden_fields, ticket_of
 from tests.fronts.conftest import Later
 from tests.support.oidc_site import PASSWORD, OidcSite, path_of, query_of, sign_in
 
@@ -71,6 +71,18 @@ def test_gateway_doesnt_get_round_the_page(browser: FlaskClient, notes: CasSite,
     sign_in_warned(browser, notes)
     answer = browser.get(press(browser, lists.login(browser, gateway="true")).headers["Location"])
     assert ticket_of(answer).startswith("ST-")
+
+
+def test_who_says_no_to_a_gateway_is_at_the_site_without_being_signed_in(
+    browser: FlaskClient, notes: CasSite, lists: CasSite
+) -> None:
+    sign_in_warned(browser, notes)
+    address = {"service": f"{LISTS}a?x=1&ticket=ST-old"}
+    page = browser.get(lists.login(browser, **address, gateway="true").headers["Location"]).text
+    assert f'<a href="{LISTS}a?x=1">Not now</a>' in page
+    for more in ({}, {"gateway": "false"}):
+        page = browser.get(lists.login(browser, **address, **more).headers["Location"]).text
+        assert '<a href="/sessions">Not now</a>' in page
 
 
 def test_method_post_is_kept_across_the_page(browser: FlaskClient, notes: CasSite) -> None:
