@@ -6,7 +6,7 @@ The calls are `trial_calls`', what they mean is `delivery.diagnosis`', what to d
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -16,8 +16,9 @@ from sso_server.cli.output import Failed, json_option, length, print_json
 from sso_server.cli.trial_calls import CasTrialCalls, TrialCalls
 from sso_server.core.clients import CAS, Client
 from sso_server.core.logout_address import usual_address, usual_kind
-from sso_server.core.logout_cures import NO_ADDRESS, cure_of
+from sso_server.core.logout_cures import NO_ADDRESS, ONLY_FOLDER, cure_of
 from sso_server.core.policy import MINUTE
+from sso_server.core.service_urls import is_prefix, matches
 from sso_server.delivery.diagnosis import Call, Finding, Level
 from sso_server.delivery.doctor import Doctor
 
@@ -56,14 +57,16 @@ class _Report:
 
 @click.command("test")
 @click.argument("client_id")
+@click.option("--service", metavar="URL", default="", help="A CAS site's address that its tickets are for.")
 @json_option
-def try_logout(client_id: str, as_json: bool) -> None:
+def try_logout(client_id: str, service: str, as_json: bool) -> None:
     """Call a site's logout address, and say what is wrong with it and what to do.
 
     The calls are for a session that nobody has: nobody is signed out. Exit code 1 if something has to be mended.
     """
     with open_centre() as centre:
-        report = _examine(centre, centre.get_client(client_id))
+        client = centre.get_client(client_id)
+        report = _examine(centre, _at(service, client) if service else client)
     if as_json:
         print_json(_json(report))
     else:
@@ -73,6 +76,15 @@ def try_logout(client_id: str, as_json: bool) -> None:
     if report.first is not None and report.first.is_accepted:
         raise Failed(f"{client_id} accepts logout calls, but not as it must.")
     raise Failed(f"{client_id} did not accept the logout call.")
+
+
+def _at(service: str, client: Client) -> Client:
+    """The client as it is called when a ticket for this service was validated."""
+    if client.backchannel_logout_uri or usual_kind(client) != CAS:
+        raise Failed(f"{client.client_id} is always called at one address: leave --service out.")
+    if not any(matches(registered, service) for registered in client.cas_services):
+        raise Failed(f"{service} is none of {client.client_id}'s services.")
+    return replace(client, backchannel_logout_uri=service)
 
 
 def _examine(centre: Centre, client: Client) -> _Report:
@@ -92,7 +104,16 @@ def _examine(centre: Centre, client: Client) -> _Report:
         )
         calls = CasTrialCalls(centre, client) if by_ticket else TrialCalls(centre, client)
         first, findings = doctor.examine(address, calls)
+    if not client.backchannel_logout_uri and is_prefix(address):
+        findings = [_of_folder(finding) for finding in findings]
     return _Report(client, issuer, first, findings)
+
+
+def _of_folder(answer: Finding) -> Finding:
+    """Real calls go to the addresses below that tickets were for; what the one above them says proves nothing."""
+    if answer.check != "answer" or answer.level is Level.OK:
+        return answer
+    return replace(answer, level=Level.WARN, code=ONLY_FOLDER)
 
 
 def _of_poller(centre: Centre, client: Client) -> Finding:
@@ -152,5 +173,5 @@ def _print(report: _Report) -> None:
         click.echo(f"{mark}  {finding.check:<{width}}  {finding.said}")
         if cure := report.cure_of(finding):
             click.echo(click.style(f"{'':6}{'':{width}}  {cure}", fg=_COLOURS.get(finding.level)))
-    if report.first is not None and report.verdict is not Level.BAD:
+    if report.first is not None and report.first.is_accepted and report.verdict is not Level.BAD:
         click.echo(f"{report.client.client_id} accepts logout calls.")

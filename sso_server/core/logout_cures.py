@@ -9,7 +9,7 @@ from __future__ import annotations
 from sso_server.core.clients import CAS, OIDC
 from sso_server.core.notifications import Answer
 
-NO_ADDRESS = "no_address"
+NO_ADDRESS, ONLY_FOLDER = "no_address", "only_folder"
 
 _UPDATE = "sso client update {client}"
 _REDIRECT = "It sends the caller elsewhere, and the centre follows no redirects: register the final address."
@@ -88,6 +88,8 @@ _OTHER_ADDRESS = f"or give the call an address of its own: {_UPDATE} --cas-logou
 _CAS_REDIRECT = f"It sends the call elsewhere instead of reading it: {_SWITCH_ON}; {_OTHER_ADDRESS}"
 #: Where a CAS site needs another word: its call has no signature, and goes to the service itself unless told otherwise.
 _CAS_CURES = {
+    ONLY_FOLDER: "That is only the beginning of its addresses; it is called at those that its tickets were for. Name "
+    "one: sso client test {client} --service URL",
     "url_forbidden": f"Its logout address is no plain http(s) URL. Give it one: {_UPDATE} --cas-logout-uri URI",
     "redirect": _CAS_REDIRECT,
     "redirect_to_https": f"It sends the call from http to https, and the centre follows no redirects: register the "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,6 +109,23 @@ def test_a_site_that_sends_the_call_on_counts_as_told_and_is_to_be_looked_at(doc
         report = doctor(sink.url)
     assert (troubles(report), report["accepted"]) == ({"answer": ("warn", "sent_on")}, True)
     assert "Sign out once and look" in report["cure"]
+
+
+def test_a_prefix_that_refuses_the_call_is_no_fault_of_the_site_s_and_its_own_address_can_be_named(
+    doctor: Doctor, sso: Sso
+) -> None:
+    with Sink("404") as sink:
+        report = doctor(sink.url + "/")
+        assert (troubles(report), report["accepted"]) == ({"answer": ("warn", "only_folder")}, False)
+        assert "sso client test wiki --service URL" in report["cure"]
+        assert "accepts" not in sso.run("client", "test", "wiki").stdout
+        sink.script("ok")
+        sink.inbox.clear()
+        named = sso.run("client", "test", "wiki", "--service", sink.url + "/login", "--json")
+        assert json.loads(named.stdout)["logout_uri"] == sink.url + "/login"
+        assert {request.line.split()[1] for request in sink.inbox} == {urlsplit(sink.url + "/login").path}
+    refused = sso.run("client", "test", "wiki", "--service", "https://evil.example/", code=1)
+    assert "none of wiki's services" in refused.stderr
 
 
 def test_nobody_there_is_said_as_of_any_other_site(doctor: Doctor) -> None:
