@@ -33,7 +33,6 @@ _DOTS = re.compile(rb"(?:\A|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
 #: Nobody on the way decodes a path more often than that; each round reads all of it, and strangers write it.
 _ROUNDS = 4
 _JSESSIONID = re.compile(r";jsessionid=[^/]*\Z", re.IGNORECASE)
-_RESERVED = "%:/?@!$&'()*+,;="
 # RFC 3986 section 3.3 and 3.4, without what separates: ; = & + stay as they were sent.
 _PLAIN_IN_PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,:@")
 _PLAIN_IN_QUERY = _PLAIN_IN_PATH | {"/", "?"}

@@ -125,7 +125,7 @@ def test_method_post_hands_the_ticket_over_in_a_form(browser: FlaskClient, notes
 def test_method_post_without_a_session_asks_first(browser: FlaskClient, notes: CasSite) -> None:
     page = fill_in(browser, notes.login(browser, method="POST"))
     assert hidden_fields(page.text)["ticket"].startswith("ST-")
-    assert go_on(browser, notes.login(browser, method="POST", gateway="true")).status_code == 200
+    assert go_on(browser, notes.login(browser, method="post", gateway="true")).status_code == 200
 
 
 @pytest.mark.parametrize("query", [{"method": "GET"}, {"method": "HEADER"}, {"method": "<x>"}, {"Method": "POST"}])

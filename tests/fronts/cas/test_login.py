@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -140,6 +141,10 @@ def test_a_known_host_gets_the_command_that_adds_to_its_client(app: Flask, brows
     page = browser.get(login_path(service="https://board.example.com/other")).text
     command = "sso client update board --cas-service https://board.example.com/app/ --cas-service"
     assert f"{command} https://board.example.com/</code>" in page
+    # It is copied into a shell.
+    add_service(app, "paths", "https://paths.example.com/a;$(id)&b/")
+    page = unescape(browser.get(login_path(service="https://paths.example.com/other")).text)
+    assert "sso client update paths --cas-service 'https://paths.example.com/a;$(id)&b/' --cas-service" in page
 
 
 @pytest.mark.parametrize(

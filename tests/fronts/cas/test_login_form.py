@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.fronts.cas.cas_site import NOTES, CasSite, fill_in, go_on, hidden_fields, ticket_of
 from tests.fronts.cas.conftest import add_service
-from tests.support.oidc_site import PASSWORD
+from tests.support.oidc_site import PASSWORD, OidcSite
 
 ALICE = {"username": "alice", "password": PASSWORD}
 
@@ -53,6 +53,14 @@ def test_warn_is_offered_to_people_who_come_by_cas_only(browser: FlaskClient, no
     tick = re.search(r'<input type="checkbox" name="warn"[^>]*>', page)
     assert tick is not None
     assert "checked" not in tick.group()
+
+
+def test_whoever_comes_by_openid_connect_sets_no_such_tick(browser: FlaskClient, shop: OidcSite) -> None:
+    page = browser.get(shop.ask(browser).headers["Location"]).text
+    assert 'name="warn"' not in page
+    browser.post("/sign-in", data=hidden_fields(page) | ALICE | {"warn": "1"})
+    assert browser.get_cookie("lockstep_session")
+    assert not browser.get_cookie("lockstep_warn")
 
 
 # --- lines 12, 14: credentials ---
@@ -192,8 +200,11 @@ def test_remember_me_keeps_the_cookie_as_long_as_the_session_may_live(
     box = re.search(r'<input type="checkbox" name="remember"[^>]*>', page)
     assert box is not None
     assert "checked" not in box.group()
-    answer = post(browser, **hidden_fields(page), service=NOTES, **ALICE, **tick)
+    answer = post(browser, **hidden_fields(page), service=NOTES, **ALICE, **tick, warn="1")
     assert "Max-Age=2592000" in session_cookie(answer)
+    warn = browser.get_cookie("lockstep_warn")
+    assert warn is not None
+    assert warn.max_age == 2592000, "whoever is kept signed in is asked for as long"
     assert notes.validated(go_on(browser, answer)).session.remembered
 
 

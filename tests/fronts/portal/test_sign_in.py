@@ -173,7 +173,13 @@ def test_keep_me_signed_in_is_offered_unticked_and_lasts_only_if_ticked(
         assert ("Max-Age=" in cookie) is remembered
         assert browser.get("/").status == 200
     assert {s.remembered for s in centre.sessions(alice)} == {True, False}
-    assert 'name="remember"' not in open_with(offer_remember=False).browser().get("/sign-in").text
+    strict = open_with(offer_remember=False)
+    strict.add_user()
+    browser = strict.browser()
+    assert 'name="remember"' not in browser.get("/sign-in").text
+    page = browser.sign_in("alice", remember="1")
+    cookie = next(c for c in page.response.headers.getlist("Set-Cookie") if c.startswith("lockstep_session="))
+    assert "Max-Age=" not in cookie, "where it isn't offered nobody has it"
 
 
 def test_after_too_many_guesses_the_page_says_when_to_try_again(centre: Centre, browser: Browser) -> None:
