@@ -49,7 +49,14 @@ class FakeCas:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                status, headers, body = cas.answer(self.path)
+                self._answer(self.path)
+
+            def do_POST(self) -> None:
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                self._answer(f"{self.path}?{form}")
+
+            def _answer(self, path: str) -> None:
+                status, headers, body = cas.answer(path)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 for name, value in headers.items():

@@ -69,6 +69,7 @@ HOSTILE = {
     "success deep inside": wrapped(f"<x>{GOOD}</x>"),
     "a proxy between": success("alice", more="<cas:proxies><cas:proxy>https://evil.example</cas:proxy></cas:proxies>"),
     "two lists of attributes": success("alice", {"mail": ["a"]}, more="<cas:attributes/>"),
+    "another root": GOOD.replace("cas:serviceResponse", "cas:answer").encode(),
     "nothing": b"",
     "a page": b"<!doctype html><title>Sign in</title><p>Welcome",
     "CAS 1": b"yes\nalice\n",

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from sso_client import LocalStore, SettingsError, SSOClient, load_settings, open_sqlite_store
+from sso_client import LocalStore, Settings, SettingsError, SSOClient, load_settings, open_sqlite_store
 from sso_client.testing.page import Page
 from tests.support.all_sites import FORM, AnySite, Visitor
 from tests.support.fake_cas import FakeCas, logout_request
@@ -163,6 +163,19 @@ def test_who_guesses_tickets_ends_nobody_and_fills_no_log(
 
 
 # ---------------------------------------------------------------- at the site's edge
+
+
+def test_what_a_browser_keeps_for_one_site_opens_at_no_other_of_the_same_name(
+    client: SSOClient, settings: Settings, tmp_path: Path
+) -> None:
+    """Nobody has given them a secret: the store's random name is it."""
+    _, attempt = client.login_url("/")
+    sealed, now_ms = client.seal.seal_attempt(attempt), client.now_ms()
+    names = {"issuer": settings.issuer, "client_id": settings.client_id}
+    for path, opened in (("sso.sqlite3", attempt), ("another.sqlite3", None)):
+        other = SSOClient(settings, open_sqlite_store(tmp_path / path, **names))
+        assert other.seal.unseal_attempt(sealed, now_ms) == opened
+        other.close()
 
 
 def test_another_browsers_answer_signs_nobody_in(site: AnySite, alice: Visitor, cas: FakeCas) -> None:
