@@ -61,9 +61,9 @@ class ProxyGranting:
         """
         if not callback.startswith("https://"):
             # Section 2.5.4: whoever reads the call has the person's other sites.
-            raise self._tickets.spend(text, Refusal.CALLBACK, client.client_id)
+            raise self._tickets.spend(text, Refusal.CALLBACK, client.client_id, callback)
         if not may_proxy(client, callback):
-            raise self._tickets.spend(text, Refusal.NO_PROXY, client.client_id)
+            raise self._tickets.spend(text, Refusal.NO_PROXY, client.client_id, callback)
         with self._place(client.client_id):
             validated = self._tickets.validate(
                 text,

@@ -174,9 +174,10 @@ class ServiceTickets:
         access = NewToken(digest, now + max(self._policy.absolute_ms, self._policy.remembered_ms), kind=kind)
         self._redeem(replace(validated.redemption, ticket_hash=digest, access=access, details=details), now)
 
-    def spend(self, text: str, why: Refusal, client_id: str) -> InvalidGrant:
+    def spend(self, text: str, why: Refusal, client_id: str, given: str = "") -> InvalidGrant:
         """Spend a ticket for nothing; the error to raise. What the store says of it counts first: an unknown or spent
-        one is that, whatever else was wrong. `client_id`: who showed it, empty if nobody knows. Raises Unavailable."""
+        one is that, whatever else was wrong. `client_id`: who showed it, empty if nobody knows. `given`: the address
+        that was wrong, for the log. Raises Unavailable."""
         if not identifiers.is_ticket(text):
             return InvalidGrant(Refusal.UNKNOWN.value)
         redeemed = self._store.redeem(
@@ -199,7 +200,8 @@ class ServiceTickets:
             self._clock.now(),
         )
         refusal = why if redeemed.refusal is Refusal.OTHER_CLIENT else redeemed.refusal or Refusal.UNKNOWN
-        return self._refused(refusal, client_id, redeemed.ticket.sid if redeemed.ticket else "")
+        detail = f"{refusal}: received {_shown(given)}" if given and refusal is why else ""
+        return self._refused(refusal, client_id, redeemed.ticket.sid if redeemed.ticket else "", detail)
 
     def fail(self, validated: Validated, why: Refusal, detail: str) -> InvalidGrant:
         """What was wanted with the validation came to nothing, the ticket is spent; the error to raise, with `detail`
@@ -210,8 +212,11 @@ class ServiceTickets:
         redeemed = self._store.redeem(redemption, now)
         ticket, session = redeemed.ticket, redeemed.session
         if redeemed.refusal is not None or ticket is None or session is None:
-            sid = ticket.sid if ticket else ""
-            raise self._refused(redeemed.refusal or Refusal.UNKNOWN, redemption.client_id, sid)
+            sid, refusal, detail = ticket.sid if ticket else "", redeemed.refusal or Refusal.UNKNOWN, ""
+            if ticket is not None and refusal in (Refusal.REDIRECT_URI, Refusal.OTHER_CLIENT):
+                received, issued_for = _shown(redemption.redirect_uri), _shown(ticket.redirect_uri)
+                detail = f"{refusal}: received {received}, issued for {issued_for}"
+            raise self._refused(refusal, redemption.client_id, sid, detail)
         return ticket, session
 
     def _put(
@@ -264,6 +269,13 @@ class ServiceTickets:
                 Event(self._clock.now(), EventKind.TICKET_REFUSED, sid=sid, client_id=client_id, data=data)
             )
         return InvalidGrant(refusal.value, detail=detail)
+
+
+def _shown(address: str) -> str:
+    """An address for the log: with the names in its query, without the values, which are the person's business."""
+    base, mark, query = address.partition("?")
+    names = "&".join(name + (sign and "=...") for name, sign, _ in (one.partition("=") for one in query.split("&")))
+    return repr((base.partition(";")[0] + mark + names)[:300])
 
 
 def _is_fresh(details: str) -> bool:

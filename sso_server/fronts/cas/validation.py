@@ -106,7 +106,7 @@ def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
     good for one attempt (section 3.1.1). Raises InvalidRequest, InvalidGrant, Unavailable."""
     client = services().clients.find_by_service(asked.service)
     if client is None:
-        raise services().service_tickets.spend(asked.ticket, Refusal.SERVICE, "")
+        raise services().service_tickets.spend(asked.ticket, Refusal.SERVICE, "", asked.service)
     structlog.contextvars.bind_contextvars(client_id=client.client_id)
     _check_sender(asked, client)
     validated, iou = _redeem(asked, client, proxies_allowed=proxies_allowed)
@@ -139,7 +139,9 @@ def _check_sender(asked: Asked, client: Client) -> None:
     """A site that has a secret (one with our SDK) proves that it is the one that asks, and names its store; any other
     names none."""
     problem, detail = "", ""
-    if client.has_secret:
+    if client.has_secret and asked.authorization is None:
+        problem = "This service's client has a secret: validate with HTTP Basic."
+    elif client.has_secret:
         try:
             sender = authenticate(asked.authorization, {}, services().clients, services().clock.now())
             problem = "" if sender.client_id == client.client_id else "The service belongs to another client."

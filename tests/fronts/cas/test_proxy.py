@@ -10,6 +10,7 @@ from flask import Flask
 
 from sso_server.core.proxy_granting import LONGEST_CHAIN, MOST_PROXIES
 from sso_server.core.sessions import EndReason, Session
+from tests.fronts.cas.test_saml import QUESTION
 from tests.fronts.cas.validating import NO_SUCH_TICKET, Answer, Service, add, read
 from tests.support.certificates import Authority
 from tests.support.oidc_site import OidcSite, built_of
@@ -135,6 +136,14 @@ def test_a_proxy_ticket_is_no_at_validate_and_spent(library: Service, catalogue:
     assert catalogue.validate(ticket, "/cas/proxyValidate").code == "INVALID_TICKET"
 
 
+def test_a_proxy_ticket_is_no_good_at_samlvalidate(library: Service, catalogue: Service, pgt: str) -> None:
+    ticket = library.proxy_ticket(pgt, CATALOGUE)
+    answer = catalogue.app.test_client().post(
+        f"/cas/samlValidate?TARGET={CATALOGUE}", data=QUESTION.format(ticket=ticket)
+    )
+    assert "INVALID_TICKET_SPEC" in answer.text
+
+
 def test_a_proxy_ticket_is_good_for_the_service_it_was_asked_for_and_once(
     library: Service, catalogue: Service, pgt: str
 ) -> None:
@@ -145,6 +154,16 @@ def test_a_proxy_ticket_is_good_for_the_service_it_was_asked_for_and_once(
     ticket = library.proxy_ticket(pgt, CATALOGUE)
     codes = [catalogue.validate(ticket, "/cas/proxyValidate").code for _ in range(2)]
     assert codes == ["", "INVALID_TICKET"]
+
+
+def test_a_proxy_ticket_for_an_address_below_a_registered_one_is_good_there_alone(
+    library: Service, catalogue: Service, pgt: str
+) -> None:
+    wanted = CATALOGUE + "api?x=1"
+    ticket = library.proxy_ticket(pgt, wanted)
+    assert catalogue.validate(ticket, "/cas/proxyValidate", service=wanted).user == "alice"
+    ticket = library.proxy_ticket(pgt, wanted)
+    assert catalogue.validate(ticket, "/cas/proxyValidate").code == "INVALID_SERVICE"
 
 
 def test_no_proxy_ticket_comes_from_a_password_typed_for_it(library: Service, catalogue: Service, pgt: str) -> None:

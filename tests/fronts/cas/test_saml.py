@@ -123,6 +123,14 @@ def test_what_is_no_question_is_an_invalid_request_and_entities_are_not_read(sit
     assert "root" not in said
 
 
+def test_a_question_with_a_document_type_is_refused_though_it_names_no_entity(site: Service) -> None:
+    ticket = site.ticket()
+    assert "INVALID_REQUEST" in denied(
+        ask(site, ticket, body=QUESTION.replace("?>", "?><!DOCTYPE x>", 1), TARGET=ARCHIVE)
+    )
+    assert site.validate(ticket).user == "alice"
+
+
 def test_too_large_a_body_is_an_invalid_request(site: Service) -> None:
     assert "INVALID_REQUEST" in denied(ask(site, body="<a>" + "x" * 200_000 + "</a>", TARGET=ARCHIVE))
 

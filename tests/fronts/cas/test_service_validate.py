@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from structlog.testing import capture_logs
 
 from tests.fronts.cas.cas_site import CasSite, fill_in, ticket_of
 from tests.fronts.cas.validating import ENDPOINTS, NO_SUCH_TICKET, Service, add, read, running
@@ -44,10 +45,16 @@ def test_a_disabled_person_is_named_to_nobody_although_the_session_is_not_ended_
     assert site.validate(site.ticket(site.session("bob"))).user == "bob"
 
 
+def test_a_ticket_of_a_person_who_is_gone_is_not_good(site: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket = site.ticket()
+    monkeypatch.setattr(built_of(site.app).services.users, "find", lambda user_id: None)
+    assert site.validate(ticket).code == "INVALID_TICKET"
+
+
 def test_a_ticket_of_a_removed_site_is_nothing_to_another_one_of_its_id(site: Service) -> None:
-    gone = add(site.app, "gone", "https://gone.example.net/")
+    gone = add(site.app, "left", "https://left.example.net/")
     ticket, client, built = gone.ticket(), gone.client, built_of(site.app)
-    assert built.sql.clients.remove("gone")
+    assert built.sql.clients.remove("left")
     assert built.sql.clients.add(replace(client, created_at=built.services.clock.now() + 1))
     built.services.clients._checked_at = -1000
     assert gone.validate(ticket).code == "INVALID_TICKET"
@@ -75,6 +82,23 @@ def test_the_elements_come_in_their_order_under_the_usual_prefix(site: Service) 
         "longTermAuthenticationRequestTokenUsed",
         "isFromNewLogin",
     ]
+
+
+def test_the_log_says_which_service_came_and_which_one_the_ticket_was_for(site: Service) -> None:
+    def logged(**asked: str) -> str:
+        with capture_logs() as lines:
+            assert site.validate(site.ticket(service=WIKI + "page?id=7"), **asked).code
+        return next(str(line["detail"]) for line in lines if line["event"] == "request_refused")
+
+    issued = "issued for 'https://docs.example.org/app/page?id=...'"
+    assert logged(service=WIKI + "page?id=8&x=9") == (
+        f"redirect_uri_mismatch: received 'https://docs.example.org/app/page?id=...&x=...', {issued}"
+    )
+    assert (
+        logged(service="http://docs.example.org/?q=1") == "service_unknown: received 'http://docs.example.org/?q=...'"
+    )
+    asked = {"service": WIKI + "page?id=7", "pgtUrl": "https://elsewhere.example/pgt"}
+    assert logged(**asked) == "proxying_not_allowed: received 'https://elsewhere.example/pgt'"
 
 
 @pytest.mark.parametrize("path", [*ENDPOINTS, "/cas/proxy", "/cas/validate", "/cas/login", "/cas/logout"])
@@ -203,7 +227,8 @@ def test_no_ticket_is_in_a_log_line(site: Service, logged: list[dict[str, object
     site.validate(ticket)
     site.validate(again, service=WIKI + "x")
     assert [line["event"] for line in logged] == ["service_ticket_validated", "request_refused", "request_refused"]
-    assert [line.get("detail") for line in logged] == [None, "ticket_used", "redirect_uri_mismatch"]
+    used, mismatch = (str(line["detail"]) for line in logged[1:])
+    assert (used, mismatch.partition(":")[0]) == ("ticket_used", "redirect_uri_mismatch")
     assert ticket not in str(logged)
     assert again not in str(logged)
 
