@@ -337,7 +337,8 @@ def test_the_exact_address_counts_before_the_prefix_and_the_longest_prefix_first
 PIECES = [
     "https://", "http://", "wiki.example.org", "evil.com", "/", "/app/", "//", "\\", "@", ":", ":443", "#", "?",
     "&", ".", "..", "%2e", "%2f", "%252f", "%5c", "%", "%25", ";",
-    ";jsessionid=", "ticket=", "%74icket", "=", "é", "[::1]", "[", "]", "。", "／", "a", "A", "%41", "%c3%a9", "%C0%AF", "\t", "\ud800",
+    ";jsessionid=", "ticket=", "%74icket", "=", "é", "[::1]", "[", "]", "。", "／", "a",
+    "A", "%41", "%c3%a9", "%C0%AF", "\t", "\ud800",
 ]  # fmt: skip
 anything = st.one_of(
     st.text(), st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.text(st.characters(max_codepoint=127))
