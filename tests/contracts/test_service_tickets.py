@@ -113,6 +113,25 @@ def test_a_good_ticket_registers_the_site_under_its_own_text(world, wiki):
     assert world.stores.sessions.find(session.sid).idle_off
 
 
+def test_a_local_session_ends_by_its_client_s_own_limit_and_is_told_until_then_and_the_margin_for_clocks(world, wiki):
+    session = opened(world.stores)
+    short = replace(wiki, local_session_max_s=3600)
+    found = world.validate(world.issue(session, short), short)
+    assert found.session_expires_at == NOW + HOUR
+    (site,) = world.participants(session)
+    assert site.local_until == NOW + HOUR + Policy().clock_margin_ms
+    assert Policy().clock_margin_ms > 0
+
+
+def test_more_tickets_of_a_site_find_room_than_stores(world, wiki, monkeypatch):
+    monkeypatch.setattr(service_tickets, "MAX_STORES_IN_SESSION", 1)
+    monkeypatch.setattr(service_tickets, "MAX_TICKETS_IN_SESSION", 2)
+    session = opened(world.stores)
+    for _ in range(2):
+        world.validate(world.issue(session, wiki), wiki)
+    assert world.refusal(world.issue(session, wiki), wiki) == Refusal.TOO_MANY_STORES
+
+
 def test_each_ticket_is_a_participant_of_its_own_and_all_are_told(world, wiki):
     session = opened(world.stores)
     tickets = [world.issue(session, wiki, f"{WIKI}{page}") for page in range(3)]

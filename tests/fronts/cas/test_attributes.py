@@ -1,5 +1,6 @@
 """What CAS 3 tells of a person: each service what it may know, in XML that holds whatever people are called."""
 
+import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
+from sso_server.fronts.cas.responses import About, Success, success
 from tests.fronts.cas.validating import Answer, Service, add
 from tests.support.oidc_site import built_of
 
@@ -116,3 +118,10 @@ def test_a_person_whose_name_xml_has_no_form_for_is_nobody_else(site: Service) -
         assert site.validate(site.ticket(session), path).code == "INTERNAL_ERROR"
     plain = site.ask("/cas/validate", service=STAFF, ticket=site.ticket(session))
     assert plain.text == "no\n"
+
+
+def test_what_is_released_never_stands_in_the_place_of_our_own_three() -> None:
+    found = Success("alice", About(0, False, False), {"isFromNewLogin": ["forged"], "9no": ["x"], "team": ["red"]})
+    assert "forged" not in success(found).text
+    attributes = json.loads(success(found, as_json=True).text)["serviceResponse"]["authenticationSuccess"]["attributes"]
+    assert (list(attributes), attributes["isFromNewLogin"]) == ([*OURS, "team"], [False])

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
+from sso_server.core import proxy_granting
 from sso_server.core.notifications import Answer as Answered
 from sso_server.core.proxy_granting import MOST_CALLS_EACH
 from sso_server.core.sessions import EndReason
@@ -179,6 +180,22 @@ def test_a_callback_that_hangs_is_given_up_and_the_others_don_t_wait_for_it(
     assert monotonic() - begun < 20
     listener.script("ok")
     assert portal.validate(portal.ticket(), pgtUrl=callback(listener)).iou
+
+
+def test_all_sites_together_have_a_limit_too(portal: Service, listener: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy_granting, "MOST_CALLS", 1)
+    other = add(portal.app, "desk", "https://desk.example.org/", cas_proxy_callbacks=(callback(listener, "/"),))
+    statuses: list[int] = []
+
+    def asks(_: str) -> None:
+        if not statuses:
+            params = {"service": other.service, "ticket": other.ticket(), "pgtUrl": callback(listener, "/")}
+            statuses.append(other.ask("/cas/serviceValidate", **params).status_code)
+
+    Meanwhile(portal, monkeypatch, asks)
+    assert portal.validate(portal.ticket(), pgtUrl=callback(listener)).iou
+    assert statuses == [503]
+    assert other.validate(other.ticket(), pgtUrl=callback(listener, "/")).iou
 
 
 @pytest.mark.parametrize(("name", "days"), [("other.example", (-1, 1)), ("127.0.0.1", (-9, -1)), ("127.0.0.1", (1, 9))])

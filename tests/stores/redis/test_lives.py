@@ -95,3 +95,17 @@ def test_nothing_of_a_session_or_the_ledger_expires_by_itself(stores, raw, prefi
     kinds = {"session", "sites", "cookie", "ended", "purge", "rows", "row", "outbox", "unacked", "unfinished"}
     kept = {key.split("}:")[1].split(":")[0] for key in raw.keys(f"{prefix}:*") if raw.pttl(key) == -1}
     assert kept == kinds
+
+
+def test_a_ticket_without_tokens_leaves_no_grant_and_its_row_waits_for_nobody_s_question(stores, raw, prefix):
+    """A CAS site: it can't poll, and has nothing that a grant could be asked for."""
+    session = new_session()
+    stores.sessions.open(session, NOW, MINUTE)
+    ticket = new_ticket(session)
+    stores.tickets.put(ticket)
+    text = "ST-17-" + "a" * 32
+    stores.tickets.redeem(new_redemption(ticket, text, kind="cas", access=None, refresh=None, reports=False), NOW)
+    stores.sessions.end(session.sid, "sign_out", NOW)
+    (row,) = stores.ledger.of_session(session.sid)
+    assert row.ticket == text
+    assert raw.keys(f"{prefix}:*:grant:*") == raw.keys(f"{prefix}:*:unacked:*") == []
