@@ -126,7 +126,8 @@ def refused(port: int, data: Path, *options: str, **env: str) -> Result:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One for all of a file's tests that leave it running. The shell it was started from has settings of its own."""
+    """One for all of a file's tests; only the last of them may stop it. The shell it was started from has settings of
+    its own."""
     foreign = {"SSO_ISSUER": "https://sso.example.com", "SSO_CLIENT_ID": "other", "SSO_BASE_URL": "https://x.example"}
     running = Demo(tmp_path_factory.mktemp("demo"), **foreign)
     try:
@@ -137,11 +138,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture
 def start_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
-    """Starts `sso demo OPTIONS`; whatever still runs at the end is killed."""
+    """Starts `sso demo OPTIONS`, on the data of `after` if it is given; whatever still runs at the end is killed."""
     started: list[Demo] = []
 
-    def start(*options: str, **env: str) -> Demo:
-        demo = Demo(tmp_path, *options, **env)
+    def start(*options: str, after: Demo | None = None, **env: str) -> Demo:
+        demo = Demo(after.data.parent if after else tmp_path, *options, **env)
         started.append(demo)
         return demo
 

@@ -66,17 +66,13 @@ def walk_the_six_steps(demo: Demo, first: str, *others: str) -> Browser:
     return browser
 
 
-def test_one_sign_in_opens_every_site_and_one_sign_out_closes_every_site_whatever_they_speak(start_demo) -> None:
-    demo = start_demo().ready()
+def test_one_sign_in_opens_every_site_and_one_sign_out_closes_every_site_whatever_they_speak(demo: Demo) -> None:
     assert all(f"  {n}. " in demo.output for n in range(1, 10))
     browser = walk_the_six_steps(demo, demo.one, demo.two, demo.three)
     # The very same in Chinese, for whoever's browser asks for it.
     browser.http.headers["Accept-Language"] = "zh-CN"
     assert "收到注销调用，局部会话已结束" in browser.open(demo.one + "/").text
     assert "会话图" in browser.open(demo.issuer + "/demo/map").text
-    assert demo.stop() == 0
-    assert "Traceback" not in demo.output
-    assert demo.output.rstrip().endswith(f"Stopped. The data stays in {demo.data}.")
 
 
 @pytest.mark.redis
@@ -87,23 +83,6 @@ def test_the_same_on_redis_the_other_way_round_with_sites_named_in_the_terminals
     browser = walk_the_six_steps(demo, demo.three, demo.two, demo.one)
     assert {site["name"] for site in the_map(browser, demo)[0]["sites"]} == {"站点一", "站点二", "站点三"}
     assert demo.stop(signal.SIGTERM) == 0
-
-
-def test_the_same_data_starts_again_with_fresh_passwords_and_nobody_signed_in(start_demo) -> None:
-    first = start_demo().ready()
-    browser = Browser()
-    browser.open(first.one + "/account").sign_in("alice", first.passwords["alice"])
-    assert is_in(browser, first.one)
-    assert stat.S_IMODE(first.data.stat().st_mode) == 0o700
-    assert first.stop() == 0
-    second = start_demo().ready()
-    assert set(second.passwords) == {"alice", "bob"}
-    assert not set(second.passwords.values()) & set(first.passwords.values())
-    other = Browser()
-    other.open(second.one + "/account").sign_in("alice", second.passwords["alice"])
-    assert is_in(other, second.one)
-    live = [session["live"] for session in the_map(other, second)]
-    assert live.count(True) == 1, "the session of the first start is over"
 
 
 def test_settings_of_the_shell_do_not_reach_the_demo(demo: Demo) -> None:
@@ -142,3 +121,25 @@ def test_the_map_belongs_to_the_demo_alone() -> None:
     from sso_server.fronts import demo
 
     assert demo not in app.FRONTS
+
+
+def test_ctrl_c_ends_it_and_the_same_data_starts_again_with_fresh_passwords_and_nobody_signed_in(
+    demo: Demo, start_demo
+) -> None:
+    """The last one of all: it ends the demo that they share."""
+    browser = Browser()
+    browser.open(demo.one + "/account").sign_in("alice", demo.passwords["alice"])
+    assert is_in(browser, demo.one)
+    assert stat.S_IMODE(demo.data.stat().st_mode) == 0o700
+    assert demo.stop() == 0
+    assert "Traceback" not in demo.output
+    assert demo.output.rstrip().endswith(f"Stopped. The data stays in {demo.data}.")
+
+    second = start_demo(after=demo).ready()
+    assert set(second.passwords) == {"alice", "bob"}
+    assert not set(second.passwords.values()) & set(demo.passwords.values())
+    other = Browser()
+    other.open(second.one + "/account").sign_in("alice", second.passwords["alice"])
+    assert is_in(other, second.one)
+    live = [session["live"] for session in the_map(other, second)]
+    assert live.count(True) == 1, "the session of the first start is over"

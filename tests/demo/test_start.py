@@ -32,19 +32,7 @@ def test_a_redis_that_is_away_is_one_line_without_its_password(tmp_path: Path, l
     assert "hunter2" not in said
 
 
-def test_a_second_demo_on_the_same_data_leaves_the_first_alone(start_demo) -> None:
-    first: Demo = start_demo().ready()
-    assert f"A demo is running on {first.data} already." in fails(first.data)
-    assert f"{first.data} 上已有一个演示在运行" in fails(first.data, "--language", "zh")
-    assert (
-        Browser().open(first.one + "/account").sign_in("alice", first.passwords["alice"]).url == first.one + "/account"
-    )
-    first.kill()
-    assert start_demo().ready().stop() == 0, "the lock goes with its process, however that ends"
-
-
-def test_a_site_with_the_sdk_accepts_the_trial_call_and_signs_nobody_out(start_demo) -> None:
-    demo: Demo = start_demo().ready()
+def test_a_site_with_the_sdk_accepts_the_trial_call_and_signs_nobody_out(demo: Demo) -> None:
     browser = Browser()
     browser.open(demo.one + "/account").sign_in("alice", demo.passwords["alice"])
     env = {**clean_env(), "SSO_DATA_DIR": str(demo.data / "centre"), "SSO_ISSUER": demo.issuer}
@@ -55,3 +43,12 @@ def test_a_site_with_the_sdk_accepts_the_trial_call_and_signs_nobody_out(start_d
     assert "cure" not in done.stdout
     assert browser.open(demo.one + "/account").url == demo.one + "/account"
     assert 'data-state="in"' in browser.open(demo.one + "/").text
+
+
+def test_a_second_demo_on_the_same_data_leaves_the_first_alone(demo: Demo, start_demo) -> None:
+    """The last one of all: it ends the demo that they share."""
+    assert f"A demo is running on {demo.data} already." in fails(demo.data)
+    assert f"{demo.data} 上已有一个演示在运行" in fails(demo.data, "--language", "zh")
+    assert Browser().open(demo.one + "/account").sign_in("alice", demo.passwords["alice"]).url == demo.one + "/account"
+    demo.kill()
+    assert start_demo(after=demo).ready().stop() == 0, "the lock goes with its process, however that ends"
