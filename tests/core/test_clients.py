@@ -6,7 +6,6 @@ import pytest
 
 from sso_server.core.clients import CAS, Client, ClientSecret, check_audience, check_client, site_client
 from sso_server.core.errors import InvalidRequest
-from sso_server.core.sessions import Participant, once_for_each_site
 
 WIKI = Client("wiki", "Wiki", 1, kind=CAS, cas_services=("https://wiki.example.org/",))
 SHOP = Client("shop", "Shop", 1, redirect_uris=("https://shop.example/cb",))
@@ -61,12 +60,3 @@ def test_an_audience_is_of_clients_that_can_be_told_what_to_refuse() -> None:
     ):
         with pytest.raises(InvalidRequest, match=words):
             check_audience(replace(SHOP, audience=(name,)), known)
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_to_people_a_site_is_open_as_long_as_the_longest_of_its_tickets(order: int) -> None:
-    tickets = [
-        Participant("sid-1", "wiki", f"ST-{n}", "cas", "", registered_at=n, local_until=until, reports=False)
-        for n, until in enumerate((20, 30, 10))
-    ]
-    assert [shown.local_until for shown in once_for_each_site(tickets[::order])] == [30]

@@ -7,7 +7,7 @@ import pytest
 from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.polls import PollReport
-from tests.stores.redis.story import NOW, Story, new_redemption, new_report, new_session, new_ticket
+from tests.stores.redis.story import NOW, SHOP_STORE, Story, new_redemption, new_report, new_session, new_ticket
 
 GARBAGE = [
     b"",
@@ -145,6 +145,20 @@ def test_a_site_that_cannot_be_read_is_still_told_at_its_check_in(stores, raw, p
     raw.hset(key, raw.hkeys(key)[0], "not JSON")
     stores.sessions.end(session.sid, "sign_out", NOW)
     assert [end.sid for end in stores.check_ins.check_in(new_report(), NOW, 10).ends] == [session.sid]
+
+
+def test_a_cas_site_that_cannot_be_read_is_still_told_by_the_message_for_its_ticket(stores, raw, prefix):
+    session, text = new_session(), "ST-17-" + "a" * 32
+    stores.sessions.open(session, NOW, MINUTE)
+    for store in (text, SHOP_STORE):
+        ticket = new_ticket(session)
+        stores.tickets.put(ticket)
+        stores.tickets.redeem(new_redemption(ticket, store), NOW)
+    key = f"{prefix}:{{b17}}:sites:{session.sid}"
+    for field in raw.hkeys(key):
+        raw.hset(key, field, "not JSON")
+    stores.sessions.end(session.sid, "sign_out", NOW)
+    assert {row.ticket: row.kind for row in stores.ledger.of_session(session.sid)} == {text: "cas", "": "oidc"}
 
 
 def test_a_row_that_cannot_be_read_makes_the_check_in_fail_because_a_list_with_a_hole_must_not_renew_a_lease(
