@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
-from tests.support.cas_site import CasSite, is_in, told, visit
+from tests.support.cas_site import CasSite, is_in, ticket_of, told, visit
 from tests.support.centre import clean_env, wait_until
 from tests.support.tls_centre import TlsCentre
 
@@ -61,6 +61,20 @@ def test_django_signs_in_stays_signed_in_and_is_signed_out_by_single_logout(
     wait_until(lambda: not is_in(board, "/", browser), why="Django to be told")
     wait_until(lambda: told(tls_centre.centre, who)["board"] == ["acknowledged"], why="the ledger to know")
     assert 'name="password"' in browser.open(board.base_url).text, "the centre asks again"
+
+
+def test_django_accepts_a_ticket_once_and_none_of_another_site(
+    tls_centre: TlsCentre, board: CasSite, wiki: CasSite
+) -> None:
+    browser = tls_centre.browser()
+    visit(board, "/", browser, tls_centre.centre.username)
+    sign_in = f"{board.base_url}/accounts/login?ticket="
+    to_wiki = f"{tls_centre.url}/cas/login?{urlencode({'service': wiki.base_url + '/'})}"
+    location = browser.http.get(to_wiki, allow_redirects=False, timeout=15).headers["Location"]
+    for ticket in (ticket_of(browser), location.rpartition("ticket=")[2]):
+        assert ticket.startswith("ST-")
+        answer = tls_centre.browser().http.get(sign_in + ticket, allow_redirects=False, timeout=15)
+        assert answer.status_code == 403
 
 
 def test_a_sign_out_at_the_django_site_ends_the_session_and_comes_back(tls_centre: TlsCentre, board: CasSite) -> None:
