@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 import requests
 from cas import CASClient
@@ -86,6 +88,25 @@ def test_a_ticket_is_good_once_and_for_the_page_it_was_made_for(centre: Centre, 
     assert requests.get(stolen, timeout=15).status_code == 403, "made for another page"
     assert requests.get(answer.headers["Location"], timeout=15).status_code == 403, "burnt by that"
     assert requests.get(f"{wiki.base_url}/cas/callback?ticket=ST-1-nothing", timeout=15).status_code == 403
+
+
+def test_flask_cas_ng_accepts_a_ticket_once_and_none_of_another_site(
+    centre: Centre, wiki: CasSite, notes: CasSite
+) -> None:
+    browser = Browser()
+    visit(notes, "/", browser, centre.username)
+    callback = next(r.url for r in browser.page.history if "ticket=" in r.url)
+    used = ticket_of(browser)
+    to_wiki = f"{centre.issuer}/cas/login?{urlencode({'service': wiki.base_url + '/'})}"
+    foreign = browser.http.get(to_wiki, allow_redirects=False, timeout=15).headers["Location"].rpartition("ticket=")[2]
+    for ticket in (used, foreign):
+        assert ticket.startswith("ST-")
+        thief = Browser()
+        # It asks for the page that it was on its way to, or the ticket would be for another one.
+        thief.http.get(f"{notes.base_url}/", allow_redirects=False, timeout=15)
+        answer = thief.http.get(callback.replace(used, ticket), allow_redirects=False, timeout=15)
+        assert answer.headers["Location"].startswith(f"{centre.issuer}/cas/login"), "asked to sign in"
+        assert not is_in(notes, "/", thief)
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, "CAS_2_SAML_1_0"])
