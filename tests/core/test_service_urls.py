@@ -170,6 +170,7 @@ FOREIGN = [
     "https://wiki.example.org/app/%zz",
     # long
     "https://wiki.example.org/app/" + "a" * 2000,
+    "https://wiki.example.org/app/#" + "a" * 1980,  # too long only with what its normal form leaves out
     "https://wiki.example.org/app/?q=" + "%" * 1000,
     "https://wiki.example.org/app/" + "é" * 700,
     "https://wiki.example.org/app/#" + "é" * 700,
