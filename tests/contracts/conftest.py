@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from sso_server.core.clients import Client
 from sso_server.stores.sql import migrate
+from tests.contracts.ticket_world import BACK, WIKI, World, a_client, a_world
 from tests.support.engines import SQL_ENGINES, Place, params
 
 
@@ -88,3 +90,21 @@ def other_stores(place: Place, open_stores: Callable[[Place], Any]) -> Any:
 def sql_stores(sql_place: Place, open_stores: Callable[[Place], Any]) -> Any:
     """Everything that only SQL keeps: users, end_orders, clients, audit, one_time, keys."""
     return open_stores(sql_place)
+
+
+@pytest.fixture
+def world(stores: Any) -> World:
+    """Services of the CAS protocol over the stores."""
+    return a_world(stores)
+
+
+@pytest.fixture
+def wiki() -> Client:
+    """A CAS site,"""
+    return a_client("wiki", WIKI)
+
+
+@pytest.fixture
+def back() -> Client:
+    """and another one."""
+    return a_client("back", BACK)
