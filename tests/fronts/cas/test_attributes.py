@@ -17,7 +17,7 @@ STAFF = "https://staff.example.org/"
 STRANGE = ("R&D <1>", "a\"b'c", "工作组", "tab\there", "]]>", "&amp;", "\U0001f600")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask) -> Service:
     built = built_of(shared_app)
     user = built.services.accounts.add("zoë", "x" * 20, name='Zoë <b>&"', groups=STRANGE, actor="test")

@@ -10,7 +10,7 @@ from tests.fronts.cas.validating import ENDPOINTS, NO_SUCH_TICKET, Service, add
 PRESS = "https://press.example.org/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask) -> Service:
     return add(shared_app, "press", PRESS)
 

@@ -19,13 +19,13 @@ from tests.support.sinks import Sink
 LIBRARY, CATALOGUE, SHELF = (f"https://{name}.example.org/" for name in ("library", "catalogue", "shelf"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def listener(authority: Authority) -> Iterator[Sink]:
     with Sink("ok", tls=authority.context("127.0.0.1")) as sink:
         yield sink
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def library(shared_app: Flask, listener: Sink) -> Service:
     """Asks the catalogue in the person's name; the catalogue asks the shelf."""
     here = f"https://127.0.0.1:{listener.port}"

@@ -24,14 +24,14 @@ from tests.support.sinks import Sink
 PORTAL, BACK = "https://portal.example.org/", "https://back.example.org/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def listener(authority: Authority) -> Iterator[Sink]:
     """The site's callback, with a certificate for its address."""
     with Sink("ok", tls=authority.context("127.0.0.1")) as sink:
         yield sink
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registered(shared_app: Flask, listener: Sink, authority: Authority) -> Service:
     add(shared_app, "back", BACK)
     port = listener.port

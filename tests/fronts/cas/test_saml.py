@@ -21,7 +21,7 @@ QUESTION = """<?xml version="1.0" encoding="UTF-8"?>
 </samlp:AssertionArtifact></samlp:Request></SOAP-ENV:Body></SOAP-ENV:Envelope>"""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask) -> Service:
     return add(shared_app, "archive", ARCHIVE)
 

@@ -57,7 +57,7 @@ TEXT = (
 SCHEMA = etree.XMLSchema(etree.fromstring(TEXT))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask, authority: Authority) -> Service:
     return add(shared_app, "gate", GATE, cas_proxy_callbacks=("https://127.0.0.1/",))
 

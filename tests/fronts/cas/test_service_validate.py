@@ -16,7 +16,7 @@ from tests.support.services import running_redis
 WIKI = "https://docs.example.org/app/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask) -> Service:
     return add(shared_app, "docs", WIKI)
 

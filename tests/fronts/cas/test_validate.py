@@ -8,7 +8,7 @@ from tests.fronts.cas.validating import NO_SUCH_TICKET, Service, add
 BOARD = "https://board.example.org/app/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask) -> Service:
     return add(shared_app, "board", BOARD)
 

@@ -10,7 +10,7 @@ from tests.support.oidc_site import OidcSite, built_of
 SECRET = "site-secret-" + "s" * 32
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sdk(shared_app: Flask) -> Service:
     return add(
         shared_app,
@@ -77,7 +77,7 @@ def test_a_store_without_a_proof_or_that_is_none_is_an_invalid_request(sdk: Serv
     assert sdk.validate(sdk.ticket(), authorization=proof, store_id="st-1").code == "INVALID_REQUEST"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shared_app: Flask) -> Service:
     return add(shared_app, "forum", "https://forum.example.org/")
 
