@@ -228,7 +228,7 @@ def test_a_data_directory_that_cannot_be_made_is_named_at_the_start(tmp_path: Pa
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A data directory on a file system of its own: of 16 MB, room for a start in which processes die and come again."""
+    """A data directory on a file system of 16 MB of its own: room for a start in which processes die and come again."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     data = tmp_path / "centre"
