@@ -18,6 +18,7 @@ from tests.house.sources import ROOT
 from tests.support import compose, dockerfile
 from tests.support.boxes import MEMORY, Image, Walls, find_boxes, own_network, python_image
 from tests.support.browser import Browser
+from tests.support.centre import wait_until
 from tests.support.postgres import find_postgres
 
 # With the services' markers a skip is a failure in CI, this one too (tests/conftest.py).
@@ -153,7 +154,8 @@ def test_somebody_signs_in_at_both_sites_and_out_of_both(up: compose.Project) ->
         assert password in centre.run("cat", "/secrets/centre/database-url").stdout
 
     browser.open(f"{ONE}/").submit("/sso/logout")
-    assert "/sign-in" in browser.open(f"{TWO}/account").url
+    # Told within seconds, not at once.
+    wait_until(lambda: "/sign-in" in browser.open(f"{TWO}/account").url, seconds=60, why="site two to hear")
     codes = up.down()
     assert {name: code for name, code in codes.items() if code} == {}
 
