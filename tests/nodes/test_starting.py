@@ -45,7 +45,7 @@ def test_four_that_start_at_once_make_one_schema_and_one_link_and_publish_the_sa
         assert len(others) == 3
         shown = [requests.get(node.address + "/jwks.json", timeout=10).json() for node in nodes * 4]
         assert all(each == shown[0] for each in shown)
-        assert {key["kty"] for key in shown[0]["keys"]} == {"EC", "RSA"}
+        assert {key["kty"] for key in shown[0]["keys"]} == {"EC", "OKP", "RSA"}
         assert requests.get(nodes[3].address + links[0], timeout=10).status_code == 200
         # Who is started again gets a new link: the old one may have gone with its terminal.
         (printer,) = [node for node in nodes if node not in others]
