@@ -3,8 +3,9 @@ ticket that it validated, through the same ledger as everybody else.
 """
 
 import re
+import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, unquote_plus
 
@@ -58,6 +59,17 @@ def reports(deliveries: Deliveries) -> SignOutReports:
 # -- the message ------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process's own time is not UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Shanghai")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
 def test_the_document_is_that_of_appendix_c() -> None:
     body, headers = build(TICKET, now_ms=NOW, request_id="LR-" + "b" * 32)
     assert headers == {"Content-Type": "application/x-www-form-urlencoded"}
