@@ -59,7 +59,7 @@ class Client:
     grace_s: int = 0
     local_session_max_s: int | None = None
     allow_private: bool = False
-    """Its logout address may lie in a private range (an intranet)."""
+    """Its logout address and its proxy callbacks may lie in a private range (an intranet)."""
     delivery: str = "push"
     """How a site without our SDK hears of ends: it is called (`push`), or it asks (`poll`, RFC 8936)."""
     access_token: str = "opaque"

@@ -20,17 +20,6 @@ from sso_server.core.users import User, fold_username
 
 
 @dataclass(frozen=True, slots=True)
-class SignInRequest:
-    """An authorization request that waits for the person. It travels sealed through the browser: any age works."""
-
-    front: str
-    """Where it goes on: the asking front's own path."""
-    params: dict[str, str]
-    client_id: str
-    asked_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Wishes:
     """What the asking client wants of the sign-in (OpenID Connect Core 1.0 section 3.1.2.1). `max_age_s` None: no
     wish.

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 import structlog
 from flask import Blueprint, Response, make_response, redirect, request
 
-from sso_server.core.errors import InvalidRequest
 from sso_server.core.service_urls import normal_form, with_ticket, without_ticket
 from sso_server.core.sessions import Session
 from sso_server.core.sign_in import Step, Wishes, next_step
@@ -22,6 +21,7 @@ from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
 from sso_server.web.responses import see_other
+from sso_server.web.sealed_requests import hand_over, take_back
 from sso_server.web.services import services
 from sso_server.web.warned import must_ask_first
 
@@ -53,11 +53,7 @@ def begin() -> Response:
 @blueprint.get(CONTINUE)
 def go_on() -> Response:
     """Back from a page of ours. Everything is checked again: the registration may have changed meanwhile."""
-    sealed = services().seals.open("sign-in", request.args.get("request", "")) or {}
-    params = sealed.get("params")
-    if sealed.get("front") != CONTINUE or not isinstance(params, dict):
-        raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
-    return _answer(params, sealed)
+    return _answer(*take_back(request, CONTINUE))
 
 
 def _answer(params: Mapping[str, str], sealed: Mapping[str, Any]) -> Response:
@@ -92,8 +88,7 @@ def _accept(params: Mapping[str, str]) -> Response:
 
 def _page_of_ours(path: str, params: Mapping[str, str], asked: LoginRequest, asked_at: int) -> str:
     client_id = asked.client.client_id if asked.client else ""
-    payload = {"front": CONTINUE, "params": dict(params), "client_id": client_id, "asked_at": asked_at}
-    return f"{path}?{urlencode({'request': services().seals.seal('sign-in', payload)})}"
+    return f"{path}?{urlencode({'request': hand_over(CONTINUE, params, client_id, asked_at)})}"
 
 
 def _with_ticket(asked: LoginRequest, session: Session, *, is_fresh: bool) -> Response:

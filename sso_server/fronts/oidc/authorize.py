@@ -22,6 +22,7 @@ from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
+from sso_server.web.sealed_requests import hand_over, take_back
 from sso_server.web.services import services
 from sso_server.web.warned import must_ask_first
 
@@ -45,11 +46,7 @@ def authorize() -> Response:
 @blueprint.get(CONTINUE)
 def go_on() -> Response:
     """Back from the sign-in page. Everything is checked again: the registration may have changed meanwhile."""
-    sealed = services().seals.open("sign-in", request.args.get("request", "")) or {}
-    params = sealed.get("params")
-    if sealed.get("front") != CONTINUE or not isinstance(params, dict):
-        raise InvalidRequest("This sign-in link is damaged. Go back to the site and start again.")
-    return _answer(params, sealed)
+    return _answer(*take_back(request, CONTINUE))
 
 
 def _answer(params: Mapping[str, str], sealed: Mapping[str, Any]) -> Response:
@@ -88,8 +85,7 @@ def _ask_first(asked: AuthorizeRequest, params: Mapping[str, str], asked_at: int
 
 
 def _page_of_ours(path: str, asked: AuthorizeRequest, params: Mapping[str, str], asked_at: int) -> Response:
-    payload = {"front": CONTINUE, "params": dict(params), "client_id": asked.client.client_id, "asked_at": asked_at}
-    sealed = services().seals.seal("sign-in", payload)
+    sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at)
     languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
     return see_other(_address(path, {"request": sealed} | languages))
 
