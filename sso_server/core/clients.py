@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sso_server.core.claims import SCOPES, check_attributes
+from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import digest
 from sso_server.core.notifications import POLLED
@@ -75,9 +76,13 @@ class Client:
     cas_attributes: tuple[str, ...] = ()
     """What its validations say of the person, `NAME` or `NAME=CLAIM`; none: every claim that its scopes open."""
 
+    metadata: ClientMetadata = field(default_factory=ClientMetadata)
+    """All that is optional in OpenID Connect and OAuth."""
+
     @property
     def has_secret(self) -> bool:
-        """Whether it proves who it is. A CAS service without our SDK never does: tickets are all that it sends."""
+        """Whether it proves who it is, by a secret or a key. A CAS service without our SDK never does: tickets are all
+        that it sends."""
         return not self.public and (self.kind != CAS or self.base_url != "")
 
     @property

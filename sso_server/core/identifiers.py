@@ -22,6 +22,8 @@ REFRESH_TOKEN = "rt"
 JWT_ID = "jti"
 USER = "usr"
 STORE = "st"
+#: What a device asks with while its person signs in elsewhere (RFC 8628 section 3.2); it has no bucket yet.
+DEVICE_CODE = "dc"
 # Of CAS 3.0.3 section 3: prefixes in capitals, as its clients expect them.
 SERVICE_TICKET = "ST"
 PROXY_TICKET = "PT"

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
+from sso_server.core.details import GrantDetails, TokenDetails
 from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import SECOND, Policy
@@ -82,6 +83,8 @@ class NewToken:
     """If a JWT is revoked, or its session ends, so long (ms) its audience must refuse it."""
     kind: str = identifiers.ACCESS_TOKEN
     """Of what a ticket gives beside a refresh token: an access token, or a proxy-granting ticket."""
+    details: str = ""
+    """`details.TokenDetails`, of an access or refresh token; stores only keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Redemption:
     refresh: NewToken | None
     """Written only if the ticket is refreshable; its end is cut to the session's unless the grant is offline."""
     details: str = ""
-    """Kept with the grant."""
+    """Kept with the grant; empty: the ticket's are."""
     most_stores: int = MAX_STORES_IN_SESSION
     most_of_all: int | None = None
     """Participants of the session, whatever their client; None if others are not to take this one's room."""
@@ -137,19 +140,42 @@ class Issued:
     """The local session must be over by then."""
     jti: str = ""
     """Of a JWT."""
+    audience: tuple[str, ...] = ()
+    """Clients for whose APIs the access token is."""
 
 
 def new_access_token(
-    client: Client, bucket: int, now: int, policy: Policy, randomness: Randomness
+    client: Client,
+    bucket: int,
+    now: int,
+    policy: Policy,
+    randomness: Randomness,
+    *,
+    audience: tuple[str, ...] | None = None,
+    details: TokenDetails | None = None,
 ) -> tuple[str, NewToken]:
-    """Its text, or the `jti` if this client's are JWTs, and what the store writes of it."""
+    """Its text, or the `jti` if this client's are JWTs, and what the store writes of it. `audience`: the clients for
+    whose APIs it is; None: all of its client's."""
     is_jwt = client.access_token == "jwt"
     name = randomness.identifier(identifiers.JWT_ID if is_jwt else identifiers.ACCESS_TOKEN, bucket)
     expires_at = now + policy.access_token_ms
     # An API's clock may be behind ours: it takes the token for longer than we do.
     deny_until = expires_at + policy.clock_margin_ms if is_jwt else 0
-    new = NewToken(identifiers.digest(name), expires_at, client.audience, name if is_jwt else "", deny_until)
+    new = NewToken(
+        identifiers.digest(name),
+        expires_at,
+        client.audience if audience is None else audience,
+        name if is_jwt else "",
+        deny_until,
+        details=details.to_text() if details else "",
+    )
     return name, new
+
+
+def bound_challenge(code_challenge: str, dpop_jkt: str) -> str:
+    """What a ticket is bound to: its PKCE challenge, and the key that must prove itself with it (RFC 9449 section 10).
+    In one text, so that the store compares both in the step that takes the ticket."""
+    return f"{code_challenge}/{dpop_jkt}" if dpop_jkt else code_challenge
 
 
 def s256(verifier: str) -> str:
@@ -178,8 +204,10 @@ class Tickets:
         code_challenge: str,
         nonce: str,
         scope: tuple[str, ...],
+        details: GrantDetails | None = None,
     ) -> str:
         """A fresh authorization code for this session and client; the caller has checked the request."""
+        details = details or GrantDetails()
         now = self._clock.now()
         code = self._random.identifier(identifiers.CODE, identifiers.bucket_of(session.sid))
         offline = "offline_access" in scope and client.refresh_tokens
@@ -191,7 +219,7 @@ class Tickets:
                 client_id=client.client_id,
                 user_id=session.user_id,
                 redirect_uri=redirect_uri,
-                code_challenge=code_challenge,
+                code_challenge=bound_challenge(code_challenge, details.dpop_jkt),
                 nonce=nonce,
                 scope=scope,
                 auth_time=session.auth_time,
@@ -200,30 +228,53 @@ class Tickets:
                 expires_at=now + self._policy.ticket_ms,
                 refreshable=client.refresh_tokens,
                 offline=offline,
+                details=details.to_text(),
             )
         )
         return code
 
+    def find(self, code: str) -> Ticket | None:
+        """What a code stands for, spent or not, while it is kept: for what must be known before it is redeemed."""
+        if not identifiers.is_kind(code, identifiers.CODE):
+            return None
+        return self._store.find(identifiers.digest(code), identifiers.bucket_of(code))
+
     def redeem(
-        self, code: str, client: Client, *, redirect_uri: str, code_verifier: str | None, store_id: str = ""
+        self,
+        code: str,
+        client: Client,
+        *,
+        redirect_uri: str,
+        code_verifier: str | None,
+        store_id: str = "",
+        jkt: str = "",
+        bound_jkt: str = "",
+        audience: tuple[str, ...] | None = None,
     ) -> Issued:
         """Take the ticket, register the site under the session, hand out tokens: one step of the store.
 
-        Raises InvalidGrant with a `Refusal` as its description.
+        `jkt`: thumbprint of the key that has proven itself, to which the tokens are bound; `bound_jkt`: the same if the
+        ticket says that it is bound to one (`find`). `audience`: see `new_access_token`. Raises InvalidGrant with a
+        `Refusal` as its description.
         """
         if not identifiers.is_kind(code, identifiers.CODE):
             raise self._refused(Refusal.UNKNOWN, client, "")
         now = self._clock.now()
         bucket = identifiers.bucket_of(code)
-        name, access = new_access_token(client, bucket, now, self._policy, self._random)
+        details = TokenDetails(jkt=jkt)
+        name, access = new_access_token(
+            client, bucket, now, self._policy, self._random, audience=audience, details=details
+        )
         refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket) if client.refresh_tokens else ""
+        # RFC 9449 section 5: of a client that proves who it is anyway, only the access tokens are bound.
+        refresh_details = details.to_text() if client.public else ""
         redeemed = self._store.redeem(
             Redemption(
                 ticket_hash=identifiers.digest(code),
                 bucket=bucket,
                 client_id=client.client_id,
                 redirect_uri=redirect_uri,
-                code_challenge=s256(code_verifier) if code_verifier else "",
+                code_challenge=bound_challenge(s256(code_verifier) if code_verifier else "", bound_jkt),
                 store_id=store_id,
                 kind=client.store_kind if store_id else client.participant_kind,
                 logout_uri=client.backchannel_logout_uri,
@@ -232,7 +283,9 @@ class Tickets:
                 reports=bool(store_id),
                 idle_off=not store_id and not self._policy.idle_without_reports,
                 access=access,
-                refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms) if refresh else None,
+                refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms, details=refresh_details)
+                if refresh
+                else None,
             ),
             now,
         )
@@ -253,6 +306,7 @@ class Tickets:
             refresh_token=refresh if redeemed.ticket.refreshable else "",
             session_expires_at=min(redeemed.session.absolute_until, now + local_life_ms(client, self._policy)),
             jti=access.jti,
+            audience=access.audience,
         )
 
     def _refused(self, refusal: Refusal, client: Client, sid: str) -> InvalidGrant:

@@ -6,15 +6,16 @@ about it are as exact. What its audience hears is `core.denials`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
 from sso_server.core.denials import name_of
+from sso_server.core.details import TokenDetails
 from sso_server.core.errors import InvalidGrant, InvalidRequest, InvalidToken
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import Policy
-from sso_server.core.ports import AuditStore, Clock, Randomness, Signer, TokenStore
+from sso_server.core.ports import AuditStore, Clock, GrantStore, Randomness, Signer, TokenStore
 from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
@@ -39,7 +40,7 @@ class Grant:
     created_at: int
     revoked_at: int | None = None
     details: str = ""
-    """What the redeeming front wants to know when a token of it comes back (`tickets.Redemption.details`)."""
+    """What the front wants to know when a token of it comes back: the ticket's, or `tickets.Redemption.details`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class FoundToken:
     """Clients whose APIs an access token is for."""
     jti: str = ""
     """Of a JWT."""
+    details: TokenDetails = field(default_factory=TokenDetails)
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """What this token opens: its grant's scope, or less."""
+        return self.grant.scope if self.details.scope is None else tuple(self.details.scope.split())
 
     def is_for(self, client: Client) -> bool:
         """Whether this client may hear of it: it owns the token, or has the API that an access token is for. Whoever
@@ -101,6 +108,10 @@ class Refreshed:
     refresh_token: str
     jti: str = ""
     """Of a JWT."""
+    audience: tuple[str, ...] = ()
+    """Clients for whose APIs the access token is."""
+    scope: tuple[str, ...] = ()
+    """What the access token opens: the grant's scope, or less."""
 
 
 class Tokens:
@@ -109,6 +120,7 @@ class Tokens:
     def __init__(
         self,
         store: TokenStore,
+        grants: GrantStore,
         sign_out: SignOut,
         audit: AuditStore,
         signer: Signer,
@@ -117,6 +129,7 @@ class Tokens:
         policy: Policy,
     ) -> None:
         self._store = store
+        self._grants = grants
         self._signer = signer
         self._sign_out = sign_out
         self._audit = audit
@@ -139,17 +152,36 @@ class Tokens:
         bucket = identifiers.bucket_of(name)
         return self._store.find_token(identifiers.digest(name), _kind_of(name), bucket, self._clock.now())
 
-    def refresh(self, token: str, client: Client, scope: str | None) -> Refreshed:
-        """Rotate. Raises InvalidGrant, or InvalidRequest when the scope would grow (RFC 6749 section 6)."""
+    def find_grant(self, token: str) -> tuple[Grant, TokenDetails] | None:
+        """The grant of a refresh token, whatever the token's state, while it is kept; and what the token carries."""
+        if not identifiers.is_kind(token, identifiers.REFRESH_TOKEN):
+            return None
+        return self._grants.find_grant(identifiers.digest(token), identifiers.bucket_of(token))
+
+    def refresh(
+        self,
+        token: str,
+        client: Client,
+        scope: str | None,
+        *,
+        jkt: str = "",
+        audience: tuple[str, ...] | None = None,
+    ) -> Refreshed:
+        """Rotate. `jkt`, `audience`: see `tickets.Tickets.redeem`; the caller has looked at `find_grant` for both.
+        Raises InvalidGrant, or InvalidRequest when the scope would grow (RFC 6749 section 6)."""
         if not identifiers.is_kind(token, identifiers.REFRESH_TOKEN):
             raise InvalidGrant(Refusal.UNKNOWN.value)
         now = self._clock.now()
         token_hash, bucket = identifiers.digest(token), identifiers.bucket_of(token)
         if scope is not None:
-            found = self._store.find_token(token_hash, identifiers.REFRESH_TOKEN, bucket, now)
-            if found is not None and not set(scope.split()) <= set(found.grant.scope):
+            known = self._grants.find_grant(token_hash, bucket)
+            if known is not None and not set(scope.split()) <= set(known[0].scope):
                 raise InvalidRequest("The scope is wider than what was granted.", code="invalid_scope")
-        name, access = new_access_token(client, bucket, now, self._policy, self._random)
+        details = TokenDetails(jkt=jkt, scope=scope)
+        name, access = new_access_token(
+            client, bucket, now, self._policy, self._random, audience=audience, details=details
+        )
+        refresh_details = TokenDetails(jkt=jkt).to_text() if client.public else ""
         refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket)
         rotated = self._store.rotate(
             Rotation(
@@ -157,7 +189,7 @@ class Tokens:
                 bucket=bucket,
                 client_id=client.client_id,
                 access=access,
-                refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms),
+                refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms, details=refresh_details),
                 grace_ms=self._policy.refresh_grace_ms,
             ),
             now,
@@ -171,7 +203,16 @@ class Tokens:
         if rotated.refusal is not None or rotated.grant is None:
             raise InvalidGrant((rotated.refusal or Refusal.UNKNOWN).value)
         text = "" if access.jti else name
-        return Refreshed(rotated.grant, rotated.session, text, access.expires_at, refresh, access.jti)
+        return Refreshed(
+            rotated.grant,
+            rotated.session,
+            text,
+            access.expires_at,
+            refresh,
+            access.jti,
+            access.audience,
+            rotated.grant.scope if scope is None else tuple(scope.split()),
+        )
 
     def _note_alarm(self, grant: Grant, revocation: Revocation, client: Client, now: int, *, reused: bool) -> None:
         """Once for each family, however often its tokens are shown; again if the lines weren't written, because then

@@ -27,6 +27,10 @@ class User:
     groups: tuple[str, ...] = ()
     is_admin: bool = False
     locale: str = ""
+    profile: str = "{}"
+    """Further claims of OpenID Connect Core 1.0 section 5.1, JSON text: `given_name`, `address`, ..."""
+    updated_at: int = 0
+    """When a claim last changed (ms); 0: not since the account was made."""
     version: int = 1
     disabled_at: int | None = None
 

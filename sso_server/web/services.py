@@ -18,12 +18,16 @@ from sso_server.core.polls import Polls
 from sso_server.core.ports import (
     AuditStore,
     Clock,
+    ConsentStore,
+    GrantStore,
+    LastingStore,
     Ledger,
     OneTimeStore,
     Randomness,
     Seals,
     SessionLists,
     Signer,
+    SlipStore,
     StoreHealth,
     UserStore,
 )
@@ -98,6 +102,10 @@ class Services:
     interventions: Interventions
     audit: AuditStore
     one_time: OneTimeStore
+    consents: ConsentStore
+    lasting: LastingStore
+    grants: GrantStore
+    slips: SlipStore
     health: tuple[StoreHealth, ...]
     readiness: Readiness
     watch: Watch

@@ -38,7 +38,7 @@ class Shop:
         self.tickets = Tickets(d.stores.tickets, d.sql.audit, d.clock, self.random, policy)
         # No token here is a JWT: nobody signs.
         self.tokens = Tokens(
-            d.stores.tokens, d.sign_out(), d.sql.audit, None, d.clock, self.random, policy  # type: ignore[arg-type]
+            d.stores.tokens, d.stores.grants, d.sign_out(), d.sql.audit, None, d.clock, self.random, policy  # type: ignore[arg-type]
         )  # fmt: skip
 
     @property

@@ -81,6 +81,7 @@ def _token_reuse(world: World, planned: Planned) -> None:
     client = world.client(planned.refresh_client)
     long_ago = Tokens(
         stores.tokens,
+        stores.grants,
         services.sign_out,
         world.built.sql.audit,
         services.signer,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sso_server.core.clients import Client
+    from sso_server.core.consents import Consent
     from sso_server.core.events import Event, EventKind
     from sso_server.core.keys import StoredKey
     from sso_server.core.restorations import Restoration, RestorationState
@@ -82,6 +83,33 @@ class ClientStore(Protocol):
     ) -> bool:
         """`add`, `update` (the new record, the old one) and `remove` of many, all or nothing, and the orders that the
         removals bring. False: nothing."""
+
+
+class ConsentStore(Protocol):
+    """What people have agreed to. It goes with its client."""
+
+    def find(self, user_id: str, client_id: str) -> Consent | None:
+        """The one of this person for this client."""
+
+    def put(self, consent: Consent) -> None:
+        """Keep it in the place of the one before, whose `granted_at` stays if it is earlier."""
+
+    def note_use(self, user_id: str, client_id: str, now: int) -> None:
+        """last_used_at = max(it, now), if there is such a consent."""
+
+    def list_of(self, user_id: str) -> list[Consent]:
+        """All of a person, by client id."""
+
+    def remove(self, user_id: str, client_id: str, order: EndOrder | None = None) -> bool:
+        """Forget it; with an order: that is written in the same step, whether or not there was a consent. False when
+        there was none."""
+
+
+class LastingStore(Protocol):
+    """Values that are made once and never change: the salt of pairwise subjects."""
+
+    def get_or_put(self, name: str, value: str) -> str:
+        """The one that is kept under this name; `value`, kept from now on, if there was none."""
 
 
 class AuditStore(Protocol):

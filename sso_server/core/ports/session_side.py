@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from sso_server.core.census import Counted
     from sso_server.core.check_in import SiteStore, StoreAnswer, StoreReport
+    from sso_server.core.details import TokenDetails
     from sso_server.core.guesses import Limit
     from sso_server.core.notifications import AttemptResult, Notification
     from sso_server.core.polls import PollAnswer, PollReport
     from sso_server.core.restorations import Past
     from sso_server.core.sessions import Opened, Participant, Session
     from sso_server.core.sign_out import Ended
-    from sso_server.core.tickets import Redeemed, Redemption, Ticket
-    from sso_server.core.tokens import FoundToken, Rotated, Rotation
+    from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
+    from sso_server.core.tokens import FoundToken, Grant, Rotated, Rotation
 
 
 class SessionStore(Protocol):
@@ -146,11 +147,43 @@ class TokenStore(Protocol):
     def revoke_grant(self, grant_id: str, bucket: int, now: int) -> bool:
         """One grant, by the digest of its ticket; whether there was one. Idempotent."""
 
-    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
-        """All grants of a person, offline ones too; how many. With `before`: those made before it (ms). Idempotent."""
+    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0, client_id: str = "") -> int:
+        """All grants of a person, offline ones too; how many. With `before`: those made before it (ms); with
+        `client_id`: that client's. Idempotent."""
 
     def revoke_grants_before(self, before: int, now: int) -> int:
         """Everybody's grants made before that moment (ms), offline ones too; how many. Idempotent."""
+
+
+class GrantStore(Protocol):
+    """Grants that come from no ticket, and grants by any token of theirs."""
+
+    def issue(self, grant: Grant, access: NewToken, bucket: int, now: int) -> Refusal | None:
+        """Write the grant and its access token in one step; None: done. With a `grant.sid` the session must live, else
+        SESSION_ENDED and nothing is written (the access token's end is cut to the session's absolute end); a JWT is
+        noted under it, as by `TicketStore.redeem`. Without one (a client's own grant, RFC 6749 section 4.4) the grant
+        must be `offline`, and `bucket` is any. A person's grant is found by `revoke_grants_of` from here on."""
+
+    def find_grant(self, token_hash: str, bucket: int) -> tuple[Grant, TokenDetails] | None:
+        """The grant of a refresh or access token, spent, expired or revoked, while it is kept, and what the token
+        carries."""
+
+
+class SlipStore(Protocol):
+    """Slips: small texts that live for minutes under a name, and work across processes and nodes. Pushed authorization
+    requests, device codes, the names of proofs and assertions that were seen. Names hold digests, never a secret."""
+
+    def add(self, name: str, content: str, expires_at: int, now: int) -> bool:
+        """Keep it until then (ms) unless there is a live one of this name: True for exactly one of any number."""
+
+    def find(self, name: str, now: int) -> str | None:
+        """Its content; None: it isn't there, or its time is over."""
+
+    def replace(self, name: str, was: str, content: str, now: int) -> bool:
+        """Exchange the content if it still is `was`; its end stays. True for exactly one of any number."""
+
+    def take(self, name: str, now: int) -> str | None:
+        """Its content, and it is gone: for exactly one of any number of callers."""
 
 
 class CheckInStore(Protocol):

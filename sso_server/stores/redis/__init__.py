@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sso_server.stores.redis.census import RedisCensus
 from sso_server.stores.redis.check_ins import RedisCheckIns
+from sso_server.stores.redis.grants_made import RedisGrants
 from sso_server.stores.redis.guesses import RedisGuesses
 from sso_server.stores.redis.health import RedisHealth
 from sso_server.stores.redis.keys import Keys
@@ -20,6 +21,7 @@ from sso_server.stores.redis.outbox import RedisOutbox
 from sso_server.stores.redis.past import RedisPast
 from sso_server.stores.redis.polls import RedisPolls
 from sso_server.stores.redis.sessions import RedisSessions
+from sso_server.stores.redis.slips import RedisSlips
 from sso_server.stores.redis.sweeps import RedisSweeps
 from sso_server.stores.redis.tickets import RedisTickets
 from sso_server.stores.redis.tokens import RedisTokens
@@ -43,6 +45,8 @@ class RedisStores:
         self.archive = RedisArchive(link, keys)
         self.census = RedisCensus(link, keys)
         self.guesses = RedisGuesses(link, keys)
+        self.slips = RedisSlips(link, keys)
+        self.grants = RedisGrants(link, keys)
         # Asked before anybody is admitted, and to find out who is not to be.
         self.health = RedisHealth(link.unfenced(), keys)
         self.past = RedisPast(link.unfenced(), keys)

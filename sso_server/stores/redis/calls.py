@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sso_server.stores.redis.scripts import Script, load
 
 READING_SCRIPTS = frozenset(
-    {"find_by_cookie", "find_token", "list_claimed", "list_ended", "list_live", "registered", "rows"}
+    {"find_by_cookie", "find_token", "list_claimed", "list_ended", "list_live", "registered", "rows", "slip_find"}
 )
 """All others may write: what they have done is confirmed by replicas where replicas are asked for."""
 _READING_COMMANDS = frozenset(

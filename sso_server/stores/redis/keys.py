@@ -66,6 +66,10 @@ class Keys:
         """One counter of password guesses."""
         return f"{self.prefix}:{{g:{counter}}}:guess"
 
+    def slip(self, name: str) -> str:
+        """One slip, and until when it is good."""
+        return f"{self.prefix}:{{n:{name}}}:slip"
+
     def written(self) -> str:
         """The tiny write that proves that this Redis takes writes."""
         return f"{self.prefix}:{{health}}:written"

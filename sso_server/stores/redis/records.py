@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sso_server.core.details import TokenDetails
 from sso_server.core.notifications import Notification, State
 from sso_server.core.sessions import Participant, Session
 from sso_server.core.tickets import NewToken, Ticket
@@ -215,6 +216,23 @@ def grant(grant_id: str, flat: Any) -> Grant | None:
         return None
 
 
+def grant_fields(grant: Grant) -> list[str | int]:
+    """Fields and values, alternating; its id is in the key's name."""
+    return _alternating(
+        {
+            "sid": grant.sid,
+            "client_id": grant.client_id,
+            "user_id": grant.user_id,
+            "scope": " ".join(grant.scope),
+            "auth_time": grant.auth_time,
+            "amr": " ".join(grant.amr),
+            "offline": int(grant.offline),
+            "created_at": grant.created_at,
+            "details": grant.details,
+        }
+    )
+
+
 def token_words(token: NewToken | None) -> tuple[str, str, int]:
     """What a script is told of an access token besides its digest and its end."""
     return (" ".join(token.audience), token.jti, token.deny_until) if token else ("", "", 0)
@@ -236,6 +254,7 @@ def found_token(flat_token: Any, flat_grant: Any, in_session: int) -> FoundToken
                 sid=found.sid if in_session else "",
                 audience=tuple(f.get("audience", "").split()),
                 jti=f.get("jti", ""),
+                details=TokenDetails.from_text(f.get("details", "")),
             )
         )
     except _BROKEN:

@@ -66,6 +66,8 @@ class RedisTickets:
                 r.access.kind if r.access else "",
                 r.details,
                 "" if r.most_of_all is None else r.most_of_all,
+                r.access.details if r.access else "",
+                r.refresh.details if r.refresh else "",
             )
 
         why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)

@@ -41,6 +41,8 @@ class RedisTokens:
                 r.refresh.expires_at,
                 indexed_until,
                 *records.token_words(r.access),
+                r.access.details,
+                r.refresh.details,
             )
 
         ends = (r.access.expires_at, r.refresh.expires_at)
@@ -60,16 +62,16 @@ class RedisTokens:
         """See ports.TokenStore."""
         return bool(self._link.send(step("revoke_grant", self._keys.bucket(bucket), now, grant_id)))
 
-    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
+    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0, client_id: str = "") -> int:
         """See ports.TokenStore."""
         groups = self._grants.find(user_id)
-        steps = [step("revoke_grants", self._keys.bucket(b), now, before, *ids) for b, ids in groups.items()]
+        steps = [step("revoke_grants", self._keys.bucket(b), now, before, client_id, *ids) for b, ids in groups.items()]
         return sum(int(count) for count in self._link.send_all(steps))
 
     def revoke_grants_before(self, before: int, now: int) -> int:
         """See ports.TokenStore. No index names everybody's: it goes through all keys once, a page at a time."""
         revoked = 0
         for page in self._grants.find_all():
-            steps = [step("revoke_grants", self._keys.bucket(b), now, before, *ids) for b, ids in page.items()]
+            steps = [step("revoke_grants", self._keys.bucket(b), now, before, "", *ids) for b, ids in page.items()]
             revoked += sum(int(count) for count in self._link.send_all(steps))
         return revoked

@@ -8,11 +8,14 @@ from sso_server.stores.sql.audit import SqlAudit
 from sso_server.stores.sql.census import SqlCensus
 from sso_server.stores.sql.check_ins import SqlCheckIns
 from sso_server.stores.sql.clients import SqlClients
+from sso_server.stores.sql.consents import SqlConsents
 from sso_server.stores.sql.engine import BUSY_MS, CONNECTIONS, Database
+from sso_server.stores.sql.grants import SqlGrants
 from sso_server.stores.sql.guesses import SqlGuesses
 from sso_server.stores.sql.health import SqlHealth
 from sso_server.stores.sql.journal import SqlJournal
 from sso_server.stores.sql.keys import SqlKeys
+from sso_server.stores.sql.lasting import SqlLasting
 from sso_server.stores.sql.ledger import SqlArchive, SqlLedger
 from sso_server.stores.sql.lists import SqlSessionLists
 from sso_server.stores.sql.one_time import SqlOneTime
@@ -22,6 +25,7 @@ from sso_server.stores.sql.polls import SqlPolls
 from sso_server.stores.sql.restorations import SqlRestorations
 from sso_server.stores.sql.retention import SqlRetention
 from sso_server.stores.sql.sessions import SqlSessions
+from sso_server.stores.sql.slips import SqlSlips
 from sso_server.stores.sql.sweeps import SqlSweeps
 from sso_server.stores.sql.tickets import SqlTickets
 from sso_server.stores.sql.tokens import SqlTokens
@@ -40,6 +44,7 @@ class SqlStores:
     sweeps: SqlSweeps
     tickets: SqlTickets
     tokens: SqlTokens
+    grants: SqlGrants
     census: SqlCensus
     check_ins: SqlCheckIns
     polls: SqlPolls
@@ -47,11 +52,14 @@ class SqlStores:
     ledger: SqlLedger
     archive: SqlArchive
     guesses: SqlGuesses
+    slips: SqlSlips
     users: SqlUsers
     end_orders: SqlEndOrders
     clients: SqlClients
+    consents: SqlConsents
     audit: SqlAudit
     one_time: SqlOneTime
+    lasting: SqlLasting
     keys: SqlKeys
     health: SqlHealth
     journal: SqlJournal
@@ -74,6 +82,7 @@ class SqlStores:
             sweeps=SqlSweeps(database),
             tickets=SqlTickets(database),
             tokens=SqlTokens(database),
+            grants=SqlGrants(database),
             census=SqlCensus(database),
             check_ins=SqlCheckIns(database),
             polls=SqlPolls(database),
@@ -81,11 +90,14 @@ class SqlStores:
             ledger=SqlLedger(database),
             archive=SqlArchive(database),
             guesses=SqlGuesses(database),
+            slips=SqlSlips(database),
             users=SqlUsers(database),
             end_orders=SqlEndOrders(database),
             clients=SqlClients(database),
+            consents=SqlConsents(database),
             audit=SqlAudit(database),
             one_time=SqlOneTime(database),
+            lasting=SqlLasting(database),
             keys=SqlKeys(database),
             health=SqlHealth(database),
             journal=SqlJournal(database),

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, exc, text
 from sqlalchemy.engine import Connection
 
+from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.users import EndOrder
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, unpack
-from sso_server.stores.sql.tables import clients, marks
+from sso_server.stores.sql.tables import clients, consents, marks
 from sso_server.stores.sql.users import write_order
 
 _MARK = "clients"
@@ -26,6 +27,7 @@ _GROW = text(
 )
 _INSERT = sa.insert(clients)
 _DELETE = sa.delete(clients).where(clients.c.client_id == bindparam("_client"))
+_DELETE_CONSENTS = sa.delete(consents).where(consents.c.client_id == bindparam("_client"))
 # All in one order and before the deletion: of two removals at once, one waits for the other.
 _WITH_AUDIENCE = _ALL.where(clients.c.audience != pack(())).with_for_update()
 _SET_AUDIENCE = (
@@ -121,6 +123,7 @@ def _remove(connection: Connection, client_id: str) -> bool:
         if client_id in (names := unpack(row.audience)):
             rest = tuple(name for name in names if name != client_id)
             connection.execute(_SET_AUDIENCE, {"_client": row.client_id, "_audience": pack(rest)})
+    connection.execute(_DELETE_CONSENTS, {"_client": client_id})
     return connection.execute(_DELETE, {"_client": client_id}).rowcount == 1
 
 
@@ -149,6 +152,7 @@ def _client_of(row: Row[Any]) -> Client:
         cas_services=unpack(row.cas_services),
         cas_proxy_callbacks=unpack(row.cas_proxy_callbacks),
         cas_attributes=unpack(row.cas_attributes),
+        metadata=ClientMetadata.from_json(row.metadata),
     )
 
 
@@ -177,4 +181,5 @@ def _values(client: Client) -> dict[str, object]:
         "cas_services": pack(client.cas_services),
         "cas_proxy_callbacks": pack(client.cas_proxy_callbacks),
         "cas_attributes": pack(client.cas_attributes),
+        "metadata": client.metadata.to_json(),
     }

@@ -23,6 +23,7 @@ from sso_server.stores.sql.tables import (
     participants,
     sessions,
     site_stores,
+    slips,
     tickets,
     tokens,
 )
@@ -74,6 +75,7 @@ _EXPIRED = (
     (_expired(tokens, tokens.c.token_hash, tokens.c.expires_at, tokens.c.deny_until), 0),
     (_expired(grants, grants.c.grant_id, grants.c.keep_until), 0),
     (_expired(guesses, guesses.c.key, guesses.c.forget_at), 0),
+    (_expired(slips, slips.c.name, slips.c.expires_at), 0),
     (_expired(denied, denied.c.number, denied.c.until), 0),
     (_expired(forgotten, forgotten.c.client_id, forgotten.c.until), 0),
     # A store that has been silent for longer than any local session lives is gone (a container has a new one each

@@ -171,6 +171,7 @@ tokens = Table(
     Column("jti", KEY, nullable=False, server_default=""),
     Column("deny_until", BigInteger, nullable=False, server_default="0"),
     Column("bound", Boolean, nullable=False, server_default=false()),
+    Column("details", Text, nullable=False, server_default=""),
     Index("ix_tokens_expires_at", "expires_at"),
     partial("ix_tokens_grant_id", "grant_id", where="jti <> ''"),
 )
@@ -186,6 +187,16 @@ denied = Table(
     ms("place"),
     Index("ix_denied_client_id", "client_id", "place"),
     Index("ix_denied_until", "until"),
+)
+
+# Small texts that live for minutes: pushed requests, device codes, proofs that were seen.
+slips = Table(
+    "slips",
+    metadata,
+    key("name", primary=True),
+    long_text("content"),
+    ms("expires_at"),
+    Index("ix_slips_expires_at", "expires_at"),
 )
 
 guesses = Table(
@@ -214,6 +225,8 @@ users = Table(
     long_text("locale"),
     Column("version", Integer, nullable=False),
     ms("disabled_at", optional=True),
+    Column("profile", Text, nullable=False, server_default="{}"),
+    Column("updated_at", BigInteger, nullable=False, server_default="0"),
     Index("ix_users_folded", "folded", unique=True),
 )
 
@@ -279,7 +292,37 @@ clients = Table(
     Column("cas_services", Text, nullable=False, server_default="[]"),
     Column("cas_proxy_callbacks", Text, nullable=False, server_default="[]"),
     Column("cas_attributes", Text, nullable=False, server_default="[]"),
+    Column("metadata", Text, nullable=False, server_default="{}"),
 )
+
+# What people have agreed that a third party's client may see.
+consents = Table(
+    "consents",
+    metadata,
+    key("user_id", primary=True),
+    key("client_id", primary=True),
+    long_text("scope"),
+    long_text("claims"),
+    ms("granted_at"),
+    ms("last_used_at"),
+    Index("ix_consents_client_id", "client_id"),
+)
+
+# Initial access tokens (RFC 7591 section 3): who may register clients, as what, how often and until when.
+registration_tokens = Table(
+    "registration_tokens",
+    metadata,
+    key("token_hash", primary=True),
+    key("name"),
+    ms("created_at"),
+    ms("expires_at", optional=True),
+    Column("uses_left", Integer),
+    long_text("policy"),
+    UniqueConstraint("name"),
+)
+
+# Values that are made once and never change.
+lasting = Table("lasting", metadata, key("name", primary=True), long_text("value"))
 
 audit = Table(
     "audit",

@@ -145,6 +145,7 @@ def token_values(
         "jti": token.jti,
         "deny_until": token.deny_until,
         "bound": bool(token.jti) and in_session,
+        "details": token.details,
     }
 
 
@@ -270,7 +271,7 @@ def _admit(
             "revoked_at": None,
             "heir": "",
             "heir_step": 0,
-            "details": redemption.details,
+            "details": redemption.details or ticket.details,
             # As long as anything that came from the ticket could still be presented.
             "keep_until": max(
                 ticket.expires_at + KEEP_TICKET_MS,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, or_
 from sqlalchemy.engine import Connection
 
+from sso_server.core.details import TokenDetails
 from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import Refusal
@@ -18,7 +19,7 @@ from sso_server.stores.sql.records import grant_of, later, session_of, unpack
 from sso_server.stores.sql.tables import grants, sessions, tokens
 from sso_server.stores.sql.tickets import INSERT_TOKENS, LOCK_SESSION, revoke_grant, token_values
 
-_token_columns = (
+_token_columns: tuple[Any, ...] = (
     tokens.c.token_hash,
     tokens.c.step,
     tokens.c.issued_at,
@@ -28,6 +29,7 @@ _token_columns = (
     tokens.c.jti,
     tokens.c.deny_until,
     tokens.c.bound,
+    tokens.c.details.label("token_details"),
 )
 _GRANT = sa.select(grants.c.grant_id).where(grants.c.grant_id == bindparam("_grant"))
 _WITH_GRANT = (
@@ -95,7 +97,8 @@ class SqlTokens:
             return None
         sid = row.sid if row.in_session else ""
         audience = unpack(row.audience)
-        return FoundToken(grant_of(row), kind, row.issued_at, row.expires_at, sid, audience, row.jti)
+        details = TokenDetails.from_text(row.token_details)
+        return FoundToken(grant_of(row), kind, row.issued_at, row.expires_at, sid, audience, row.jti, details)
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
         """A new pair for a refresh token, or why not, in the order of `ports.TokenStore.rotate`. Raises Unavailable."""
@@ -126,9 +129,11 @@ class SqlTokens:
                 revoke_grant(connection, grant_id, now)
         return found
 
-    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0) -> int:
-        """All grants of a person, or those made before `before` (ms); how many. Raises Unavailable."""
+    def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0, client_id: str = "") -> int:
+        """All grants of a person, or those made before `before` (ms), or for this client; how many. Raises
+        Unavailable."""
         statement = _REVOKE_OF_USER.where(grants.c.created_at < before) if before else _REVOKE_OF_USER
+        statement = statement.where(grants.c.client_id == client_id) if client_id else statement
         with self._database.write() as connection:
             count = connection.execute(statement, {"_user": user_id, "_now": now}).rowcount
             if count:

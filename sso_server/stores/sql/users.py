@@ -154,6 +154,8 @@ def _user_of(row: Row[Any]) -> User:
         locale=row.locale,
         version=row.version,
         disabled_at=row.disabled_at,
+        profile=row.profile,
+        updated_at=row.updated_at,
     )
 
 
@@ -172,6 +174,8 @@ def _values(user: User) -> dict[str, object]:
         "locale": user.locale,
         "version": user.version,
         "disabled_at": user.disabled_at,
+        "profile": user.profile,
+        "updated_at": user.updated_at,
     }
 
 

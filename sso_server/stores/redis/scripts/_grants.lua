@@ -15,11 +15,12 @@ local function revoke_grant(grant_id, grant, now)
 end
 
 -- Life is counted from the `now` of the caller, so that a node whose clock is off does not shorten it.
--- `step`: of a refresh token, from 1 on.
-local function write_token(hash, kind, grant_id, issued_at, expires_at, step)
+-- `step`: of a refresh token, from 1 on. `details`: text that the core reads.
+local function write_token(hash, kind, grant_id, issued_at, expires_at, step, details)
   local k = key('token', hash)
   redis.call('HSET', k, 'kind', kind, 'grant', grant_id, 'issued_at', int(issued_at), 'expires_at', int(expires_at))
   if step then redis.call('HSET', k, 'step', int(step)) end
+  if details and details ~= '' then redis.call('HSET', k, 'details', details) end
   local life = int(math.max(1, expires_at - issued_at + KEEP))
   redis.call('PEXPIRE', k, life)
   -- A grant lives as long as the longest of its tokens.

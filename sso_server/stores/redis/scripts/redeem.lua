@@ -3,7 +3,7 @@
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
 -- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores,
 -- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until, kind, the grant's details,
--- most_of_all (empty: however many).
+-- most_of_all (empty: however many), details of the access token, of the refresh token.
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
 local ticket = read(k)
@@ -56,11 +56,12 @@ touch(ticket.sid, s, now)
 if ARGV[12] ~= '' or refresh_until then
   redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, 'user_id', ticket.user_id,
     'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
-    'created_at', int(now), 'indexed_until', indexed, 'details', ARGV[23])
+    'created_at', int(now), 'indexed_until', indexed,
+    'details', ARGV[23] ~= '' and ARGV[23] or ticket.details or '')
 end
 if ARGV[12] ~= '' then
-  write_token(ARGV[12], ARGV[22], hash, now, access_end)
+  write_token(ARGV[12], ARGV[22], hash, now, access_end, nil, ARGV[25])
   describe(ARGV[12], hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), ticket.sid, now)
 end
-if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1) end
+if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1, ARGV[26]) end
 return { '', flat(ticket), flat(s) }

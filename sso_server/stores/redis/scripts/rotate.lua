@@ -1,7 +1,8 @@
 -- uses: session denied grants
 -- TokenStore.rotate. The order of the checks is that of core/ports.py.
 -- ARGV: now, token_hash, client_id, grace_ms, access hash, access end, refresh hash, refresh end, indexed
--- (see named_until), the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until.
+-- (see named_until), the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until,
+-- details of the access token, of the refresh token.
 local now, hash, client, grace = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local token = read(key('token', hash))
 local grant = token and token.kind == 'rt' and read(key('grant', token.grant or ''))
@@ -36,7 +37,7 @@ if indexed ~= grant.indexed_until then redis.call('HSET', key('grant', token.gra
 local step = tonumber(token.step) or 0
 redis.call('HSET', key('grant', token.grant), 'heir', hash, 'heir_step', int(step))
 if not token.spent_at then redis.call('HSET', key('token', hash), 'spent_at', int(now)) end
-write_token(ARGV[5], 'at', token.grant, now, access_end)
+write_token(ARGV[5], 'at', token.grant, now, access_end, nil, ARGV[13])
 describe(ARGV[5], token.grant, ARGV[10], ARGV[11], tonumber(ARGV[12]), live and grant.sid or nil, now)
-write_token(ARGV[7], 'rt', token.grant, now, refresh_until, step + 1)
+write_token(ARGV[7], 'rt', token.grant, now, refresh_until, step + 1, ARGV[14])
 return answer('')

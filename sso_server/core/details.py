@@ -1,0 +1,68 @@
+"""What an OpenID Connect ticket, its grant and its tokens carry besides their columns: JSON in their `details`.
+
+Stores only keep the text. CAS writes details of its own (`service_tickets`), for its own tickets.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class GrantDetails:
+    """Of a ticket, and of the grant that comes from it: what the request asked for and the sign-in gave."""
+
+    claims: str = ""
+    """The `claims` parameter as JSON text (OpenID Connect Core 1.0 section 5.5); empty: there was none."""
+    acr: str = ""
+    """The authentication context class that the sign-in met; empty: none is said."""
+    max_age: bool = False
+    """The request had a `max_age`, or the client requires `auth_time`."""
+    resources: tuple[str, ...] = ()
+    """The `resource` values of the request (RFC 8707); empty: all that the client's tokens are for."""
+    dpop_jkt: str = ""
+    """Thumbprint of the key to which the code is bound (RFC 9449 section 10); empty: to none."""
+
+    def to_text(self) -> str:
+        """Empty if there is nothing to say."""
+        return _text(self, GrantDetails())
+
+    @classmethod
+    def from_text(cls, text: str) -> GrantDetails:
+        """The opposite; members that a newer version wrote are left out."""
+        known = _known(text, cls())
+        return cls(**known | {"resources": tuple(known.get("resources", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDetails:
+    """Of one token: in what it differs from its grant."""
+
+    jkt: str = ""
+    """Thumbprint of the key that must prove itself beside it (RFC 9449 section 6); empty: a bearer token."""
+    scope: str | None = None
+    """Narrower than the grant's; None: the same."""
+    actor: str = ""
+    """The client that acts for the person, after a token exchange (RFC 8693 section 4.1)."""
+
+    def to_text(self) -> str:
+        """Empty if there is nothing to say."""
+        return _text(self, TokenDetails())
+
+    @classmethod
+    def from_text(cls, text: str) -> TokenDetails:
+        """The opposite; members that a newer version wrote are left out."""
+        return cls(**_known(text, cls()))
+
+
+def _text(details: GrantDetails | TokenDetails, nothing: GrantDetails | TokenDetails) -> str:
+    default = asdict(nothing)
+    said = {name: value for name, value in asdict(details).items() if value != default[name]}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else ""
+
+
+def _known(text: str, nothing: GrantDetails | TokenDetails) -> dict[str, Any]:
+    said = json.loads(text) if text else {}
+    return {name: said[name] for name in asdict(nothing) if name in said}

@@ -1,0 +1,56 @@
+"""grant_type=authorization_code (RFC 6749 section 4.1.3): the ticket for tokens, and the site among the session's."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Response
+
+from sso_server.core.details import GrantDetails
+from sso_server.core.errors import InvalidRequest
+from sso_server.core.identifiers import is_store_id
+from sso_server.fronts.oidc.pkce import is_verifier
+from sso_server.fronts.oidc.token_answer import Granted, token_answer
+from sso_server.fronts.oidc.token_request import TokenRequest
+from sso_server.web.services import services
+
+_log = structlog.get_logger("sso_server.oidc")
+
+
+def redeem(asked: TokenRequest) -> Response:
+    """The tokens. Raises InvalidGrant, InvalidRequest."""
+    client, form = asked.client, asked.form
+    code, redirect_uri = asked.required("code"), asked.required("redirect_uri")
+    verifier, store_id = form.get("code_verifier"), form.get("store_id", "")
+    if verifier is not None and not is_verifier(verifier):
+        raise InvalidRequest("code_verifier has not 43 to 128 unreserved characters.")
+    if store_id and not is_store_id(store_id):
+        raise InvalidRequest("store_id is not a store id.")
+    if store_id and client.public:
+        # It could never check in, and the session would end as idle under a person who is busy there.
+        raise InvalidRequest("Only a confidential client has stores that check in.")
+    issued = services().tickets.redeem(
+        code, client, redirect_uri=redirect_uri, code_verifier=verifier, store_id=store_id
+    )
+    now = services().clock.now()
+    _log.info("ticket_redeemed", sid=issued.session.sid, store_id=store_id)
+    ticket, session = issued.ticket, issued.session
+    return token_answer(
+        Granted(
+            client=client,
+            user_id=ticket.user_id,
+            scope=ticket.scope,
+            now=now,
+            access_token=issued.access_token,
+            jti=issued.jti,
+            access_expires_at=issued.access_expires_at,
+            audience=issued.audience,
+            token_sid=session.sid,
+            auth_time=ticket.auth_time,
+            amr=ticket.amr,
+            details=GrantDetails.from_text(ticket.details),
+            refresh_token=issued.refresh_token,
+            id_sid=session.sid,
+            nonce=ticket.nonce,
+            session_expires_in=(issued.session_expires_at - now) // 1000,
+        )
+    )

@@ -1,0 +1,50 @@
+"""grant_type=refresh_token (RFC 6749 section 6, OpenID Connect Core 1.0 section 12): a new pair for the old one."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Response
+
+from sso_server.core.details import GrantDetails
+from sso_server.core.sessions import Session
+from sso_server.core.tickets import local_life_ms
+from sso_server.fronts.oidc.token_answer import Granted, token_answer
+from sso_server.fronts.oidc.token_request import TokenRequest
+from sso_server.web.services import services
+
+_log = structlog.get_logger("sso_server.oidc")
+
+
+def refresh(asked: TokenRequest) -> Response:
+    """The tokens. Raises InvalidGrant, InvalidRequest."""
+    client = asked.client
+    refreshed = services().tokens.refresh(asked.required("refresh_token"), client, asked.form.get("scope"))
+    now = services().clock.now()
+    grant, session = refreshed.grant, _live(refreshed.session, now)
+    _log.info("token_refreshed", sid=grant.sid)
+    local_until = grant.created_at + local_life_ms(client, services().policy)
+    # Core section 12.2: the same iss, sub, aud and auth_time, and no nonce.
+    return token_answer(
+        Granted(
+            client=client,
+            user_id=grant.user_id,
+            scope=refreshed.scope,
+            now=now,
+            access_token=refreshed.access_token,
+            jti=refreshed.jti,
+            access_expires_at=refreshed.access_expires_at,
+            audience=refreshed.audience,
+            # What the store saw, not what is so by now: under this session it noted the token, or under none.
+            token_sid=grant.sid if refreshed.session is not None else "",
+            auth_time=grant.auth_time,
+            amr=grant.amr,
+            details=GrantDetails.from_text(grant.details),
+            refresh_token=refreshed.refresh_token,
+            id_sid=grant.sid if session else "",
+            session_expires_in=max(0, min(session.absolute_until, local_until) - now) // 1000 if session else None,
+        )
+    )
+
+
+def _live(session: Session | None, now: int) -> Session | None:
+    return session if session is not None and session.is_live(now) else None

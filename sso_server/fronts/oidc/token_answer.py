@@ -1,0 +1,98 @@
+"""The token endpoint's answer (RFC 6749 section 5.1): what was granted, as tokens in JSON. Every grant ends here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Response
+
+from sso_server.core.clients import Client
+from sso_server.core.details import GrantDetails
+from sso_server.fronts.oidc.access_token import sign_access_token
+from sso_server.fronts.oidc.id_token import sign_id_token
+from sso_server.web.responses import json_answer
+from sso_server.web.services import services
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a grant gives. Times in ms."""
+
+    client: Client
+    user_id: str
+    """Empty: the client speaks for itself."""
+    scope: tuple[str, ...]
+    now: int
+    access_token: str
+    """Empty if it is a JWT, which is signed here."""
+    jti: str
+    access_expires_at: int
+    audience: tuple[str, ...]
+    """Clients for whose APIs the access token is."""
+    token_sid: str = ""
+    """The session under which the store has noted a JWT; empty: none."""
+    auth_time: int = 0
+    amr: tuple[str, ...] = ()
+    details: GrantDetails = GrantDetails()  # noqa: RUF009  (frozen)
+    jkt: str = ""
+    """Thumbprint of the key to which the access token is bound; empty: a bearer token."""
+    actor: str = ""
+    """The client that acts for the person (RFC 8693 section 4.1)."""
+    refresh_token: str = ""
+    has_id_token: bool = True
+    id_sid: str = ""
+    """Named in the ID token while the session lives. An offline grant outlives it; then none is named, or a site would
+    bring a session back that is over."""
+    nonce: str = ""
+    session_expires_in: int | None = None
+    """Seconds; None: there is no session (any more)."""
+
+
+def token_answer(granted: Granted, **more: object) -> Response:
+    """200 with the tokens; `more`: members that only this grant has."""
+    return json_answer(_members(granted) | more)
+
+
+def _members(g: Granted) -> dict[str, object]:
+    access_token = g.access_token or sign_access_token(
+        services().signer,
+        services().users,
+        g.client,
+        services().policy,
+        jti=g.jti,
+        user_id=g.user_id,
+        sid=g.token_sid,
+        scope=g.scope,
+        auth_time=g.auth_time,
+        amr=g.amr,
+        now=g.now,
+        expires_at=g.access_expires_at,
+    )
+    members: dict[str, object] = {
+        "access_token": access_token,
+        "token_type": "DPoP" if g.jkt else "Bearer",
+        "expires_in": (g.access_expires_at - g.now) // 1000,
+        "scope": " ".join(g.scope),
+    }
+    if g.has_id_token:
+        members["id_token"] = sign_id_token(
+            services().signer,
+            g.client,
+            services().policy,
+            user_id=g.user_id,
+            sid=g.id_sid,
+            auth_time=g.auth_time,
+            amr=g.amr,
+            nonce=g.nonce,
+            access_token=access_token,
+            now=g.now,
+        )
+    if g.refresh_token:
+        members["refresh_token"] = g.refresh_token
+    if g.session_expires_in is not None:
+        members |= {
+            "session_expires_in": g.session_expires_in,
+            "lease_s": g.client.lease_s,
+            "auth_time_ms": g.auth_time,
+        }
+    return members

@@ -1,0 +1,4 @@
+-- uses: slip
+-- SlipStore.find. ARGV: now.
+local found = content()
+return found and { found } or {}
