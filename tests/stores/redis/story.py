@@ -11,7 +11,7 @@ from sso_server.core.policy import DAY, HOUR, MINUTE, SECOND
 from sso_server.core.polls import PollReport
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import NewToken, Redemption, Ticket
-from sso_server.core.tokens import Rotation
+from sso_server.core.tokens import Grant, Rotation
 from sso_server.stores.redis import RedisStores
 
 NOW = 1_700_000_000_000
@@ -166,6 +166,17 @@ class Story:
         yield "revoke"
         assert s.tokens.revoke_grant(blog.ticket_hash, 17, NOW)
         yield "revoke_grant"
+        own = Grant(digest(), "", "shop", "", ("stock.read",), 0, (), offline=True, created_at=NOW)
+        assert s.grants.issue(own, new_jwt(), 17, NOW) is None
+        yield "issue"
+        assert s.slips.add("dc:1", "pending", NOW + MINUTE, NOW)
+        yield "slip_add"
+        assert s.slips.replace("dc:1", "pending", "approved", NOW)
+        yield "slip_replace"
+        assert s.slips.find("dc:1", NOW) == "approved"
+        yield "slip_find"
+        assert s.slips.take("dc:1", NOW) == "approved"
+        yield "slip_take"
         assert len(s.lists.participants(session.sid)) == 2
         yield "participants"
         assert s.check_ins.check_in(new_report(active=(session.sid,)), NOW, 1000).ends == ()

@@ -26,6 +26,7 @@ PLACEHOLDERS = {
     "client": r"[\w.-]+",
     "user": r"usr-[\w-]+",
     "counter": r"[\w:]+",
+    "name": r"[\w:]+",
     "n": r"\d{{1,3}}",
 }
 
