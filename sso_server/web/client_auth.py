@@ -16,11 +16,12 @@ from sso_server.web.params import read_params
 from sso_server.web.services import services
 
 
-def read_client_form(request: Request) -> tuple[Client, dict[str, str]]:
-    """The authenticated sender of a form, and the form. Raises InvalidRequest, InvalidClient, RequestEntityTooLarge."""
+def read_client_form(request: Request, *, repeatable: tuple[str, ...] = ()) -> tuple[Client, dict[str, str]]:
+    """The authenticated sender of a form, and the form; `repeatable`: see `params.read_all`. Raises InvalidRequest,
+    InvalidClient, RequestEntityTooLarge."""
     if request.mimetype != "application/x-www-form-urlencoded":
         raise InvalidRequest("Send a body of type application/x-www-form-urlencoded.")
-    form = read_params(request)
+    form = read_params(request, repeatable=repeatable)
     return read_client(request, form), form
 
 

@@ -13,20 +13,32 @@ MAX_TOTAL = 6000
 MAX_BODY = 100_000
 
 
-def read_params(request: Request) -> dict[str, str]:
-    """Query for GET, form for POST. Raises InvalidRequest, RequestEntityTooLarge."""
+def read_params(request: Request, *, repeatable: tuple[str, ...] = ()) -> dict[str, str]:
+    """Query for GET, form for POST. `repeatable`: see `read_all`. Raises InvalidRequest, RequestEntityTooLarge."""
     if request.method != "POST":
-        return read_all(request.args)
+        return read_all(request.args, repeatable=repeatable)
     request.max_content_length = MAX_BODY
-    return read_all(request.form)
+    return read_all(request.form, repeatable=repeatable)
 
 
-def read_all(source: MultiDict[str, str], *, max_value: int = MAX_VALUE, max_total: int = MAX_TOTAL) -> dict[str, str]:
-    """Every parameter of the source, once. Raises InvalidRequest for a repeated or oversized one."""
+def read_all(
+    source: MultiDict[str, str],
+    *,
+    max_value: int = MAX_VALUE,
+    max_total: int = MAX_TOTAL,
+    repeatable: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """Every parameter of the source, once. Raises InvalidRequest for a repeated or oversized one.
+
+    `repeatable`: parameters that may be repeated, by specifications of their own (RFC 8707 section 2, RFC 8693 section
+    2.1); their values come as one text, parted by spaces, which none of them has.
+    """
     values: dict[str, str] = {}
     total = 0
     for name in source:
         given = source.getlist(name)
+        if name in repeatable:
+            given = [" ".join(given).strip()]
         if len(given) > 1:
             # RFC 6749 section 3.1: parameters must not be included more than once.
             raise InvalidRequest("A parameter is repeated.", detail=f"repeated: {name[:80]!r}")
