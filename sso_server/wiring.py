@@ -34,6 +34,7 @@ from sso_server.core.restoring import Restoring
 from sso_server.core.service_tickets import ServiceTickets
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
+from sso_server.core.subjects import Subjects
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
 from sso_server.core.trials import Trials
@@ -229,6 +230,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
     hasher = WatchedHasher(Argon2Hasher(memory_kib=settings.hash_memory_kib, at_once=settings.hash_limit), numbers)
     seals = ItsdangerousSeals(keys, clock)
     signing_keys = SigningKeys(sql.keys, keys, clock)
+    subjects = Subjects(sql.lasting, randomness)
     clients = ClientDirectory(sql.clients, clock)
     sign_out = _make_sign_out(stores, sql, wake, clock, randomness)
     restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
@@ -278,6 +280,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         one_time=sql.one_time,
         consents=sql.consents,
         lasting=sql.lasting,
+        subjects=subjects,
         grants=stores.grants,
         slips=stores.slips,
         health=(sql.health,) if stores is sql else (sql.health, stores.health),

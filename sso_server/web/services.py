@@ -37,6 +37,7 @@ from sso_server.core.restorations import Restorations
 from sso_server.core.service_tickets import ServiceTickets
 from sso_server.core.sign_in import SignIn
 from sso_server.core.sign_out import SignOut
+from sso_server.core.subjects import Subjects
 from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
 from sso_server.core.trials import Trials
@@ -104,6 +105,7 @@ class Services:
     one_time: OneTimeStore
     consents: ConsentStore
     lasting: LastingStore
+    subjects: Subjects
     grants: GrantStore
     slips: SlipStore
     health: tuple[StoreHealth, ...]
