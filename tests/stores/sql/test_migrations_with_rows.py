@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
 from sqlalchemy import inspect, text
 
+from sso_server.core.clients import Client, site_client
 from sso_server.core.errors import Refused
 from sso_server.core.tokens import FoundToken
 from sso_server.stores.sql import SqlStores, migrate
@@ -202,33 +204,51 @@ def test_a_role_that_may_only_work_with_rows_serves_and_is_told_that_it_may_not_
         migrate.upgrade(clerk)
 
 
-def test_what_the_version_before_writes_fits_the_newer_schema(url):
-    """Its statements name every column but those of 0004, which it doesn't know."""
-    migrate.upgrade(url)
+def columns_of(url):
     database = Database(url)
     with database.read() as connection:
-        columns = {
+        found = {
             (table, column["name"]): column
             for table in inspect(connection).get_table_names()
             for column in inspect(connection).get_columns(table)
         }
     database.close()
-    migrate.downgrade(url, "0003")
-    database = Database(url)
-    with database.read() as connection:
-        before = {
-            (table, column["name"])
-            for table in inspect(connection).get_table_names()
-            for column in inspect(connection).get_columns(table)
-        }
-    database.close()
-    new = set(columns) - before
-    assert new == {
-        ("clients", "cas_services"),
-        ("clients", "cas_proxy_callbacks"),
-        ("clients", "cas_attributes"),
-        ("tickets", "details"),
-        ("grants", "details"),
-    }
+    return found
+
+
+def test_what_the_version_before_writes_fits_the_newer_schema(url):
+    """Its statements name every column but those of 0005, which it doesn't know."""
+    migrate.upgrade(url)
+    columns = columns_of(url)
+    migrate.downgrade(url, "0004")
+    before = columns_of(url)
+    known_tables = {table for table, _ in before}
+    new = {(table, name) for table, name in set(columns) - set(before) if table in known_tables}
+    assert new == {("clients", "metadata"), ("users", "profile"), ("users", "updated_at"), ("tokens", "details")}
     assert all(columns[one]["default"] is not None or columns[one]["nullable"] for one in new)
-    assert before <= set(columns)
+    assert set(before) <= set(columns)
+
+
+def test_an_upgrade_asks_no_proof_key_of_a_site_that_went_without_and_leaves_its_row_writable(url):
+    migrate.upgrade(url)
+    stores = SqlStores.open(url)
+    wiki = Client("wiki", "Wiki", NOW, redirect_uris=("https://wiki.example/cb",))
+    sites = (
+        wiki,
+        replace(wiki, client_id="app", public=True),
+        site_client("shop", "Shop", "https://shop.example", NOW),
+    )
+    for site in sites:
+        assert stores.clients.add(site)
+    stores.close()
+    migrate.downgrade(url, "0004")
+    migrate.upgrade(url)
+    stores = SqlStores.open(url)
+    found = {client.client_id: client for client in stores.clients.list_clients()}
+    assert {name: client.metadata.require_pkce for name, client in found.items()} == {
+        "wiki": False,
+        "app": True,
+        "shop": True,
+    }
+    assert stores.clients.update(replace(found["wiki"], name="Renamed"), found["wiki"])
+    stores.close()
