@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     """What new clients get as grace: extra seconds when the centre can't be reached."""
     audit_days: int = Field(400, ge=1, le=3650)
     """How long the audit is kept."""
+    frontchannel_logout: bool = False
+    """At a sign-out have the browser load the pages that sites registered for it (OpenID Connect Front-Channel Logout).
+    Never the only way to tell a site: see [frontchannel.md](frontchannel.md)."""
+    session_management: bool = False
+    """Let sites ask a frame of ours whether the person is still signed in (OpenID Connect Session Management), by a
+    cookie that most browsers hide from frames: see [frontchannel.md](frontchannel.md)."""
     key_rotation_days: int = Field(90, ge=0, le=3650)
     """After how many days the delivery process makes a next signing key by itself. 0: only `sso key rotate` does."""
     hash_memory_kib: int = Field(19456, ge=8192, le=1048576)

@@ -251,6 +251,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
             is_https=settings.is_https,
             is_loopback=is_loopback,
             metrics_networks=settings.metrics_networks,
+            frontchannel_logout=settings.frontchannel_logout,
+            session_management=settings.session_management,
         ),
         clock=clock,
         randomness=randomness,

@@ -59,6 +59,8 @@ class Site:
     is_loopback: bool
     metrics_networks: tuple[Network, ...] = ()
     """Whose addresses may read `/metrics`, beside this machine."""
+    frontchannel_logout: bool = False
+    session_management: bool = False
 
 
 class Watch(Protocol):

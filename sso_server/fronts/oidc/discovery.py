@@ -9,7 +9,7 @@ from sso_server.core.clients import ALGORITHMS
 from sso_server.fronts.oidc.authorize_request import PROMPTS, RESPONSE_MODES
 from sso_server.fronts.oidc.public_metadata import public_answer
 from sso_server.web.json_errors import install_json_errors
-from sso_server.web.services import services
+from sso_server.web.services import Site, services
 
 blueprint = Blueprint("oidc_discovery", __name__)
 install_json_errors(blueprint)
@@ -23,7 +23,7 @@ _CLAIMS = (
 @blueprint.get("/.well-known/oauth-authorization-server")
 def discovery() -> Response:
     """Where everything is and what is understood."""
-    return public_answer(request, document(services().policy.issuer))
+    return public_answer(request, document(services().policy.issuer) | _optional(services().site))
 
 
 def document(issuer: str) -> dict[str, object]:
@@ -66,3 +66,13 @@ def document(issuer: str) -> dict[str, object]:
         "backchannel_logout_session_supported": True,
         "ui_locales_supported": ["en", "zh-CN"],
     }
+
+
+def _optional(site: Site) -> dict[str, object]:
+    """What is off by default: unnamed, it isn't there (Front-Channel Logout 1.0 section 3)."""
+    members: dict[str, object] = {}
+    if site.frontchannel_logout:
+        members |= {"frontchannel_logout_supported": True, "frontchannel_logout_session_supported": True}
+    if site.session_management:
+        members |= {"check_session_iframe": f"{services().policy.issuer}/check-session"}
+    return members
