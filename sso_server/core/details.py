@@ -46,6 +46,8 @@ class TokenDetails:
     """Narrower than the grant's; None: the same."""
     actor: str = ""
     """The client that acts for the person, after a token exchange (RFC 8693 section 4.1)."""
+    resources: tuple[str, ...] = ()
+    """What its `aud` names instead of clients (RFC 8707); empty: its clients."""
 
     def to_text(self) -> str:
         """Empty if there is nothing to say."""
@@ -54,7 +56,8 @@ class TokenDetails:
     @classmethod
     def from_text(cls, text: str) -> TokenDetails:
         """The opposite; members that a newer version wrote are left out."""
-        return cls(**_known(text, cls()))
+        known = _known(text, cls())
+        return cls(**known | {"resources": tuple(known.get("resources", ()))})
 
 
 def _text(details: GrantDetails | TokenDetails, nothing: GrantDetails | TokenDetails) -> str:

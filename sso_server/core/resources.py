@@ -1,4 +1,4 @@
-"""Resource indicators (RFC 8707): which APIs a token is for, by their URIs. Which URIs a client's API has is registered.
+"""Resource indicators (RFC 8707): which APIs a token is for, by URIs that are registered for their clients.
 
 A `resource` that may be repeated is kept as its values parted by spaces: no URI has any.
 """
@@ -45,11 +45,8 @@ def narrowed(granted: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...
 
 def refused_target(target: str) -> InvalidRequest:
     """What whoever asks for it is told: the same for one that nobody has as for one that is not for this client."""
-    return InvalidRequest(
-        "A token for this resource or audience is not for this client.",
-        detail=f"{target!r:.200}",
-        code="invalid_target",
-    )
+    told = "A token for this resource or audience is not for this client."
+    return InvalidRequest(told, detail=f"{target!r:.200}", code="invalid_target")
 
 
 def audience_names(

@@ -250,24 +250,25 @@ class Tickets:
         jkt: str = "",
         bound_jkt: str = "",
         audience: tuple[str, ...] | None = None,
+        resources: tuple[str, ...] = (),
     ) -> Issued:
         """Take the ticket, register the site under the session, hand out tokens: one step of the store.
 
         `jkt`: thumbprint of the key that has proven itself, to which the tokens are bound; `bound_jkt`: the same if the
-        ticket says that it is bound to one (`find`). `audience`: see `new_access_token`. Raises InvalidGrant with a
-        `Refusal` as its description.
+        ticket says that it is bound to one (`find`). `audience`: see `new_access_token`; `resources`: see
+        `TokenDetails`. Raises InvalidGrant with a `Refusal` as its description.
         """
         if not identifiers.is_kind(code, identifiers.CODE):
             raise self._refused(Refusal.UNKNOWN, client, "")
         now = self._clock.now()
         bucket = identifiers.bucket_of(code)
-        details = TokenDetails(jkt=jkt)
+        details = TokenDetails(jkt=jkt, resources=resources)
         name, access = new_access_token(
             client, bucket, now, self._policy, self._random, audience=audience, details=details
         )
         refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket) if client.refresh_tokens else ""
         # RFC 9449 section 5: of a client that proves who it is anyway, only the access tokens are bound.
-        refresh_details = details.to_text() if client.public else ""
+        refresh_details = TokenDetails(jkt=jkt).to_text() if client.public else ""
         redeemed = self._store.redeem(
             Redemption(
                 ticket_hash=identifiers.digest(code),

@@ -166,8 +166,9 @@ class Tokens:
         *,
         jkt: str = "",
         audience: tuple[str, ...] | None = None,
+        resources: tuple[str, ...] = (),
     ) -> Refreshed:
-        """Rotate. `jkt`, `audience`: see `tickets.Tickets.redeem`; the caller has looked at `find_grant` for both.
+        """Rotate. `jkt`, `audience`, `resources`: see `tickets.Tickets.redeem`; the caller has looked at `find_grant`.
         Raises InvalidGrant, or InvalidRequest when the scope would grow (RFC 6749 section 6)."""
         if not identifiers.is_kind(token, identifiers.REFRESH_TOKEN):
             raise InvalidGrant(Refusal.UNKNOWN.value)
@@ -177,7 +178,7 @@ class Tokens:
             known = self._grants.find_grant(token_hash, bucket)
             if known is not None and not set(scope.split()) <= set(known[0].scope):
                 raise InvalidRequest("The scope is wider than what was granted.", code="invalid_scope")
-        details = TokenDetails(jkt=jkt, scope=scope)
+        details = TokenDetails(jkt=jkt, scope=scope, resources=resources)
         name, access = new_access_token(
             client, bucket, now, self._policy, self._random, audience=audience, details=details
         )

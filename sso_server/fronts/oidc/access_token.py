@@ -7,11 +7,7 @@ from sso_server.core.clients import Client
 from sso_server.core.denials import JWT_TYPE
 from sso_server.core.policy import Policy
 from sso_server.core.ports import Signer, UserStore
-
-
-def audience_of(issuer: str, clients: tuple[str, ...]) -> list[str]:
-    """Whom a token is for: our own userinfo always, and the APIs of these clients (RFC 9068 section 3)."""
-    return [issuer, *clients]
+from sso_server.core.resources import audience_names
 
 
 def sign_access_token(
@@ -20,6 +16,8 @@ def sign_access_token(
     client: Client,
     policy: Policy,
     *,
+    audience: tuple[str, ...],
+    resources: tuple[str, ...],
     jti: str,
     user_id: str,
     sid: str,
@@ -29,12 +27,12 @@ def sign_access_token(
     now: int,
     expires_at: int,
 ) -> str:
-    """The JWT that the store has written under this `jti`. Times in ms; an empty `sid` is left out. Raises
-    Unavailable."""
+    """The JWT that the store has written under this `jti`. `audience`: ids of clients, called `resources` if there are
+    any. Times in ms; an empty `sid` is left out. Raises Unavailable."""
     claims: dict[str, object] = {
         "iss": policy.issuer,
         "exp": expires_at // 1000,
-        "aud": audience_of(policy.issuer, client.audience),
+        "aud": audience_names(policy.issuer, audience, resources, scope),
         "sub": user_id,
         "client_id": client.client_id,
         "iat": now // 1000,

@@ -10,7 +10,7 @@ from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import is_store_id
 from sso_server.fronts.oidc.pkce import is_verifier
 from sso_server.fronts.oidc.token_answer import Granted, token_answer
-from sso_server.fronts.oidc.token_request import TokenRequest
+from sso_server.fronts.oidc.token_request import Target, TokenRequest
 from sso_server.web.services import services
 
 _log = structlog.get_logger("sso_server.oidc")
@@ -28,8 +28,15 @@ def redeem(asked: TokenRequest) -> Response:
     if store_id and client.public:
         # It could never check in, and the session would end as idle under a person who is busy there.
         raise InvalidRequest("Only a confidential client has stores that check in.")
+    target = _target(asked, code)
     issued = services().tickets.redeem(
-        code, client, redirect_uri=redirect_uri, code_verifier=verifier, store_id=store_id
+        code,
+        client,
+        redirect_uri=redirect_uri,
+        code_verifier=verifier,
+        store_id=store_id,
+        audience=target.audience,
+        resources=target.resources,
     )
     now = services().clock.now()
     _log.info("ticket_redeemed", sid=issued.session.sid, store_id=store_id)
@@ -44,6 +51,7 @@ def redeem(asked: TokenRequest) -> Response:
             jti=issued.jti,
             access_expires_at=issued.access_expires_at,
             audience=issued.audience,
+            resources=target.resources,
             token_sid=session.sid,
             auth_time=ticket.auth_time,
             amr=ticket.amr,
@@ -54,3 +62,12 @@ def redeem(asked: TokenRequest) -> Response:
             session_expires_in=(issued.session_expires_at - now) // 1000,
         )
     )
+
+
+def _target(asked: TokenRequest, code: str) -> Target:
+    """For whom the access token is: it must be known before the store writes it. Of a code that isn't this client's
+    nothing is told; the store refuses it in the next step."""
+    ticket = services().tickets.find(code) if asked.may_narrow else None
+    if ticket is None or ticket.client_id != asked.client.client_id:
+        return Target()
+    return asked.target(GrantDetails.from_text(ticket.details).resources)

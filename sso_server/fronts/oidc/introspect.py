@@ -10,9 +10,9 @@ from flask import Blueprint, Response, request
 from sso_server.core.claims import claims_for
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.identifiers import ACCESS_TOKEN
+from sso_server.core.resources import audience_names
 from sso_server.core.tokens import FoundToken
 from sso_server.core.users import User
-from sso_server.fronts.oidc.access_token import audience_of
 from sso_server.web.client_auth import read_client_form
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
@@ -58,8 +58,12 @@ def _described(found: FoundToken, user: User) -> dict[str, object]:
         "amr": list(grant.amr),
     }
     if found.kind == ACCESS_TOKEN:
-        described |= {"aud": audience_of(services().policy.issuer, found.audience), "token_type": "Bearer"}
+        described |= {"aud": _audience(found), "token_type": "Bearer"}
     described |= {name: value for name, value in (("sid", found.sid), ("jti", found.jti)) if value}
     if "preferred_username" in claims:
         described["username"] = claims["preferred_username"]
     return described | ({"groups": claims["groups"]} if "groups" in claims else {})
+
+
+def _audience(found: FoundToken) -> list[str]:
+    return audience_names(services().policy.issuer, found.audience, found.details.resources, found.scope)

@@ -9,7 +9,7 @@ from sso_server.core.details import GrantDetails
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import local_life_ms
 from sso_server.fronts.oidc.token_answer import Granted, token_answer
-from sso_server.fronts.oidc.token_request import TokenRequest
+from sso_server.fronts.oidc.token_request import Target, TokenRequest
 from sso_server.web.services import services
 
 _log = structlog.get_logger("sso_server.oidc")
@@ -18,7 +18,11 @@ _log = structlog.get_logger("sso_server.oidc")
 def refresh(asked: TokenRequest) -> Response:
     """The tokens. Raises InvalidGrant, InvalidRequest."""
     client = asked.client
-    refreshed = services().tokens.refresh(asked.required("refresh_token"), client, asked.form.get("scope"))
+    token = asked.required("refresh_token")
+    target = _target(asked, token)
+    refreshed = services().tokens.refresh(
+        token, client, asked.form.get("scope"), audience=target.audience, resources=target.resources
+    )
     now = services().clock.now()
     grant, session = refreshed.grant, _live(refreshed.session, now)
     _log.info("token_refreshed", sid=grant.sid)
@@ -34,16 +38,27 @@ def refresh(asked: TokenRequest) -> Response:
             jti=refreshed.jti,
             access_expires_at=refreshed.access_expires_at,
             audience=refreshed.audience,
+            resources=target.resources,
             # What the store saw, not what is so by now: under this session it noted the token, or under none.
             token_sid=grant.sid if refreshed.session is not None else "",
             auth_time=grant.auth_time,
             amr=grant.amr,
             details=GrantDetails.from_text(grant.details),
             refresh_token=refreshed.refresh_token,
+            # Core section 12.2: a token that doesn't speak for the sign-in any more brings none.
+            has_id_token="openid" in refreshed.scope,
             id_sid=grant.sid if session else "",
             session_expires_in=max(0, min(session.absolute_until, local_until) - now) // 1000 if session else None,
         )
     )
+
+
+def _target(asked: TokenRequest, token: str) -> Target:
+    """As for a code (`code_grant`)."""
+    known = services().tokens.find_grant(token) if asked.may_narrow else None
+    if known is None or known[0].client_id != asked.client.client_id:
+        return Target()
+    return asked.target(GrantDetails.from_text(known[0].details).resources)
 
 
 def _live(session: Session | None, now: int) -> Session | None:

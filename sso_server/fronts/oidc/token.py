@@ -10,7 +10,7 @@ from sso_server.core.client_metadata import AUTHORIZATION_CODE, REFRESH_TOKEN
 from sso_server.core.errors import InvalidRequest
 from sso_server.fronts.oidc.code_grant import redeem
 from sso_server.fronts.oidc.refresh_grant import refresh
-from sso_server.fronts.oidc.token_request import TokenRequest
+from sso_server.fronts.oidc.token_request import REPEATABLE, TokenRequest
 from sso_server.web.client_auth import read_client_form
 from sso_server.web.json_errors import install_json_errors
 
@@ -26,7 +26,7 @@ GRANTS: dict[str, Callable[[TokenRequest], Response]] = {
 @blueprint.post("/token")
 def token() -> Response:
     """Tokens for what the client brings."""
-    client, form = read_client_form(request)
+    client, form = read_client_form(request, repeatable=REPEATABLE)
     asked = TokenRequest(client, form)
     grant = GRANTS.get(asked.required("grant_type"))
     if grant is None:

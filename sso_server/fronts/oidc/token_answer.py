@@ -29,6 +29,8 @@ class Granted:
     access_expires_at: int
     audience: tuple[str, ...]
     """Clients for whose APIs the access token is."""
+    resources: tuple[str, ...] = ()
+    """What its `aud` names instead of clients (RFC 8707); empty: its clients."""
     token_sid: str = ""
     """The session under which the store has noted a JWT; empty: none."""
     auth_time: int = 0
@@ -59,6 +61,8 @@ def _members(g: Granted) -> dict[str, object]:
         services().users,
         g.client,
         services().policy,
+        audience=g.audience,
+        resources=g.resources,
         jti=g.jti,
         user_id=g.user_id,
         sid=g.token_sid,

@@ -6,6 +6,21 @@ from dataclasses import dataclass
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.resources import audience_for, narrowed, read_resources
+from sso_server.web.services import services
+
+#: What may be sent more than once (RFC 8707 section 2, RFC 8693 section 2.1); read as one text parted by spaces.
+REPEATABLE = ("resource", "audience")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a token is for."""
+
+    audience: tuple[str, ...] | None = None
+    """Clients whose APIs it is for; None: all of its client's."""
+    resources: tuple[str, ...] = ()
+    """What its `aud` names instead of them; empty: these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +38,19 @@ class TokenRequest:
         if value is None:
             raise InvalidRequest(f"{name} is missing.")
         return value
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What the request wants the token to be for (RFC 8707 section 2.2)."""
+        return read_resources(self.form.get("resource", ""))
+
+    @property
+    def may_narrow(self) -> bool:
+        """Whether resources can make a difference to this client's tokens: if not, its grant needs no look before."""
+        return bool(self.resources or self.client.audience or self.client.metadata.resources)
+
+    def target(self, granted: tuple[str, ...] = ()) -> Target:
+        """Whom the token is for; `granted`: the resources of its grant. Raises InvalidRequest (`invalid_target`)."""
+        resources = narrowed(granted, self.resources)
+        here = services()
+        return Target(audience_for(self.client, resources, here.clients, here.policy.issuer), resources)
