@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import structlog
+
 from sso_server import checks
 from sso_server.clock import SystemClock
 from sso_server.config import ConfigError, Settings
@@ -39,11 +41,13 @@ from sso_server.core.tickets import Tickets
 from sso_server.core.tokens import Tokens
 from sso_server.core.trials import Trials
 from sso_server.core.uris import is_loopback_host
+from sso_server.crypto.client_keys import RegisteredKeys
 from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
 from sso_server.delivery.census import Census
+from sso_server.delivery.documents import GuardedDocuments
 from sso_server.delivery.outgoing import Builder, OutgoingPost
 from sso_server.delivery.proxy_callback import ProxyCaller
 from sso_server.delivery.restorer import Restorer
@@ -84,6 +88,7 @@ class Built:
     wake_path: Path
     numbers: Numbers
     proxy_caller: ProxyCaller
+    documents: GuardedDocuments
 
     def worker(self) -> Worker:
         """The delivery worker of this process, under a name of its own: claims of a dead one are told apart."""
@@ -167,6 +172,7 @@ class Built:
     def close(self) -> None:
         """Give back connections."""
         self.proxy_caller.close()
+        self.documents.close()
         if self.session_stores is not self.sql:
             self.session_stores.close()
         self.sql.close()
@@ -189,6 +195,10 @@ def _logout_posts(signer: Signer, issuer: str, clock: Clock, randomness: Randomn
         return OutgoingPost(row.logout_uri, body, headers)
 
     return build_post
+
+
+def _tell_of_keys(client_id: str, why: str) -> None:
+    structlog.get_logger("sso_server.oidc").warning("client_keys_unusable", client_id=client_id, why=why)
 
 
 def open_session_stores(
@@ -241,6 +251,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
     )
     service_tickets = ServiceTickets(stores.tickets, stores.tokens, sql.audit, clock, randomness, policy)
     proxy_caller = ProxyCaller(lambda: GuardedSender(allow_loopback=is_loopback))
+    documents = GuardedDocuments(lambda: GuardedSender(allow_loopback=is_loopback))
+    client_keys = RegisteredKeys(documents, clock, _tell_of_keys)
     fenced = checks.fence_check(lambda: stores.lists.count_live(clock.now()), restorations)
     services = Services(
         policy=policy,
@@ -258,6 +270,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         randomness=randomness,
         seals=seals,
         signer=signing_keys,
+        documents=documents,
+        client_keys=client_keys,
         clients=clients,
         users=sql.users,
         accounts=Accounts(sql.users, sign_out, hasher, sql.audit, clock, randomness),
@@ -295,4 +309,4 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         ),
         watch=numbers,
     )
-    return Built(settings, keys, services, sql, stores, signing_keys, wake_path, numbers, proxy_caller)
+    return Built(settings, keys, services, sql, stores, signing_keys, wake_path, numbers, proxy_caller, documents)

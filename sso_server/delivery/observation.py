@@ -38,6 +38,8 @@ class Observation:
     headers: Mapping[str, str] = field(default_factory=dict)
     beginning: bytes = b""
     """Of the body, `KEPT` bytes at most."""
+    body: bytes | None = None
+    """All of it, if the call was for that and it came whole."""
 
 
 KEPT = 2048

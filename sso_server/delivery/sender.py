@@ -43,6 +43,8 @@ class _Message:
     method: str
     body: bytes | None
     headers: Mapping[str, str]
+    wants_body: bool = False
+    """The answer's body is what the call is for: it may take all the time there is, and must be complete."""
 
 
 class GuardedSender:
@@ -79,6 +81,13 @@ class GuardedSender:
     def get(self, url: str, *, allow_private: bool = False) -> Answer:
         """One GET, of an address that carries what is to be told (CAS 3.0.3 section 2.5.4). Never raises, as `send`."""
         return self._call(url, _Message("GET", None, {}), allow_private, Observation())
+
+    def fetch(self, url: str, accept: str, *, allow_private: bool = False) -> tuple[Answer, bytes | None]:
+        """One GET of a small document: the answer, and its body if that came whole, in time and with less than 64 KiB.
+        Never raises, as `send`."""
+        seen = Observation()
+        answer = self._call(url, _Message("GET", None, {"Accept": accept}, wants_body=True), allow_private, seen)
+        return answer, seen.body
 
     def _call(self, url: str, message: _Message, allow_private: bool, seen: Observation) -> Answer:
         deadline = monotonic() + WHOLE_S
@@ -150,10 +159,13 @@ class GuardedSender:
         answer = _answer(response.status, response.headers, target)
         reusable = False
         try:
-            # The status is the answer; the rest is read only to use the connection again.
-            limits.allow(_BODY_BYTES, within_s=_BODY_S)
+            # The status is the answer; the rest is read only to use the connection again, unless it was asked for.
+            limits.allow(_BODY_BYTES, within_s=WHOLE_S if message.wants_body else _BODY_S)
             rest = response.read(_BODY_BYTES)
             seen.beginning = rest[:KEPT]
+            # Reading on finds nothing, or says what is missing of the announced length.
+            if message.wants_body and len(rest) < _BODY_BYTES and not response.read(1):
+                seen.body = rest
             # After an interim answer (103) the real one may still come: the next call would take it for its own.
             reusable = answer.status is not None and len(rest) < _BODY_BYTES and not connection.is_closed
         except BROKEN:

@@ -17,8 +17,10 @@ from sso_server.core.policy import Policy
 from sso_server.core.polls import Polls
 from sso_server.core.ports import (
     AuditStore,
+    ClientKeys,
     Clock,
     ConsentStore,
+    Documents,
     GrantStore,
     LastingStore,
     Ledger,
@@ -85,6 +87,8 @@ class Services:
     randomness: Randomness
     seals: Seals
     signer: Signer
+    documents: Documents
+    client_keys: ClientKeys
     clients: ClientDirectory
     users: UserStore
     accounts: Accounts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -64,6 +64,32 @@ class Signer(Protocol):
 
     def jwks(self) -> list[dict[str, str]]:
         """Public keys: next, active, retired but still accepted."""
+
+
+class Documents(Protocol):
+    """Fetches what a client has registered an address for, while a request waits: 5 s at most."""
+
+    def fetch(self, url: str, *, allow_private: bool = False) -> bytes:
+        """The body of a 200, less than 64 KiB; redirects are not followed. `allow_private`: the client's. Raises
+        Refused, with a reason anybody may read."""
+
+
+class ClientKeys(Protocol):
+    """The keys of clients, registered or at their `jwks_uri`: what they have signed."""
+
+    def verify(
+        self, client: Client, token: str, *, algs: Collection[str], typ: str | None = None
+    ) -> dict[str, Any] | None:
+        """The claims of a JWT that this client signed with one of these algorithms (`key_sets.CLIENT_ALGORITHMS`), or
+        None. Its header names the type `typ` or none: another type belongs to another use. What the claims say
+        (`iss`, `aud`, `exp` ...) is not looked at."""
+
+
+class ProofKeys(Protocol):
+    """Proofs that carry the key that signed them (RFC 9449 section 4.2)."""
+
+    def read(self, proof: str, *, algs: Collection[str]) -> tuple[dict[str, Any], str] | None:
+        """Header, type and signature are good: the claims, and the thumbprint of the key; else None."""
 
 
 class Wake(Protocol):
