@@ -21,6 +21,8 @@ class EventKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"
     USER_ADDED = "user_added"
     USER_CHANGED = "user_changed"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_REMOVED = "consent_removed"
     CLIENT_CHANGED = "client_changed"
     CLIENT_TESTED = "client_tested"
     KEY_ROTATED = "key_rotated"

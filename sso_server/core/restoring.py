@@ -159,7 +159,9 @@ class Restoring:
                 ended += self._end(doomed, restoration)
             if order.revoke_grants:
                 # What the person was granted after the order had done its work was granted rightly.
-                self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=order.finished_at or 0)
+                self._tokens.revoke_grants_of(
+                    order.user_id, self._clock.now(), before=order.finished_at or 0, client_id=order.client_id
+                )
         # No token lives longer than this; a grant that is gone is not missed.
         granted_since = begin if since else self._journal.position_at(self._clock.now() - self._policy.offline_ms)
         for revocations in _pages(self._journal.revocations_after, granted_since):

@@ -22,6 +22,8 @@ class EndReason(StrEnum):
     ACCOUNT_DISABLED = "account_disabled"
     TOKEN_REUSE = "token_reuse"
     CLIENT_REMOVED = "client_removed"
+    APP_REMOVED = "app_removed"
+    """By the person, who takes back what a client was allowed (`consents`)."""
     REPLACED = "replaced"
     STORE_RESTORED = "store_restored"
     UNKNOWN_SESSION = "unknown_session"

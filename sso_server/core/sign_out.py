@@ -175,6 +175,11 @@ class SignOut:
         order = self._order(EndReason.CLIENT_REMOVED, client_id)
         return replace(order, created_at=order.created_at + _STILL_KNOWN_MS)
 
+    def order_for_app(self, user_id: str, client_id: str) -> EndOrder:
+        """An order, not yet written: whoever takes the person's consent away writes it in that transaction."""
+        order = self._order(EndReason.APP_REMOVED, client_id)
+        return replace(order, user_id=user_id, revoke_grants=True)
+
     def order(self, reason: EndReason, *, client_id: str = "") -> EndOrder:
         """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
         order = self._order(reason, client_id)
@@ -219,7 +224,7 @@ class SignOut:
             # After the sessions: no ticket of theirs can be redeemed any more, so no grant slips in behind this.
             # Those of the kept session, too: who had a copy of its cookie has what it fetched. Its sites stay signed in
             # by their local sessions.
-            self._tokens.revoke_grants_of(order.user_id, self._clock.now())
+            self._tokens.revoke_grants_of(order.user_id, self._clock.now(), client_id=order.client_id)
         # The kept session may be the only one found; a full batch means that there is more.
         finished = not reached and len(found) < _ORDER_BATCH and begun_at >= order.created_at
         self._orders.progress(order.order_id, count, self._clock.now() if finished else None)

@@ -47,7 +47,8 @@ class EndOrder:
     user_version: int = 0
     """Sessions of the person opened under an older version end."""
     client_id: str = ""
-    """Only sessions in which this client is a participant; with an empty `user_id` too: all sessions."""
+    """Only sessions in which this client is a participant, and only its grants; with an empty `user_id` too: all
+    sessions."""
     keep_sid: str = ""
     revoke_grants: bool = False
     """Grants of the person go too, offline ones and those of `keep_sid` as well."""

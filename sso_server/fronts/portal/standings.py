@@ -23,6 +23,7 @@ REASONS = {
     EndReason.ACCOUNT_DISABLED: lazy_gettext("This session ended because the account was disabled."),
     EndReason.TOKEN_REUSE: lazy_gettext("This session was ended for safety: one of its keys had been used twice."),
     EndReason.CLIENT_REMOVED: lazy_gettext("This session ended because one of its sites was removed."),
+    EndReason.APP_REMOVED: lazy_gettext("This session ended because you removed an app that was used in it."),
     EndReason.REPLACED: lazy_gettext("This session ended because somebody else signed in with this browser."),
     EndReason.STORE_RESTORED: lazy_gettext("This session was ended for safety after a repair. Please sign in again."),
 }

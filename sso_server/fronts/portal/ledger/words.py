@@ -21,6 +21,7 @@ ENDS = {
     EndReason.ACCOUNT_DISABLED: lazy_gettext("account disabled"),
     EndReason.TOKEN_REUSE: lazy_gettext("a key was used twice"),
     EndReason.CLIENT_REMOVED: lazy_gettext("a site was removed"),
+    EndReason.APP_REMOVED: lazy_gettext("the person removed an app"),
     EndReason.REPLACED: lazy_gettext("somebody else signed in with that browser"),
     EndReason.STORE_RESTORED: lazy_gettext("ended after a repair"),
     EndReason.UNKNOWN_SESSION: lazy_gettext("not known here"),
