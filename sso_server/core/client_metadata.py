@@ -25,6 +25,17 @@ AUTH_METHODS = (SECRET_BASIC, SECRET_POST, PRIVATE_KEY_JWT, NO_AUTHENTICATION)
 FAPI2 = "fapi2"
 PROFILES = ("", FAPI2)
 SUBJECT_TYPES = ("public", "pairwise")
+WEB, NATIVE = "web", "native"
+APPLICATION_TYPES = (WEB, NATIVE)
+#: How our own tokens may be signed.
+SIGNING_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+#: How a client may sign assertions and request objects. Never HS256: of its secret only a digest is kept.
+CLIENT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+#: Those that the FAPI 2.0 Security Profile knows (section 5.4).
+FAPI2_ALGORITHMS = ("PS256", "ES256", "EdDSA")
+#: Addresses that people may follow from our pages, and the members that may stand there in several languages.
+HUMAN_URIS = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
+LOCALIZED = ("client_name", *HUMAN_URIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class ClientMetadata:
     frontchannel_logout_uri: str = ""
     frontchannel_logout_session_required: bool = False
     initiate_login_uri: str = ""
-    application_type: str = "web"
+    application_type: str = WEB
 
     client_uri: str = ""
     logo_uri: str = ""
@@ -84,7 +95,10 @@ class ClientMetadata:
     registration_token_hash: str = ""
     """Of the token by which a client that registered itself is managed (RFC 7592); empty: an operator registered it."""
     registered_with: str = ""
-    """Name of the initial access token by which it registered itself."""
+    """Name of the initial access token by which it registered itself; empty for an open registration, too."""
+    allowed_scopes: tuple[str, ...] = ()
+    """What a client that registered itself may take when it changes its own registration."""
+    allowed_grants: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """What isn't the default, as one text."""

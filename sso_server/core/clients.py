@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sso_server.core.claims import SCOPES, check_attributes
-from sso_server.core.client_metadata import ClientMetadata
+from sso_server.core.client_metadata import PRIVATE_KEY_JWT, SIGNING_ALGORITHMS, ClientMetadata
 from sso_server.core.errors import InvalidRequest
-from sso_server.core.identifiers import digest
+from sso_server.core.identifiers import USER, digest
+from sso_server.core.metadata_rules import check_metadata
 from sso_server.core.notifications import POLLED
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import ClientStore, Clock
@@ -24,7 +25,7 @@ from sso_server.core.uris import check_uri
 #: The kinds of clients, and of their participants: which message tells them.
 OIDC, CAS = "oidc", "cas"
 KINDS = (OIDC, CAS)
-ALGORITHMS = ("RS256", "ES256", "EdDSA")
+ALGORITHMS = SIGNING_ALGORITHMS
 DELIVERIES = ("push", "poll")
 ACCESS_TOKENS = ("opaque", "jwt")
 MAX_AUDIENCE = 20
@@ -86,6 +87,11 @@ class Client:
         return not self.public and (self.kind != CAS or self.base_url != "")
 
     @property
+    def takes_secret(self) -> bool:
+        """Whether a secret is what it proves that by."""
+        return self.has_secret and self.metadata.token_endpoint_auth_method != PRIVATE_KEY_JWT
+
+    @property
     def participant_kind(self) -> str:
         """The kind of its participants: which message builder tells it, or that it asks."""
         return POLLED if self.delivery == "poll" else self.kind
@@ -139,12 +145,8 @@ def _check_addresses(client: Client) -> None:
         _check_cas(client)
     elif client.cas_services or client.cas_proxy_callbacks or client.cas_attributes:
         raise InvalidRequest("An OpenID Connect client has no CAS services, proxy callbacks or attributes.")
-    elif not client.redirect_uris:
-        raise InvalidRequest("A client needs at least one redirect_uri.")
-    for uri in client.redirect_uris:
-        check_uri(uri, "redirect_uri")
-    for uri in client.post_logout_redirect_uris:
-        check_uri(uri, "post_logout_redirect_uri")
+    else:
+        check_metadata(client)
     if client.backchannel_logout_uri:
         check_uri(client.backchannel_logout_uri, "backchannel_logout_uri")
 
@@ -156,6 +158,8 @@ def _check_cas(client: Client) -> None:
         raise InvalidRequest("A CAS client has services, and neither a redirect_uri nor a post_logout_redirect_uri.")
     if client.public or (client.secrets and not client.has_secret):
         raise InvalidRequest("A CAS client without our SDK has no secret to be public or confidential about.")
+    if client.metadata != ClientMetadata():
+        raise InvalidRequest("A CAS client has none of the metadata of OpenID Connect clients.")
     if client.delivery != "push" or client.access_token != "opaque" or client.audience:
         raise InvalidRequest("A CAS client gets no access tokens and is told of ends: no delivery, no audience.")
     for addresses in (client.cas_services, client.cas_proxy_callbacks, client.cas_attributes):
@@ -201,6 +205,10 @@ def _check_id(client_id: str) -> None:
         raise InvalidRequest("A client id has 1 to 64 letters, digits, dots, dashes or underscores.")
     if not client_id.isascii():
         raise InvalidRequest("A client id is plain ASCII.")
+    if client_id.lower().startswith((f"{USER}-", "pw-")):
+        # RFC 9700 section 4.15: with client credentials the client's id is `sub`; it must not be a person's, as all
+        # clients know it or as a pairwise one does.
+        raise InvalidRequest("A client id doesn't look like a person's.")
 
 
 def site_client(
