@@ -28,7 +28,8 @@ class Wishes:
     asked_at: int = 0
     prompt: frozenset[str] = frozenset()
     max_age_s: int | None = None
-    hint_user_id: str = ""
+    somebody_else: bool = False
+    """The client wants another person than the one who is signed in: its hint or its `claims` name them."""
 
 
 class Step(Enum):
@@ -44,13 +45,14 @@ def next_step(session: Session | None, wishes: Wishes, now: int) -> Step:
     silent = "none" in wishes.prompt
     if session is None or not session.is_live(now):
         return Step.REFUSE if silent else Step.ASK
-    if wishes.hint_user_id and wishes.hint_user_id != session.user_id:
+    if wishes.somebody_else:
         return Step.REFUSE if silent else Step.ASK
     # A password typed after the request was made satisfies every wish for freshness.
     if session.auth_time < wishes.asked_at:
         if wishes.prompt & {"login", "select_account"}:
             return Step.ASK
-        if wishes.max_age_s is not None and now - session.auth_time > wishes.max_age_s * 1000:
+        # Zero is a wish for a password, however lately one was typed (OpenID Connect Core 1.0 section 3.1.2.1).
+        if wishes.max_age_s == 0 or (wishes.max_age_s and now - session.auth_time > wishes.max_age_s * 1000):
             return Step.REFUSE if silent else Step.ASK
     return Step.PROCEED
 

@@ -9,6 +9,9 @@ from sso_server.core.errors import InvalidRequest
 
 MAX_VALUE = 4096
 MAX_TOTAL = 6000
+#: Parameters that may be sent more than once (RFC 8707 section 2, RFC 8693 section 2.1): their values are read as one
+#: text, parted by spaces. No URI and no client id has any.
+REPEATABLE = frozenset({"resource", "audience"})
 #: bytes of a form: more than the longest that is allowed, every character of it percent-encoded
 MAX_BODY = 100_000
 

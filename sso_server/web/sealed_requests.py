@@ -14,11 +14,13 @@ from sso_server.core.errors import InvalidRequest
 from sso_server.web.services import services
 
 
-def hand_over(front: str, params: Mapping[str, str], client_id: str, asked_at: int) -> str:
+def hand_over(
+    front: str, params: Mapping[str, str], client_id: str, asked_at: int, came: Mapping[str, object] | None = None
+) -> str:
     """The seal. `front`: the path where the asking front takes over again; `client_id` is empty if no site asks;
-    `asked_at` in ms."""
+    `asked_at` in ms; `came`: what the front must know again and no parameter may say."""
     payload = {"front": front, "params": dict(params), "client_id": client_id, "asked_at": asked_at}
-    return services().seals.seal("sign-in", payload)
+    return services().seals.seal("sign-in", {**(came or {}), **payload})
 
 
 def take_back(request: Request, front: str) -> tuple[dict[str, str], dict[str, Any]]:

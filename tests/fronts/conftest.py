@@ -24,7 +24,7 @@ from sso_server.config import Settings
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.identifiers import digest
 from sso_server.fronts.cas import validation
-from sso_server.fronts.oidc import authorize, end_session, token
+from sso_server.fronts.oidc import authorize, code_grant, end_session
 from sso_server.fronts.sync import check_in, client_test, poll
 from sso_server.stores.sql import SqlHealth, migrate
 from sso_server.web import errors
@@ -141,7 +141,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
         raise structlog.DropEvent
 
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[structlog.contextvars.merge_contextvars, keep])
-    for module in (errors, authorize, end_session, token, check_in, poll, client_test, validation):
+    for module in (errors, authorize, end_session, code_grant, check_in, poll, client_test, validation):
         monkeypatch.setattr(module, "_log", log)
     return lines
 

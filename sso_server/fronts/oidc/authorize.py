@@ -10,13 +10,20 @@ from urllib.parse import urlencode
 import structlog
 from flask import Blueprint, Response, request, url_for
 
+from sso_server.core.acr import acr_of, meets
 from sso_server.core.errors import InvalidRequest, Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.sign_in import Step, next_step
-from sso_server.fronts.oidc.authorize_request import PARAMETERS, AuthorizeRequest, check
-from sso_server.fronts.oidc.errors import AuthorizationRefused, RedirectUriMismatch, ReturnAddress, with_query
+from sso_server.fronts.oidc.authorize_request import PARAMETERS, AuthorizeRequest, Received, check, unmet_acr
+from sso_server.fronts.oidc.errors import (
+    AuthorizationRefused,
+    RedirectUriMismatch,
+    ReturnAddress,
+    with_fragment,
+    with_query,
+)
 from sso_server.fronts.oidc.id_token import read_hint
-from sso_server.web import typed
+from sso_server.web import browser_state, typed
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
@@ -40,31 +47,34 @@ def authorize() -> Response:
     if request.method == "POST":
         # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
         return see_other(_address(url_for("oidc_authorize.authorize"), params))
-    return _answer(params, {})
+    return _answer(Received(params), {})
 
 
 @blueprint.get(CONTINUE)
 def go_on() -> Response:
     """Back from the sign-in page. Everything is checked again: the registration may have changed meanwhile."""
-    return _answer(*take_back(request, CONTINUE))
+    params, sealed = take_back(request, CONTINUE)
+    return _answer(Received(params, sealed.get("signed") is True, str(sealed.get("pushed", ""))), sealed)
 
 
-def _answer(params: Mapping[str, str], sealed: Mapping[str, Any]) -> Response:
+def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
     here = services()
     asked = check(
-        params,
+        received,
         issuer=here.policy.issuer,
-        find_client=here.clients.find,
+        clients=here.clients,
         find_hint=lambda token: read_hint(here.signer, token, here.policy.issuer),
     )
     try:
         session = here.sign_in.find_session(session_cookie(request))
+        browser_state.keep(request, session)
         now = here.clock.now()
         asked_at = typed.asked_at(sealed, session, now)
-        step = next_step(session, replace(asked.wishes, asked_at=asked_at), now)
+        wishes = replace(asked.wishes, asked_at=asked_at, somebody_else=_is_somebody_else(asked, session))
+        step = next_step(session, wishes, now)
         if session is not None and step is Step.PROCEED:
             if must_ask_first(request, session, asked_at, sealed, now):
-                return _ask_first(asked, params, asked_at)
+                return _ask_first(asked, received, asked_at)
             return _with_code(asked, session)
     except Unavailable as error:
         if "none" in asked.wishes.prompt:
@@ -74,23 +84,39 @@ def _answer(params: Mapping[str, str], sealed: Mapping[str, Any]) -> Response:
     # Somebody else than the hint's person has just signed in: to ask again would go round in circles.
     if step is Step.REFUSE or (session is not None and session.auth_time >= asked_at):
         raise AuthorizationRefused("login_required", "Nobody is signed in who may be named without asking.", asked.back)
-    return _page_of_ours("/sign-in", asked, params, asked_at)
+    return _page_of_ours("/sign-in", asked, received, asked_at)
 
 
-def _ask_first(asked: AuthorizeRequest, params: Mapping[str, str], asked_at: int) -> Response:
+def _is_somebody_else(asked: AuthorizeRequest, session: Session | None) -> bool:
+    """Whether the site means another person than this session's, whom it knows by a `sub` of its own."""
+    if session is None or not (asked.hint_sub or "sub" in asked.claims.names):
+        return False
+    sub = services().subjects.of(asked.client, session.user_id)
+    return asked.hint_sub not in ("", sub) or not asked.claims.admits_subject(sub)
+
+
+def _ask_first(asked: AuthorizeRequest, received: Received, asked_at: int) -> Response:
     if "none" in asked.wishes.prompt:
         # OpenID Connect Core 1.0 section 3.1.2.6: to go on without the page is what the person asked us not to do.
         raise AuthorizationRefused("interaction_required", "The person wants to be asked before sign-ins.", asked.back)
-    return _page_of_ours("/go-on", asked, params, asked_at)
+    return _page_of_ours("/go-on", asked, received, asked_at)
 
 
-def _page_of_ours(path: str, asked: AuthorizeRequest, params: Mapping[str, str], asked_at: int) -> Response:
-    sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at)
+def _page_of_ours(path: str, asked: AuthorizeRequest, received: Received, asked_at: int) -> Response:
+    params = dict(received.params)
+    if asked.wishes.max_age_s is not None:
+        # The client's own default, too: our pages tell people why they are asked.
+        params["max_age"] = str(asked.wishes.max_age_s)
+    came = {"signed": received.signed, "pushed": received.pushed}
+    sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at, came)
     languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
     return see_other(_address(path, {"request": sealed} | languages))
 
 
 def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
+    acr = acr_of(session.amr, asked.acr_values)
+    if not meets(acr, asked.acr_must):
+        raise unmet_acr(asked.back)
     code = services().tickets.issue(
         session,
         asked.client,
@@ -98,16 +124,18 @@ def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
         code_challenge=asked.code_challenge,
         nonce=asked.nonce,
         scope=asked.scope,
+        details=replace(asked.details, acr=acr),
     )
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
-    return _to_site(asked.back, asked.back.fields(code=code))
+    state = browser_state.session_state(request, asked.client, asked.back.redirect_uri)
+    return _to_site(asked.back, asked.back.fields(code=code) | state)
 
 
 def _to_site(back: ReturnAddress, fields: Mapping[str, str]) -> Response:
     """As the site wants to be answered; an error, too (OAuth 2.0 Form Post Response Mode section 2)."""
     if back.by_post:
         return post_by_browser(back.redirect_uri, fields, back.site_name, is_signed_in="code" in fields)
-    return see_other(with_query(back.redirect_uri, fields))
+    return see_other((with_fragment if back.by_fragment else with_query)(back.redirect_uri, fields))
 
 
 def _address(path: str, fields: Mapping[str, str]) -> str:

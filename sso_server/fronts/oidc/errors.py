@@ -23,6 +23,9 @@ class ReturnAddress:
     site_name: str
     by_post: bool = False
     """By a form that the browser posts (OAuth 2.0 Form Post Response Mode); else in the query."""
+    by_fragment: bool = False
+    """Behind `#`, for a site that asked by a response type that we don't have: there it looks for the error (RFC 6749
+    section 4.2.2.1)."""
 
     def fields(self, **members: str) -> dict[str, str]:
         """An answer, success or error alike: `state` exactly as sent, `iss` always (RFC 9207 section 2)."""
@@ -60,6 +63,11 @@ def with_query(uri: str, fields: Mapping[str, str]) -> str:
     """The URI with more query parameters; its own query stays byte for byte."""
     joint = "?" if "?" not in uri else "" if uri.endswith(("?", "&")) else "&"
     return f"{uri}{joint}{urlencode(fields)}" if fields else uri
+
+
+def with_fragment(uri: str, fields: Mapping[str, str]) -> str:
+    """The URI with a fragment; a registered one has none."""
+    return f"{uri}#{urlencode(fields)}"
 
 
 def _mending(client: Client, received: str) -> tuple[str, str]:

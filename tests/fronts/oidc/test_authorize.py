@@ -65,7 +65,6 @@ def test_a_post_from_another_site_needs_no_form_token_and_does_nothing_but_redir
         {"scope": "groups email profile openid"},
         {"scope": "openid phone address unknown"},
         {"redirect_uri": "https://shop.example.com/cb?a=%2F&b"},
-        {"code_challenge": None, "code_challenge_method": None},
         {"max_age": ""},
         {"request": ""},
     ],

@@ -1,5 +1,7 @@
 """Everything else that is wrong is told to the site by a redirect."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -7,10 +9,9 @@ from tests.support.oidc_site import ISSUER, OidcSite, path_of, query_of, sign_in
 
 REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"response_type": None}, "invalid_request"),
-    ({"response_type": "token"}, "unsupported_response_type"),
-    ({"response_type": "id_token", "nonce": None}, "unsupported_response_type"),
-    ({"response_type": "code id_token"}, "unsupported_response_type"),
-    ({"response_type": "code token"}, "unsupported_response_type"),
+    ({"response_type": "none"}, "unsupported_response_type"),
+    ({"response_type": "code code"}, "unsupported_response_type"),
+    ({"response_type": "token", "response_mode": "query"}, "unsupported_response_type"),
     ({"response_mode": "fragment"}, "invalid_request"),
     ({"scope": None}, "invalid_scope"),
     ({"scope": "profile"}, "invalid_scope"),
@@ -19,7 +20,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"code_challenge_method": None}, "invalid_request"),
     ({"code_challenge": "short"}, "invalid_request"),
     ({"code_challenge": None}, "invalid_request"),
-    ({"code_challenge": None, "code_challenge_method": None, "nonce": None}, "invalid_request"),
+    ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
     ({"prompt": "none login"}, "invalid_request"),
     ({"prompt": "create"}, "invalid_request"),
     ({"max_age": "-1"}, "invalid_request"),
@@ -51,6 +52,21 @@ def test_a_session_makes_no_bad_request_good(
 ) -> None:
     sign_in(browser)
     assert query_of(shop.ask(browser, **change))["error"] == error
+
+
+@pytest.mark.covers("oidcc-ensure-request-without-nonce-fails", "line-19", "line-36")
+@pytest.mark.parametrize(
+    "response_type", ["token", "id_token", "id_token token", "code id_token", "code token", "code id_token token"]
+)
+def test_what_only_the_implicit_flows_have_is_refused_where_their_sites_look_for_it(
+    browser: FlaskClient, shop: OidcSite, response_type: str
+) -> None:
+    sign_in(browser)
+    page, _, fragment = shop.ask(browser, response_type=response_type).headers["Location"].partition("#")
+    assert page == shop.redirect_uri
+    told = dict(parse_qsl(fragment, strict_parsing=True))
+    assert (told["error"], told["state"], told["iss"]) == ("unsupported_response_type", "the-state", ISSUER)
+    assert not {"code", "access_token", "id_token"} & set(told)
 
 
 def test_a_public_client_needs_pkce_whatever_else_it_sends(browser: FlaskClient, spa: OidcSite) -> None:
