@@ -57,6 +57,8 @@ class SiteLine:
     notification: Notification
     tickets: int = 0
     """Of a CAS site without our SDK: for how many of its tickets this line stands (`one_for_each_site`)."""
+    has_frame: bool = False
+    """It registered a page for front-channel logout, which proves nothing."""
 
 
 class SignOutReports:
@@ -126,6 +128,7 @@ class SignOutReports:
             safe_at=safe_at,
             notification=row,
             tickets=1 if row.ticket else 0,
+            has_frame=client is not None and client.metadata.frontchannel_logout_uri != "",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from flask import Request, Response
 
 from sso_server.web.services import services
@@ -11,6 +13,7 @@ _BROWSER = "lockstep_browser"
 _KNOWN = "lockstep_known"
 _LANGUAGE = "lockstep_language"
 _WARN = "lockstep_warn"
+_STATE = "lockstep_state"
 _YEAR_S = 365 * 86_400
 
 
@@ -37,11 +40,13 @@ def session_cookie(request: Request) -> str | None:
 def set_session_cookie(response: Response, secret: str, *, remembered: bool) -> None:
     """A session cookie unless "keep me signed in" was ticked."""
     _set(response, _SESSION, secret, services().policy.remembered_ms // 1000 if remembered else None)
+    set_state_cookie(response, secret, remembered=remembered)
 
 
 def clear_session_cookie(response: Response) -> None:
     """Forget it, and what was chosen for the session."""
     _set(response, _SESSION, "", 0)
+    set_state_cookie(response, "", remembered=False)
     clear_warn_cookie(response)
 
 
@@ -88,3 +93,30 @@ def set_warn_cookie(response: Response, *, remembered: bool) -> None:
 def clear_warn_cookie(response: Response) -> None:
     """Asked no more."""
     _set(response, _WARN, "", 0)
+
+
+def state_name() -> str:
+    """The cookie that our frame's script reads (OpenID Connect Session Management 1.0 section 4.1)."""
+    return _name(_STATE)
+
+
+def state_of(secret: str) -> str:
+    """Its value while this is the session's cookie; empty: nobody is signed in. Nothing can be made of it but a
+    comparison: the secret behind it has 160 random bits."""
+    return hashlib.sha256(f"browser state {secret}".encode()).hexdigest() if secret else "nobody"
+
+
+def state_cookie(request: Request) -> str | None:
+    """The state that the browser holds."""
+    return _get(request, _STATE)
+
+
+def set_state_cookie(response: Response, secret: str, *, remembered: bool) -> None:
+    """That of the session with this secret, for as long; where session management is switched on."""
+    if services().site.session_management:
+        max_age_s = services().policy.remembered_ms // 1000 if remembered else None
+        # Readable by script and sent in frames, as its purpose is; browsers take SameSite=None with Secure only, and
+        # Secure on loopback without TLS, too.
+        response.set_cookie(
+            state_name(), state_of(secret), max_age=max_age_s, path="/", secure=True, httponly=False, samesite="None"
+        )

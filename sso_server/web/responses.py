@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, jsonify, redirect, request
 
+from sso_server.core.frontchannel import origin_of
 from sso_server.web.services import services
 
 
@@ -18,7 +19,9 @@ def install_headers(app: Flask) -> None:
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "no-referrer")
-        headers.setdefault("X-Frame-Options", "DENY")
+        ancestors = "*" if "may_be_framed" in g else "'none'"
+        if ancestors == "'none'":
+            headers.setdefault("X-Frame-Options", "DENY")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
@@ -26,10 +29,11 @@ def install_headers(app: Flask) -> None:
             # Chromium applies form-action to every redirect that follows a form, too: those that the asking site makes
             # on its own way included, and where they lead nobody here knows.
             targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
+            frames = f"frame-src {g.frame_origins}; " if "frame_origins" in g else ""
             headers.setdefault(
                 "Content-Security-Policy",
                 "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-                f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'",
+                f"form-action {targets}; {frames}frame-ancestors {ancestors}; base-uri 'none'",
             )
         if services().site.is_https:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
@@ -43,6 +47,16 @@ def allow_form_target(uri: str) -> None:
     """The form on this page may lead to this URI by redirects, and on from there: its scheme is what can be said. Only
     ever called with a registered URI, and plain http is registered on loopback alone."""
     g.form_targets = dict.fromkeys((*getattr(g, "form_targets", ()), "https:", f"{urlsplit(uri).scheme}:"))
+
+
+def allow_frames(uris: list[str]) -> None:
+    """This page may load these registered addresses in frames, and nothing else of anybody's."""
+    g.frame_origins = " ".join(sorted({origin_of(uri) for uri in uris}))
+
+
+def allow_framing() -> None:
+    """Any page may load this one in a frame: only for one that has nothing to see and nothing to press."""
+    g.may_be_framed = True
 
 
 def see_other(uri: str) -> Response:

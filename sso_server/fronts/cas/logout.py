@@ -10,6 +10,7 @@ from flask import Blueprint, Request, Response, request
 from sso_server.core.clients import Client
 from sso_server.core.sessions import EndReason
 from sso_server.web.cookies import clear_session_cookie, session_cookie
+from sso_server.web.frames import past_frames
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -43,7 +44,8 @@ def logout() -> Response:
         actor = f"client:{client.client_id}" if client else "user"
         services().sign_out.end(session.sid, reason, actor=actor)
         _log.info("signed_out_by_cas", client_id=client.client_id if client else "", sid=session.sid)
-    response = see_other(back or _report(session.sid if session else "", client))
+    sid = session.sid if session else ""
+    response = see_other(past_frames(sid, back or _report(sid, client)))
     clear_session_cookie(response)
     return response
 

@@ -18,6 +18,7 @@ from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.oidc.errors import with_query
 from sso_server.fronts.oidc.id_token import Hint, read_hint
 from sso_server.web.cookies import clear_session_cookie, session_cookie
+from sso_server.web.frames import past_frames
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -82,7 +83,7 @@ def _sign_out(asked: EndRequest) -> Response:
         # Committed before the browser is answered: whoever arrives at the site is out (section 2).
         services().sign_out.end(session.sid, EndReason.SITE_SIGN_OUT, actor=f"client:{asked.client_id}")
         _log.info("signed_out_by_site", client_id=asked.client_id, sid=session.sid)
-    response = see_other(_after(asked, session))
+    response = see_other(past_frames(session.sid if session else "", _after(asked, session)))
     clear_session_cookie(response)
     return response
 

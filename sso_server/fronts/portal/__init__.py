@@ -3,6 +3,7 @@ language; and the ledger, for administrators. No script needed.
 """
 
 from sso_server.fronts.portal import (
+    frames,
     go_on,
     language,
     ledger,
@@ -20,6 +21,7 @@ blueprints = (
     go_on.blueprint,
     sign_out.blueprint,
     signed_out.blueprint,
+    frames.blueprint,
     sessions.blueprint,
     password.blueprint,
     setup.blueprint,

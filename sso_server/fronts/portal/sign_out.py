@@ -14,6 +14,7 @@ from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again,
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly
 from sso_server.fronts.portal.signed_out import page_of
 from sso_server.web.cookies import clear_session_cookie, session_cookie
+from sso_server.web.frames import past_frames
 from sso_server.web.responses import allow_form_target, see_other
 from sso_server.web.services import services
 
@@ -54,7 +55,7 @@ def end() -> ResponseReturnValue:
             since = now
         reason = EndReason.SIGN_OUT_EVERYWHERE if everywhere else EndReason.SIGN_OUT
         services().sign_out.end(session.sid, reason, actor="user")
-    response = see_other(_after(session, asking, since))
+    response = see_other(past_frames(session.sid if session else "", _after(session, asking, since)))
     clear_session_cookie(response)
     return response
 

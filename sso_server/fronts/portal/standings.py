@@ -11,6 +11,7 @@ from sso_server.core.notifications import POLLED, Notification, State
 from sso_server.core.reports import FROM_GOOD_TO_BAD, SiteLine, Standing
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.times import wait_words
+from sso_server.web.services import services
 
 _UNFINISHED = (Standing.TRYING, Standing.TRYING_NO_BOUND)
 
@@ -141,7 +142,7 @@ def _words(line: SiteLine, now: int) -> tuple[object, object]:
         case Standing.TRYING_NO_BOUND:
             return _words_without_bound(row, failed)
         case Standing.NOT_TOLD:
-            return _words_not_told(row)
+            return _words_not_told(row, line.has_frame and services().site.frontchannel_logout)
 
 
 def _words_without_bound(row: Notification, failed: bool) -> tuple[object, object]:
@@ -160,7 +161,11 @@ def _words_without_bound(row: Notification, failed: bool) -> tuple[object, objec
     return gettext("Being told"), gettext("How long this site takes isn't known.")
 
 
-def _words_not_told(row: Notification) -> tuple[object, object]:
+def _words_not_told(row: Notification, has_frame: bool) -> tuple[object, object]:
+    if row.state is State.NO_ADDRESS and has_frame:
+        return gettext("Can't be told"), gettext(
+            "Only your browser could tell this site, and nobody can say whether it did. Please sign out there yourself."
+        )
     if row.state is State.NO_ADDRESS:
         return gettext("Can't be told"), gettext(
             "This site has no way to hear of a sign-out. Please sign out there yourself."

@@ -1,0 +1,30 @@
+"""OpenID Connect Front-Channel Logout 1.0: at which address a browser loads a site's page for it. Which one may be
+registered is `metadata_rules`' to say, when frames are shown `web/frames`'.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit
+
+from sso_server.core.clients import Client
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def origin_of(uri: str) -> str:
+    """`https://host` or `https://host:8443`, as browsers write it; empty: a scheme that has no origin."""
+    parts = urlsplit(uri)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}")
+
+
+def frame_address(client: Client, issuer: str, sid: str) -> str:
+    """What the frame loads (section 3): always with `iss` and `sid`, so that a site can tell this session from another
+    one in the same browser. Empty: nothing is registered, or not any more at an origin of the client's."""
+    uri = client.metadata.frontchannel_logout_uri
+    # Section 2: scheme, host and port of a redirect_uri, also after those were changed.
+    if not uri or origin_of(uri) not in map(origin_of, client.redirect_uris):
+        return ""
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'iss': issuer, 'sid': sid})}"
