@@ -96,10 +96,10 @@ def _step(centre: Centre, new: Client, old: Client | None, names_secrets: bool) 
     if old is not None:
         if new.kind != old.kind:
             raise keeps_protocol(old)
-        kept = old.secrets if new.has_secret else ()
+        kept = old.secrets if new.takes_secret else ()
         new = replace(new, created_at=old.created_at, secrets=new.secrets if names_secrets else kept)
     secret = ""
-    if new.has_secret and not new.secrets:
+    if new.takes_secret and not new.secrets:
         new, secret = with_secret(centre, new)
     if old is None:
         return Step("add", None, new, secret)

@@ -16,7 +16,7 @@ from sso_server.core.identifiers import digest
 
 def with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
     """The client with a new secret, and the secret; older ones work for `overlap_ms` more. Some have none."""
-    if not client.has_secret:
+    if not client.takes_secret:
         return client, ""
     secret = centre.services.randomness.token("cs")
     return with_new_secret(client, digest(secret), centre.services.clock.now(), overlap_ms), secret

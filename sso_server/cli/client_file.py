@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from sso_server.cli.client_options import kind_of, problem_of_ways
+from sso_server.cli.metadata_options import read_keys
+from sso_server.cli.metadata_wishes import MEMBERS, type_of
 from sso_server.cli.registration import changed_client, new_client
 from sso_server.config import Settings
 from sso_server.core.clients import CAS, KINDS, Client, ClientSecret, check_audience, check_services_free
@@ -47,10 +49,13 @@ _TYPES: dict[str, type] = {
     "audience": list,
     "secret_files": list,
     "secret_sha256": list,
+    "jwks_file": str,
+    **{name: type_of(name) for name in MEMBERS if name != "jwks"},
 }
 _WANTED = {list: "a list of strings", str: "a string", bool: "true or false", int: "a whole number"}
 _SECRET_KEYS = ("secret_files", "secret_sha256")
 _SHORTEST_SECRET = 32
+_WITH_METADATA = ("redirect_uris", "post_logout_redirect_uris", "site", "public", "id_token_alg", "refresh_tokens")
 _HEADING = re.compile(r"^[ \t]*\[\[[ \t]*client[ \t]*\]\]", re.MULTILINE)
 
 
@@ -95,7 +100,8 @@ def read_wishes(path: Path) -> list[Wish]:
             found.append("this client_id is named twice.")
         values = {name: tuple(v) if type(v) is list else v for name, v in entry.items() if _is_of_type(name, v)}
         secrets = _secrets(values, path.parent, found)
-        known = {name: v for name, v in values.items() if name not in ("client_id", *_SECRET_KEYS)}
+        known = {name: v for name, v in values.items() if name not in ("client_id", "jwks_file", *_SECRET_KEYS)}
+        known |= _keys(values, path.parent, found)
         wishes.append(Wish(str(values.get("client_id", "")), known, secrets, where, tuple(found)))
     return wishes
 
@@ -113,7 +119,7 @@ def check_wishes(
         problems += [f"{wish.where}: {problem}" for problem in found]
         if not found:
             client = new_client(wish.client_id, wish.values, settings, now)
-            wanted.append(replace(client, secrets=wish.secrets or () if client.has_secret else ()))
+            wanted.append(replace(client, secrets=wish.secrets or () if client.takes_secret else ()))
     if not problems:
         everybody = {**known, **{client.client_id: client for client in wanted}}
         for wish, client in zip(wishes, wanted, strict=True):
@@ -157,7 +163,11 @@ def _problems_of_sense(wish: Wish, settings: Settings, now: int) -> Iterator[str
         return
     address = "cas_services" if kind == CAS else "redirect_uris"
     right = new_client("right", {address: ("https://right.example/",)}, settings, now)
-    alone = [{name: value} for name, value in wish.values.items() if name != "audience"]
+    # Of metadata much is right or wrong only with the rest of it.
+    together = {name: value for name, value in wish.values.items() if name in (*_WITH_METADATA, *MEMBERS)}
+    together = together if any(name in MEMBERS for name in together) else {}
+    alone = [{name: value} for name, value in wish.values.items() if name != "audience" and name not in together]
+    alone += [together] if together else []
     found = [problem for one in alone for problem in _problem_of(changed_client, right, one)]
     if wish.client_id:
         found += _problem_of(changed_client, replace(right, client_id=wish.client_id), {})
@@ -199,6 +209,17 @@ def _secrets(values: Mapping[str, Any], directory: Path, problems: list[str]) ->
     if not hashes:
         problems.append("it names no secret: leave out secret_files and secret_sha256 to have one made.")
     return tuple(ClientSecret(h) for h in dict.fromkeys(hashes))
+
+
+def _keys(values: Mapping[str, Any], directory: Path, problems: list[str]) -> dict[str, str]:
+    """What a client's public keys are; as text, as with the option."""
+    if not (name := values.get("jwks_file")):
+        return {}
+    try:
+        return {"jwks": read_keys(directory / name)}
+    except (OSError, ValueError) as error:
+        problems.append(f"cannot read the keys in {name}: {getattr(error, 'strerror', None) or error}.")
+        return {}
 
 
 def _is_sha256(text: str) -> bool:

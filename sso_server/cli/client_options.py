@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from sso_server.cli.arguments import duration
+from sso_server.cli.metadata_options import FLAGS, METADATA_OPTIONS
+from sso_server.cli.metadata_wishes import MEMBERS
 from sso_server.core.claims import SCOPES
 from sso_server.core.clients import ACCESS_TOKENS, ALGORITHMS, CAS, DELIVERIES, KINDS, OIDC
 
@@ -74,6 +76,7 @@ _OPTIONS = (
     click.option(
         "--allow-private/--no-allow-private", default=None, help="Its logout address may lie in a private network."
     ),
+    *METADATA_OPTIONS,
 )
 _DERIVED = ("redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri", "cas_services", "cas_logout_uri")
 _CAS_ONLY = ("cas_services", "cas_logout_uri", "cas_proxy_callbacks", "cas_attributes")
@@ -86,8 +89,10 @@ _OIDC_ONLY = (
     "refresh_tokens",
     "access_token",
     "audience",
+    *MEMBERS,
 )
 _FLAGS = {
+    **FLAGS,
     "redirect_uris": "--redirect-uri",
     "post_logout_redirect_uris": "--post-logout-redirect-uri",
     "cas_services": "--cas-service",

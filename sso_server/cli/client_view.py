@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sso_server.cli.centre import Centre
+from sso_server.cli.metadata_wishes import metadata_fields, shown
 from sso_server.cli.output import length, when
 from sso_server.core.claims import SCOPES
 from sso_server.core.clients import CAS, Client
@@ -75,6 +76,7 @@ def client_json(client: Client, centre: Centre) -> dict[str, Any]:
         "grace_s": client.grace_s,
         "local_session_max_s": client.local_session_max_s,
         "allow_private": client.allow_private,
+        "metadata": shown(client.metadata),
         "created_at": client.created_at,
         "secrets": [{"expires_at": secret.expires_at} for secret in client.secrets],
         "stores": [
@@ -114,6 +116,7 @@ def client_fields(client: Client, centre: Centre) -> list[tuple[str, str]]:
         ("lease", f"{client.lease_s} s, grace {client.grace_s} s" if not is_cas or client.has_secret else ""),
         ("local session", f"at most {length(client.local_session_max_s * 1000)}" if client.local_session_max_s else ""),
         ("private network", "allowed" if client.allow_private else ""),
+        *metadata_fields(client.metadata),
         ("secrets", _secrets(client, centre.services.clock.now())),
         ("since", when(client.created_at)),
     ]
@@ -140,7 +143,7 @@ def _which(client: Client, promise: str) -> str:
 
 def _secrets(client: Client, now: int) -> str:
     """Of each that works, until when: the newest first."""
-    if not client.has_secret:
-        return "none (public)" if client.public else "none (a CAS service)"
+    if not client.takes_secret:
+        return "none (public)" if client.public else "none (a CAS service)" if client.kind == CAS else "none (its keys)"
     working = [s.expires_at for s in client.secrets if s.expires_at is None or now < s.expires_at]
     return ", ".join("valid" if end is None else f"valid until {when(end)}" for end in working)

@@ -24,6 +24,7 @@ from sso_server.cli.client_view import client_fields, client_json, promise_word,
 from sso_server.cli.logout_trial import try_logout
 from sso_server.cli.output import json_option, length, print_fields, print_json, print_table, when
 from sso_server.cli.registration import changed_client, differences, new_client
+from sso_server.core.client_metadata import AUTHORIZATION_CODE
 from sso_server.core.clients import CAS, Client, check_audience, check_services_free
 from sso_server.core.errors import Refused
 
@@ -44,7 +45,9 @@ clients.add_command(apply_file)
 def add_client(client_id: str, as_json: bool, **options: Any) -> None:
     """Register a site and print its secret once."""
     wishes = given(options)
-    if not any(name in wishes for name in ("site", "redirect_uris", "cas_services")):
+    # A program that only asks for tokens of its own, or on a device, is sent nowhere.
+    goes_nowhere = "grant_types" in wishes and AUTHORIZATION_CODE not in wishes["grant_types"]
+    if not goes_nowhere and not any(name in wishes for name in ("site", "redirect_uris", "cas_services")):
         raise click.UsageError("Say where the site is: --site BASE_URL, --redirect-uri URI, or --cas-service URL.")
     with open_centre() as centre:
         client = new_client(client_id, wishes, centre.settings, centre.services.clock.now())
@@ -75,7 +78,7 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
         if new.cas_services != old.cas_services:
             check_services_free(new, _present(centre))
         secret = ""
-        if new.has_secret and not new.secrets:
+        if new.takes_secret and not new.secrets:
             new, secret = with_secret(centre, new)
         _write(centre, new, old)
         if secret:
@@ -146,8 +149,9 @@ def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
     """Give a site a new secret and print it once."""
     with open_centre() as centre:
         old = centre.get_client(client_id)
-        if not old.has_secret:
+        if not old.takes_secret:
             what = "a public client" if old.public else "a CAS service without the SDK"
+            what = "a client that authenticates by its keys" if old.has_secret else what
             raise Refused(f"{client_id} is {what}: it has no secret.", code="client_public")
         client, secret = with_secret(centre, old, overlap * 1000)
         _write(centre, client, old)

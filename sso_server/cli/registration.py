@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sso_server.cli.client_options import foreign_to, kind_of
+from sso_server.cli.metadata_wishes import MEMBERS, metadata_word, with_metadata
 from sso_server.config import Settings
 from sso_server.core.claims import SCOPES
 from sso_server.core.clients import CAS, Client, ClientSecret, check_client, site_client
@@ -46,7 +47,7 @@ def new_client(client_id: str, wishes: Mapping[str, Any], settings: Settings, no
 
 
 def changed_client(client: Client, wishes: Mapping[str, Any]) -> Client:
-    """The record with these wishes (names of `_NAMES`, and `site`) instead of what it had.
+    """The record with these wishes (names of `_NAMES`, members of its metadata, and `site`) instead of what it had.
 
     Raises InvalidRequest, and Refused for what is for clients of another kind.
     """
@@ -73,8 +74,8 @@ def changed_client(client: Client, wishes: Mapping[str, Any]) -> Client:
         # Without `openid` an OpenID Connect site could sign nobody in; to CAS services it opens nothing.
         unknown = [scope for scope in fields["scopes"] if scope not in SCOPES]
         fields["scopes"] = (*(scope for scope in SCOPES if scope in ("openid", *fields["scopes"])), *unknown)
-    changed: Client = dataclasses.replace(client, **fields)
-    if not changed.has_secret:
+    changed = with_metadata(dataclasses.replace(client, **fields), wishes)
+    if not changed.takes_secret:
         changed = dataclasses.replace(changed, secrets=())
     return check_client(changed)
 
@@ -88,11 +89,17 @@ def with_new_secret(client: Client, secret_hash: str, now: int, overlap_ms: int 
 
 
 def differences(old: Client, new: Client) -> dict[str, tuple[Any, Any]]:
-    """Field by field what changes, secrets aside."""
-    return {
+    """Field by field what changes, secrets aside; of metadata the words for it."""
+    changes = {
         field.name: (getattr(old, field.name), getattr(new, field.name))
         for field in dataclasses.fields(Client)
-        if field.name != "secrets" and getattr(old, field.name) != getattr(new, field.name)
+        if field.name not in ("secrets", "metadata") and getattr(old, field.name) != getattr(new, field.name)
+    }
+    pairs = {name: (getattr(old.metadata, name), getattr(new.metadata, name)) for name in MEMBERS}
+    return changes | {
+        name: (metadata_word(name, was), metadata_word(name, is_now))
+        for name, (was, is_now) in pairs.items()
+        if was != is_now
     }
 
 
