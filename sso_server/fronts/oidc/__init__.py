@@ -10,6 +10,7 @@ from sso_server.fronts.oidc import (
     end_session,
     introspect,
     jwks,
+    openapi,
     revoke,
     token,
     userinfo,
@@ -27,4 +28,5 @@ machine_blueprints: tuple[Blueprint, ...] = (
     revoke.blueprint,
     jwks.blueprint,
     discovery.blueprint,
+    openapi.blueprint,
 )

@@ -1,0 +1,115 @@
+"""What the rows of `openapi_operations` take: fields of forms, bodies and queries, as JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+URI: Mapping[str, Any] = {"type": "string", "format": "uri"}
+NUMBER: Mapping[str, Any] = {"type": "integer", "minimum": 0}
+TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
+
+
+def one_of(*values: str) -> Mapping[str, Any]:
+    return {"type": "string", "enum": list(values)}
+
+
+AUTHENTICATION: Mapping[str, Mapping[str, Any]] = {
+    "client_id": TEXT,
+    "client_secret": TEXT,
+    "client_assertion_type": one_of("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+    "client_assertion": TEXT,
+}
+AUTHORIZATION: Mapping[str, Mapping[str, Any]] = {
+    "client_id": TEXT,
+    "redirect_uri": URI,
+    "response_type": one_of("code"),
+    "response_mode": one_of("query", "form_post"),
+    "scope": TEXT,
+    "state": TEXT,
+    "nonce": TEXT,
+    "code_challenge": TEXT,
+    "code_challenge_method": one_of("S256"),
+    "prompt": TEXT,
+    "max_age": NUMBER,
+    "id_token_hint": TEXT,
+    "login_hint": TEXT,
+    "ui_locales": TEXT,
+    "claims_locales": TEXT,
+    "acr_values": TEXT,
+    "display": one_of("page", "popup", "touch", "wap"),
+    "claims": TEXT,
+    "resource": URI,
+    "request": TEXT,
+    "dpop_jkt": TEXT,
+}
+PUSHED = {"request_uri": {"type": "string", "pattern": "^urn:ietf:params:oauth:request_uri:"}}
+END_SESSION: Mapping[str, Mapping[str, Any]] = {
+    "id_token_hint": TEXT,
+    "client_id": TEXT,
+    "post_logout_redirect_uri": URI,
+    "state": TEXT,
+    "logout_hint": TEXT,
+    "ui_locales": TEXT,
+}
+TOKEN: Mapping[str, Mapping[str, Any]] = {
+    "grant_type": one_of(
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ),
+    "code": TEXT,
+    "redirect_uri": URI,
+    "code_verifier": TEXT,
+    "store_id": TEXT,
+    "refresh_token": TEXT,
+    "scope": TEXT,
+    "device_code": TEXT,
+    "resource": URI,
+    "audience": TEXT,
+    "subject_token": TEXT,
+    "subject_token_type": TEXT,
+    "actor_token": TEXT,
+    "actor_token_type": TEXT,
+    "requested_token_type": TEXT,
+}
+METADATA: Mapping[str, Mapping[str, Any]] = {
+    "redirect_uris": TEXTS,
+    "client_name": TEXT,
+    "grant_types": TEXTS,
+    "response_types": TEXTS,
+    "token_endpoint_auth_method": TEXT,
+    "jwks": {"type": "object"},
+    "jwks_uri": URI,
+    "scope": TEXT,
+    "subject_type": one_of("public", "pairwise"),
+    "sector_identifier_uri": URI,
+    "id_token_signed_response_alg": TEXT,
+    "userinfo_signed_response_alg": TEXT,
+    "post_logout_redirect_uris": TEXTS,
+    "backchannel_logout_uri": URI,
+    "logo_uri": URI,
+    "policy_uri": URI,
+    "tos_uri": URI,
+    "contacts": TEXTS,
+}
+HINTED = {"token": TEXT, "token_type_hint": one_of("access_token", "refresh_token")}
+CHECK_IN: Mapping[str, Mapping[str, Any]] = {
+    "store": TEXT,
+    "mark": {"type": ["string", "null"]},
+    "acks": TEXTS,
+    "ended": TEXTS,
+    "active": TEXTS,
+    "sids": TEXTS,
+    "denied_from": {"type": ["integer", "null"]},
+}
+POLL: Mapping[str, Mapping[str, Any]] = {
+    "maxEvents": NUMBER,
+    "returnImmediately": {"type": "boolean"},
+    "ack": TEXTS,
+    "setErrs": {"type": "object"},
+}
+SERVICE: Mapping[str, Mapping[str, Any]] = {"service": URI, "ticket": TEXT, "renew": TEXT, "format": TEXT}
