@@ -20,7 +20,7 @@ FAULTS ?=
 JOBS ?= 4
 ENGINES ?= postgresql,cluster,sentinel
 
-.PHONY: help setup demo test test-engines test-failover faults bench check format constraints clean
+.PHONY: help setup demo test test-engines test-failover faults fuzz bench check format constraints clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -45,6 +45,9 @@ test-failover: .venv/.ready-to-work  ## Several nodes behind nginx; servers that
 
 faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 people sign out, and count (docs/faults.md)
 	@exec $(BIN)/python -m tests.faults $(FAULTS)
+
+fuzz: .venv/.ready-to-work  ## Ask every endpoint 100,000 times what nobody should ask (tests/fuzz)
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/pytest --numprocesses 2 --dist loadgroup -p no:logging -rP tests/fuzz
 
 bench: .venv/.ready-to-work  ## Measure isolation, expiry and mass ends on this machine (docs/benchmarks.md)
 	@exec $(BIN)/python -m benchmarks $(BENCH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from sso_server.fronts.oidc.openapi_operations import OPERATIONS
@@ -35,7 +36,12 @@ def _ask_all(world: World, mode: GenerationMode) -> set[str]:
             known = {str(code) for code in case.operation.definition.raw["responses"]}
             assert str(answer.status_code) in known, (case.method, case.path, answer.status_code, answer.content[:300])
 
-        ask()
+        try:
+            ask()
+        except Unsatisfiable:
+            # What takes nothing can't be asked wrongly.
+            assert mode is GenerationMode.NEGATIVE
+            continue
         asked.add(f"{operation.method.upper()} {operation.path}")
     return asked
 
@@ -45,4 +51,4 @@ def test_whatever_the_description_allows_is_answered_as_described(world):
 
 
 def test_whatever_it_does_not_allow_is_refused_without_harm(world):
-    _ask_all(world, GenerationMode.NEGATIVE)
+    assert "POST /token" in _ask_all(world, GenerationMode.NEGATIVE)
