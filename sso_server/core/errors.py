@@ -49,6 +49,12 @@ class InvalidToken(LockstepError):
     code = "invalid_token"
 
 
+class InsufficientScope(LockstepError):
+    """The access token is good and opens something else."""
+
+    code = "insufficient_scope"
+
+
 class TooManyGuesses(LockstepError):
     """Sign-in is slowed down. `retry_after_ms` says for how long."""
 
@@ -66,6 +72,16 @@ class TooManyTrials(LockstepError):
 
     def __init__(self, retry_after_ms: int) -> None:
         super().__init__("Too many tests; wait for as long as Retry-After says.")
+        self.retry_after_ms = retry_after_ms
+
+
+class TooManyRequests(LockstepError):
+    """One address asks for more than anybody needs. `retry_after_ms` says for how long to wait."""
+
+    code = "slow_down"
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__("Too many requests; wait for as long as Retry-After says.")
         self.retry_after_ms = retry_after_ms
 
 

@@ -27,6 +27,8 @@ class Policy:
     cookie_overlap_ms: int = 60 * SECOND
     idle_without_reports: bool = False
     """End a session by idleness although one of its sites can't report activity."""
+    require_pushed_requests: bool = False
+    """Every client has to push its authorization requests (RFC 9126 section 5)."""
     clock_margin_ms: int = 5 * MINUTE
     """Added to `local_until`: how far a site's clock may run behind ours."""
 

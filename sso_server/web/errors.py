@@ -17,12 +17,14 @@ from sso_server.core.errors import (
     InvalidToken,
     LockstepError,
     TooManyGuesses,
+    TooManyRequests,
     TooManyTrials,
     Unavailable,
     WrongCredentials,
 )
 from sso_server.web.access import endpoint_name
 
+_TOO_MANY = (TooManyGuesses, TooManyRequests, TooManyTrials)
 _log = structlog.get_logger("sso_server.web")
 
 
@@ -35,7 +37,7 @@ def install_errors(app: Flask) -> None:
 
 def status_of(error: LockstepError) -> int:
     """The HTTP status of a core error on a page."""
-    if isinstance(error, (TooManyGuesses, TooManyTrials)):
+    if isinstance(error, _TOO_MANY):
         return 429
     if isinstance(error, Unavailable):
         return 503
@@ -71,7 +73,7 @@ def retry_after_of(error: LockstepError) -> dict[str, str]:
 def _retry_after_s(error: LockstepError) -> int:
     if isinstance(error, Unavailable):
         return error.retry_after_s
-    return -(-error.retry_after_ms // 1000) if isinstance(error, (TooManyGuesses, TooManyTrials)) else 0
+    return -(-error.retry_after_ms // 1000) if isinstance(error, _TOO_MANY) else 0
 
 
 def page_of(error: LockstepError | HTTPException) -> Response:

@@ -9,7 +9,14 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from sso_server.core.errors import InvalidClient, InvalidRequest, LockstepError, TooManyTrials, Unavailable
+from sso_server.core.errors import (
+    InvalidClient,
+    InvalidRequest,
+    LockstepError,
+    TooManyRequests,
+    TooManyTrials,
+    Unavailable,
+)
 from sso_server.web.errors import http_error_page, log_error, log_unexpected, retry_after_of
 from sso_server.web.responses import json_answer
 
@@ -45,7 +52,7 @@ def printable(text: str) -> str:
 def _status_of(error: LockstepError) -> int:
     if isinstance(error, InvalidClient):
         return 401
-    if isinstance(error, TooManyTrials):
+    if isinstance(error, (TooManyRequests, TooManyTrials)):
         return 429
     return 503 if isinstance(error, Unavailable) else 400
 

@@ -17,6 +17,7 @@ from sso_server.core.client_metadata import AUTHORIZATION_CODE, FAPI2
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.details import GrantDetails
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.redirect_uris import redirect_matches
 from sso_server.core.resources import audience_for, read_resources
 from sso_server.core.sign_in import Wishes
 from sso_server.fronts.oidc import pkce
@@ -162,8 +163,7 @@ def find_asking(clients: ClientDirectory, client_id: str) -> Client:
 def return_address(client: Client, params: Mapping[str, str], issuer: str) -> ReturnAddress:
     """Where and how this request is answered. Raises RedirectUriMismatch."""
     redirect_uri, mode = params.get("redirect_uri", ""), params.get("response_mode", "")
-    # Character by character (RFC 9700 section 2.1).
-    if redirect_uri not in client.redirect_uris:
+    if not redirect_matches(client, redirect_uri):
         raise RedirectUriMismatch(client, redirect_uri)
     implicit = not {"token", "id_token"}.isdisjoint(params.get("response_type", "").split())
     return ReturnAddress(

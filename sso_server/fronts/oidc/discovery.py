@@ -6,7 +6,8 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.claims import SCOPES
 from sso_server.core.clients import ALGORITHMS
-from sso_server.fronts.oidc.authorize_request import PROMPTS, RESPONSE_MODES
+from sso_server.fronts.oidc import request_object
+from sso_server.fronts.oidc.authorize_request import DISPLAYS, PROMPTS, RESPONSE_MODES
 from sso_server.fronts.oidc.public_metadata import public_answer
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.services import Site, services
@@ -23,10 +24,12 @@ _CLAIMS = (
 @blueprint.get("/.well-known/oauth-authorization-server")
 def discovery() -> Response:
     """Where everything is and what is understood."""
-    return public_answer(request, document(services().policy.issuer) | _optional(services().site))
+    policy = services().policy
+    always = document(policy.issuer, require_pushed_requests=policy.require_pushed_requests)
+    return public_answer(request, always | _optional(services().site))
 
 
-def document(issuer: str) -> dict[str, object]:
+def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str, object]:
     """The document of this issuer (without a trailing slash)."""
     secrets = ["client_secret_basic", "client_secret_post"]
     return {
@@ -59,8 +62,13 @@ def document(issuer: str) -> dict[str, object]:
         "introspection_endpoint_auth_methods_supported": secrets,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": list(PROMPTS),
-        "request_parameter_supported": False,
+        "display_values_supported": list(DISPLAYS),
+        "request_parameter_supported": True,
+        # By reference only what was pushed here (RFC 9126 section 5).
         "request_uri_parameter_supported": False,
+        "request_object_signing_alg_values_supported": list(request_object.ALGORITHMS),
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": require_pushed_requests,
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
