@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     """What new clients get as grace: extra seconds when the centre can't be reached."""
     audit_days: int = Field(400, ge=1, le=3650)
     """How long the audit is kept."""
+    require_pushed_requests: bool = False
+    """Every site has to push its authorization requests to `/par` first (RFC 9126). Else those that are registered with
+    `require_pushed_authorization_requests`, or held to FAPI 2.0."""
     frontchannel_logout: bool = False
     """At a sign-out have the browser load the pages that sites registered for it (OpenID Connect Front-Channel Logout).
     Never the only way to tell a site: see [frontchannel.md](frontchannel.md)."""
@@ -126,6 +129,8 @@ class Settings(BaseSettings):
     cookie that most browsers hide from frames: see [frontchannel.md](frontchannel.md)."""
     key_rotation_days: int = Field(90, ge=0, le=3650)
     """After how many days the delivery process makes a next signing key by itself. 0: only `sso key rotate` does."""
+    dpop_nonce: bool = False
+    """Ask every DPoP proof for a nonce of ours (RFC 9449 section 8): a proof made beforehand is worth nothing then."""
     hash_memory_kib: int = Field(19456, ge=8192, le=1048576)
     """argon2id memory per hash."""
     hash_limit: int = Field(2, ge=1, le=64)
@@ -254,6 +259,7 @@ class Settings(BaseSettings):
         return Policy(
             issuer=self.issuer,
             ticket_ms=self.ticket_life * SECOND,
+            require_pushed_requests=self.require_pushed_requests,
             access_token_ms=self.access_token_life * SECOND,
             offline_ms=self.offline_life * SECOND,
             idle_ms=self.session_idle * SECOND,

@@ -21,8 +21,13 @@ from sso_server.config import ConfigError, Settings
 from sso_server.core.accounts import Accounts
 from sso_server.core.census import Findings
 from sso_server.core.check_in import CheckIns
+from sso_server.core.client_assertions import ClientAssertions
 from sso_server.core.clients import CAS, OIDC, Client, ClientDirectory
 from sso_server.core.clock_guard import ClockGuard
+from sso_server.core.consents import Consents
+from sso_server.core.dpop import DpopProofs
+from sso_server.core.devices import Devices
+from sso_server.core.direct_grants import DirectGrants
 from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification
@@ -44,6 +49,7 @@ from sso_server.core.uris import is_loopback_host
 from sso_server.crypto.client_keys import RegisteredKeys
 from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
+from sso_server.crypto.proofs import SelfSigned
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
 from sso_server.delivery.census import Census
@@ -115,7 +121,9 @@ class Built:
     def logout_post(self, row: Notification, client: Client) -> OutgoingPost:
         """The call of one attempt, signed now. Raises Refused (unreadable key), Unavailable."""
         services = self.services
-        return _logout_posts(services.signer, services.policy.issuer, services.clock, services.randomness)(row, client)
+        return _logout_posts(
+            services.signer, services.subjects, services.policy.issuer, services.clock, services.randomness
+        )(row, client)
 
     def sweeper(self) -> Sweeper:
         """Ends what is due, runs end orders, drops what nobody needs."""
@@ -186,12 +194,15 @@ def _make_sign_out(
     )
 
 
-def _logout_posts(signer: Signer, issuer: str, clock: Clock, randomness: Randomness) -> Builder:
+def _logout_posts(
+    signer: Signer, subjects: Subjects, issuer: str, clock: Clock, randomness: Randomness
+) -> Builder:
     def build_post(row: Notification, client: Client) -> OutgoingPost:
         if row.kind == CAS:
             body, headers = logout_request.build(row.ticket, now_ms=clock.now(), request_id=randomness.token("LR"))
         else:
-            body, headers = logout_token.build(row, client, signer, issuer, clock.now(), randomness.token("jti"))
+            sub, jti = subjects.of(client, row.user_id), randomness.token("jti")
+            body, headers = logout_token.build(row, client, sub, signer, issuer, clock.now(), jti)
         return OutgoingPost(row.logout_uri, body, headers)
 
     return build_post
@@ -246,9 +257,10 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
     restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
     trial_caller = TrialCaller(
-        _logout_posts(signing_keys, policy.issuer, clock, randomness),
+        _logout_posts(signing_keys, subjects, policy.issuer, clock, randomness),
         lambda: GuardedSender(allow_loopback=is_loopback),
     )
+    tickets = Tickets(stores.tickets, sql.audit, clock, randomness, policy)
     service_tickets = ServiceTickets(stores.tickets, stores.tokens, sql.audit, clock, randomness, policy)
     proxy_caller = ProxyCaller(lambda: GuardedSender(allow_loopback=is_loopback))
     documents = GuardedDocuments(lambda: GuardedSender(allow_loopback=is_loopback))
@@ -272,6 +284,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         signer=signing_keys,
         documents=documents,
         client_keys=client_keys,
+        client_assertions=ClientAssertions(client_keys, stores.slips, clock, policy.issuer),
+        dpop=DpopProofs(SelfSigned(), stores.slips, seals, clock, asks_nonce=settings.dpop_nonce),
         clients=clients,
         users=sql.users,
         accounts=Accounts(sql.users, sign_out, hasher, sql.audit, clock, randomness),
@@ -279,7 +293,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
             sql.users, stores.sessions, stores.guesses, sign_out, hasher, sql.audit, clock, randomness, policy
         ),
         sign_out=sign_out,
-        tickets=Tickets(stores.tickets, sql.audit, clock, randomness, policy),
+        tickets=tickets,
         service_tickets=service_tickets,
         proxy_granting=ProxyGranting(service_tickets, clients, proxy_caller, randomness),
         tokens=Tokens(stores.tokens, stores.grants, sign_out, sql.audit, signing_keys, clock, randomness, policy),
@@ -294,11 +308,14 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         restorations=restorations,
         audit=sql.audit,
         one_time=sql.one_time,
-        consents=sql.consents,
+        consents=Consents(sql.consents, sign_out, stores.tokens, sql.audit, clock),
         lasting=sql.lasting,
         subjects=subjects,
         grants=stores.grants,
+        direct_grants=DirectGrants(stores.grants, clock, randomness, policy),
+        devices=Devices(stores.slips, tickets, stores.guesses, clock, randomness),
         slips=stores.slips,
+        guesses=stores.guesses,
         health=(sql.health,) if stores is sql else (sql.health, stores.health),
         readiness=Readiness(
             [

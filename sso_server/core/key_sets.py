@@ -12,12 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sso_server.core.client_metadata import CLIENT_ALGORITHMS
 from sso_server.core.errors import InvalidRequest
-
-#: With which clients sign: assertions, request objects. Never `none`, never a shared secret (RFC 8725 section 3.1).
-CLIENT_ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
-#: FAPI 2.0 Security Profile section 5.4.1: no RSASSA-PKCS1-v1_5.
-FAPI2_ALGORITHMS = ("PS256", "ES256", "EdDSA")
 
 MAX_KEYS = 20
 MAX_SET = 64 * 1024

@@ -34,6 +34,7 @@ class Refusal(StrEnum):
     OTHER_CLIENT = "ticket_other_client"
     REDIRECT_URI = "redirect_uri_mismatch"
     PKCE = "pkce_mismatch"
+    KEY = "key_mismatch"
     SESSION_ENDED = "session_ended"
     TOO_MANY_STORES = "too_many_stores"
     NOT_FRESH = "ticket_not_fresh"
@@ -42,6 +43,7 @@ class Refusal(StrEnum):
     UNPROVEN = "client_not_proven"
     NO_PROXY = "proxying_not_allowed"
     CALLBACK = "proxy_callback_failed"
+    CONSENT = "consent_removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,10 @@ class Tickets:
         nonce: str,
         scope: tuple[str, ...],
         details: GrantDetails | None = None,
+        expires_at: int | None = None,
     ) -> str:
-        """A fresh authorization code for this session and client; the caller has checked the request."""
+        """A fresh authorization code for this session and client; the caller has checked the request. It lives until
+        `expires_at` (ms); None: as long as the policy says."""
         details = details or GrantDetails()
         now = self._clock.now()
         code = self._random.identifier(identifiers.CODE, identifiers.bucket_of(session.sid))
@@ -225,7 +229,7 @@ class Tickets:
                 auth_time=session.auth_time,
                 amr=session.amr,
                 issued_at=now,
-                expires_at=now + self._policy.ticket_ms,
+                expires_at=now + self._policy.ticket_ms if expires_at is None else expires_at,
                 refreshable=client.refresh_tokens,
                 offline=offline,
                 details=details.to_text(),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
-from sso_server.core.key_sets import CLIENT_ALGORITHMS, algorithm_of, usable
+from sso_server.core.client_metadata import CLIENT_ALGORITHMS
+from sso_server.core.key_sets import algorithm_of, usable
 
 #: Before anything is decoded: a bomb must not be unpacked.
 MAX_TOKEN = 16 * 1024
@@ -34,6 +35,10 @@ class Opened:
     alg: str
     """As `key_sets` calls it."""
     kid: str | None
+
+    def without_kid(self) -> Opened:
+        """For a key that comes along and needs no name."""
+        return replace(self, kid=None)
 
 
 def open_header(token: str, algs: Collection[str], typ: str | None, *, typed: bool = False) -> Opened | None:

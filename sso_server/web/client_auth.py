@@ -1,4 +1,6 @@
-"""Which client is calling (RFC 6749 section 2.3): by Basic, by a secret in the body, or a public one by its id."""
+"""Which client is calling (RFC 6749 section 2.3): by Basic, by a secret or an assertion in the body, or a public one by
+its id; always by exactly one of them, and by the registered one if one is registered.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from urllib.parse import unquote_plus
 import structlog
 from flask import Request
 
+from sso_server.core.client_assertions import ASSERTION_TYPE, claimed_client_id
+from sso_server.core.client_metadata import FAPI2, NO_AUTHENTICATION, PRIVATE_KEY_JWT, SECRET_BASIC, SECRET_POST
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.web.params import read_params
@@ -27,29 +31,69 @@ def read_client_form(request: Request, *, repeatable: tuple[str, ...] = ()) -> t
 
 def read_client(request: Request, form: Mapping[str, str]) -> Client:
     """The authenticated sender; the log knows it from here on. Raises InvalidRequest, InvalidClient."""
-    client = authenticate(request.headers.get("Authorization"), form, services().clients, services().clock.now())
+    authorization = request.headers.get("Authorization")
+    if "client_assertion" in form or "client_assertion_type" in form:
+        client = _by_assertion(authorization, form, services().policy.issuer + request.path)
+    else:
+        client = authenticate(authorization, form, services().clients, services().clock.now())
     structlog.contextvars.bind_contextvars(client_id=client.client_id)
     return client
 
 
 def authenticate(authorization: str | None, form: Mapping[str, str], clients: ClientDirectory, now: int) -> Client:
-    """The client, by exactly one method. Raises InvalidRequest when there are two, InvalidClient when none holds."""
+    """The client, by its secret or, if it is public, by its id. Raises InvalidRequest when there are two methods,
+    InvalidClient when none holds."""
     client_id, secret = form.get("client_id", ""), form.get("client_secret")
+    method = NO_AUTHENTICATION if secret is None else SECRET_POST
     if authorization is not None:
         if secret is not None:
             raise InvalidRequest("Authenticate by the Authorization header or in the body, not both.")
         basic_id, secret = _basic(authorization)
         if client_id not in ("", basic_id):
             raise InvalidRequest("The body names another client than the Authorization header.")
-        client_id = basic_id
-    client = clients.find(client_id) if client_id else None
-    if client is None:
-        raise InvalidClient("Client authentication failed.", detail=f"no such client: {client_id[:80]!r}")
+        client_id, method = basic_id, SECRET_BASIC
+    client = _known(client_id, clients, method)
     # A public client has no secret; one that sends any has been mistaken for another.
     proven = client.public if secret is None else client.accepts_secret(secret, now)
     if not proven:
         raise InvalidClient("Client authentication failed.", detail=f"wrong or missing secret of {client_id!r}")
     return client
+
+
+def _by_assertion(authorization: str | None, form: Mapping[str, str], endpoint: str) -> Client:
+    """The client, by a JWT that it signed (RFC 7523 section 2.2). Raises as `authenticate`, and Unavailable."""
+    if authorization is not None or "client_secret" in form:
+        raise InvalidRequest("Authenticate by a client assertion or by a secret, not both.")
+    if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
+        raise InvalidClient(
+            "Client authentication failed.", detail="client_assertion or its type is missing or unknown"
+        )
+    assertion = form["client_assertion"]
+    # RFC 7521 section 4.2: `client_id` need not be sent; if it is, it names the same client (`sub` is checked below).
+    client = _known(form.get("client_id") or claimed_client_id(assertion), services().clients, PRIVATE_KEY_JWT)
+    services().client_assertions.check(client, assertion, endpoint)
+    return client
+
+
+def _known(client_id: str, clients: ClientDirectory, method: str) -> Client:
+    """The client, if it may come by this method. Raises InvalidClient."""
+    client = clients.find(client_id) if client_id else None
+    if client is None:
+        raise InvalidClient("Client authentication failed.", detail=f"no such client: {client_id[:80]!r}")
+    if not _may_use(client, method):
+        raise InvalidClient("Client authentication failed.", detail=f"{method} is not the way of {client_id!r}")
+    return client
+
+
+def _may_use(client: Client, method: str) -> bool:
+    registered = client.metadata.token_endpoint_auth_method
+    if client.metadata.profile == FAPI2:
+        # FAPI 2.0 section 5.3.2.1, item 6; there is no mutual TLS here.
+        return method == PRIVATE_KEY_JWT
+    if registered:
+        # RFC 7591 section 2: what a client said it would use is what holds, or its weakest way would count.
+        return method == registered
+    return method == NO_AUTHENTICATION if client.public else method in (SECRET_BASIC, SECRET_POST)
 
 
 def _basic(authorization: str) -> tuple[str, str]:

@@ -11,7 +11,12 @@ from flask import Flask, current_app
 
 from sso_server.core.accounts import Accounts
 from sso_server.core.check_in import CheckIns
+from sso_server.core.client_assertions import ClientAssertions
 from sso_server.core.clients import ClientDirectory
+from sso_server.core.consents import Consents
+from sso_server.core.dpop import DpopProofs
+from sso_server.core.devices import Devices
+from sso_server.core.direct_grants import DirectGrants
 from sso_server.core.interventions import Interventions
 from sso_server.core.policy import Policy
 from sso_server.core.polls import Polls
@@ -19,9 +24,9 @@ from sso_server.core.ports import (
     AuditStore,
     ClientKeys,
     Clock,
-    ConsentStore,
     Documents,
     GrantStore,
+    GuessStore,
     LastingStore,
     Ledger,
     OneTimeStore,
@@ -89,6 +94,8 @@ class Services:
     signer: Signer
     documents: Documents
     client_keys: ClientKeys
+    client_assertions: ClientAssertions
+    dpop: DpopProofs
     clients: ClientDirectory
     users: UserStore
     accounts: Accounts
@@ -109,11 +116,14 @@ class Services:
     interventions: Interventions
     audit: AuditStore
     one_time: OneTimeStore
-    consents: ConsentStore
+    consents: Consents
     lasting: LastingStore
     subjects: Subjects
     grants: GrantStore
+    direct_grants: DirectGrants
+    devices: Devices
     slips: SlipStore
+    guesses: GuessStore
     health: tuple[StoreHealth, ...]
     readiness: Readiness
     watch: Watch

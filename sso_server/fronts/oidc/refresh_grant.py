@@ -5,23 +5,33 @@ from __future__ import annotations
 import structlog
 from flask import Response
 
-from sso_server.core.details import GrantDetails
+from sso_server.core.details import GrantDetails, TokenDetails
+from sso_server.core.errors import InvalidGrant
 from sso_server.core.sessions import Session
-from sso_server.core.tickets import local_life_ms
+from sso_server.core.tickets import Refusal, local_life_ms
+from sso_server.core.tokens import Grant
 from sso_server.fronts.oidc.token_answer import Granted, token_answer
 from sso_server.fronts.oidc.token_request import Target, TokenRequest
 from sso_server.web.services import services
 
 _log = structlog.get_logger("sso_server.oidc")
+Known = tuple[Grant, TokenDetails] | None
 
 
 def refresh(asked: TokenRequest) -> Response:
     """The tokens. Raises InvalidGrant, InvalidRequest."""
     client = asked.client
     token = asked.required("refresh_token")
-    target = _target(asked, token)
+    known = services().tokens.find_grant(token) if asked.may_narrow or client.public else None
+    _check_key(asked, known)
+    target = _target(asked, known)
     refreshed = services().tokens.refresh(
-        token, client, asked.form.get("scope"), audience=target.audience, resources=target.resources
+        token,
+        client,
+        asked.form.get("scope"),
+        jkt=asked.jkt,
+        audience=target.audience,
+        resources=target.resources,
     )
     now = services().clock.now()
     grant, session = refreshed.grant, _live(refreshed.session, now)
@@ -44,6 +54,7 @@ def refresh(asked: TokenRequest) -> Response:
             auth_time=grant.auth_time,
             amr=grant.amr,
             details=GrantDetails.from_text(grant.details),
+            jkt=asked.jkt,
             refresh_token=refreshed.refresh_token,
             # Core section 12.2: a token that doesn't speak for the sign-in any more brings none.
             has_id_token="openid" in refreshed.scope,
@@ -53,10 +64,16 @@ def refresh(asked: TokenRequest) -> Response:
     )
 
 
-def _target(asked: TokenRequest, token: str) -> Target:
+def _check_key(asked: TokenRequest, known: Known) -> None:
+    """A public client's refresh token is bound to the key that it began with (RFC 9449 section 5): whoever has stolen
+    it can neither use it nor, by trying, spend it. Raises InvalidGrant."""
+    if known is not None and known[0].client_id == asked.client.client_id and known[1].jkt not in ("", asked.jkt):
+        raise InvalidGrant(Refusal.KEY.value)
+
+
+def _target(asked: TokenRequest, known: Known) -> Target:
     """As for a code (`code_grant`)."""
-    known = services().tokens.find_grant(token) if asked.may_narrow else None
-    if known is None or known[0].client_id != asked.client.client_id:
+    if known is None or not asked.may_narrow or known[0].client_id != asked.client.client_id:
         return Target()
     return asked.target(GrantDetails.from_text(known[0].details).resources)
 
