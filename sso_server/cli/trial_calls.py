@@ -51,6 +51,7 @@ class TrialCalls:
         body, headers = logout_token.build(
             self._row,
             client or self._client,
+            services.subjects.of(self._client, self._row.user_id),
             services.signer,
             self._issuer,
             services.clock.now() - ago_ms,

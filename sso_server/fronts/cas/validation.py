@@ -118,9 +118,10 @@ def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
         # Without the character it is another person's name; accounts from before `check_username` minded have some.
         raise Refused("This person's user name has a character that XML has no form for.")
     _log.info("service_ticket_validated", sid=validated.session.sid, proxied=bool(validated.proxies))
-    attributes = attributes_for(user, client)
+    sub = services().subjects.of(client, user.user_id)
+    attributes = attributes_for(user, client, sub)
     if asked.store_id:
-        attributes |= _for_our_sdk(validated)
+        attributes |= _for_our_sdk(validated, sub)
     return Found(validated, user, attributes, iou)
 
 
@@ -183,11 +184,11 @@ def _redeem(asked: Asked, client: Client, *, proxies_allowed: bool) -> tuple[Val
     return validated, ""
 
 
-def _for_our_sdk(validated: Validated) -> dict[str, list[str]]:
+def _for_our_sdk(validated: Validated, sub: str) -> dict[str, list[str]]:
     """What it needs for the lease, under the names that the answer of /token has."""
     left_ms = validated.session_expires_at - services().clock.now()
     return {
-        "sub": [validated.ticket.user_id],
+        "sub": [sub],
         "sid": [validated.session.sid],
         "session_expires_in": [str(max(0, left_ms) // 1000)],
         "auth_time_ms": [str(validated.ticket.auth_time)],

@@ -19,30 +19,35 @@ def sign_access_token(
     audience: tuple[str, ...],
     resources: tuple[str, ...],
     jti: str,
+    sub: str,
     user_id: str,
     sid: str,
     scope: tuple[str, ...],
     auth_time: int,
     amr: tuple[str, ...],
+    acr: str = "",
+    jkt: str = "",
+    actor: str = "",
     now: int,
     expires_at: int,
 ) -> str:
     """The JWT that the store has written under this `jti`. `audience`: ids of clients, called `resources` if there are
-    any. Times in ms; an empty `sid` is left out. Raises Unavailable."""
+    any. `user_id` empty: the client speaks for itself. Times in ms; what is empty is left out. Raises Unavailable."""
     claims: dict[str, object] = {
         "iss": policy.issuer,
         "exp": expires_at // 1000,
         "aud": audience_names(policy.issuer, audience, resources, scope),
-        "sub": user_id,
+        "sub": sub,
         "client_id": client.client_id,
         "iat": now // 1000,
         "jti": jti,
-        "scope": " ".join(scope),
-        "auth_time": auth_time // 1000,
-        "amr": list(amr),
     }
-    claims |= {"sid": sid} if sid else {}
-    user = users.find(user_id) if "groups" in scope else None
+    claims |= {name: value for name, value in (("scope", " ".join(scope)), ("sid", sid), ("acr", acr)) if value}
+    # Section 2.2.1: of the person's sign-in. A client that speaks for itself has none.
+    claims |= {"auth_time": auth_time // 1000, "amr": list(amr)} if user_id else {}
+    claims |= {"cnf": {"jkt": jkt}} if jkt else {}  # RFC 9449 section 6.1
+    claims |= {"act": {"sub": actor}} if actor else {}  # RFC 8693 section 4.1
+    user = users.find(user_id) if user_id and "groups" in scope else None
     if user is not None:
         # Section 2.2.3.1. Name and address stay with userinfo: this token is shown to APIs and their logs.
         claims["groups"] = claims_for(user, scope)["groups"]

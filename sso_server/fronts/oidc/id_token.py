@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sso_server.core.clients import Client
@@ -16,6 +17,7 @@ class Hint:
     """What an ID token of ours says when a site hands it back."""
 
     user_id: str
+    """Its `sub`: what `Subjects` names the person to that client."""
     client_id: str
     sid: str
     """Empty when it has none."""
@@ -26,18 +28,22 @@ def sign_id_token(
     client: Client,
     policy: Policy,
     *,
-    user_id: str,
+    sub: str,
     sid: str,
     auth_time: int,
     amr: tuple[str, ...],
+    acr: str,
     nonce: str,
     access_token: str,
     now: int,
+    more: Mapping[str, object] | None = None,
 ) -> str:
-    """The signed ID token. `auth_time` and `now` in ms; `sid` and `nonce` empty: the claim is left out."""
-    claims: dict[str, object] = {
+    """The signed ID token. `auth_time` and `now` in ms; `sid`, `acr` and `nonce` empty: the claim is left out. `more`:
+    claims of the person that were asked for here (section 5.5); no scope opens any (section 5.4)."""
+    claims: dict[str, object] = dict(more or {}) | {
         "iss": policy.issuer,
-        "sub": user_id,
+        "sub": sub,
+        # One audience, so there is no `azp` to name it (section 2).
         "aud": client.client_id,
         "exp": (now + policy.access_token_ms) // 1000,
         "iat": now // 1000,
@@ -45,8 +51,7 @@ def sign_id_token(
         "amr": list(amr),
         "at_hash": at_hash(access_token, client.id_token_alg),
     }
-    claims |= {"sid": sid} if sid else {}
-    claims |= {"nonce": nonce} if nonce else {}
+    claims |= {name: value for name, value in (("sid", sid), ("acr", acr), ("nonce", nonce)) if value}
     return signer.sign(claims, alg=client.id_token_alg, typ="JWT")
 
 
@@ -60,7 +65,8 @@ def at_hash(access_token: str, alg: str) -> str:
 def read_hint(signer: Signer, token: str, issuer: str) -> Hint | None:
     """The content of an `id_token_hint`: ours by signature and `iss`, expired or not; None for anything else."""
     claims = signer.verify(token)
-    if claims is None or claims.get("iss") != issuer:
+    # A signed answer of /userinfo has the same type (section 5.3.2 names none) and the same issuer, but no `exp`.
+    if claims is None or claims.get("iss") != issuer or not isinstance(claims.get("exp"), int):
         return None
     user_id, client_id, sid = (claims.get(name, "") for name in ("sub", "aud", "sid"))
     if not (isinstance(user_id, str) and isinstance(client_id, str) and isinstance(sid, str) and user_id):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from sso_server.core.acr import acr_of
 from sso_server.core.claims import claims_for
+from sso_server.core.details import GrantDetails
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.identifiers import ACCESS_TOKEN
 from sso_server.core.resources import audience_names
@@ -48,7 +50,7 @@ def _described(found: FoundToken, user: User) -> dict[str, object]:
     described: dict[str, object] = {
         "active": True,
         "iss": services().policy.issuer,
-        "sub": grant.user_id,
+        "sub": _subject(found),
         "aud": grant.client_id,
         "client_id": grant.client_id,
         "scope": " ".join(grant.scope),
@@ -59,7 +61,8 @@ def _described(found: FoundToken, user: User) -> dict[str, object]:
     }
     if found.kind == ACCESS_TOKEN:
         described |= {"aud": _audience(found), "token_type": "Bearer"}
-    described |= {name: value for name, value in (("sid", found.sid), ("jti", found.jti)) if value}
+    acr = GrantDetails.from_text(grant.details).acr or acr_of(grant.amr)  # RFC 9470 section 6.2
+    described |= {name: value for name, value in (("sid", found.sid), ("jti", found.jti), ("acr", acr)) if value}
     if "preferred_username" in claims:
         described["username"] = claims["preferred_username"]
     return described | ({"groups": claims["groups"]} if "groups" in claims else {})
@@ -67,3 +70,9 @@ def _described(found: FoundToken, user: User) -> dict[str, object]:
 
 def _audience(found: FoundToken) -> list[str]:
     return audience_names(services().policy.issuer, found.audience, found.details.resources, found.scope)
+
+
+def _subject(found: FoundToken) -> str:
+    """As the token's own client knows the person, whoever asks: an API compares it with what that client tells it."""
+    client = services().clients.find(found.grant.client_id)
+    return services().subjects.of(client, found.grant.user_id) if client else ""

@@ -13,10 +13,12 @@ LIFE_S = 120
 
 
 def build(
-    row: Notification, client: Client, signer: Signer, issuer: str, now_ms: int, jti: str
+    row: Notification, client: Client, sub: str, signer: Signer, issuer: str, now_ms: int, jti: str
 ) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of one attempt. Each gets its own `jti`, `iat` and `exp`: a receiver that noted a `jti` before
-    it had done the work would refuse a repeat for ever. Raises what `Signer.sign` raises."""
+    """Body and headers of one attempt. `sub`: what `Subjects` names the person to this client.
+
+    Each gets its own `jti`, `iat` and `exp`: a receiver that noted a `jti` before it had done the work would refuse a
+    repeat for ever. Raises what `Signer.sign` raises."""
     now_s = now_ms // 1000
     claims: dict[str, object] = {
         "iss": issuer,
@@ -25,7 +27,7 @@ def build(
         # Section 4: at most two minutes, so that a stolen token is soon worth nothing.
         "exp": now_s + LIFE_S,
         "jti": jti,
-        "sub": row.user_id,
+        "sub": sub,
         "sid": row.sid,
         "events": {EVENT: {}},
         "reason": row.reason,

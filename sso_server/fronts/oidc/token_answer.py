@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from flask import Response
 
+from sso_server.core.acr import acr_of
+from sso_server.core.claims import asked_for
+from sso_server.core.claims_request import parse
 from sso_server.core.clients import Client
 from sso_server.core.details import GrantDetails
 from sso_server.fronts.oidc.access_token import sign_access_token
@@ -64,11 +67,15 @@ def _members(g: Granted) -> dict[str, object]:
         audience=g.audience,
         resources=g.resources,
         jti=g.jti,
+        sub=services().subjects.of(g.client, g.user_id),
         user_id=g.user_id,
         sid=g.token_sid,
         scope=g.scope,
         auth_time=g.auth_time,
         amr=g.amr,
+        acr=_acr(g),
+        jkt=g.jkt,
+        actor=g.actor,
         now=g.now,
         expires_at=g.access_expires_at,
     )
@@ -79,18 +86,7 @@ def _members(g: Granted) -> dict[str, object]:
         "scope": " ".join(g.scope),
     }
     if g.has_id_token:
-        members["id_token"] = sign_id_token(
-            services().signer,
-            g.client,
-            services().policy,
-            user_id=g.user_id,
-            sid=g.id_sid,
-            auth_time=g.auth_time,
-            amr=g.amr,
-            nonce=g.nonce,
-            access_token=access_token,
-            now=g.now,
-        )
+        members["id_token"] = _id_token(g, access_token)
     if g.refresh_token:
         members["refresh_token"] = g.refresh_token
     if g.session_expires_in is not None:
@@ -100,3 +96,28 @@ def _members(g: Granted) -> dict[str, object]:
             "auth_time_ms": g.auth_time,
         }
     return members
+
+
+def _id_token(g: Granted, access_token: str) -> str:
+    # Checked when it was asked for; the person is looked up only for sites that want claims here.
+    wanted = parse(g.details.claims).id_token
+    user = services().users.find(g.user_id) if wanted else None
+    return sign_id_token(
+        services().signer,
+        g.client,
+        services().policy,
+        sub=services().subjects.of(g.client, g.user_id),
+        sid=g.id_sid,
+        auth_time=g.auth_time,
+        amr=g.amr,
+        acr=_acr(g),
+        nonce=g.nonce,
+        access_token=access_token,
+        now=g.now,
+        more=asked_for(user, g.client, wanted) if user is not None else None,
+    )
+
+
+def _acr(g: Granted) -> str:
+    """What the sign-in was told to have met, else what it meets anyway; empty without a person."""
+    return g.details.acr or acr_of(g.amr)

@@ -108,7 +108,10 @@ def _first_of(client: Client, max_events: int) -> Response:
 
 def _answer(client: Client, answer: PollAnswer) -> Response:
     """RFC 8936 section 2.3."""
-    signer, issuer = services().signer, services().policy.issuer
-    sets = {jti_of(event.sid, client.client_id): build(event, client, signer, issuer) for event in answer.events}
+    signer, subjects, issuer = services().signer, services().subjects, services().policy.issuer
+    sets = {
+        jti_of(event.sid, client.client_id): build(event, client, subjects.of(client, event.user_id), signer, issuer)
+        for event in answer.events
+    }
     _log.info("polled", sets=len(sets), more=answer.more)
     return json_answer({"sets": sets, "moreAvailable": answer.more})

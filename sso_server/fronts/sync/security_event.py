@@ -10,8 +10,9 @@ from sso_server.core.ports import Signer
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
-def build(event: PollEvent, client: Client, signer: Signer, issuer: str) -> str:
-    """The signed token; the same claims each time until the site has acknowledged it. Raises what `Signer.sign` raises.
+def build(event: PollEvent, client: Client, sub: str, signer: Signer, issuer: str) -> str:
+    """The signed token; the same claims each time until the site has acknowledged it. `sub`: what `Subjects` names the
+    person to this client. Raises what `Signer.sign` raises.
 
     No `exp`: an end stays true (RFC 8417 section 2.2 advises against it). No `nonce` (Back-Channel Logout section 2.4).
     """
@@ -20,7 +21,7 @@ def build(event: PollEvent, client: Client, signer: Signer, issuer: str) -> str:
         "aud": client.client_id,
         "iat": event.ended_at // 1000,
         "jti": jti_of(event.sid, client.client_id),
-        "sub": event.user_id,
+        "sub": sub,
         "sid": event.sid,
         "events": {EVENT: {}},
         "reason": event.reason,

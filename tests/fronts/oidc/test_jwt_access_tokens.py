@@ -57,10 +57,10 @@ def test_an_api_reads_all_that_it_needs_and_nothing_about_the_person_that_it_doe
     tokens = shop.tokens(browser)
     claims, identity = read(shop, tokens["access_token"], "wiki"), shop.claims(tokens["id_token"])
     assert set(claims) == {
-        "iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope", "auth_time", "amr", "sid", "groups"
+        "iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope", "auth_time", "amr", "acr", "sid", "groups"
     }  # fmt: skip
     assert (claims["aud"], claims["client_id"], claims["scope"]) == ([ISSUER, "wiki"], "shop", tokens["scope"])
-    for name in ("iss", "sub", "sid", "auth_time", "amr"):
+    for name in ("iss", "sub", "sid", "auth_time", "amr", "acr"):
         assert claims[name] == identity[name]
     assert claims["groups"] == ["staff"]
     assert 298 <= claims["exp"] - claims["iat"] <= 300

@@ -32,7 +32,7 @@ def build(app: Flask, client_id: str, row: Notification = ROW) -> tuple[str, dic
     services = built_of(app).services
     client = services.clients.find(client_id)
     assert client is not None
-    body, headers = logout_token.build(row, client, services.signer, ISSUER, NOW, "the-jti")
+    body, headers = logout_token.build(row, client, row.user_id, services.signer, ISSUER, NOW, "the-jti")
     form = parse_qs(body.decode("ascii"), strict_parsing=True)
     assert list(form) == ["logout_token"]
     return form["logout_token"][0], headers

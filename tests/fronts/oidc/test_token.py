@@ -29,7 +29,7 @@ def test_the_answer_has_the_standard_members_and_two_of_ours(browser: FlaskClien
 def test_the_id_token_says_who_when_and_in_which_session(browser: FlaskClient, shop: OidcSite) -> None:
     tokens = shop.tokens(browser)
     claims = shop.claims(tokens["id_token"])
-    assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash"}
+    assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "acr", "at_hash"}
     assert (claims["iss"], claims["aud"], claims["nonce"], claims["amr"]) == (ISSUER, "shop", "the-nonce", ["pwd"])
     assert claims["sub"].startswith("usr-")
     assert claims["sid"].startswith("sid-")
@@ -74,7 +74,7 @@ def test_a_confidential_client_with_a_nonce_may_do_without_pkce(browser: FlaskCl
 
 
 def test_scopes_nobody_knows_are_left_out_of_the_answer(browser: FlaskClient, shop: OidcSite) -> None:
-    assert shop.tokens(browser, scope="phone openid unknown email openid")["scope"] == "openid email"
+    assert shop.tokens(browser, scope="shoes openid unknown email openid")["scope"] == "openid email"
 
 
 def test_the_session_ends_for_the_site_no_later_than_at_the_centre(

@@ -12,9 +12,10 @@ from tests.support.oidc_site import OidcSite, built_of
 
 def test_each_scope_opens_its_claims(browser: FlaskClient, shop: OidcSite) -> None:
     sub = shop.claims(shop.tokens(browser)["id_token"])["sub"]
+    made = built_of(shop.app).services.accounts.get("alice").created_at // 1000
     opened = {
         "openid": {"sub": sub},
-        "openid profile": {"sub": sub, "name": "Alice", "preferred_username": "alice"},
+        "openid profile": {"sub": sub, "name": "Alice", "preferred_username": "alice", "updated_at": made},
         "openid email": {"sub": sub, "email": "alice@example.com", "email_verified": False},
         "openid groups": {"sub": sub, "groups": ["staff"]},
     }
