@@ -38,7 +38,7 @@ class Limit:
 
 def limits_for(username: str, address: str, known_mark: str) -> tuple[Limit, ...]:
     """The counters for one attempt. `known_mark` is empty unless this browser signed in to this account before."""
-    account, place = _short(username), _short(_network(address))
+    account, place = _short(username), place_of(address)
     if known_mark:
         return (Limit(f"k:{account}:{_short(known_mark)}", 5, SECOND, 15 * MINUTE, HOUR),)
     return (
@@ -46,6 +46,11 @@ def limits_for(username: str, address: str, known_mark: str) -> tuple[Limit, ...
         Limit(f"u:{account}", 20, SECOND, MINUTE, HOUR),
         Limit(f"a:{place}", 100, SECOND, 30 * SECOND, 15 * MINUTE, spare=2),
     )
+
+
+def place_of(address: str) -> str:
+    """What counters of an address are called: a digest, of an IPv6 address that of its /64."""
+    return _short(_network(address))
 
 
 def _network(address: str) -> str:

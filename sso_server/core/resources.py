@@ -43,6 +43,28 @@ def narrowed(granted: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...
     return asked or granted
 
 
+def exchange_audience(
+    client: Client, audience: tuple[str, ...], resources: tuple[str, ...], directory: ClientDirectory
+) -> tuple[str, ...]:
+    """Ids of the clients for whose APIs `client` gets a token in exchange (RFC 8693 section 2.1): those that `audience`
+    and `resources` name, all within its registration; neither: all of that. Raises InvalidRequest (`invalid_target`).
+    """
+    known = [found for name in client.metadata.exchange_audience if (found := directory.find(name)) is not None]
+    ids: dict[str, None] = {}
+    for name in audience:
+        if name not in {owner.client_id for owner in known}:
+            raise refused_target(name)
+        ids[name] = None
+    for resource in resources:
+        named = [owner.client_id for owner in known if resource in owner.metadata.resources]
+        if not named:
+            raise refused_target(resource)
+        ids |= dict.fromkeys(named)
+    if not ids and not known:
+        raise refused_target("")
+    return tuple(ids) or tuple(owner.client_id for owner in known)
+
+
 def refused_target(target: str) -> InvalidRequest:
     """What whoever asks for it is told: the same for one that nobody has as for one that is not for this client."""
     told = "A token for this resource or audience is not for this client."
@@ -52,9 +74,8 @@ def refused_target(target: str) -> InvalidRequest:
 def audience_names(
     issuer: str, clients: tuple[str, ...], resources: tuple[str, ...], scope: tuple[str, ...]
 ) -> list[str]:
-    """What `aud` of an access token says (RFC 9068 section 3). Without resources: us, for userinfo, and the clients;
-    with them: these alone (RFC 8707 section 2), and us as long as `openid` opens userinfo."""
-    if not resources:
-        return [issuer, *clients]
-    ours = [issuer] if "openid" in scope and issuer not in resources else []
-    return [*ours, *resources]
+    """What `aud` of an access token says (RFC 9068 section 3): its resources if it was asked for by them (RFC 8707
+    section 2), else the clients; and us, as long as `openid` opens userinfo, or if there is nobody else."""
+    names = resources or clients
+    ours = [issuer] if issuer not in names and ("openid" in scope or not names) else []
+    return [*ours, *names]

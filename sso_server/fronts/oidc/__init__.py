@@ -6,11 +6,14 @@ from flask import Blueprint
 
 from sso_server.fronts.oidc import (
     authorize,
+    check_session,
+    device_authorization,
     discovery,
     end_session,
     introspect,
     jwks,
     openapi,
+    pushed_request,
     revoke,
     token,
     userinfo,
@@ -21,8 +24,11 @@ blueprints: tuple[Blueprint, ...] = ()
 # reads no cookie and changes nothing, it only leads to the GET of the same request.
 machine_blueprints: tuple[Blueprint, ...] = (
     authorize.blueprint,
+    pushed_request.blueprint,
     end_session.blueprint,
+    check_session.blueprint,
     token.blueprint,
+    device_authorization.blueprint,
     userinfo.blueprint,
     introspect.blueprint,
     revoke.blueprint,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sso_server.core.client_metadata import REFRESH_TOKEN
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidRequest
+from sso_server.core.errors import InvalidRequest, UnauthorizedClient
 from sso_server.core.resources import audience_for, narrowed, read_resources
 from sso_server.web.services import services
 
@@ -54,3 +55,10 @@ class TokenRequest:
         resources = narrowed(granted, self.resources)
         here = services()
         return Target(audience_for(self.client, resources, here.clients, here.policy.issuer), resources)
+
+
+def check_registered(client: Client, grant_type: str) -> None:
+    """RFC 6749 section 5.2 and RFC 7591 section 2: only what it is registered for. Raises UnauthorizedClient."""
+    may = client.refresh_tokens if grant_type == REFRESH_TOKEN else grant_type in client.metadata.grant_types
+    if not may:
+        raise UnauthorizedClient("This client is not registered for this grant_type.", detail=grant_type)
