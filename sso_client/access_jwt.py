@@ -30,7 +30,15 @@ def verify_access_token(
     if text(claims, "client_id") is None:
         raise SSOError("token_malformed", "client_id")
     text(claims, "sid")
+    check_unbound(claims)
     return claims
+
+
+def check_unbound(claims: dict[str, Any]) -> None:
+    """The token is bound to no key: one that is would be worth nothing more than any other to whoever has stolen it, if
+    it were taken without the key's proof (RFC 9449 section 7.2, RFC 8705 section 3). Raises SSOError."""
+    if "cnf" in claims:
+        raise SSOError("typ_wrong", "bound to a key (cnf), and shown as Bearer")
 
 
 def check_audience(claims: dict[str, Any], audiences: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from sso_client.access_jwt import check_audience
+from sso_client.access_jwt import check_audience, check_unbound
 from sso_client.clock import Clock
 from sso_client.discovery import Provider
 from sso_client.errors import SSOError
@@ -94,6 +94,7 @@ def _check(said: dict[str, Any], issuer: str, audiences: Sequence[str], now_s: f
     kind = said.get("token_type", said.get("typ"))
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise SSOError("typ_wrong", f"token_type {kind!r:.40}")
+    check_unbound(said)
     if said.get("iss", issuer) != issuer:
         raise SSOError("issuer_mismatch", f"iss {said.get('iss')!r:.200}")
     # Without `aud` it may have been given out for anybody's API: whoever got it there could use it here.

@@ -76,9 +76,12 @@ def test_an_audience_of_its_own_may_be_named(
         ({"jti": None}, "jti_missing"),
         ({"client_id": None}, "token_malformed"),
         ({"sid": 7}, "token_malformed"),
+        ({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, "typ_wrong"),
+        ({"cnf": {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}, "typ_wrong"),
     ],
     ids=changed,
 )
+@pytest.mark.covers("line-61")
 def test_a_jwt_that_says_anything_else_is_invalid(changes, why, client, centre: FakeProvider) -> None:
     error = refusal(client, an_access_token(centre, **changes))
     assert (error.code, error.status) == ("bearer_invalid", 401)

@@ -65,6 +65,8 @@ def test_a_refusal_is_never_kept(client, centre: FakeProvider, grant: Grant, opa
     [
         {"token_type": None},
         {"token_type": "refresh_token"},
+        {"token_type": "DPoP"},
+        {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
         {"iss": "https://elsewhere.example"},
         {"aud": None},
         {"aud": "another"},
@@ -78,6 +80,7 @@ def test_a_refusal_is_never_kept(client, centre: FakeProvider, grant: Grant, opa
     ],
     ids=changed,
 )
+@pytest.mark.covers("line-61")
 def test_an_answer_that_says_anything_else_admits_nobody(changes, client, centre: FakeProvider, opaque: str) -> None:
     centre.introspection_changes = changes
     assert code_of(client, opaque) == "bearer_invalid"
