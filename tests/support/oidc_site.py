@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from sso_server.core.clients import Client
 from sso_server.core.tickets import s256
 from sso_server.wiring import Built
 
@@ -144,3 +145,15 @@ def built_of(app: Flask) -> Built:
     """The services and stores behind the app."""
     built: Built = app.extensions["lockstep_built"]
     return built
+
+
+def change_client(site: OidcSite, /, *, metadata: dict[str, Any] | None = None, **changes: Any) -> Client:
+    """The site is registered otherwise from here on: these members of its metadata, and these of the client itself."""
+    built = built_of(site.app)
+    before = built.services.clients.find(site.client_id)
+    assert before is not None
+    after = replace(before, **changes, metadata=replace(before.metadata, **(metadata or {})))
+    assert built.sql.clients.update(after, before)
+    # Looking for one that nobody has makes the directory read again.
+    assert built.services.clients.find("nobody") is None
+    return after

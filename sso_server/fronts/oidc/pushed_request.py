@@ -27,6 +27,8 @@ from sso_server.web.services import services
 blueprint = Blueprint("oidc_pushed_request", __name__)
 install_json_errors(blueprint)
 install_nonces(blueprint)
+#: So many requests of public clients from one address at once; then some each second.
+FREE_FOR_STRANGERS = 300
 _log = structlog.get_logger("sso_server.oidc")
 
 
@@ -75,7 +77,7 @@ def _slow_down(client: Client) -> None:
     if not client.public:
         return
     here = services()
-    limit = Limit(f"par:{place_of(request.remote_addr or '')}", 300, SECOND // 10, SECOND, MINUTE)
+    limit = Limit(f"par:{place_of(request.remote_addr or '')}", FREE_FOR_STRANGERS, SECOND // 10, SECOND, MINUTE)
     wait_ms = here.guesses.begin((limit,), here.clock.now())
     if wait_ms > 0:
         raise TooManyRequests(wait_ms)

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from sso_server.core.events import EventKind
 from sso_server.core.sessions import EndReason
 from tests.fronts.conftest import SECRETS, Later
-from tests.support.oidc_site import OidcSite, built_of, sign_in
+from tests.support.oidc_site import OidcSite, built_of, change_client, sign_in
 
 
 def refusal(answer: TestResponse) -> str:
@@ -85,7 +85,9 @@ def test_a_wrong_or_missing_verifier_is_refused_and_the_ticket_is_burnt(
     assert refusal(shop.redeem(code)) == "ticket_used"
 
 
+@pytest.mark.covers("line-27")
 def test_a_verifier_without_a_challenge_is_refused(browser: FlaskClient, shop: OidcSite) -> None:
+    change_client(shop, metadata={"require_pkce": False})
     code = shop.code(browser, code_challenge=None, code_challenge_method=None)
     assert refusal(shop.redeem(code)) == "pkce_mismatch"
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.fronts.conftest import Later
-from tests.support.oidc_site import ISSUER, OidcSite, built_of, sign_in
+from tests.support.oidc_site import ISSUER, OidcSite, built_of, change_client, query_of, sign_in
 
 STORE = "st-" + "a" * 32
 
@@ -68,7 +68,12 @@ def test_a_public_client_redeems_with_pkce_alone(browser: FlaskClient, spa: Oidc
     assert spa.claims(spa.tokens(browser)["id_token"])["aud"] == "spa"
 
 
-def test_a_confidential_client_with_a_nonce_may_do_without_pkce(browser: FlaskClient, shop: OidcSite) -> None:
+@pytest.mark.covers("line-32")
+def test_a_confidential_client_does_without_pkce_if_it_was_let_off(browser: FlaskClient, shop: OidcSite) -> None:
+    sign_in(browser)
+    without = {"code_challenge": None, "code_challenge_method": None}
+    assert query_of(shop.ask(browser, **without))["error"] == "invalid_request"
+    change_client(shop, metadata={"require_pkce": False})
     code = shop.code(browser, code_challenge=None, code_challenge_method=None)
     assert shop.redeem(code, code_verifier=None).status_code == 200
 
