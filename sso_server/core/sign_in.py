@@ -176,7 +176,28 @@ class SignIn:
             raise
         return SignedIn(opened.session, user, cookie, opened.replaced, visitor.browser_id)
 
-    def _confirm(self, opened: Opened, user: User, visitor: Visitor, now: int) -> None:
+    def open_in_place_of(self, sid: str, user: User, visitor: Visitor) -> SignedIn | None:
+        """After the person, by a request of this session, removed an app from it: a fresh session for the same browser,
+        by the same sign-in (`auth_time`, `amr`) and for no longer than the old one would have lived. None: that session
+        hasn't ended, or for another reason, which stands.
+
+        Raises WrongCredentials if the account changed since that sign-in, Unavailable.
+        """
+        ended = self._sessions.find(sid)
+        if ended is None or ended.user_id != user.user_id or ended.end_reason != EndReason.APP_REMOVED:
+            return None
+        # What the old session was opened under: whoever changed the password meanwhile is not gone past.
+        user, now = replace(user, version=ended.user_version), self._clock.now()
+        candidate, cookie = self._candidate(user, visitor, now, ended.remembered, ended.amr)
+        candidate = replace(candidate, auth_time=ended.auth_time, absolute_until=ended.absolute_until)
+        opened = self._sessions.open(candidate, now, self._policy.cookie_overlap_ms)
+        if opened is None:
+            # Somebody else has just signed in in this browser.
+            return None
+        self._confirm(opened, user, visitor, now, continues=sid)
+        return SignedIn(opened.session, user, cookie, None, visitor.browser_id)
+
+    def _confirm(self, opened: Opened, user: User, visitor: Visitor, now: int, *, continues: str = "") -> None:
         """The account is still as it was checked, and the audit knows. Raises WrongCredentials, Unavailable."""
         current = self._users.find(user.user_id)
         if current is None or current.version != user.version or current.disabled_at is not None:
@@ -184,13 +205,17 @@ class SignIn:
             # in between may have missed this session, so it ends here.
             self._sign_out.end(opened.session.sid, EndReason.PASSWORD_CHANGE, actor="sign_in")
             raise WrongCredentials("The account changed while you were signing in. Please try again.")
+        data: dict[str, str | int | None] = {
+            "address": visitor.address[:64],
+            "renewed": int(opened.renewed or bool(continues)),
+        }
         self._audit.append(
             Event(
                 now,
                 EventKind.SIGNED_IN,
                 user_id=user.user_id,
                 sid=opened.session.sid,
-                data={"address": visitor.address[:64], "renewed": int(opened.renewed)},
+                data=data | ({"continues": continues} if continues else {}),
             )
         )
 

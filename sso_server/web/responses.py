@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +10,9 @@ from flask import Flask, Response, g, jsonify, redirect, request
 
 from sso_server.core.frontchannel import origin_of
 from sso_server.web.services import services
+
+#: A host may hold signs that end a source, or a directive, of a Content-Security-Policy.
+_PLAIN_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
 
 def install_headers(app: Flask) -> None:
@@ -30,10 +34,11 @@ def install_headers(app: Flask) -> None:
             # on its own way included, and where they lead nobody here knows.
             targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
             frames = f"frame-src {g.frame_origins}; " if "frame_origins" in g else ""
+            images = "".join(f" {origin}" for origin in getattr(g, "image_origins", ()))
             headers.setdefault(
                 "Content-Security-Policy",
-                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-                f"form-action {targets}; {frames}frame-ancestors {ancestors}; base-uri 'none'",
+                f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:{images}; "
+                f"connect-src 'self'; form-action {targets}; {frames}frame-ancestors {ancestors}; base-uri 'none'",
             )
         if services().site.is_https:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
@@ -57,6 +62,13 @@ def allow_frames(uris: list[str]) -> None:
 def allow_framing() -> None:
     """Any page may load this one in a frame: only for one that has nothing to see and nothing to press."""
     g.may_be_framed = True
+
+
+def allow_image(uri: str) -> None:
+    """This page may show images of this address's origin; of nobody's whose name could be read as more than one."""
+    origin = origin_of(uri)
+    if _PLAIN_ORIGIN.fullmatch(origin):
+        g.image_origins = dict.fromkeys((*getattr(g, "image_origins", ()), origin))
 
 
 def see_other(uri: str) -> Response:

@@ -11,6 +11,7 @@ import structlog
 from flask import Blueprint, Response, request, url_for
 
 from sso_server.core.acr import acr_of, meets
+from sso_server.core.consents import Wish, wish_of
 from sso_server.core.errors import InvalidRequest, Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.sign_in import Step, next_step
@@ -24,6 +25,7 @@ from sso_server.fronts.oidc.errors import (
 )
 from sso_server.fronts.oidc.id_token import read_hint
 from sso_server.web import browser_state, typed
+from sso_server.web.agreed import has_agreed, to_agree
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
@@ -65,6 +67,9 @@ def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
         clients=here.clients,
         find_hint=lambda token: read_hint(here.signer, token, here.policy.issuer),
     )
+    if "cancel" in request.args and sealed:
+        # OpenID Connect Core 1.0 section 3.1.2.6: on one of our pages the person chose not to go on.
+        raise AuthorizationRefused("access_denied", "The person doesn't want to.", asked.back)
     try:
         session = here.sign_in.find_session(session_cookie(request))
         browser_state.keep(request, session)
@@ -75,6 +80,8 @@ def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
         if session is not None and step is Step.PROCEED:
             if must_ask_first(request, session, asked_at, sealed, now):
                 return _ask_first(asked, received, asked_at)
+            if (wish := _unmet_wish(asked, session, sealed, now)) is not None:
+                return _ask_consent(asked, received, asked_at, to_agree(wish, session, sealed))
             return _with_code(asked, session)
     except Unavailable as error:
         if "none" in asked.wishes.prompt:
@@ -102,12 +109,30 @@ def _ask_first(asked: AuthorizeRequest, received: Received, asked_at: int) -> Re
     return _page_of_ours("/go-on", asked, received, asked_at)
 
 
-def _page_of_ours(path: str, asked: AuthorizeRequest, received: Received, asked_at: int) -> Response:
+def _unmet_wish(asked: AuthorizeRequest, session: Session, sealed: Mapping[str, Any], now: int) -> Wish | None:
+    """What the person has yet to agree to, if anything. Raises Unavailable."""
+    wish = wish_of(asked.client, asked.scope, asked.claims.names)
+    if "consent" in asked.wishes.prompt and not has_agreed(sealed, wish, session, now):
+        return wish
+    return wish if services().consents.is_missing(session.user_id, asked.client, wish) else None
+
+
+def _ask_consent(
+    asked: AuthorizeRequest, received: Received, asked_at: int, question: Mapping[str, object]
+) -> Response:
+    if "none" in asked.wishes.prompt:
+        raise AuthorizationRefused("consent_required", "The person has not agreed to this, or not to all.", asked.back)
+    return _page_of_ours("/consent", asked, received, asked_at, question)
+
+
+def _page_of_ours(
+    path: str, asked: AuthorizeRequest, received: Received, asked_at: int, more: Mapping[str, object] | None = None
+) -> Response:
     params = dict(received.params)
     if asked.wishes.max_age_s is not None:
         # The client's own default, too: our pages tell people why they are asked.
         params["max_age"] = str(asked.wishes.max_age_s)
-    came = {"signed": received.signed, "pushed": received.pushed}
+    came = {"signed": received.signed, "pushed": received.pushed, **(more or {})}
     sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at, came)
     languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
     return see_other(_address(path, {"request": sealed} | languages))
@@ -126,6 +151,7 @@ def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
         scope=asked.scope,
         details=replace(asked.details, acr=acr),
     )
+    services().consents.note_use(session.user_id, asked.client, asked.scope)
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
     state = browser_state.session_state(request, asked.client, asked.back.redirect_uri)
     return _to_site(asked.back, asked.back.fields(code=code) | state)

@@ -36,6 +36,7 @@ def refresh(asked: TokenRequest) -> Response:
     now = services().clock.now()
     grant, session = refreshed.grant, _live(refreshed.session, now)
     _log.info("token_refreshed", sid=grant.sid)
+    services().consents.note_use_quietly(grant.user_id, client, grant.scope)
     local_until = grant.created_at + local_life_ms(client, services().policy)
     # Core section 12.2: the same iss, sub, aud and auth_time, and no nonce.
     return token_answer(

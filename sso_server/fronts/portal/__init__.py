@@ -3,6 +3,8 @@ language; and the ledger, for administrators. No script needed.
 """
 
 from sso_server.fronts.portal import (
+    apps,
+    consent,
     frames,
     go_on,
     language,
@@ -19,10 +21,12 @@ from sso_server.fronts.portal import (
 blueprints = (
     sign_in.blueprint,
     go_on.blueprint,
+    consent.blueprint,
     sign_out.blueprint,
     signed_out.blueprint,
     frames.blueprint,
     sessions.blueprint,
+    apps.blueprint,
     password.blueprint,
     setup.blueprint,
     language.blueprint,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from sso_server.core.clients import Client
+from sso_server.core.consents import Wish
 from sso_server.core.errors import Unavailable
 from sso_server.core.service_urls import is_prefix, matches, without_ticket
 from sso_server.core.sessions import Session
+from sso_server.fronts.portal.client_face import name_of
+from sso_server.web.agreed import agreed, asked_of
 from sso_server.web.responses import allow_form_target
 from sso_server.web.services import services
 from sso_server.web.typed import typed
@@ -32,6 +37,10 @@ class Asking:
     """The site takes no password older than that; None: it doesn't mind."""
     not_now_at: str = "/sessions"
     """Where it leads to say no."""
+    back_to: str = ""
+    """Where the person goes on to, as they may know it: the host of the registered address, or its scheme."""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """All that the seal says."""
 
     @property
     def by_cas(self) -> bool:
@@ -42,6 +51,21 @@ class Asking:
     def goes_on_at(self) -> str:
         """Where the asking front takes over after the sign-in."""
         return f"{self.front}?{urlencode({'request': self.sealed})}"
+
+    @property
+    def cancels_at(self) -> str:
+        """Where the asking front tells the site that the person doesn't want to; empty: CAS has no word for that."""
+        # No token: whoever follows a stranger's link gives nothing away, and changes nothing.
+        return "" if self.by_cas else f"{self.goes_on_at}&cancel=1"
+
+    @property
+    def name(self) -> str:
+        """The site's, in the language of the page; empty if none asks."""
+        return name_of(self.client) if self.client else ""
+
+    def wish_for(self, session: Session) -> Wish | None:
+        """What this session's person is asked to agree to, if it is them who were asked."""
+        return asked_of(self.payload, session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +96,8 @@ def read_asking(sealed: str) -> Asking:
         login_hint=str(params.get("login_hint", ""))[:256],
         max_age_s=int(age) if age.isdecimal() else None,
         not_now_at=_service_without_ticket(client, params) or "/sessions",
+        back_to=_place(str(params.get("redirect_uri", ""))),
+        payload=payload,
     )
 
 
@@ -85,6 +111,11 @@ def with_answer(asking: Asking, session: Session, now: int) -> Asking:
     """The same request, sealed with the answer of this session's person that they want to go on (`web/warned`)."""
     payload = services().seals.open("sign-in", asking.sealed) or {}
     return replace(asking, sealed=services().seals.seal("sign-in", answered(payload, session, now)))
+
+
+def with_consent(asking: Asking, session: Session, now: int) -> Asking:
+    """The same request, sealed with the proof that this session's person agreed to what it asks for (`web/agreed`)."""
+    return replace(asking, sealed=services().seals.seal("sign-in", agreed(asking.payload, session, now)))
 
 
 def with_password(asking: Asking, session: Session, now: int) -> Asking:
@@ -120,6 +151,13 @@ def _service_without_ticket(client: Client | None, params: dict[str, object]) ->
     service = str(params.get("service", "")) if client and "gateway" in params and "renew" not in params else ""
     is_theirs = client is not None and any(matches(one, service) for one in client.cas_services)
     return without_ticket(service) if is_theirs else ""
+
+
+def _place(uri: str) -> str:
+    """The front has found it registered before it sealed the request."""
+    parts = urlsplit(uri)
+    # An app on the person's own device is called by a scheme of its own (RFC 8252 section 7.1).
+    return parts.hostname or (f"{parts.scheme}:" if parts.scheme else "")
 
 
 def _find_client(client_id: object) -> Client | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
 from flask import Request, Response
 
 from sso_server.core import identifiers
-from sso_server.core.sessions import EndReason
+from sso_server.core.errors import WrongCredentials
+from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_in import SignedIn, Visitor
 from sso_server.core.users import User, fold_username
 from sso_server.web import cookies
@@ -66,6 +68,14 @@ def open_session(
         # The browser lost its name but kept its session: it has one live session, the new one.
         services().sign_out.end(before.sid, EndReason.REPLACED, actor="user")
     return signed_in
+
+
+def open_in_place_of(ended: Session, user: User, browser: Browser) -> SignedIn | None:
+    """After this person removed an app: see `SignIn.open_in_place_of`. None: the session hasn't ended, or for a reason
+    that nobody goes on after. Raises Unavailable."""
+    with contextlib.suppress(WrongCredentials):
+        return services().sign_in.open_in_place_of(ended.sid, user, browser.visitor)
+    return None
 
 
 def set_session(response: Response, signed_in: SignedIn, browser: Browser) -> Response:

@@ -41,15 +41,17 @@ def other_sessions(session: Session) -> int:
     return sum(other.sid != session.sid and other.is_live(now) for other in live)
 
 
-def ended_since(user_id: str, since: int, keep_sid: str = "") -> Swath:
-    """The sessions that a sign-out everywhere ordered at `since` (ms) has ended. Raises Unavailable."""
+def ended_since(user_id: str, since: int, keep_sid: str = "", *, app: str = "") -> Swath:
+    """The sessions that a sign-out everywhere ordered at `since` (ms) has ended; `app`: those that the removal of this
+    app has. Raises Unavailable."""
+    reason = EndReason.APP_REMOVED if app else EndReason.SIGN_OUT_EVERYWHERE
     ended = services().ledger.list_ended(_MOST, user_id=user_id)
     sids = tuple(
         session.sid
         for session in ended
-        if session.end_reason == EndReason.SIGN_OUT_EVERYWHERE and (session.ended_at or 0) >= since - _CLOCKS_DIFFER_MS
+        if session.end_reason == reason and (session.ended_at or 0) >= since - _CLOCKS_DIFFER_MS
     )
-    live = services().lists.list_live(services().clock.now(), _MOST, user_id=user_id)
+    live = services().lists.list_live(services().clock.now(), _MOST, user_id=user_id, client_id=app)
     # Who has signed in again since isn't meant.
     return Swath(sids, sum(session.created_at < since and session.sid != keep_sid for session in live))
 

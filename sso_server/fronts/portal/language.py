@@ -18,9 +18,12 @@ from sso_server.web.responses import see_other
 blueprint = Blueprint("language", __name__)
 
 #: The pages that the switch may lead back to, fixed: an address in a parameter must not lead out of this list.
-_PAGES = ("/", "/sign-in", "/go-on", "/sign-out", "/signed-out", "/sessions", "/password", "/setup", "/admin/sign-outs")
+_PAGES = (
+    "/", "/sign-in", "/go-on", "/consent", "/sign-out", "/signed-out", "/sessions", "/apps", "/password", "/setup",
+    "/admin/sign-outs",
+)  # fmt: skip
 #: Where a form is posted to, and the page that shows it.
-_PAGE_OF = {"/sessions/end": "/sessions", "/signed-out/again": "/signed-out"}
+_PAGE_OF = {"/sessions/end": "/sessions", "/apps/remove": "/apps", "/signed-out/again": "/signed-out"}
 #: What a posted form carries besides what was typed.
 _CARRIED = ("request", "then", "token", "of")
 _READING = ("GET", "HEAD")

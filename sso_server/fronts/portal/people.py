@@ -24,7 +24,7 @@ from sso_server.web.responses import see_other
 from sso_server.web.services import services
 
 #: Pages that a sign-in may lead to: a fixed table, so that no parameter can name an address ...
-_AFTER_SIGN_IN = {"password": "/password", "sign-out": "/sign-out", "sign-outs": "/admin/sign-outs"}
+_AFTER_SIGN_IN = {"apps": "/apps", "password": "/password", "sign-out": "/sign-out", "sign-outs": "/admin/sign-outs"}
 #: ... and with the identifier of one sign-out, which has a shape of its own, its page
 _ONE_SIGN_OUT = "sign-outs:"
 

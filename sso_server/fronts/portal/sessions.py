@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotFound
 from sso_server.core.clients import Client
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import home_of
+from sso_server.fronts.portal.client_face import name_of
 from sso_server.fronts.portal.devices import device_in_words
 from sso_server.fronts.portal.everywhere import sign_out_everywhere
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
@@ -133,4 +134,4 @@ def _device(session: Session, person: Person, now: int) -> Device:
 
 
 def _named(client: Client) -> tuple[str, str]:
-    return client.name, home_of(client)
+    return name_of(client), home_of(client)

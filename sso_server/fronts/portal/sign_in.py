@@ -14,6 +14,7 @@ from sso_server.core.sign_in import SignedIn, Step, Wishes, next_step
 from sso_server.core.users import PASSWORD_MAX_BYTES
 from sso_server.fronts.portal.asking import Asking, allow_return, read_asking, with_password
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
+from sso_server.fronts.portal.client_face import show_face
 from sso_server.fronts.portal.forms import Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly, page_after_sign_in
 from sso_server.fronts.portal.standings import REASONS
@@ -152,6 +153,7 @@ def _page(
         render_template(
             "sign_in.html",
             form=form,
+            face=show_face(form.asking.client) if form.asking.client else None,
             username=form.username or (person.user.username if person and must_type else ""),
             person=person,
             # Signed in in another tab since the site asked: it is satisfied, unless it wants the password for itself.

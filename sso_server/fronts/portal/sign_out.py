@@ -9,6 +9,7 @@ from sso_server.core.clients import Client
 from sso_server.core.notifications import POLLED
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import LeaveAsking, read_leave_asking
+from sso_server.fronts.portal.client_face import name_of
 from sso_server.fronts.portal.everywhere import other_sessions, sign_out_everywhere
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
 from sso_server.fronts.portal.people import Person, find_person, find_person_quietly
@@ -96,7 +97,7 @@ def _sites(session: Session) -> tuple[list[str], list[Client]]:
         known = participant.logout_uri or participant.sdk_store or participant.kind == POLLED
         hears[participant.client_id] = bool(known) or hears.get(participant.client_id, False)
     clients = [(services().clients.find(client_id), heard) for client_id, heard in hears.items()]
-    return [c.name for c, heard in clients if c and heard], [c for c, heard in clients if c and not heard]
+    return [name_of(c) for c, heard in clients if c and heard], [c for c, heard in clients if c and not heard]
 
 
 def _after(session: Session | None, asking: LeaveAsking, since: int) -> str:

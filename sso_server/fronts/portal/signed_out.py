@@ -43,6 +43,8 @@ class Of:
     """Of a sign-out everywhere: whose."""
     since: int
     """Of a sign-out everywhere: when it was ordered (ms); else 0."""
+    app: Client | None = None
+    """Of a removed app: which; its sessions are then those of `user_id` and `since`."""
 
     @property
     def back(self) -> str:
@@ -50,12 +52,16 @@ class Of:
         return home_of(self.client) if self.client else ""
 
 
-def page_of(sid: str, client_id: str = "", *, elsewhere: bool = False, user_id: str = "", since: int = 0) -> str:
+def page_of(
+    sid: str, client_id: str = "", *, elsewhere: bool = False, user_id: str = "", since: int = 0, app: str = ""
+) -> str:
     """The address of the report; sealed, so that nobody reads other people's. With `user_id` and `since` (ms) it is
-    that of a sign-out everywhere; with `elsewhere` `sid` is then the session that was kept."""
+    that of a sign-out everywhere; with `elsewhere` `sid` is then the session that was kept. `app`: not all sessions,
+    but those that ended with this app."""
     payload: dict[str, str | int] = {"sid": sid, "client_id": client_id}
     payload |= {"elsewhere": 1} if elsewhere else {}
     payload |= {"user_id": user_id, "since": since} if user_id else {}
+    payload |= {"app": app} if app else {}
     return _address(services().seals.seal("signed-out", payload))
 
 
@@ -70,6 +76,7 @@ def read_of(sealed: str) -> Of | None:
         elsewhere=bool(payload.get("elsewhere")),
         user_id=str(payload.get("user_id") or ""),
         since=int(payload.get("since") or 0),
+        app=services().clients.find(str(payload.get("app"))) if payload.get("app") else None,
     )
 
 
@@ -135,7 +142,8 @@ class _Lines:
 
 
 def _lines(of: Of) -> _Lines:
-    swath = ended_since(of.user_id, of.since, of.sid if of.elsewhere else "") if of.user_id else None
+    app = of.app.client_id if of.app else ""
+    swath = ended_since(of.user_id, of.since, of.sid if of.elsewhere else "", app=app) if of.user_id else None
     sids = dict.fromkeys(swath.sids if swath else ())
     if of.sid and not (swath and of.elsewhere):
         sids.setdefault(of.sid)

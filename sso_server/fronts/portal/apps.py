@@ -1,0 +1,100 @@
+"""My apps: what each may see, since when, when last used; remove one, and its tokens and sessions end at once.
+
+This browser goes on with a fresh session where the old one had to end: the person stays signed in here, by the same
+password, and the other sites sign them in again without a question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from sso_server.core.clients import Client
+from sso_server.core.consents import Consent, Wish
+from sso_server.fronts.portal.asking import home_of
+from sso_server.fronts.portal.browser import open_in_place_of, read_browser, set_session
+from sso_server.fronts.portal.client_face import Face, face_of
+from sso_server.fronts.portal.consent_words import Item, in_words
+from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
+from sso_server.fronts.portal.people import Person, find_person_quietly, login_required
+from sso_server.fronts.portal.signed_out import page_of, read_of
+from sso_server.fronts.portal.times import Moment, moment
+from sso_server.web.responses import see_other
+from sso_server.web.services import services
+
+blueprint = Blueprint("apps", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One app as its person sees it."""
+
+    client_id: str
+    face: Face
+    href: str
+    items: list[Item]
+    since: Moment
+    last_used: Moment
+
+
+@blueprint.get("/apps")
+@login_required
+def show(person: Person) -> ResponseReturnValue:
+    """The list, the last used first."""
+    sealed = read_query(request).get("of", "")
+    of = read_of(sealed)
+    return _page(person, removed=of if of is not None and of.app is not None else None, sealed=sealed)
+
+
+@blueprint.post("/apps/remove")
+@login_required
+def remove(person: Person) -> ResponseReturnValue:
+    """Take back what one was allowed."""
+    client_id, since = read_form(request).get("client", ""), services().clock.now()
+    if not services().consents.remove(person.user.user_id, client_id, actor="user"):
+        # A second click, or another tab.
+        return see_other("/apps")
+    report = page_of("", elsewhere=True, user_id=person.user.user_id, since=since, app=client_id)
+    response = see_other(f"/apps?{report.partition('?')[2]}")
+    browser = read_browser(request)
+    signed_in = open_in_place_of(person.session, person.user, browser)
+    return set_session(response, signed_in, browser) if signed_in is not None else response
+
+
+@asks_again(blueprint)
+def renew() -> ResponseReturnValue:
+    """The form's cookie is gone: the list again with fresh tokens."""
+    person = find_person_quietly()
+    if person is None:
+        return see_other("/sign-in?then=apps")
+    return _page(person, problem=Problem(PRESS_ONCE_MORE), status=400)
+
+
+def _page(
+    person: Person, *, removed: object = None, sealed: str = "", problem: Problem | None = None, status: int = 200
+) -> ResponseReturnValue:
+    now = services().clock.now()
+    consents = sorted(services().consents.list_of(person.user.user_id), key=lambda one: -one.last_used_at)
+    known = [(consent, services().clients.find(consent.client_id)) for consent in consents]
+    page = render_template(
+        "apps.html",
+        person=person,
+        apps=[_app(consent, client, now) for consent, client in known if client is not None],
+        removed=removed,
+        sealed=sealed,
+        problem=problem,
+    )
+    return make_response(page, status)
+
+
+def _app(consent: Consent, client: Client, now: int) -> App:
+    return App(
+        client.client_id,
+        face := face_of(client),
+        face.home or home_of(client),
+        in_words(Wish(consent.scope, consent.claims), client),
+        moment(consent.granted_at, now),
+        moment(consent.last_used_at, now),
+    )
