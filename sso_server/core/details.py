@@ -45,7 +45,8 @@ class TokenDetails:
     scope: str | None = None
     """Narrower than the grant's; None: the same."""
     actor: str = ""
-    """The client that acts for the person, after a token exchange (RFC 8693 section 4.1)."""
+    """The client that acts for the person, after a token exchange; behind it, parted by spaces and newest first, those
+    that exchanged on the way."""
     resources: tuple[str, ...] = ()
     """What its `aud` names instead of clients (RFC 8707); empty: its clients."""
 
@@ -58,6 +59,13 @@ class TokenDetails:
         """The opposite; members that a newer version wrote are left out."""
         known = _known(text, cls())
         return cls(**known | {"resources": tuple(known.get("resources", ()))})
+
+
+def act_claim(actor: str) -> dict[str, object]:
+    """`TokenDetails.actor` as the `act` claim (RFC 8693 section 4.1): who acts, and inside, for information, who did
+    before."""
+    newest, _, before = actor.partition(" ")
+    return {"sub": newest, "act": act_claim(before)} if before else {"sub": newest}
 
 
 def _text(details: GrantDetails | TokenDetails, nothing: GrantDetails | TokenDetails) -> str:

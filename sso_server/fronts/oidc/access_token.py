@@ -5,6 +5,7 @@ from __future__ import annotations
 from sso_server.core.claims import claims_for
 from sso_server.core.clients import Client
 from sso_server.core.denials import JWT_TYPE
+from sso_server.core.details import act_claim
 from sso_server.core.policy import Policy
 from sso_server.core.ports import Signer, UserStore
 from sso_server.core.resources import audience_names
@@ -46,7 +47,7 @@ def sign_access_token(
     # Section 2.2.1: of the person's sign-in. A client that speaks for itself has none.
     claims |= {"auth_time": auth_time // 1000, "amr": list(amr)} if user_id else {}
     claims |= {"cnf": {"jkt": jkt}} if jkt else {}  # RFC 9449 section 6.1
-    claims |= {"act": {"sub": actor}} if actor else {}  # RFC 8693 section 4.1
+    claims |= {"act": act_claim(actor)} if actor else {}
     user = users.find(user_id) if user_id and "groups" in scope else None
     if user is not None:
         # Section 2.2.3.1. Name and address stay with userinfo: this token is shown to APIs and their logs.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from sso_server.core.claims import SCOPES
+from sso_server.core.acr import ACR_VALUES
+from sso_server.core.claims import CLAIMS, SCOPES
+from sso_server.core.client_metadata import GRANT_TYPES, SUBJECT_TYPES
 from sso_server.core.clients import ALGORITHMS
 from sso_server.fronts.oidc import request_object
 from sso_server.fronts.oidc.authorize_request import DISPLAYS, PROMPTS, RESPONSE_MODES
@@ -14,10 +16,7 @@ from sso_server.web.services import Site, services
 
 blueprint = Blueprint("oidc_discovery", __name__)
 install_json_errors(blueprint)
-_CLAIMS = (
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash",
-    "name", "preferred_username", "locale", "email", "email_verified", "groups",
-)  # fmt: skip
+_CLAIMS = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "acr", "amr", "at_hash", *CLAIMS)
 
 
 @blueprint.get("/.well-known/openid-configuration")
@@ -39,6 +38,7 @@ def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str,
         "userinfo_endpoint": f"{issuer}/userinfo",
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
+        "device_authorization_endpoint": f"{issuer}/device-authorization",
         "end_session_endpoint": f"{issuer}/end-session",
         "jwks_uri": f"{issuer}/jwks.json",
         # Ours: its presence tells the SDK that leases hold here.
@@ -51,11 +51,14 @@ def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str,
         "cas_server_url": f"{issuer}/cas",
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
-        "subject_types_supported": ["public"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "subject_types_supported": list(SUBJECT_TYPES),
         "scopes_supported": list(SCOPES),
         "claims_supported": list(_CLAIMS),
-        "claims_parameter_supported": False,
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": True,
+        "acr_values_supported": list(ACR_VALUES),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": [*secrets, "none"],
         "revocation_endpoint_auth_methods_supported": [*secrets, "none"],

@@ -42,7 +42,7 @@ class Granted:
     jkt: str = ""
     """Thumbprint of the key to which the access token is bound; empty: a bearer token."""
     actor: str = ""
-    """The client that acts for the person (RFC 8693 section 4.1)."""
+    """The client that acts for the person, and those before it (`details.TokenDetails`)."""
     refresh_token: str = ""
     has_id_token: bool = True
     id_sid: str = ""
@@ -83,8 +83,10 @@ def _members(g: Granted) -> dict[str, object]:
         "access_token": access_token,
         "token_type": "DPoP" if g.jkt else "Bearer",
         "expires_in": (g.access_expires_at - g.now) // 1000,
-        "scope": " ".join(g.scope),
     }
+    if g.scope:
+        # RFC 6749 section 3.3: it names at least one, or isn't there.
+        members["scope"] = " ".join(g.scope)
     if g.has_id_token:
         members["id_token"] = _id_token(g, access_token)
     if g.refresh_token:
