@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from sso_server.cli.arguments import password_option, read_password
 from sso_server.cli.centre import open_centre
 from sso_server.cli.output import json_option, print_fields, print_json, print_table, when
+from sso_server.core.accounts import Changes
+from sso_server.core.profiles import read_profile
 from sso_server.core.users import User, fold_username
 
 _PAGE = 500
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def user_json(user: User) -> dict[str, Any]:
@@ -25,9 +29,28 @@ def user_json(user: User) -> dict[str, Any]:
         "groups": list(user.groups),
         "is_admin": user.is_admin,
         "locale": user.locale,
+        "claims": read_profile(user.profile),
+        "updated_at": user.updated_at or user.created_at,
         "created_at": user.created_at,
         "disabled_at": user.disabled_at,
     }
+
+
+def _profile_options(command: _Command) -> _Command:
+    """What sites may be told of the person beside name, address and groups."""
+    for option in (
+        click.option(
+            "--claim", "claims", multiple=True, metavar="NAME=VALUE",
+            help="A further claim, such as given_name=Ada or address.country=Chile; may be repeated. An empty VALUE "
+            "takes it away.",
+        ),
+        click.option("--locale", default=None, help="The person's language, such as en or zh-CN."),
+        click.option(
+            "--email-verified/--email-unverified", default=None, help="Whether the address is known to be theirs."
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @click.group("user")
@@ -41,12 +64,23 @@ def users() -> None:
 @click.option("--email", default="", help="The e-mail address.")
 @click.option("--group", "groups", multiple=True, help="A group that sites are told of; may be repeated.")
 @click.option("--admin", is_flag=True, help="An administrator of the centre.")
+@_profile_options
 @password_option
 @json_option
 def add_user(
-    username: str, name: str, email: str, groups: tuple[str, ...], admin: bool, password_stdin: bool, as_json: bool
+    username: str,
+    name: str,
+    email: str,
+    groups: tuple[str, ...],
+    admin: bool,
+    email_verified: bool | None,
+    locale: str | None,
+    claims: tuple[str, ...],
+    password_stdin: bool,
+    as_json: bool,
 ) -> None:
     """Make an account."""
+    more = Changes(email_verified=email_verified, locale=locale, claims=_claims(claims))
     password = read_password(password_stdin)
     with open_centre() as centre:
         user = centre.services.accounts.add(
@@ -56,9 +90,47 @@ def add_user(
             email=email,
             groups=tuple(dict.fromkeys(groups)),
             is_admin=admin,
+            more=more,
             actor="cli",
         )
     _answer(user, as_json, f"{user.username} can sign in now.")
+
+
+@users.command("update")
+@click.argument("username")
+@click.option("--name", default=None, help="The name that pages and sites show.")
+@click.option("--email", default=None, help="The e-mail address; a new one counts as not verified.")
+@click.option("--group", "groups", multiple=True, help="The groups from now on, in the place of all; may be repeated.")
+@click.option("--no-groups", is_flag=True, help="The person is in no group any more.")
+@_profile_options
+@json_option
+def update_user(
+    username: str,
+    name: str | None,
+    email: str | None,
+    groups: tuple[str, ...],
+    no_groups: bool,
+    email_verified: bool | None,
+    locale: str | None,
+    claims: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change what sites are told of a person; nobody is signed out."""
+    if groups and no_groups:
+        raise click.UsageError("Either --group or --no-groups.")
+    changes = Changes(
+        name=name,
+        email=email,
+        email_verified=email_verified,
+        locale=locale,
+        groups=tuple(dict.fromkeys(groups)) if groups or no_groups else None,
+        claims=_claims(claims),
+    )
+    if changes == Changes():
+        raise click.UsageError("Say what to change, for instance --name NAME or --claim given_name=Ada.")
+    with open_centre() as centre:
+        user = centre.services.accounts.update(username, changes, actor="cli")
+    _answer(user, as_json, f"Sites are told this of {user.username} from their next look on.")
 
 
 @users.command("list")
@@ -98,8 +170,10 @@ def show_user(username: str, as_json: bool) -> None:
             ("user", user.username),
             ("id", user.user_id),
             ("name", user.name),
-            ("e-mail", user.email),
+            ("e-mail", f"{user.email} ({'verified' if user.email_verified else 'not verified'})" if user.email else ""),
             ("groups", ", ".join(user.groups)),
+            ("language", user.locale),
+            *((name, _shown(value)) for name, value in read_profile(user.profile).items()),
             ("state", _standing(user)),
             ("since", when(user.created_at)),
             ("sessions", str(len(live))),
@@ -141,6 +215,24 @@ def set_password(username: str, password_stdin: bool, as_json: bool) -> None:
         user = centre.services.accounts.set_password(username, password, actor="cli")
         centre.finish_orders()
     _answer(user, as_json, f"{user.username} has a new password and is signed out everywhere.")
+
+
+def _claims(given: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` each. Usage error for anything else, and for a name that is said twice."""
+    pairs = [text.partition("=") for text in given]
+    found = {name.strip(): value for name, _, value in pairs}
+    if not all(name.strip() and mark for name, mark, _ in pairs) or len(found) != len(pairs):
+        raise click.BadParameter("A claim is NAME=VALUE, each name once.", param_hint="--claim")
+    return found
+
+
+def _shown(value: object) -> str:
+    """A claim in one line."""
+    if isinstance(value, dict):
+        return ", ".join(_shown(part) for part in value.values())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " / ".join(str(value).splitlines())
 
 
 def _answer(user: User, as_json: bool, sentence: str) -> None:

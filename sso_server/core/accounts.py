@@ -4,14 +4,33 @@ transaction.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from sso_server.core.errors import Refused, WrongCredentials
+from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials
 from sso_server.core.events import Event, EventKind
 from sso_server.core.ports import AuditStore, Clock, PasswordHasher, Randomness, UserStore
+from sso_server.core.profiles import change_profile
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
 from sso_server.core.users import EndOrder, User, check_password, check_username, fold_username
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to be said of a person. None: as it is; an empty text: not known any more."""
+
+    name: str | None = None
+    email: str | None = None
+    email_verified: bool | None = None
+    locale: str | None = None
+    """A language tag (BCP 47)."""
+    groups: tuple[str, ...] | None = None
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """Further claims: see `profiles.change_profile`."""
 
 
 class Accounts:
@@ -42,23 +61,39 @@ class Accounts:
         email: str = "",
         groups: tuple[str, ...] = (),
         is_admin: bool = False,
+        more: Changes | None = None,
         actor: str,
     ) -> User:
-        """A new account. Raises InvalidRequest, Refused (the name is taken)."""
+        """A new account; `more` says what else is known of the person. Raises InvalidRequest, Refused (the name is
+        taken)."""
         user = User(
             user_id=self._random.token("usr"),
             username=check_username(username),
-            password_hash=self._hasher.hash(check_password(password)),
+            password_hash="",
             created_at=self._clock.now(),
             name=name.strip(),
             email=email.strip(),
             groups=groups,
             is_admin=is_admin,
         )
+        user = _changed(user, more or Changes())
+        user = replace(user, password_hash=self._hasher.hash(check_password(password)))
         if not self._users.add(user):
             raise Refused(f"The user name {user.username!r} is taken.", code="username_taken")
         self._note(EventKind.USER_ADDED, user, actor)
         return user
+
+    def update(self, username: str, changes: Changes, *, actor: str) -> User:
+        """What sites are told of the person from now on; nobody is signed out. Raises InvalidRequest, Refused."""
+        user = self.get(username)
+        changed = _changed(user, changes)
+        if changed == user:
+            return user
+        changed = replace(changed, updated_at=self._clock.now())
+        if not self._users.update(changed):
+            raise Refused("The account was changed at the same time. Try again.", code="conflict")
+        self._note(EventKind.USER_CHANGED, changed, actor, change="profile")
+        return changed
 
     def get(self, username: str) -> User:
         """By name. Raises Refused."""
@@ -125,3 +160,23 @@ class Accounts:
 
     def _note(self, kind: EventKind, user: User, actor: str, **data: str | int | None) -> None:
         self._audit.append(Event(self._clock.now(), kind, user_id=user.user_id, actor=actor, data=data))
+
+
+def _changed(user: User, changes: Changes) -> User:
+    email = user.email if changes.email is None else changes.email.strip()
+    # Of another address nothing is known yet.
+    verified = user.email_verified and email == user.email
+    locale = user.locale if changes.locale is None else changes.locale.strip()
+    if locale and _LOCALE.fullmatch(locale) is None:
+        raise InvalidRequest(f"locale {locale!r} is not a language tag such as en or zh-CN.")
+    if changes.email_verified and not email:
+        raise InvalidRequest("There is no e-mail address that could be verified.")
+    return replace(
+        user,
+        name=user.name if changes.name is None else changes.name.strip(),
+        email=email,
+        email_verified=verified if changes.email_verified is None else changes.email_verified,
+        locale=locale,
+        groups=user.groups if changes.groups is None else changes.groups,
+        profile=change_profile(user.profile, changes.claims) if changes.claims else user.profile,
+    )

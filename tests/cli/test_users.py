@@ -97,3 +97,67 @@ def test_a_list_shows_everybody_in_columns(sso: Sso) -> None:
         sso.run("user", "add", name, "--name", "汉字" if name == "bob" else "", "--password-stdin", stdin=PASSWORD)
     lines = sso.run("user", "list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["USER", "alice", "bob"]
+
+
+def test_a_person_has_all_claims_of_openid_connect_and_each_can_be_taken_away(sso: Sso) -> None:
+    given = ["--claim", "given_name=Ada", "--claim", "address.country=Chile", "--locale", "es-CL", "--email-verified"]
+    added = sso.json("user", "add", "ada", "--email", "ada@example.com", *given, "--password-stdin", stdin=PASSWORD)
+    assert added["claims"] == {"given_name": "Ada", "address": {"country": "Chile"}}
+    assert (added["locale"], added["email_verified"]) == ("es-CL", True)
+    changed = [
+        "--claim",
+        "address.country=",
+        "--claim",
+        "phone_number=+56 2 555 1212",
+        "--claim",
+        "birthdate=0000-02-29",
+    ]
+    updated = sso.json("user", "update", "ada", *changed, "--name", "Ada L.", "--group", "staff")
+    assert updated["claims"] == {"given_name": "Ada", "phone_number": "+56 2 555 1212", "birthdate": "0000-02-29"}
+    assert (updated["name"], updated["groups"], updated["locale"]) == ("Ada L.", ["staff"], "es-CL")
+    assert updated["updated_at"] > added["updated_at"] == added["created_at"]
+    shown = sso.run("user", "show", "ada").stdout
+    assert "ada@example.com (verified)" in shown
+    assert "+56 2 555 1212" in shown
+    assert sso.json("user", "update", "ada", "--no-groups", "--claim", "given_name=")["groups"] == []
+
+
+def test_what_was_verified_of_an_address_or_a_number_is_not_said_of_another(sso: Sso) -> None:
+    sso.run("user", "add", "ada", "--email", "a@example.com", "--email-verified", "--password-stdin", stdin=PASSWORD)
+    phone = ["--claim", "phone_number=+56 2 555 1212", "--claim", "phone_number_verified=true"]
+    assert sso.json("user", "update", "ada", *phone)["claims"]["phone_number_verified"] is True
+    moved = sso.json("user", "update", "ada", "--email", "b@example.com", "--claim", "phone_number=+56 2 555 1313")
+    assert moved["email_verified"] is False
+    assert moved["claims"] == {"phone_number": "+56 2 555 1313"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        ("birthdate=1990-02-30", "birthdate: must be a date"),
+        ("website=javascript:alert(1)", "website: must be"),
+        ("picture=https://eve@bank.example/", "picture: must be"),
+        ("phone_number=112", "phone_number: must be"),
+        ("phone_number_verified=maybe", "phone_number_verified: must be true or false"),
+        ("phone_number_verified=true", "there is no phone_number"),
+        ("zoneinfo=here and now", "zoneinfo: must be a time zone"),
+        ("address.planet=Earth", "address.planet: must be one of"),
+        ("nickname=a\x07b", "nickname: must be"),
+        ("nickname=" + "a" * 1001, "nickname: must be"),
+        ("shoe_size=44", "There is no claim 'shoe_size'"),
+        ("sub=usr-eve", "There is no claim 'sub'"),
+    ],
+)
+def test_a_claim_of_another_type_or_name_is_refused_and_nothing_changes(sso: Sso, claim: str, told: str) -> None:
+    sso.run("user", "add", "ada", "--password-stdin", stdin=PASSWORD)
+    assert told in sso.run("user", "update", "ada", "--name", "Eve", "--claim", claim, code=1).stderr
+    assert sso.json("user", "show", "ada")["name"] == ""
+
+
+def test_an_update_that_says_nothing_or_the_same_twice_is_wrong_usage(sso: Sso) -> None:
+    sso.run("user", "add", "ada", "--password-stdin", stdin=PASSWORD)
+    for wrong in ([], ["--claim", "x"], ["--claim", "=x"], ["--claim", "gender=a", "--claim", "gender=b"]):
+        sso.run("user", "update", "ada", *wrong, code=2)
+    sso.run("user", "update", "ada", "--group", "a", "--no-groups", code=2)
+    assert "language tag" in sso.run("user", "update", "ada", "--locale", "??", code=1).stderr
+    assert "could be verified" in sso.run("user", "update", "ada", "--email-verified", code=1).stderr
