@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.acr import ACR_VALUES
 from sso_server.core.claims import CLAIMS, SCOPES
-from sso_server.core.client_metadata import SUBJECT_TYPES
+from sso_server.core.client_metadata import GRANT_TYPES, SUBJECT_TYPES
 from sso_server.core.clients import ALGORITHMS
 from sso_server.fronts.oidc import request_object
 from sso_server.fronts.oidc.authorize_request import DISPLAYS, PROMPTS, RESPONSE_MODES
@@ -38,6 +38,7 @@ def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str,
         "userinfo_endpoint": f"{issuer}/userinfo",
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
+        "device_authorization_endpoint": f"{issuer}/device-authorization",
         "end_session_endpoint": f"{issuer}/end-session",
         "jwks_uri": f"{issuer}/jwks.json",
         # Ours: its presence tells the SDK that leases hold here.
@@ -50,7 +51,7 @@ def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str,
         "cas_server_url": f"{issuer}/cas",
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": list(SUBJECT_TYPES),
         "scopes_supported": list(SCOPES),
         "claims_supported": list(_CLAIMS),
