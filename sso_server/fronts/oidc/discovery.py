@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
+from sso_server.core import dpop
 from sso_server.core.acr import ACR_VALUES
 from sso_server.core.claims import CLAIMS, SCOPES
-from sso_server.core.client_metadata import GRANT_TYPES, SUBJECT_TYPES
+from sso_server.core.client_metadata import (
+    CLIENT_ALGORITHMS,
+    GRANT_TYPES,
+    NO_AUTHENTICATION,
+    PRIVATE_KEY_JWT,
+    SECRET_BASIC,
+    SECRET_POST,
+    SUBJECT_TYPES,
+)
 from sso_server.core.clients import ALGORITHMS
 from sso_server.fronts.oidc import request_object
 from sso_server.fronts.oidc.authorize_request import DISPLAYS, PROMPTS, RESPONSE_MODES
@@ -30,7 +39,7 @@ def discovery() -> Response:
 
 def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str, object]:
     """The document of this issuer (without a trailing slash)."""
-    secrets = ["client_secret_basic", "client_secret_post"]
+    proving = [SECRET_BASIC, SECRET_POST, PRIVATE_KEY_JWT]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -60,9 +69,13 @@ def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str,
         "acr_values_supported": list(ACR_VALUES),
         "userinfo_signing_alg_values_supported": list(ALGORITHMS),
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
-        "token_endpoint_auth_methods_supported": [*secrets, "none"],
-        "revocation_endpoint_auth_methods_supported": [*secrets, "none"],
-        "introspection_endpoint_auth_methods_supported": secrets,
+        "token_endpoint_auth_methods_supported": [*proving, NO_AUTHENTICATION],
+        "token_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": [*proving, NO_AUTHENTICATION],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": proving,
+        "introspection_endpoint_auth_signing_alg_values_supported": list(CLIENT_ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": list(PROMPTS),
         "display_values_supported": list(DISPLAYS),
