@@ -45,6 +45,16 @@ def sign_in(browser: FlaskClient, location: str = "/sign-in", username: str = "a
     return browser.post("/sign-in", data=fields | {"username": username, "password": PASSWORD})
 
 
+def agree(browser: FlaskClient, location: str) -> TestResponse:
+    """Press Allow on the real consent page. What the asking front answers then."""
+    page = browser.get(location)
+    assert page.status_code == 200, page.text[:500]
+    form = page.text.partition('<form method="post" action="/consent"')[2].partition("</form>")[0]
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
+    pressed = browser.post("/consent", data={name: unescape(value) for name, value in fields})
+    return browser.get(pressed.headers["Location"])
+
+
 @dataclass(frozen=True)
 class OidcSite:
     """One registered client. Parameters set to None are left out."""
@@ -85,10 +95,12 @@ class OidcSite:
         return browser.get("/authorize?" + urlencode(self.params(**more)))
 
     def code(self, browser: FlaskClient, **more: str | None) -> str:
-        """A ticket; signs alice in if the centre asks."""
+        """A ticket; signs alice in, and agrees, if the centre asks."""
         answer = self.ask(browser, **more)
         if path_of(answer) == "/sign-in":
             answer = browser.get(sign_in(browser, answer.headers["Location"]).headers["Location"])
+        if path_of(answer) == "/consent":
+            answer = agree(browser, answer.headers["Location"])
         assert path_of(answer) == self.redirect_uri, answer.headers["Location"]
         return query_of(answer)["code"]
 

@@ -57,7 +57,6 @@ def test_a_post_from_another_site_needs_no_form_token_and_does_nothing_but_redir
         {"claims_locales": "de"},
         {"acr_values": "1 2"},
         {"claims": '{"userinfo":{"name":{"essential":true}}}'},
-        {"prompt": "consent"},
         {"response_mode": "query"},
         {"nonce": None},
         {"nonce": "n" * 384},
