@@ -5,6 +5,7 @@ language; and the ledger, for administrators. No script needed.
 from sso_server.fronts.portal import (
     apps,
     consent,
+    device,
     frames,
     go_on,
     language,
@@ -21,6 +22,7 @@ from sso_server.fronts.portal import (
 blueprints = (
     sign_in.blueprint,
     go_on.blueprint,
+    device.blueprint,
     consent.blueprint,
     sign_out.blueprint,
     signed_out.blueprint,

@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
 from sso_server.core import identifiers
+from sso_server.core.devices import plain_code, shown_code
 from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.users import User
@@ -23,10 +24,19 @@ from sso_server.web.cookies import session_cookie
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
 
+#: RFC 8628: where people type in what their device shows
+DEVICE_PAGE = "/device"
 #: Pages that a sign-in may lead to: a fixed table, so that no parameter can name an address ...
-_AFTER_SIGN_IN = {"apps": "/apps", "password": "/password", "sign-out": "/sign-out", "sign-outs": "/admin/sign-outs"}
-#: ... and with the identifier of one sign-out, which has a shape of its own, its page
+_AFTER_SIGN_IN = {
+    "apps": "/apps",
+    "device": DEVICE_PAGE,
+    "password": "/password",
+    "sign-out": "/sign-out",
+    "sign-outs": "/admin/sign-outs",
+}
+#: ... and with the identifier of one sign-out, which has a shape of its own, its page; so has a device's code
 _ONE_SIGN_OUT = "sign-outs:"
+_ONE_DEVICE = "device:"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +114,9 @@ def page_after_sign_in(name: str) -> str:
     sid = name.removeprefix(_ONE_SIGN_OUT)
     if sid != name:
         return f"{_AFTER_SIGN_IN['sign-outs']}/{sid}" if identifiers.is_kind(sid, identifiers.SESSION) else ""
+    if name.startswith(_ONE_DEVICE):
+        code = plain_code(name.removeprefix(_ONE_DEVICE))
+        return f"{DEVICE_PAGE}?{urlencode({'user_code': shown_code(code)})}" if code else ""
     return _AFTER_SIGN_IN.get(name, "")
 
 
@@ -120,4 +133,6 @@ def _ask() -> ResponseReturnValue:
     sid = (request.view_args or {}).get("sid", "")
     if page_after_sign_in(_ONE_SIGN_OUT + sid):
         name = _ONE_SIGN_OUT + sid
+    if request.path == DEVICE_PAGE and (code := plain_code(request.args.get("user_code", ""))):
+        name = _ONE_DEVICE + shown_code(code)
     return see_other(f"/sign-in?{urlencode({'then': name})}" if name else "/sign-in")
