@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from sso_server.fronts.oidc.errors import (
     with_query,
 )
 from sso_server.fronts.oidc.id_token import read_hint
+from sso_server.fronts.oidc.received_request import PushedRequests, receive, used_up
 from sso_server.web import browser_state, typed
 from sso_server.web.agreed import has_agreed, to_agree
 from sso_server.web.cookies import session_cookie
@@ -45,11 +47,13 @@ _log = structlog.get_logger("sso_server.oidc")
 @blueprint.route("/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """A site asks who this is."""
-    params = {name: value for name, value in read_params(request).items() if name in PARAMETERS}
+    sent = read_params(request, repeatable=("resource",))
+    params = {name: value for name, value in sent.items() if name in PARAMETERS}
     if request.method == "POST":
         # A form posted from a site comes without our SameSite=Lax cookie; the redirected GET brings it along.
         return see_other(_address(url_for("oidc_authorize.authorize"), params))
-    return _answer(Received(params), {})
+    here = services()
+    return _answer(receive(params, here, PushedRequests(here.slips, here.clock)), {})
 
 
 @blueprint.get(CONTINUE)
@@ -60,12 +64,30 @@ def go_on() -> Response:
 
 
 def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
+    try:
+        return _decide(received, sealed)
+    except AuthorizationRefused as error:
+        if error.code != "temporarily_unavailable":
+            # That is an answer, too: a pushed request is answered once.
+            with contextlib.suppress(Unavailable):
+                _take(received)
+        raise
+
+
+def _take(received: Received) -> bool:
+    """Whether this request may be answered now: a pushed one for the first time (RFC 9126 section 7.3)."""
+    here = services()
+    return not received.pushed or PushedRequests(here.slips, here.clock).take(received.pushed)
+
+
+def _decide(received: Received, sealed: Mapping[str, Any]) -> Response:
     here = services()
     asked = check(
         received,
         issuer=here.policy.issuer,
         clients=here.clients,
         find_hint=lambda token: read_hint(here.signer, token, here.policy.issuer),
+        must_push=here.policy.require_pushed_requests,
     )
     if "cancel" in request.args and sealed:
         # OpenID Connect Core 1.0 section 3.1.2.6: on one of our pages the person chose not to go on.
@@ -82,7 +104,7 @@ def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
                 return _ask_first(asked, received, asked_at)
             if (wish := _unmet_wish(asked, session, sealed, now)) is not None:
                 return _ask_consent(asked, received, asked_at, to_agree(wish, session, sealed))
-            return _with_code(asked, session)
+            return _with_code(asked, received, session)
     except Unavailable as error:
         if "none" in asked.wishes.prompt:
             # No page may be shown; a person, though, is better served by one that works again when it is reloaded.
@@ -138,10 +160,13 @@ def _page_of_ours(
     return see_other(_address(path, {"request": sealed} | languages))
 
 
-def _with_code(asked: AuthorizeRequest, session: Session) -> Response:
+def _with_code(asked: AuthorizeRequest, received: Received, session: Session) -> Response:
     acr = acr_of(session.amr, asked.acr_values)
     if not meets(acr, asked.acr_must):
         raise unmet_acr(asked.back)
+    if not _take(received):
+        # The page came out of the browser's history: the site got its answer, and waits for no second one.
+        raise used_up()
     code = services().tickets.issue(
         session,
         asked.client,
