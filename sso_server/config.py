@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     frontchannel_logout: bool = False
     """At a sign-out have the browser load the pages that sites registered for it (OpenID Connect Front-Channel Logout).
     Never the only way to tell a site: see [frontchannel.md](frontchannel.md)."""
+    registration: Literal["token", "open", "off"] = "token"
+    """Who may register clients at `/register` ([registration.md](registration.md)): `token`, who has an initial access
+    token (`sso registration add`); `open`, everybody; `off`, nobody."""
     session_management: bool = False
     """Let sites ask a frame of ours whether the person is still signed in (OpenID Connect Session Management), by a
     cookie that most browsers hide from frames: see [frontchannel.md](frontchannel.md)."""

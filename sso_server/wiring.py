@@ -35,6 +35,7 @@ from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
 from sso_server.core.ports import Clock, Randomness, Signer, Wake
 from sso_server.core.proxy_granting import ProxyGranting
+from sso_server.core.registrations import Registrations
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.restoring import Restoring
@@ -297,6 +298,21 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         service_tickets=service_tickets,
         proxy_granting=ProxyGranting(service_tickets, clients, proxy_caller, randomness),
         tokens=Tokens(stores.tokens, stores.grants, sign_out, sql.audit, signing_keys, clock, randomness, policy),
+        registrations=Registrations(
+            sql.registration_tokens,
+            sql.clients,
+            clients,
+            documents,
+            stores.guesses,
+            stores.ledger,
+            sign_out,
+            sql.audit,
+            clock,
+            randomness,
+            policy,
+            mode=settings.registration,
+            frontchannel=settings.frontchannel_logout,
+        ),
         check_ins=CheckIns(stores.check_ins, sign_out, restorations, ClockGuard(stores.health, clock), clock, policy),
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
         trials=Trials(trial_caller, stores.guesses, sql.audit, clock, randomness, policy),

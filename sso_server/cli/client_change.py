@@ -12,6 +12,7 @@ from sso_server.core.clients import CAS, Client
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
+from sso_server.core.logout_address import is_called_from_now
 
 
 def with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
@@ -33,7 +34,7 @@ def environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
 
 def before_change(centre: Centre, client: Client, was: Client) -> None:
     """Raises Unavailable, while nothing is written, if a store that `after_change` will need doesn't answer."""
-    if _is_called_from_now(client, was):
+    if is_called_from_now(client, was):
         for health in centre.services.health:
             health.store_time()
 
@@ -53,17 +54,11 @@ def once_written() -> Iterator[None]:
 
 def after_change(centre: Centre, client: Client, was: Client) -> None:
     """What follows once a changed client is written. Raises Unavailable."""
-    if _is_called_from_now(client, was):
+    if is_called_from_now(client, was):
         # What waited to be asked for would wait for ever.
         now = centre.services.clock.now()
         centre.services.ledger.call_from_now(client.client_id, client.kind, client.backchannel_logout_uri, now)
     note(centre, client.client_id, "changed")
-
-
-def _is_called_from_now(client: Client, was: Client) -> bool:
-    # A CAS service is always called: it has waited for nothing.
-    is_called = client.kind != CAS and client.delivery == "push" and client.backchannel_logout_uri != ""
-    return is_called and (was.delivery == "poll" or not was.backchannel_logout_uri)
 
 
 def note(centre: Centre, client_id: str, change: str) -> None:

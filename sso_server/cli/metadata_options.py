@@ -19,7 +19,7 @@ from sso_server.core.client_metadata import (
     SIGNING_ALGORITHMS,
     SUBJECT_TYPES,
 )
-from sso_server.core.metadata_rules import MAX_JWKS
+from sso_server.core.key_sets import MAX_SET
 
 
 def _switch(on: str, off: str, name: str, words: str) -> Any:
@@ -50,7 +50,7 @@ def _keys(_context: click.Context, _option: click.Parameter, path: str | None) -
 def read_keys(path: Path) -> str:
     """The text of a file with public keys; no more of it than may be registered. Raises OSError, ValueError."""
     with path.open(encoding="utf-8") as file:
-        return file.read(MAX_JWKS + 1)
+        return file.read(MAX_SET + 1)
 
 
 def _max_age(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:

@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     CONSENT_REMOVED = "consent_removed"
     CLIENT_CHANGED = "client_changed"
     CLIENT_TESTED = "client_tested"
+    REGISTRATION_TOKEN = "registration_token"
     KEY_ROTATED = "key_rotated"
     SETUP_LINK = "setup_link"
     STORE_RESTORED = "store_restored"

@@ -19,6 +19,13 @@ def logout_address(row: Notification, client: Client) -> str:
     return row.logout_uri if is_own else ""
 
 
+def is_called_from_now(client: Client, was: Client) -> bool:
+    """Whether a change makes it one that is called: what it was to ask for until then would wait for ever."""
+    # A CAS service is always called: it has waited for nothing.
+    is_called = client.kind != CAS and client.delivery == "push" and client.backchannel_logout_uri != ""
+    return is_called and (was.delivery == "poll" or not was.backchannel_logout_uri)
+
+
 def usual_kind(client: Client) -> str:
     """By which message a site is told that is known by its client alone. Only one with our SDK has a secret and speaks
     CAS, and it takes logout tokens, whatever people sign in by."""

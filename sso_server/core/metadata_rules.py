@@ -30,6 +30,7 @@ from sso_server.core.client_metadata import (
     ClientMetadata,
 )
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.key_sets import parse_key_set
 from sso_server.core.redirect_uris import check_redirect_uris, hosts_of
 from sso_server.core.uris import check_uri
 
@@ -38,12 +39,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 200
 MAX_LIST = 20
-MAX_KEYS = 20
-MAX_JWKS = 32 * 1024
 MAX_AGE_S = 366 * 86_400
-_KEY_TYPES = ("RSA", "EC", "OKP")
-# RFC 7518 section 6, RFC 8037: whoever publishes one of these has given its key away.
-_PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 # RFC 5646, as far as its form goes.
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
@@ -55,6 +51,7 @@ def check_metadata(client: Client) -> None:
         (client.post_logout_redirect_uris, "post_logout_redirect_uri"),
     ):
         check_redirect_uris(uris, client.metadata.application_type, what)
+    _check_text("The name", client.name, may_be_empty=True)
     _check_members(client.metadata)
     _check_keys(client)
     _check_together(client)
@@ -116,31 +113,11 @@ def _check_keys(client: Client) -> None:
         # RFC 7591 section 2: which of them would count?
         raise InvalidRequest("jwks and jwks_uri are alternatives: give one of them.")
     if said.jwks:
-        check_jwks(said.jwks)
+        parse_key_set(said.jwks)
     if said.token_endpoint_auth_method == PRIVATE_KEY_JWT and not (said.jwks or said.jwks_uri):
         raise InvalidRequest("private_key_jwt needs the client's keys: jwks or jwks_uri.")
     if said.require_signed_request_object and not (said.jwks or said.jwks_uri):
         raise InvalidRequest("Signed requests need the client's keys: jwks or jwks_uri.")
-
-
-def check_jwks(text: str) -> None:
-    """A set of public keys (RFC 7517 section 5). Raises InvalidRequest."""
-    if len(text) > MAX_JWKS:
-        raise InvalidRequest(f"jwks is larger than {MAX_JWKS} characters.")
-    try:
-        keys = json.loads(text)["keys"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InvalidRequest("jwks is not a JWK Set.") from None
-    if not isinstance(keys, list) or not 0 < len(keys) <= MAX_KEYS or not all(isinstance(key, dict) for key in keys):
-        raise InvalidRequest(f"jwks is a JWK Set of 1 to {MAX_KEYS} keys.")
-    for key in keys:
-        if key.get("kty") not in _KEY_TYPES:
-            raise InvalidRequest(f"A key in jwks is of none of the types {', '.join(_KEY_TYPES)}.")
-        if any(member in key for member in _PRIVATE_MEMBERS):
-            raise InvalidRequest("jwks has a private key: it was sent to us, so it is a secret no more. Make another.")
-    kids = [key["kid"] for key in keys if "kid" in key]
-    if not all(isinstance(kid, str) for kid in kids) or len(set(kids)) != len(kids):
-        raise InvalidRequest("Each kid in jwks is a text, and another one.")
 
 
 def _check_together(client: Client) -> None:
@@ -150,6 +127,9 @@ def _check_together(client: Client) -> None:
     if AUTHORIZATION_CODE in said.grant_types and not client.redirect_uris:
         raise InvalidRequest("A client needs at least one redirect_uri.", code="invalid_redirect_uri")
     if client.public:
+        if not said.require_pkce:
+            # RFC 9700 section 2.1.1: nothing else keeps somebody else from redeeming its codes.
+            raise InvalidRequest("A public client always uses PKCE.")
         if said.token_endpoint_auth_method not in ("", NO_AUTHENTICATION):
             raise InvalidRequest(f"A public client doesn't authenticate by {said.token_endpoint_auth_method}.")
         for grant in (CLIENT_CREDENTIALS, TOKEN_EXCHANGE):
@@ -221,8 +201,9 @@ def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:
 def _check_text(what: str, value: Any, *, may_be_empty: bool = False) -> None:
     if not isinstance(value, str) or len(value) > MAX_TEXT or not (value.strip() or may_be_empty):
         raise InvalidRequest(f"{what} is a text of 1 to {MAX_TEXT} characters.")
-    if any(ord(c) < 32 or ord(c) == 127 for c in value):
-        raise InvalidRequest(f"{what} has control characters.")
+    # Nor what turns the direction of the text that follows it; the joiners belong to scripts that people write.
+    if not value.replace("\u200c", "").replace("\u200d", "").isprintable():
+        raise InvalidRequest(f"{what} has characters that nobody sees.")
 
 
 def _origin(uri: str) -> tuple[str, str | None, int | None]:

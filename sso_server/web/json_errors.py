@@ -80,6 +80,11 @@ def _register(state: BlueprintSetupState) -> None:
 def _wrong_method(error: MethodNotAllowed) -> Response:
     """Refused before any view, and so before any blueprint, is known: only the address tells who is calling."""
     names = current_app.extensions[_KEY]
-    rules = (rule for rule in current_app.url_map.iter_rules() if rule.rule == request.path)
+    rules = (rule for rule in current_app.url_map.iter_rules() if _is_at(rule.rule, request.path))
     for_programs = any(rule.endpoint.partition(".")[0] in names for rule in rules)
     return _http_error(error) if for_programs else http_error_page(error)
+
+
+def _is_at(rule: str, path: str) -> bool:
+    fixed, variable, _ = rule.partition("<")
+    return path.startswith(fixed) if variable else path == rule

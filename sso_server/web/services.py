@@ -39,6 +39,7 @@ from sso_server.core.ports import (
     UserStore,
 )
 from sso_server.core.proxy_granting import ProxyGranting
+from sso_server.core.registrations import Registrations
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
 from sso_server.core.service_tickets import ServiceTickets
@@ -105,6 +106,7 @@ class Services:
     service_tickets: ServiceTickets
     proxy_granting: ProxyGranting
     tokens: Tokens
+    registrations: Registrations
     check_ins: CheckIns
     polls: Polls
     trials: Trials

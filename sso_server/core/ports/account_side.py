@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sso_server.core.consents import Consent
     from sso_server.core.events import Event, EventKind
     from sso_server.core.keys import StoredKey
+    from sso_server.core.registrations import RegistrationToken
     from sso_server.core.restorations import Restoration, RestorationState
     from sso_server.core.revocations import Revocation
     from sso_server.core.users import EndOrder, User
@@ -83,6 +84,25 @@ class ClientStore(Protocol):
     ) -> bool:
         """`add`, `update` (the new record, the old one) and `remove` of many, all or nothing, and the orders that the
         removals bring. False: nothing."""
+
+
+class RegistrationTokenStore(Protocol):
+    """Initial access tokens, by digest."""
+
+    def add(self, token: RegistrationToken) -> bool:
+        """False when the name is taken."""
+
+    def list_tokens(self) -> list[RegistrationToken]:
+        """All of them, by name."""
+
+    def find(self, token_hash: str) -> RegistrationToken | None:
+        """The one with this digest, whether or not it works any more."""
+
+    def spend(self, token_hash: str, now: int) -> bool:
+        """Take one use, if it isn't expired (ms) or used up: of one with N uses, exactly N calls get True."""
+
+    def remove(self, name: str) -> bool:
+        """False when there was none."""
 
 
 class ConsentStore(Protocol):

@@ -17,6 +17,7 @@ from sso_server.core.client_metadata import (
     SUBJECT_TYPES,
 )
 from sso_server.core.clients import ALGORITHMS
+from sso_server.core.registrations import OFF
 from sso_server.fronts.oidc import request_object
 from sso_server.fronts.oidc.authorize_request import DISPLAYS, PROMPTS, RESPONSE_MODES
 from sso_server.fronts.oidc.public_metadata import public_answer
@@ -93,8 +94,10 @@ def document(issuer: str, *, require_pushed_requests: bool = False) -> dict[str,
 
 
 def _optional(site: Site) -> dict[str, object]:
-    """What is off by default: unnamed, it isn't there (Front-Channel Logout 1.0 section 3)."""
+    """What operators switch on or off: unnamed, it isn't there (Front-Channel Logout 1.0 section 3)."""
     members: dict[str, object] = {}
+    if services().registrations.mode != OFF:
+        members |= {"registration_endpoint": f"{services().policy.issuer}/register"}
     if site.frontchannel_logout:
         members |= {"frontchannel_logout_supported": True, "frontchannel_logout_session_supported": True}
     if site.session_management:

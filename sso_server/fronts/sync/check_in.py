@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.check_in import CheckIn
 from sso_server.core.errors import InvalidClient, InvalidRequest
-from sso_server.fronts.sync.json_body import parse_object, read_body, texts
 from sso_server.web.client_auth import read_client
+from sso_server.web.json_body import parse_object, read_body, texts
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services

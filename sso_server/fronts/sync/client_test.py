@@ -14,8 +14,8 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.service_urls import matches
 from sso_server.core.trials import Trial
-from sso_server.fronts.sync.json_body import parse_object, read_body
 from sso_server.web.client_auth import read_client
+from sso_server.web.json_body import parse_object, read_body
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, request
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.polls import MAX_EVENTS, Poll, PollAnswer, jti_of
-from sso_server.fronts.sync.json_body import parse_object, read_body, texts
 from sso_server.fronts.sync.security_event import build
 from sso_server.web.client_auth import read_client
+from sso_server.web.json_body import parse_object, read_body, texts
 from sso_server.web.json_errors import install_json_errors, printable
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services

@@ -22,6 +22,7 @@ from sso_server.stores.sql.one_time import SqlOneTime
 from sso_server.stores.sql.outbox import SqlOutbox
 from sso_server.stores.sql.past import SqlPast
 from sso_server.stores.sql.polls import SqlPolls
+from sso_server.stores.sql.registration_tokens import SqlRegistrationTokens
 from sso_server.stores.sql.restorations import SqlRestorations
 from sso_server.stores.sql.retention import SqlRetention
 from sso_server.stores.sql.sessions import SqlSessions
@@ -57,6 +58,7 @@ class SqlStores:
     end_orders: SqlEndOrders
     clients: SqlClients
     consents: SqlConsents
+    registration_tokens: SqlRegistrationTokens
     audit: SqlAudit
     one_time: SqlOneTime
     lasting: SqlLasting
@@ -95,6 +97,7 @@ class SqlStores:
             end_orders=SqlEndOrders(database),
             clients=SqlClients(database),
             consents=SqlConsents(database),
+            registration_tokens=SqlRegistrationTokens(database),
             audit=SqlAudit(database),
             one_time=SqlOneTime(database),
             lasting=SqlLasting(database),

@@ -12,11 +12,11 @@ from sso_server.core.errors import InvalidRequest
 MAX_BODY = 1024 * 1024
 
 
-def read_body(request: Request) -> bytes:
+def read_body(request: Request, *, max_bytes: int = MAX_BODY) -> bytes:
     """The body of a call that says it is JSON. Raises InvalidRequest, RequestEntityTooLarge."""
     if request.mimetype != "application/json":
         raise InvalidRequest("Send a body of type application/json.")
-    request.max_content_length = MAX_BODY
+    request.max_content_length = max_bytes
     return request.get_data(cache=False)
 
 
