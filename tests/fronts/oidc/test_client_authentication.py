@@ -17,6 +17,7 @@ def basic(text: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
 
 
+@pytest.mark.covers("line-13")
 def test_the_secret_may_come_in_the_body(browser: FlaskClient, shop: OidcSite) -> None:
     answer = shop.redeem(
         shop.code(browser),
@@ -27,6 +28,7 @@ def test_the_secret_may_come_in_the_body(browser: FlaskClient, shop: OidcSite) -
     assert answer.status_code == 200
 
 
+@pytest.mark.covers("line-13")
 def test_basic_is_form_urlencoded_inside(shop: OidcSite) -> None:
     encoded = "".join(f"%{byte:02X}" for byte in b"shop") + ":" + shop.secret.replace("-", "%2D")
     assert shop.post("/revoke", headers=basic(encoded), token="x").status_code == 200
@@ -37,6 +39,7 @@ def test_the_scheme_has_no_case(shop: OidcSite) -> None:
     assert shop.post("/revoke", headers=headers, token="x").status_code == 200
 
 
+@pytest.mark.covers("line-13")
 def test_two_methods_at_once_are_invalid_request(shop: OidcSite) -> None:
     answer = shop.post("/revoke", token="x", client_id="shop", client_secret=shop.secret)
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
@@ -75,6 +78,7 @@ WRONG: list[Callable[[str], tuple[dict[str, str], dict[str, str]]]] = [
 ]
 
 
+@pytest.mark.covers("line-14")
 @pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke"])
 @pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
 def test_whatever_is_wrong_it_is_401_with_a_challenge(
