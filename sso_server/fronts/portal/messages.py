@@ -42,12 +42,20 @@ _FORBIDDEN = Message(
 MESSAGES = {
     "invalid_request": _BAD_REQUEST,
     "http_400": _BAD_REQUEST,
+    "invalid_request_object": _BAD_REQUEST,
+    "request_not_supported": _BAD_REQUEST,
+    "request_uri_not_supported": _BAD_REQUEST,
     "redirect_uri_mismatch": Message(
         lazy_gettext("The return address isn't registered"),
         lazy_gettext(
             "The site asked to return to an address that nobody registered for it, so you were not sent there."
         ),
         lazy_gettext("The people who run the site have to register the address. Nothing is wrong with your account."),
+    ),
+    "invalid_request_uri": Message(
+        lazy_gettext("This way to sign in is over"),
+        lazy_gettext("The site's request was answered already, or it waited for too long."),
+        _START_AGAIN,
     ),
     "service_unknown": Message(
         lazy_gettext("The site isn't registered"),
