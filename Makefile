@@ -31,8 +31,9 @@ setup: .venv/.ready-to-work  ## Make .venv with everything for work on Lockstep,
 demo: .venv/.ready-to-run  ## Start the centre and three demo sites, ready to click (needs only Python)
 	@exec $(BIN)/sso demo $(DEMO)
 
-test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, Chromium and a Chinese font first if missing
+test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, npm, Chromium and a Chinese font first if missing
 	@scripts/system-parts
+	@scripts/foreign-packages
 	@$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
 
 test-engines: .venv/.ready-to-work  ## The contract suite on PostgreSQL, Redis Cluster and Sentinel, and what else needs these
@@ -66,7 +67,7 @@ constraints: .venv/.ready-to-work  ## Renew constraints.txt with the newest vers
 	@scripts/renew-constraints
 
 clean:  ## Remove .venv and every cache (data in lockstep-data/ stays)
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/artifacts
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/artifacts tests/foreign/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make the second time quick. Only a whole set-up leaves one.

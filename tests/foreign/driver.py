@@ -1,0 +1,83 @@
+"""A Node program that plays a site, and asks for what only a browser can do: the browser and the person are here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.relying_party import Person
+from tests.support.centre import PASSWORD, clean_env
+from tests.support.services import find_node
+from tests.support.survivors import end_with_us
+
+HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+#: Nothing that these stories do takes a tenth of this.
+PATIENCE_S = 60
+Approve = Callable[[Person, str, str], None]
+
+
+def told(story: str, site: dict[str, Any], person: Person, approve: Approve | None = None) -> Any:
+    """What the story came to. `approve`: what the person does about a device at an address, with its code."""
+    with _program("openid_client.mjs", story, SITE=json.dumps(site)) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        for line in program.stdout:
+            message = json.loads(line)
+            if "done" in message:
+                return message["done"]
+            if "approve" in message:
+                assert approve is not None
+                approve(person, message["approve"], message["code"])
+                answer: dict[str, Any] = {}
+            else:
+                answer = visit(person, message["open"])
+            program.stdin.write(json.dumps(answer) + "\n")
+            program.stdin.flush()
+        raise AssertionError(f"{story}: {program.stderr.read() if program.stderr else ''}")
+
+
+def visit(person: Person, url: str) -> dict[str, Any]:
+    """The browser goes there, signs in and consents where it is asked, and says where it came out at the site."""
+    person.site.arrived.clear()
+    person.open(url)
+    if 'name="password"' in person.text:
+        person.asked += 1
+        person.sign_in(person.username, PASSWORD)
+    if not person.site.arrived and 'value="allow"' in person.text:
+        person.submit(decision="allow")
+    if not person.site.arrived and "data-submit" in person.text:
+        person.submit("https://")
+    assert person.site.arrived, (person.url, person.page.status_code, person.text[:2000])
+    request = person.site.arrived[-1]
+    return {"url": request.url, "body": request.body}
+
+
+@contextlib.contextmanager
+def _program(*command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    node = find_node()
+    assert node is not None
+    program = subprocess.Popen(
+        [node, *command],
+        cwd=HERE,
+        env={**clean_env(), "NO_PROXY": os.environ["NO_PROXY"], **more},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end_with_us(program.pid)
+    impatient = threading.Timer(PATIENCE_S, program.kill)
+    impatient.start()
+    try:
+        yield program
+    finally:
+        impatient.cancel()
+        program.kill()
+        program.communicate(timeout=10)
