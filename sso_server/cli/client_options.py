@@ -55,9 +55,10 @@ _OPTIONS = (
     click.option(
         "--scope",
         "scopes",
-        type=click.Choice(SCOPES),
         multiple=True,
-        help="What it may know of people; without it, all of these; repeatable.",
+        metavar="SCOPE",
+        help=f"What it may know of people ({', '.join(SCOPES)}; without the option, all of these), or a scope of an "
+        "API, such as stock.read; repeatable.",
     ),
     click.option("--public/--confidential", default=None, help="A public client has no secret and must use PKCE."),
     click.option("--id-token-alg", type=click.Choice(ALGORITHMS), help="How its tokens are signed."),

@@ -7,6 +7,7 @@ say; who obeys a member is named beside it.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -36,6 +37,14 @@ FAPI2_ALGORITHMS = ("PS256", "ES256", "EdDSA")
 #: Addresses that people may follow from our pages, and the members that may stand there in several languages.
 HUMAN_URIS = ("client_uri", "logo_uri", "policy_uri", "tos_uri")
 LOCALIZED = ("client_name", *HUMAN_URIS)
+
+# RFC 6749 section 3.3; a dot, colon or slash tells it from our own, so that a slip of the pen is still found.
+_API_SCOPE = re.compile(r"(?=[^.:/]*[.:/])[\x21\x23-\x5B\x5D-\x7E]{1,100}")
+
+
+def is_api_scope(scope: str) -> bool:
+    """Whether it may be a scope of an API, such as `stock.read`: what it opens, the API says."""
+    return _API_SCOPE.fullmatch(scope) is not None
 
 
 @dataclass(frozen=True, slots=True)

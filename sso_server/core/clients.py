@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sso_server.core.claims import SCOPES, check_attributes
-from sso_server.core.client_metadata import PRIVATE_KEY_JWT, SIGNING_ALGORITHMS, ClientMetadata
+from sso_server.core.client_metadata import PRIVATE_KEY_JWT, SIGNING_ALGORITHMS, ClientMetadata, is_api_scope
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import USER, digest
 from sso_server.core.metadata_rules import check_metadata
@@ -127,8 +127,11 @@ def check_client(client: Client) -> Client:
         raise InvalidRequest(f"An audience is at most {MAX_AUDIENCE} clients, each named once.")
     for name in client.audience:
         _check_id(name)
-    if unknown := [scope for scope in client.scopes if scope not in SCOPES]:
-        raise InvalidRequest(f"scope {unknown[0]!r} is not one of {', '.join(SCOPES)}.")
+    if unknown := [scope for scope in client.scopes if scope not in SCOPES and not is_api_scope(scope)]:
+        known = ", ".join(SCOPES)
+        raise InvalidRequest(
+            f"scope {unknown[0]!r} is not one of {known}, nor an API's own, which has a dot, colon or slash."
+        )
     if not 5 <= client.lease_s <= 3600:
         raise InvalidRequest("A lease is 5 to 3600 seconds.")
     if not 0 <= client.grace_s <= 86_400:
