@@ -18,6 +18,7 @@ _COMMANDS = {
     "deliver": "sso_server.cli.running:deliver_command",
     "demo": "sso_server.cli.demo:demo",
     "key": "sso_server.cli.keys:keys",
+    "registration": "sso_server.cli.registration_tokens:registrations",
     "restore": "sso_server.cli.restore:restore",
     "secret": "sso_server.cli.secrets:secrets",
     "serve": "sso_server.cli.running:serve_command",

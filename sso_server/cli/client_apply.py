@@ -15,12 +15,14 @@ from sso_server.cli.client_change import (
     after_change,
     before_change,
     change_words,
+    check_outside,
     environment,
     note,
     once_written,
     with_secret,
 )
 from sso_server.cli.client_file import check_wishes, read_wishes
+from sso_server.cli.metadata_wishes import keeping_registration
 from sso_server.cli.output import json_option, print_json
 from sso_server.cli.registration import differences, keeps_protocol
 from sso_server.core.clients import Client
@@ -60,7 +62,11 @@ class Step:
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-@click.option("--prune", is_flag=True, help="Remove sites that the file doesn't name; sessions that opened them end.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove sites that the file doesn't name; sessions that opened them end. Who registered itself stays.",
+)
 @json_option
 def apply_file(file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
     """Register what a TOML or JSON file says.
@@ -74,11 +80,18 @@ def apply_file(file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
         present = {client.client_id: client for client in centre.client_store.list_clients()}
         named = {wish.client_id for wish in wishes}
         others = {name: client for name, client in present.items() if name not in named}
-        wanted = check_wishes(file, wishes, centre.settings, centre.services.clock.now(), {} if prune else others)
+        # Clients that registered themselves are in nobody's file: who is to go is removed by name.
+        doomed = (
+            {name: old for name, old in others.items() if not old.metadata.registration_token_hash} if prune else {}
+        )
+        staying = {name: client for name, client in others.items() if name not in doomed}
+        wanted = check_wishes(file, wishes, centre.settings, centre.services.clock.now(), staying)
         has_said = {wish.client_id for wish in wishes if wish.secrets is not None}
         steps = [_step(centre, new, present.get(new.client_id), new.client_id in has_said) for new in wanted]
-        if prune:
-            steps += [Step("remove", old, None) for _, old in sorted(others.items())]
+        steps += [Step("remove", old, None) for _, old in sorted(doomed.items())]
+        for step in steps:
+            if step.new is not None:
+                check_outside(centre, step.new, step.old)
         ended: dict[str, int] = {}
         if dry_run or all(step.action == "same" for step in steps):
             _show(centre, steps, ended, dry_run, as_json)
@@ -98,6 +111,7 @@ def _step(centre: Centre, new: Client, old: Client | None, names_secrets: bool) 
             raise keeps_protocol(old)
         kept = old.secrets if new.takes_secret else ()
         new = replace(new, created_at=old.created_at, secrets=new.secrets if names_secrets else kept)
+        new = replace(new, metadata=keeping_registration(new.metadata, old.metadata))
     secret = ""
     if new.takes_secret and not new.secrets:
         new, secret = with_secret(centre, new)

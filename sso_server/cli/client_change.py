@@ -8,11 +8,13 @@ from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.registration import with_new_secret
+from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import CAS, Client
-from sso_server.core.errors import Unavailable
+from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
 from sso_server.core.logout_address import is_called_from_now
+from sso_server.core.metadata_rules import check_sector
 
 
 def with_secret(centre: Centre, client: Client, overlap_ms: int = 0) -> tuple[Client, str]:
@@ -30,6 +32,18 @@ def environment(centre: Centre, client: Client, secret: str) -> dict[str, str]:
     lines = {"SSO_ISSUER": centre.settings.issuer, "SSO_CLIENT_ID": client.client_id}
     lines |= {"SSO_CLIENT_SECRET": secret} if secret else {}
     return lines | ({"SSO_PROTOCOL": "cas"} if client.kind == CAS else {})
+
+
+def check_outside(centre: Centre, client: Client, was: Client | None = None) -> None:
+    """What the record alone doesn't show: that what it wants is offered here, and that its sector names it. Raises
+    InvalidRequest, Refused."""
+    said, known = client.metadata, was.metadata if was is not None else ClientMetadata()
+    uri = said.frontchannel_logout_uri
+    if uri and uri != known.frontchannel_logout_uri and not centre.settings.frontchannel_logout:
+        raise Refused("Front-channel logout is off here: set SSO_FRONTCHANNEL_LOGOUT first.", code="frontchannel_off")
+    asked = (said.sector_identifier_uri, client.redirect_uris)
+    if was is None or asked != (known.sector_identifier_uri, was.redirect_uris):
+        check_sector(client, lambda url: centre.services.documents.fetch(url, allow_private=client.allow_private))
 
 
 def before_change(centre: Centre, client: Client, was: Client) -> None:

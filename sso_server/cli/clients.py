@@ -14,6 +14,7 @@ from sso_server.cli.client_change import (
     after_change,
     before_change,
     change_words,
+    check_outside,
     environment,
     note,
     once_written,
@@ -54,6 +55,7 @@ def add_client(client_id: str, as_json: bool, **options: Any) -> None:
         present = _present(centre)
         check_audience(client, present)
         check_services_free(client, present)
+        check_outside(centre, client)
         client, secret = with_secret(centre, client)
         if not centre.client_store.add(client):
             raise Refused(f"There is a client {client_id!r} already; change it with: sso client update {client_id} ...")
@@ -77,6 +79,7 @@ def update_client(client_id: str, as_json: bool, **options: Any) -> None:
             check_audience(new, _present(centre))
         if new.cas_services != old.cas_services:
             check_services_free(new, _present(centre))
+        check_outside(centre, new, old)
         secret = ""
         if new.takes_secret and not new.secrets:
             new, secret = with_secret(centre, new)

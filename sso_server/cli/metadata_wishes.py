@@ -76,6 +76,11 @@ def with_metadata(client: Client, wishes: Mapping[str, Any]) -> Client:
     return replace(client, metadata=replace(client.metadata, **wanted), **more)
 
 
+def keeping_registration(said: ClientMetadata, was: ClientMetadata) -> ClientMetadata:
+    """With what a client that registered itself manages itself by: no file has that."""
+    return replace(said, **{name: getattr(was, name) for name in _OURS})
+
+
 def _value(name: str, value: Any) -> Any:
     if value == _ABSENT.get(name):
         return ""
