@@ -10,6 +10,7 @@ import hmac
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from sso_server.core.claims import SCOPES, check_attributes
 from sso_server.core.client_metadata import PRIVATE_KEY_JWT, SIGNING_ALGORITHMS, ClientMetadata, is_api_scope
@@ -20,7 +21,7 @@ from sso_server.core.notifications import POLLED
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import ClientStore, Clock
 from sso_server.core.service_urls import ServiceIndex, check_service, is_prefix, normal_form
-from sso_server.core.uris import check_uri
+from sso_server.core.uris import check_uri, is_loopback_host
 
 #: The kinds of clients, and of their participants: which message tells them.
 OIDC, CAS = "oidc", "cas"
@@ -152,6 +153,10 @@ def _check_addresses(client: Client) -> None:
         check_metadata(client)
     if client.backchannel_logout_uri:
         check_uri(client.backchannel_logout_uri, "backchannel_logout_uri")
+        parts = urlsplit(client.backchannel_logout_uri)
+        if client.public and parts.scheme == "http" and not is_loopback_host(parts.hostname):
+            # Back-Channel Logout 1.0 section 2.2. Of a confidential one the sender asks for `allow_private`, too.
+            raise InvalidRequest("backchannel_logout_uri of a public client must be https outside loopback.")
 
 
 def _check_cas(client: Client) -> None:

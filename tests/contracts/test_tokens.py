@@ -1,3 +1,5 @@
+import pytest
+
 from sso_server.core.policy import DAY, HOUR, MINUTE
 from sso_server.core.tickets import Refusal
 from tests.support.builders import IDLE, NOW, a_rotation, a_ticket, a_token, opened, registered
@@ -28,6 +30,7 @@ def test_a_token_of_another_kind_is_not_found(stores):
     assert stores.tokens.find_token(redemption.refresh.token_hash, "at", redemption.bucket, NOW) is None
 
 
+@pytest.mark.covers("line-121")
 def test_tokens_die_with_their_session_unless_the_grant_is_offline(stores):
     session = opened(stores)
     bound, _ = registered(stores, session)
@@ -141,6 +144,7 @@ def test_a_session_whose_time_ran_out_refreshes_nothing(stores):
     assert rotate(stores, redemption.refresh, NOW + IDLE, session)[1].refusal is Refusal.SESSION_ENDED
 
 
+@pytest.mark.covers("line-121")
 def test_an_offline_grant_outlives_its_session(stores):
     session = opened(stores)
     redemption, _ = registered(stores, session, ticket={"offline": True})

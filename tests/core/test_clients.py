@@ -13,6 +13,7 @@ MANY = tuple(f"https://wiki.example.org/{n}" for n in range(51))
 SECRET = (ClientSecret("0" * 64),)
 
 
+@pytest.mark.covers("line-108")
 @pytest.mark.parametrize(
     ("client", "words"),
     [
@@ -36,6 +37,8 @@ SECRET = (ClientSecret("0" * 64),)
         (replace(SHOP, cas_attributes=("email",)), "has no CAS services"),
         (replace(SHOP, scopes=("openid", "everything")), "scope 'everything'"),
         (replace(SHOP, delivery="poll", public=True), "can't poll"),
+        (replace(SHOP, backchannel_logout_uri="https://shop.example/out#a"), "may not have a fragment"),
+        (replace(SHOP, backchannel_logout_uri="http://shop.example/out", public=True), "must be https"),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name(client: Client, words: str) -> None:

@@ -64,6 +64,7 @@ def told(given: Notification, *answers: Answer) -> list[tuple[State, float | Non
     return seen
 
 
+@pytest.mark.covers("line-104")
 @pytest.mark.parametrize("status", [200, 202, 204, 299])
 def test_any_2xx_is_an_acknowledgement(status: int) -> None:
     assert told(row(7), Answer(status)) == [(State.ACKNOWLEDGED, None, "")]
@@ -76,6 +77,7 @@ def test_a_2xx_of_another_store_leaves_the_row_pending() -> None:
     assert told(row(store_id=STORE), Answer(200, store_id=OTHER)) == [(State.PENDING, 60, "other_store")]
 
 
+@pytest.mark.covers("line-106")
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -109,6 +111,7 @@ def test_retry_after_is_honoured_between_a_second_and_an_hour(retry_after_ms: in
         assert told(row(9), answer) == [(State.PENDING, wait_s, f"http_{status}")]
 
 
+@pytest.mark.covers("line-104")
 def test_400_is_believed_the_third_time() -> None:
     assert told(row(), *[Answer(400)] * 3) == [
         (State.PENDING, 30, "http_400"),
@@ -156,6 +159,7 @@ def test_only_permanent_answers_in_a_row_count() -> None:
     assert states == [State.PENDING] * 5
 
 
+@pytest.mark.covers("line-106")
 @pytest.mark.parametrize("status", [402, 406, 409, 418, 451])
 def test_any_other_4xx_is_final(status: int) -> None:
     assert told(row(), Answer(status)) == [(State.ABANDONED, None, f"http_{status}")]

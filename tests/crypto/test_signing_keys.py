@@ -82,6 +82,7 @@ def test_of_two_processes_that_start_at_once_the_older_key_wins_in_both(
     assert all(make().verify(token) == CLAIMS for token in tokens)
 
 
+@pytest.mark.covers("line-83", "line-102")
 def test_rotation_publishes_first_signs_later_and_keeps_the_old_one_for_checking(
     make: Callable[..., SigningKeys], clock: SetClock
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_status_is_handed_on_as_it_is(send: Send, status: int) -> None:
         assert send(sink.url).status == status
 
 
+@pytest.mark.covers("line-104")
 def test_a_redirect_is_an_answer_and_is_never_followed(send: Send) -> None:
     with Sink("ok") as secret, Sink("redirect", headers={"Location": secret.url}) as sink:
         assert send(sink.url) == Answer(302, elsewhere=True)

@@ -224,6 +224,7 @@ def test_a_private_network_needs_leave(watched: Watched, address: str, scheme: s
     assert watched.called == [(address.strip("[]"), 8443)]
 
 
+@pytest.mark.covers("line-108")
 def test_the_internet_is_called_over_https_only(watched: Watched) -> None:
     for allow_private in (False, True):
         for host in (PUBLIC, "shop.example", "[2606:2800:220:1::1]"):

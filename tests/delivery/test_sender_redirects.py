@@ -25,6 +25,7 @@ PLACES = {
 SAME_PATH = ("another host of the site", "the same over https", "the same with a slash")
 
 
+@pytest.mark.covers("line-104")
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308, 399])
 def test_a_redirect_is_an_answer(status: int) -> None:
     with Sink("ok") as elsewhere:

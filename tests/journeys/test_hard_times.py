@@ -60,6 +60,7 @@ def sign_out_at_the_centre(browser: Browser, centre: Centre) -> float:
     return browser.page.history[0].elapsed.total_seconds() if browser.page.history else time.monotonic() - began
 
 
+@pytest.mark.covers("line-109")
 def test_seventeen_of_twenty_sites_hear_at_once_though_three_hang(centre: Centre) -> None:
     with twenty_sites(centre, hanging=3) as (browser, parties, sinks):
         waited = sign_out_at_the_centre(browser, centre)
@@ -76,6 +77,7 @@ def test_seventeen_of_twenty_sites_hear_at_once_though_three_hang(centre: Centre
         assert "Site 19" in browser.text
 
 
+@pytest.mark.covers("line-98")
 def test_kill_nine_of_everything_right_after_a_sign_out_still_tells_every_site(start_centre: StartCentre) -> None:
     centre = start_centre()
     with twenty_sites(centre, hanging=0) as (browser, parties, sinks):

@@ -77,6 +77,7 @@ def many_waiting(asker: Asker, count: int) -> Iterator[list[requests.Response]]:
         yield answers
 
 
+@pytest.mark.covers("line-134")
 def test_a_site_without_an_open_port_hears_of_every_end_within_a_second_and_says_so(
     centre: Centre, shop: Asker
 ) -> None:

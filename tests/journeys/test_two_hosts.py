@@ -107,6 +107,7 @@ def test_with_a_file_on_each_host_a_sign_out_ends_both_within_n(centre: Centre, 
     assert {port for path, port, _ in hosts.balancer.answered if path == "/sso/backchannel-logout"} <= {hosts.ports[1]}
 
 
+@pytest.mark.covers("line-124")
 @pytest.mark.redis
 def test_with_a_shared_redis_a_logout_call_to_one_host_is_an_end_at_the_other_at_once(
     centre: Centre, start_hosts: StartHosts, empty_redis_url: str

@@ -183,6 +183,22 @@ def alice(site: Flask, centre: FakeProvider, sid: str, clock: MovedClock) -> Bro
     return signed_in
 
 
+@pytest.mark.covers(
+    "oidcc-client-test-rp-backchannel-rpinitlogout-alg-none",
+    "oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg",
+    "oidcc-client-test-rp-backchannel-rpinitlogout-no-event",
+    "oidcc-client-test-rp-backchannel-rpinitlogout-wrong-event",
+    "oidcc-client-test-rp-backchannel-rpinitlogout-with-nonce",
+    "oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud",
+    "oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss",
+    "line-112",
+    "line-113",
+    "line-114",
+    "line-115",
+    "line-116",
+    "line-117",
+    "line-122",
+)
 @pytest.mark.parametrize("name", TOKENS)
 def test_a_bad_logout_token_is_400_and_the_session_lives(
     name: str, alice: Browser, site: Flask, sid: str, centre: FakeProvider
@@ -215,6 +231,7 @@ CALLS: dict[str, tuple[Callable[[str], dict[str, Any]], int]] = {
 }
 
 
+@pytest.mark.covers("line-110", "line-123")
 @pytest.mark.parametrize("name", CALLS)
 def test_a_good_token_in_a_bad_call_ends_nothing(
     name: str, alice: Browser, site: Flask, sid: str, centre: FakeProvider
@@ -262,6 +279,7 @@ def much_later(centre: FakeProvider, sid: str, clock: MovedClock) -> str:
     return good_with(centre, sid, iat=clock.wall_ms() // 1000, exp=clock.wall_ms() // 1000 + 120)
 
 
+@pytest.mark.covers("line-118")
 def test_a_token_sent_again_is_200_and_ends_nothing_more(
     alice: Browser, site: Flask, sid: str, centre: FakeProvider
 ) -> None:

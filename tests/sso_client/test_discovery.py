@@ -59,6 +59,7 @@ def test_who_comes_a_moment_after_the_first_failures_waits_for_that_moment(
     assert client.login_url("/")[0].startswith(centre.issuer)
 
 
+@pytest.mark.covers("oidcc-client-test-discovery-issuer-mismatch")
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

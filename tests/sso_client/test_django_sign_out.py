@@ -46,6 +46,7 @@ def call(browser: Browser, sid: str) -> Any:
     return http.post("/sso/backchannel-logout", body, content_type=FORM)
 
 
+@pytest.mark.covers("line-123")
 def test_a_logout_call_ends_request_user_and_djangos_session(at_django: Browser) -> None:
     sid = new_sid()
     at_django.sign_in(sid=sid)

@@ -16,6 +16,7 @@ from tests.support.sdk import MovedClock, Person, a_session, new_sid
 FORM = "application/x-www-form-urlencoded"
 
 
+@pytest.mark.covers("line-119")
 def test_a_good_logout_token_ends_the_session_it_names(person: Person, client: SSOClient, centre: FakeProvider) -> None:
     cookie, session = person.sign_in()
     other, _ = person.sign_in()
@@ -31,6 +32,7 @@ def test_a_good_logout_token_ends_the_session_it_names(person: Person, client: S
     assert event.after_ms >= 31
 
 
+@pytest.mark.covers("line-119")
 def test_sub_alone_ends_all_older_sessions_and_a_login_does_not_bring_them_back(
     person: Person, client: SSOClient, centre: FakeProvider
 ) -> None:
@@ -64,6 +66,7 @@ def test_an_older_provider_may_send_the_plain_type(client: SSOClient, centre: Fa
         assert client.receive_logout(centre.logout_form(sid=new_sid(), typ=typ, exp=None), FORM).status == 200
 
 
+@pytest.mark.covers("line-125", "line-120")
 def test_logout_before_the_local_session_leaves_a_tombstone(
     client: SSOClient, centre: FakeProvider, clock: MovedClock
 ) -> None:

@@ -62,6 +62,13 @@ def test_a_foreign_provider_is_told_no_store_and_holds_no_lease(
     assert client.find_session(cookie) is not None
 
 
+@pytest.mark.covers(
+    "oidcc-client-test-invalid-iss",
+    "oidcc-client-test-invalid-aud",
+    "oidcc-client-test-missing-sub",
+    "oidcc-client-test-missing-iat",
+    "oidcc-client-test-nonce-invalid",
+)
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

@@ -30,6 +30,7 @@ def reasons(app: Flask) -> list[str | None]:
     return [session.end_reason for session in built_of(app).services.ledger.list_ended(9)]
 
 
+@pytest.mark.covers("line-95")
 def test_a_hint_of_this_session_ends_it_at_once_and_goes_back_with_state(
     app: Flask, browser: FlaskClient, shop: OidcSite, wiki: OidcSite
 ) -> None:
@@ -52,6 +53,7 @@ def test_without_state_none_comes_back_and_a_registered_query_stays(browser: Fla
     assert again.headers["Location"] == uri + "&state=s"
 
 
+@pytest.mark.covers("line-91")
 def test_an_expired_hint_is_as_good(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
     hint = shop.tokens(browser)["id_token"]
     with later(7200):
@@ -59,6 +61,7 @@ def test_an_expired_hint_is_as_good(browser: FlaskClient, shop: OidcSite, later:
         assert not is_signed_in(browser, shop)
 
 
+@pytest.mark.covers("line-90")
 def test_a_post_from_the_site_does_the_same_and_keeps_the_token_out_of_addresses(
     browser: FlaskClient, shop: OidcSite
 ) -> None:
@@ -85,6 +88,7 @@ def test_without_a_return_address_the_signed_out_page_names_the_session_and_the_
     assert "Shop" in page.text
 
 
+@pytest.mark.covers("line-97")
 def test_a_second_call_is_answered_alike_and_ends_nothing_again(
     app: Flask, browser: FlaskClient, shop: OidcSite
 ) -> None:
@@ -97,6 +101,7 @@ def test_a_second_call_is_answered_alike_and_ends_nothing_again(
     assert reasons(app) == ["site_sign_out"]
 
 
+@pytest.mark.covers("line-93", "line-96")
 @pytest.mark.parametrize(
     "params", [{}, {"state": "s"}, {"client_id": "shop"}, {"logout_hint": "alice", "ui_locales": "en"}]
 )
@@ -121,6 +126,7 @@ def test_a_client_id_and_its_registered_address_are_asked_about_too(
     assert is_signed_in(browser, shop)
 
 
+@pytest.mark.covers("line-92")
 def test_the_hint_of_another_session_asks(app: Flask, browser: FlaskClient, shop: OidcSite) -> None:
     hint = shop.tokens(browser)["id_token"]
     other = app.test_client()
@@ -138,6 +144,7 @@ def test_a_hint_alone_ends_no_session_in_another_browser(app: Flask, browser: Fl
     assert is_signed_in(browser, shop)
 
 
+@pytest.mark.covers("line-94")
 @pytest.mark.parametrize("address", [
     "https://evil.example/", "https://shop.example.com", "https://shop.example.com/?foo=bar", "https://shop.example.com/bye",
     "https://wiki.example.com/", "https://shop.example.com/cb", "//shop.example.com/", "javascript:alert(1)", "/", "https://shop.example.com/#",
@@ -153,12 +160,14 @@ def test_an_address_that_is_not_registered_is_dropped_and_the_sign_out_goes_on(
     assert address.partition("?")[0] in [line.get("received") for line in logged]
 
 
+@pytest.mark.covers("line-94")
 def test_an_address_without_hint_and_client_is_never_followed(browser: FlaskClient, shop: OidcSite) -> None:
     sign_in(browser)
     assert path_of(end(browser, post_logout_redirect_uri=shop.home)) == "/sign-out"
     assert path_of(end(shop.app.test_client(), post_logout_redirect_uri=shop.home)) == "/signed-out"
 
 
+@pytest.mark.covers("line-91")
 def test_a_hint_that_is_not_ours_proves_nothing_and_makes_the_rest_doubtful(
     app: Flask, browser: FlaskClient, shop: OidcSite
 ) -> None:
@@ -175,6 +184,7 @@ def test_a_hint_that_is_not_ours_proves_nothing_and_makes_the_rest_doubtful(
     assert is_signed_in(browser, shop)
 
 
+@pytest.mark.covers("line-91")
 def test_a_hint_of_another_client_than_client_id_is_a_page(browser: FlaskClient, shop: OidcSite) -> None:
     answer = end(browser, id_token_hint=shop.tokens(browser)["id_token"], client_id="wiki")
     assert (answer.status_code, answer.headers.get("Location")) == (400, None)

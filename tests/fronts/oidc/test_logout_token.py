@@ -38,6 +38,7 @@ def build(app: Flask, client_id: str, row: Notification = ROW) -> tuple[str, dic
     return form["logout_token"][0], headers
 
 
+@pytest.mark.covers("line-101", "line-102")
 @pytest.mark.parametrize(("client_id", "alg"), [("shop", "ES256"), ("wiki", "RS256")])
 def test_it_is_signed_like_the_clients_id_tokens_and_says_what_it_is(app: Flask, client_id: str, alg: str) -> None:
     token, _ = build(app, client_id)
@@ -46,6 +47,7 @@ def test_it_is_signed_like_the_clients_id_tokens_and_says_what_it_is(app: Flask,
     assert (header["alg"], header["typ"], keys[header["kid"]]) == (alg, "logout+jwt", alg)
 
 
+@pytest.mark.covers("line-101", "line-103")
 def test_the_claims_are_the_standards_and_two_of_ours(app: Flask) -> None:
     claims = jwt.decode(build(app, "shop")[0], options={"verify_signature": False})
     assert claims == {

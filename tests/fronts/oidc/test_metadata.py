@@ -52,6 +52,7 @@ def test_on_https_every_address_is_https(make_app: Callable[..., Flask]) -> None
     assert all(url.startswith("https://sso.example.com") for url in urls)
 
 
+@pytest.mark.covers("line-83")
 @pytest.mark.parametrize("path", PUBLIC)
 def test_it_may_be_cached_and_read_by_any_origin(app: Flask, path: str) -> None:
     answer = app.test_client().get(path)
@@ -75,6 +76,7 @@ def test_the_keys_are_public_halves_with_distinct_ids(app: Flask) -> None:
     assert all(len(key["n"]) >= 340 for key in keys if key["kty"] == "RSA")
 
 
+@pytest.mark.covers("oidcc-server-rotate-keys")
 def test_after_a_rotation_the_new_key_is_there_and_the_old_one_still(app: Flask) -> None:
     before = app.test_client().get("/jwks.json").get_json()["keys"]
     built_of(app).signing_keys.rotate("ES256")

@@ -50,6 +50,7 @@ def test_with_nothing_to_say_the_answer_has_both_members(shop: OidcSite) -> None
     assert answer.get_json() == {"sets": {}, "moreAvailable": False}
 
 
+@pytest.mark.covers("line-131")
 @pytest.mark.parametrize("name", ["shop", "wiki"])
 def test_the_token_is_a_security_event_token_of_this_row(
     name: str, browser: FlaskClient, request: pytest.FixtureRequest
@@ -74,6 +75,7 @@ def test_the_token_is_a_security_event_token_of_this_row(
     assert "nonce" not in claims
 
 
+@pytest.mark.covers("line-134")
 def test_the_same_claims_come_until_they_are_acknowledged(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
     sid = ended(shop, browser)
     ((jti, token),) = sets(shop).items()
@@ -85,6 +87,7 @@ def test_the_same_claims_come_until_they_are_acknowledged(browser: FlaskClient, 
     assert state_of(shop, sid) is State.ACKNOWLEDGED
 
 
+@pytest.mark.covers("line-134")
 def test_acknowledging_alone_lists_nothing_and_says_that_more_is_there(app: Flask, shop: OidcSite) -> None:
     sids = [ended(shop, app.test_client()) for _ in range(2)]
     first, _ = sets(shop)
@@ -93,6 +96,7 @@ def test_acknowledging_alone_lists_nothing_and_says_that_more_is_there(app: Flas
     assert sorted(state_of(shop, sid) for sid in sids) == [State.ACKNOWLEDGED, State.PENDING]
 
 
+@pytest.mark.covers("line-134")
 def test_no_more_events_than_asked_for_oldest_first(app: Flask, shop: OidcSite) -> None:
     sids = [ended(shop, app.test_client()) for _ in range(3)]
     answer = poll(shop, maxEvents=2).get_json()
@@ -131,6 +135,7 @@ def test_the_jti_must_be_whole(browser: FlaskClient, shop: OidcSite) -> None:
         assert list(sets(shop, ack=[other])) == [jti]
 
 
+@pytest.mark.covers("line-134")
 def test_a_refused_event_does_not_come_again_and_stands_in_the_ledger_by_its_code(
     browser: FlaskClient, shop: OidcSite, logged: list[dict[str, object]]
 ) -> None:

@@ -21,6 +21,7 @@ def alice(site: AnySite) -> Visitor:
     return signed_in
 
 
+@pytest.mark.covers("line-119")
 def test_a_logout_call_ends_the_session_and_tells_the_site(site: AnySite, alice: Visitor) -> None:
     told = site.call(sid=SID)
     assert (told.status, told.header("Cache-Control")) == (200, "no-store")

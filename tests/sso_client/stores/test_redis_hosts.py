@@ -40,6 +40,7 @@ def hosts(redis_place: LocalPlace):
         store.close()
 
 
+@pytest.mark.covers("line-124")
 def test_hosts_share_sessions_and_ends_and_each_has_a_lease_of_its_own(hosts) -> None:
     one, two = hosts
     assert one.store_id == two.store_id

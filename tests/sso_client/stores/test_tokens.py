@@ -48,6 +48,7 @@ ENDS: dict[str, Callable[[LocalStore, LocalSession], object]] = {
 }
 
 
+@pytest.mark.covers("line-121")
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_tokens_go_with_their_session_whatever_ends_it(end, store: LocalStore) -> None:
     session = with_tokens(store)
