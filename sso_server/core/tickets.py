@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sso_server.core import identifiers
+from sso_server.core.client_metadata import FAPI2
 from sso_server.core.clients import Client
 from sso_server.core.details import GrantDetails, TokenDetails
 from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
-from sso_server.core.policy import SECOND, Policy
+from sso_server.core.policy import MINUTE, SECOND, Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore
 from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import Session
@@ -229,13 +230,18 @@ class Tickets:
                 auth_time=session.auth_time,
                 amr=session.amr,
                 issued_at=now,
-                expires_at=now + self._policy.ticket_ms if expires_at is None else expires_at,
+                expires_at=now + self._life_ms(client) if expires_at is None else expires_at,
                 refreshable=client.refresh_tokens,
                 offline=offline,
                 details=details.to_text(),
             )
         )
         return code
+
+    def _life_ms(self, client: Client) -> int:
+        # FAPI 2.0 section 5.3.2.1, item 11: a minute at most, however long others may take.
+        is_short = client.metadata.profile == FAPI2
+        return min(self._policy.ticket_ms, MINUTE) if is_short else self._policy.ticket_ms
 
     def find(self, code: str) -> Ticket | None:
         """What a code stands for, spent or not, while it is kept: for what must be known before it is redeemed."""

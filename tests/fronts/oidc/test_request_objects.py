@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.support.client_keys import ClientKey, client_key
+from tests.support.client_keys import client_key
 from tests.support.oidc_site import ISSUER, VERIFIER, OidcSite, change_client, path_of, query_of, sign_in
 
 KEY = client_key("ES256")
@@ -148,7 +148,7 @@ def _mac(claims: dict[str, Any], secret: str) -> str:
 
 
 def _forged(site: OidcSite) -> list[tuple[str, str]]:
-    stranger = ClientKey("ES256", "one", client_key("ES256", "two").private)
+    stranger = client_key("ES256", "stranger")
     claims = inside(site)
     public = json.dumps(KEY.public)
     return [
