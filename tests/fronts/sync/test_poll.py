@@ -1,6 +1,7 @@
 """A site without our SDK asks for its sign-outs (RFC 8936), over the whole app."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import jwt
@@ -85,6 +86,19 @@ def test_the_same_claims_come_until_they_are_acknowledged(browser: FlaskClient, 
     assert sets(shop, ack=[jti]) == {}
     assert sets(shop, ack=[jti]) == {}, "once more does no harm"
     assert state_of(shop, sid) is State.ACKNOWLEDGED
+
+
+@pytest.mark.covers("line-135")
+def test_what_was_not_acknowledged_before_a_restart_comes_after_it(
+    make_app: Callable[..., Flask], browser: FlaskClient, shop: OidcSite
+) -> None:
+    first, second = ended(shop, browser), ended(shop, shop.app.test_client())
+    offered = sets(shop)
+    assert sets(shop, ack=[next(iter(offered))]) != {}
+    built_of(shop.app).close()
+    again = sets(replace(shop, app=make_app()))
+    assert list(again) == list(offered)[1:]
+    assert {shop.claims(token)["sid"] for token in again.values()} < {first, second}
 
 
 @pytest.mark.covers("line-134")
