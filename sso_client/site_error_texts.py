@@ -111,8 +111,8 @@ SITE_TEXTS: dict[str, ErrorText] = {
         403,
         "This page needs a stronger sign-in than the sign-in service answered with.",
         "此页面要求更强的登录方式，而认证中心返回的方式不够。",
-        "Ask for an acr that the provider names in its ID tokens, or give the person that way of signing in. The centre of this project names none yet: leave acr out there.",
-        "请使用提供方在 ID 令牌中写明的 acr，或为此人启用相应的登录方式。本项目的认证中心目前还不写明 acr：请在那里去掉 acr。",
+        "Ask for an acr that the provider names in its ID tokens, or give the person that way of signing in. The centre of this project has those that its discovery document lists as acr_values_supported.",
+        "请使用提供方在 ID 令牌中写明的 acr，或为此人启用相应的登录方式。本项目的认证中心支持的取值列在其发现文档的 acr_values_supported 中。",
     ),
     "cookie_missing": ErrorText(
         400,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
+
+import requests
 
 from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
@@ -45,6 +48,20 @@ def test_the_strictest_demand_is_met_by_typing_once(centre: Centre, sites: tuple
     assert browser.url.startswith(centre.issuer)
     browser.sign_in(centre.username, PASSWORD)
     assert browser.url == f"{one.base_url}/account"
+
+
+def test_the_way_of_signing_in_that_the_centre_names_is_met_without_asking_again(
+    centre: Centre, sites: tuple[Site, Site]
+) -> None:
+    one, _ = sites
+    browser = Browser()
+    sign_in(browser, one)
+    before = me(browser, one)
+    found = requests.get(f"{centre.issuer}/.well-known/openid-configuration", timeout=10).json()
+    (known,) = found["acr_values_supported"]
+    browser.open(f"{one.base_url}/sso/login?" + urlencode({"next": "/account", "acr": f"phr {known}"}))
+    assert browser.url == f"{one.base_url}/account"
+    assert me(browser, one)["auth_time"] == before["auth_time"]
 
 
 def test_a_way_of_signing_in_that_the_centre_does_not_know_is_a_page(centre: Centre, sites: tuple[Site, Site]) -> None:
