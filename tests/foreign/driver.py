@@ -25,10 +25,10 @@ Approve = Callable[[Person, str, str], None]
 
 def told(story: str, site: dict[str, Any], person: Person, approve: Approve | None = None) -> Any:
     """What the story came to. `approve`: what the person does about a device at an address, with its code."""
-    with _program("openid_client.mjs", story, SITE=json.dumps(site)) as program:
-        assert program.stdin is not None
-        assert program.stdout is not None
-        for line in program.stdout:
+    with program("openid_client.mjs", story, SITE=json.dumps(site)) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for line in running.stdout:
             message = json.loads(line)
             if "done" in message:
                 return message["done"]
@@ -38,9 +38,9 @@ def told(story: str, site: dict[str, Any], person: Person, approve: Approve | No
                 answer: dict[str, Any] = {}
             else:
                 answer = visit(person, message["open"])
-            program.stdin.write(json.dumps(answer) + "\n")
-            program.stdin.flush()
-        raise AssertionError(f"{story}: {program.stderr.read() if program.stderr else ''}")
+            running.stdin.write(json.dumps(answer) + "\n")
+            running.stdin.flush()
+        raise AssertionError(f"{story}: {running.stderr.read() if running.stderr else ''}")
 
 
 def visit(person: Person, url: str) -> dict[str, Any]:
@@ -60,10 +60,11 @@ def visit(person: Person, url: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _program(*command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+def program(*command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """`node COMMAND` with these variables in its environment, while the block runs and at most a minute."""
     node = find_node()
     assert node is not None
-    program = subprocess.Popen(
+    running = subprocess.Popen(
         [node, *command],
         cwd=HERE,
         env={**clean_env(), "NO_PROXY": os.environ["NO_PROXY"], **more},
@@ -72,12 +73,12 @@ def _program(*command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    end_with_us(program.pid)
-    impatient = threading.Timer(PATIENCE_S, program.kill)
+    end_with_us(running.pid)
+    impatient = threading.Timer(PATIENCE_S, running.kill)
     impatient.start()
     try:
-        yield program
+        yield running
     finally:
         impatient.cancel()
-        program.kill()
-        program.communicate(timeout=10)
+        running.kill()
+        running.communicate(timeout=10)
