@@ -11,6 +11,7 @@ from sso_server.cli.arguments import password_option, read_password
 from sso_server.cli.centre import open_centre
 from sso_server.cli.output import json_option, print_fields, print_json, print_table, when
 from sso_server.core.accounts import Changes
+from sso_server.core.consents import Consent
 from sso_server.core.profiles import read_profile
 from sso_server.core.users import User, fold_username
 
@@ -158,12 +159,15 @@ def list_users(as_json: bool) -> None:
 @click.argument("username")
 @json_option
 def show_user(username: str, as_json: bool) -> None:
-    """Show one account and where it is signed in."""
+    """Show one account, where it is signed in, and what it allowed apps."""
     with open_centre() as centre:
         user = centre.services.accounts.get(username)
         live = centre.services.lists.list_live(centre.services.clock.now(), 1000, user_id=user.user_id)
+        apps = centre.services.consents.list_of(user.user_id)
     if as_json:
-        print_json(user_json(user) | {"sessions": [session.sid for session in live]})
+        print_json(
+            user_json(user) | {"sessions": [session.sid for session in live], "apps": [_app_json(app) for app in apps]}
+        )
         return
     print_fields(
         [
@@ -181,6 +185,9 @@ def show_user(username: str, as_json: bool) -> None:
     )
     for session in live:
         click.echo(f"  {session.sid}  last active {when(session.last_active_at)}")
+    for app in apps:
+        allowed = ", ".join((*app.scope, *app.claims))
+        click.echo(f"  app {app.client_id}: {allowed}; since {when(app.granted_at)}, used {when(app.last_used_at)}")
 
 
 @users.command("disable")
@@ -233,6 +240,16 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " / ".join(str(value).splitlines())
+
+
+def _app_json(app: Consent) -> dict[str, Any]:
+    return {
+        "client_id": app.client_id,
+        "scope": list(app.scope),
+        "claims": list(app.claims),
+        "granted_at": app.granted_at,
+        "last_used_at": app.last_used_at,
+    }
 
 
 def _answer(user: User, as_json: bool, sentence: str) -> None:

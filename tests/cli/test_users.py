@@ -2,6 +2,7 @@
 
 import pytest
 
+from sso_server.core.consents import Wish
 from sso_server.core.sign_in import Visitor
 from tests.cli.conftest import PASSWORD, Sso
 
@@ -44,7 +45,7 @@ def test_an_account_has_what_was_said_and_never_shows_its_hash(sso: Sso) -> None
     options = ["--name", "Alice", "--email", "a@example.com", "--group", "staff", "--group", "ops", "--admin"]
     added = sso.json("user", "add", "Alice", *options, "--password-stdin", stdin=PASSWORD)
     shown = sso.json("user", "show", "ALICE")
-    assert shown == {**added, "sessions": []}
+    assert shown == {**added, "sessions": [], "apps": []}
     assert {k: shown[k] for k in ("username", "name", "email", "groups", "is_admin", "disabled_at")} == {
         "username": "Alice",
         "name": "Alice",
@@ -75,6 +76,20 @@ def test_a_disabled_account_can_be_enabled_again(sso: Sso) -> None:
     assert not can_sign_in(sso, PASSWORD)
     assert sso.json("user", "enable", "alice")["disabled_at"] is None
     assert can_sign_in(sso, PASSWORD)
+
+
+def test_what_a_person_allowed_an_app_is_shown(sso: Sso) -> None:
+    sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
+    sso.run("client", "add", "photos", "--site", "http://127.0.0.1:5000")
+    built = sso.built()
+    photos, alice = built.services.clients.find("photos"), built.services.accounts.get("alice")
+    assert photos is not None
+    built.services.consents.give(alice.user_id, photos, Wish(("openid", "email"), ("birthdate",)))
+    built.close()
+    (app,) = sso.json("user", "show", "alice")["apps"]
+    assert (app["client_id"], app["scope"], app["claims"]) == ("photos", ["openid", "email"], ["birthdate"])
+    assert app["granted_at"] == app["last_used_at"]
+    assert "app photos: openid, email, birthdate; since " in sso.run("user", "show", "alice").output
 
 
 def test_a_new_password_signs_the_person_out(sso: Sso, sign_in) -> None:

@@ -1,0 +1,368 @@
+"""A third party learns nothing before the person agrees; what was agreed to is remembered, and asked for again only if
+there is more of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from sso_server.core.consents import Consent
+from sso_server.core.errors import Unavailable
+from sso_server.core.events import EventKind
+from sso_server.core.sessions import EndReason
+from tests.fronts.conftest import Later
+from tests.support.oidc_site import OidcSite, agree, built_of, change_client, path_of, query_of, sign_in
+
+ALL = ("openid", "profile", "email", "groups", "offline_access")
+
+
+@pytest.fixture
+def other(wiki: OidcSite) -> OidcSite:
+    """The wiki belongs to others now."""
+    change_client(wiki, metadata={"third_party": True})
+    return wiki
+
+
+def consent_of(site: OidcSite, username: str = "alice") -> Consent | None:
+    services = built_of(site.app).services
+    return services.consents.find(services.accounts.get(username).user_id, site.client_id)
+
+
+def allowed(page: str) -> list[str]:
+    """The lines of the list, with what is marked as new."""
+    listed = re.search(r'<ul class="allows">(.*?)</ul>', page, re.DOTALL)
+    assert listed is not None, page
+    lines = re.findall(r"<li>(.*?)</li>", listed.group(1), re.DOTALL)
+    return [unescape(" ".join(re.sub(r"<[^>]*>", " ", line).split())) for line in lines]
+
+
+def asked(browser: FlaskClient, site: OidcSite, **more: str | None) -> TestResponse:
+    """The consent page that this request leads to."""
+    answer = site.ask(browser, **more)
+    assert path_of(answer) == "/consent", answer.headers["Location"]
+    return browser.get(answer.headers["Location"])
+
+
+def press(browser: FlaskClient, page: TestResponse, **changes: str) -> TestResponse:
+    form = page.text.partition('action="/consent"')[2].partition("</form>")[0]
+    fields = {name: unescape(value) for name, value in re.findall(r'name="([^"]+)" value="([^"]*)"', form)}
+    return browser.post("/consent", data=fields | changes)
+
+
+def test_a_third_party_gets_its_code_after_a_yes_and_without_a_question_from_then_on(
+    browser: FlaskClient, other: OidcSite
+) -> None:
+    sign_in(browser)
+    answer = other.ask(browser)
+    assert consent_of(other) is None
+    agreed = agree(browser, answer.headers["Location"])
+    assert path_of(agreed) == other.redirect_uri
+    assert other.redeem(query_of(agreed)["code"]).status_code == 200
+    known = consent_of(other)
+    assert known is not None
+    assert known.scope == ("openid", "profile", "email", "groups")
+    for prompt in (None, "none"):
+        assert "code" in query_of(other.ask(browser, prompt=prompt))
+
+
+def test_a_site_of_the_operators_own_asks_nobody(browser: FlaskClient, shop: OidcSite) -> None:
+    sign_in(browser)
+    assert "code" in query_of(shop.ask(browser, scope=" ".join(ALL[:4])))
+    assert consent_of(shop) is None
+
+
+def test_consent_is_one_persons_for_one_client(
+    app: Flask, browser: FlaskClient, other: OidcSite, spa: OidcSite
+) -> None:
+    change_client(spa, metadata={"third_party": True})
+    other.code(browser)
+    assert path_of(spa.ask(browser)) == "/consent"
+    bob = app.test_client()
+    sign_in(bob, username="bob")
+    assert path_of(other.ask(bob)) == "/consent"
+
+
+@pytest.mark.covers("line-70")
+def test_without_a_page_consent_is_required(browser: FlaskClient, other: OidcSite) -> None:
+    sign_in(browser)
+    refused = query_of(other.ask(browser, prompt="none"))
+    assert (refused["error"], refused["state"]) == ("consent_required", "the-state")
+    other.code(browser)
+    assert "code" in query_of(other.ask(browser, prompt="none"))
+    assert query_of(other.ask(browser, prompt="none", scope="openid offline_access"))["error"] == "consent_required"
+
+
+@pytest.mark.covers("line-70")
+def test_prompt_consent_asks_again_each_time_also_for_the_operators_own_sites(
+    browser: FlaskClient, shop: OidcSite, other: OidcSite
+) -> None:
+    sign_in(browser)
+    for site in (shop, other):
+        for _ in range(2):
+            answer = site.ask(browser, prompt="consent")
+            assert path_of(answer) == "/consent"
+            assert path_of(agree(browser, answer.headers["Location"])) == site.redirect_uri
+        assert "code" in query_of(site.ask(browser))
+
+
+def test_an_answer_counts_for_its_own_request_for_five_minutes(
+    browser: FlaskClient, other: OidcSite, later: Later
+) -> None:
+    sign_in(browser)
+    page = asked(browser, other, prompt="consent")
+    goes_on = press(browser, page).headers["Location"]
+    with later(290):
+        assert path_of(browser.get(goes_on)) == other.redirect_uri
+    with later(310):
+        assert path_of(browser.get(goes_on)) == "/consent"
+
+
+def test_a_password_that_was_asked_for_is_not_asked_for_again_after_the_consent(
+    browser: FlaskClient, other: OidcSite
+) -> None:
+    sign_in(browser)
+    for prompt in ("login consent", "login", "select_account consent"):
+        page = other.ask(browser, prompt=prompt)
+        assert path_of(page) == "/sign-in"
+        answer = browser.get(sign_in(browser, page.headers["Location"]).headers["Location"])
+        if path_of(answer) == "/consent":
+            answer = agree(browser, answer.headers["Location"])
+        assert path_of(answer) == other.redirect_uri, prompt
+
+
+@pytest.mark.covers("fapi2-security-profile-final-user-rejects-authentication")
+@pytest.mark.parametrize("mode", ["query", "form_post"])
+def test_user_rejects_authentication(browser: FlaskClient, other: OidcSite, shop: OidcSite, mode: str) -> None:
+    """On the sign-in page and on the consent page: the site is told, and nobody is signed in or remembered."""
+
+    def cancelled(page: TestResponse) -> dict[str, str]:
+        links = [unescape(link) for link in re.findall(r'href="([^"]*&amp;cancel=1)"', page.text)]
+        assert len(links) == 1, page.text
+        answer = browser.get(links[0])
+        if mode == "query":
+            return query_of(answer)
+        return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.text))
+
+    for site in (shop, other):
+        on_sign_in = cancelled(browser.get(site.ask(browser, response_mode=mode).headers["Location"]))
+        assert (on_sign_in["error"], on_sign_in["state"]) == ("access_denied", "the-state")
+        assert on_sign_in["iss"] == "http://127.0.0.1:9000"
+        assert "code" not in on_sign_in
+    sign_in(browser)
+    assert cancelled(asked(browser, other, response_mode=mode))["error"] == "access_denied"
+    assert consent_of(other) is None
+    assert path_of(other.ask(browser)) == "/consent"
+
+
+def test_a_request_that_asks_for_more_asks_for_all_of_it_and_marks_what_is_new(
+    browser: FlaskClient, other: OidcSite
+) -> None:
+    other.code(browser, scope="openid email")
+    page = asked(browser, other, scope="openid profile email offline_access")
+    assert "Wiki asks for more" in page.text
+    assert allowed(page.text) == [
+        "Recognise you when you come back, by the number of your account",
+        "See your profile: your name and user name, and what else it says of you New",
+        "See your e-mail address",
+        "Go on with all of this while you are not signed in, until you remove it New",
+    ]
+    assert path_of(browser.get(press(browser, page).headers["Location"])) == other.redirect_uri
+    # What was agreed to before is not forgotten over it.
+    for scope in ("openid email", "openid profile", "openid offline_access"):
+        assert "code" in query_of(other.ask(browser, scope=scope))
+
+
+def test_a_refusal_leaves_what_was_agreed_to_before(browser: FlaskClient, other: OidcSite) -> None:
+    other.code(browser, scope="openid")
+    asked(browser, other, scope="openid groups")
+    known = consent_of(other)
+    assert known is not None
+    assert known.scope == ("openid",)
+
+
+def test_claims_that_are_asked_for_one_by_one_are_named_one_by_one(browser: FlaskClient, other: OidcSite) -> None:
+    sign_in(browser)
+    wanted = {
+        "userinfo": {"given_name": {"essential": True}, "email": None, "sub": None, "shoe_size": None},
+        "id_token": {"birthdate": None, "auth_time": {"essential": True}, "acr": None},
+    }
+    more = {"scope": "openid email", "claims": json.dumps(wanted)}
+    page = asked(browser, other, **more)
+    assert allowed(page.text) == [
+        "Recognise you when you come back, by the number of your account",
+        "See your e-mail address",
+        "See your given name",
+        "See your date of birth",
+    ]
+    assert "shoe_size" not in page.text
+    press(browser, page)
+    assert "code" in query_of(other.ask(browser, **more))
+    grown = more | {"claims": json.dumps({"userinfo": {"given_name": None, "gender": None}})}
+    assert [line for line in allowed(asked(browser, other, **grown).text) if line.endswith(" New")] == [
+        "See your gender New"
+    ]
+
+
+@pytest.mark.covers("line-81")
+def test_offline_access_is_given_by_consent_and_the_code_flow_alone(browser: FlaskClient, other: OidcSite) -> None:
+    sign_in(browser)
+    scope = "openid offline_access"
+    assert query_of(other.ask(browser, scope=scope, prompt="none"))["error"] == "consent_required"
+    assert query_of(other.ask(browser, scope=scope, response_type="code id_token", response_mode="query"))["error"] == (
+        "unsupported_response_type"
+    )
+    tokens = other.tokens(browser, scope=scope)
+    assert tokens["scope"] == scope
+    services = built_of(other.app).services
+    services.sign_out.end(other.claims(tokens["id_token"])["sid"], EndReason.SIGN_OUT, actor="user")
+    assert other.refresh(tokens["refresh_token"]).status_code == 200
+
+
+@pytest.mark.covers("line-81")
+def test_offline_access_of_the_operators_own_site_is_noted_so_that_it_can_be_taken_back(
+    browser: FlaskClient, shop: OidcSite
+) -> None:
+    shop.code(browser, scope="openid offline_access profile")
+    known = consent_of(shop)
+    assert known is not None
+    assert known.scope == ("offline_access",), "nobody agreed to the rest"
+    change_client(shop, metadata={"third_party": True})
+    assert path_of(shop.ask(browser, scope="openid offline_access")) == "/consent"
+
+
+def test_nobody_answers_for_somebody_else(browser: FlaskClient, other: OidcSite) -> None:
+    """The page that alice had open is pressed after bob signed in with the same browser."""
+    sign_in(browser)
+    page = asked(browser, other)
+    sign_in(browser, "/sign-in?request=" + re.findall(r'name="request" value="([^"]*)"', page.text)[0], "bob")
+    answer = press(browser, page)
+    assert path_of(answer) == "/authorize/continue"
+    assert (consent_of(other), consent_of(other, "bob")) == (None, None)
+    assert path_of(browser.get(answer.headers["Location"])) == "/consent"
+
+
+def test_a_seal_made_in_another_session_agrees_to_nothing(app: Flask, browser: FlaskClient, other: OidcSite) -> None:
+    stranger = app.test_client()
+    sign_in(stranger)
+    theirs = press(stranger, asked(stranger, other, prompt="consent")).headers["Location"]
+    built_of(app).services.consents.remove(
+        built_of(app).services.accounts.get("alice").user_id, other.client_id, actor="test"
+    )
+    sign_in(browser)
+    assert path_of(browser.get(theirs)) == "/consent"
+
+
+def test_without_its_token_the_form_does_nothing_and_comes_again(browser: FlaskClient, other: OidcSite) -> None:
+    sign_in(browser)
+    page = asked(browser, other)
+    again = press(browser, page, csrf_token="another")
+    assert again.status_code == 400
+    assert "press the button once more" in again.text
+    assert consent_of(other) is None
+    assert path_of(browser.get(press(browser, again).headers["Location"])) == other.redirect_uri
+
+
+@pytest.mark.covers("line-39", "line-40", "line-41")
+def test_the_page_cannot_be_framed_leaks_no_address_and_is_left_by_303(browser: FlaskClient, other: OidcSite) -> None:
+    sign_in(browser)
+    page = asked(browser, other)
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert press(browser, page).status_code == 303
+
+
+def test_the_page_leads_home_without_a_request_and_on_without_a_person(browser: FlaskClient, other: OidcSite) -> None:
+    assert path_of(browser.get("/consent")) == "/"
+    assert path_of(browser.get("/consent?request=broken")) == "/"
+    sign_in(browser)
+    location = other.ask(browser).headers["Location"]
+    browser.delete_cookie("lockstep_session")
+    assert path_of(browser.get(location)) == "/authorize/continue"
+
+
+def test_what_was_shown_is_what_was_agreed_to_although_the_registration_grew_meanwhile(
+    browser: FlaskClient, other: OidcSite
+) -> None:
+    change_client(other, scopes=("openid",))
+    sign_in(browser)
+    page = asked(browser, other)
+    change_client(other, scopes=ALL)
+    answer = browser.get(press(browser, page).headers["Location"])
+    assert path_of(answer) == "/consent"
+    known = consent_of(other)
+    assert known is not None
+    assert known.scope == ("openid",)
+
+
+def test_the_audit_has_a_line_for_what_was_given(browser: FlaskClient, other: OidcSite) -> None:
+    other.code(browser, scope="openid email")
+    (line,) = built_of(other.app).services.audit.list_events(5, kind=EventKind.CONSENT_GIVEN)
+    assert (line.client_id, line.actor, line.data) == ("wiki", "user", {"scope": "openid email", "claims": ""})
+
+
+def test_last_use_is_noted_once_an_hour_by_sign_ins_and_by_refreshes(
+    browser: FlaskClient, other: OidcSite, later: Later
+) -> None:
+    tokens = other.tokens(browser)
+    first = consent_of(other)
+    assert first is not None
+    with later(3000):
+        other.code(browser)
+        assert consent_of(other) == first
+    with later(3700):
+        tokens = other.refresh(tokens["refresh_token"]).get_json()
+        second = consent_of(other)
+        assert second is not None
+        assert second.last_used_at - first.last_used_at >= 3_600_000
+        assert second.granted_at == first.granted_at
+    with later(7500):
+        other.code(browser)
+        third = consent_of(other)
+        assert third is not None
+        assert third.last_used_at > second.last_used_at
+
+
+def test_a_refresh_is_answered_although_its_use_cannot_be_noted(
+    browser: FlaskClient, other: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = other.tokens(browser)
+
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    with later(3700):
+        monkeypatch.setattr(built_of(other.app).sql.consents, "note_use", away)
+        assert other.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_a_code_that_was_on_its_way_when_the_app_was_removed_opens_nothing(
+    browser: FlaskClient, other: OidcSite
+) -> None:
+    code = other.code(browser)
+    services = built_of(other.app).services
+    assert services.consents.remove(services.accounts.get("alice").user_id, "wiki", actor="user")
+    refused = other.redeem(code)
+    assert (refused.status_code, refused.get_json()["error"]) == (400, "invalid_grant")
+    assert refused.get_json()["error_description"] == "consent_removed"
+
+
+def test_a_store_that_is_away_is_a_page_and_without_one_an_error(
+    browser: FlaskClient, other: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(browser)
+
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    monkeypatch.setattr(built_of(other.app).sql.consents, "find", away)
+    assert other.ask(browser).status_code == 503
+    assert query_of(other.ask(browser, prompt="none"))["error"] == "temporarily_unavailable"
