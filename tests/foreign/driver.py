@@ -50,8 +50,8 @@ def visit(person: Person, url: str) -> dict[str, Any]:
     if 'name="password"' in person.text:
         person.asked += 1
         person.sign_in(person.username, PASSWORD)
-    if not person.site.arrived and 'value="allow"' in person.text:
-        person.submit(decision="allow")
+    if not person.site.arrived and 'action="/consent"' in person.text:
+        person.submit("/consent")
     if not person.site.arrived and "data-submit" in person.text:
         person.submit("https://")
     assert person.site.arrived, (person.url, person.page.status_code, person.text[:2000])

@@ -12,11 +12,10 @@ async function say(message) {
   return 'done' in message ? undefined : JSON.parse((await lines.next()).value)
 }
 
-function privateKey() {
-  const { d, ...shown } = site.key
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
-  const { kid, alg, use, ...bare } = { ...shown, d }
-  return crypto.subtle.importKey('jwk', bare, algorithm, false, ['sign']).then((key) => ({ key, kid: site.key.kid }))
+async function privateKey() {
+  const { kid, use, ...jwk } = site.key
+  const key = await crypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
+  return { key, kid }
 }
 
 async function authentication() {
@@ -135,7 +134,7 @@ const stories = {
 
   async credentials() {
     const config = await configuration()
-    const tokens = await client.clientCredentialsGrant(config, site.scope ? { scope: site.scope } : {})
+    const tokens = await client.clientCredentialsGrant(config)
     const found = await client.tokenIntrospection(config, tokens.access_token)
     return { found, members: Object.keys(tokens).sort() }
   },
@@ -148,6 +147,18 @@ const stories = {
     const tokens = await polling
     const person = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)
     return { person, asked: Object.keys(asked).sort() }
+  },
+
+  // A site's own API calls another one in the person's name (RFC 8693).
+  async exchange() {
+    const config = await configuration()
+    const tokens = await signIn(config)
+    const swapped = await client.genericGrantRequest(config, 'urn:ietf:params:oauth:grant-type:token-exchange', {
+      subject_token: tokens.access_token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      audience: site.audience, scope: 'openid',
+    })
+    const found = await client.tokenIntrospection(config, swapped.access_token)
+    return { found, type: swapped.issued_token_type, members: Object.keys(swapped).sort() }
   },
 
   async registration() {
