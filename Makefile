@@ -48,7 +48,7 @@ faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 peopl
 	@exec $(BIN)/python -m tests.faults $(FAULTS)
 
 fuzz: .venv/.ready-to-work  ## Ask every endpoint 100,000 times what nobody should ask (tests/fuzz)
-	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/pytest --numprocesses 2 --dist loadgroup -p no:logging -rP tests/fuzz
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/pytest --numprocesses 2 --dist worksteal -m "engines or not engines" tests/fuzz
 
 bench: .venv/.ready-to-work  ## Measure isolation, expiry and mass ends on this machine (docs/benchmarks.md)
 	@exec $(BIN)/python -m benchmarks $(BENCH)

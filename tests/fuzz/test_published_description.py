@@ -1,7 +1,10 @@
-"""schemathesis reads the published description and asks everything in it, well-formed and not."""
+"""schemathesis reads the published description and asks everything in it, well-formed and not. It takes its time, so
+that `make test` leaves it to `make test-engines`.
+"""
 
 from __future__ import annotations
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -10,6 +13,7 @@ from schemathesis import GenerationMode
 from sso_server.fronts.oidc.openapi_operations import OPERATIONS
 from tests.fuzz.world import REQUESTS, World
 
+pytestmark = pytest.mark.engines
 _SHARE = max(3, REQUESTS // 4 // len(OPERATIONS))
 
 
@@ -47,7 +51,8 @@ def _ask_all(world: World, mode: GenerationMode) -> set[str]:
 
 
 def test_whatever_the_description_allows_is_answered_as_described(world):
-    assert len(_ask_all(world, GenerationMode.POSITIVE)) == len(OPERATIONS)
+    everything = {f"{operation.method.upper()} {operation.path}" for operation in OPERATIONS}
+    assert _ask_all(world, GenerationMode.POSITIVE) == everything - {"GET /openapi.json"}
 
 
 def test_whatever_it_does_not_allow_is_refused_without_harm(world):
