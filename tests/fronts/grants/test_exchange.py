@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from sso_server.core.client_metadata import TOKEN_EXCHANGE
 from tests.fronts.conftest import Later
-from tests.fronts.grants.conftest import EVERYWHERE, ACCESS_TOKEN, denied, described, end, exchange
+from tests.fronts.grants.conftest import ACCESS_TOKEN, EVERYWHERE, denied, described, end, exchange
 from tests.support.oidc_site import ISSUER, OidcSite, built_of, change_client
 
 DEAD = {"active": False}
