@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from sso_server.core.clients import Client
 from sso_server.core.errors import Unavailable
 from sso_server.core.frontchannel import frame_address
 from sso_server.web.services import services
@@ -19,7 +20,7 @@ _MAX_AGE_S = 300
 class Frame:
     """One site's page to be loaded."""
 
-    site_name: str
+    client: Client
     address: str
 
 
@@ -50,5 +51,5 @@ def frames_of(sid: str) -> list[Frame]:
         return []
     once = {client.client_id: client for client in clients if client is not None}
     issuer = services().policy.issuer
-    frames = [Frame(client.name, frame_address(client, issuer, sid)) for client in once.values()]
+    frames = [Frame(client, frame_address(client, issuer, sid)) for client in once.values()]
     return [frame for frame in frames if frame.address][:MAX_FRAMES]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from sso_server.fronts.portal.client_face import name_of
 from sso_server.fronts.portal.forms import read_query
 from sso_server.web.frames import PAGE, read_frames
 from sso_server.web.responses import allow_frames, see_other
@@ -21,4 +22,5 @@ def show() -> ResponseReturnValue:
     if not frames:
         return see_other(goes_on_at or "/signed-out")
     allow_frames([frame.address for frame in frames])
-    return render_template("frames.html", frames=frames, goes_on_at=goes_on_at, person=None)
+    names = [name_of(frame.client) for frame in frames]
+    return render_template("frames.html", frames=frames, names=names, goes_on_at=goes_on_at, person=None)

@@ -23,6 +23,7 @@ from sso_server.core.clients import ClientSecret
 from sso_server.core.identifiers import digest
 from sso_server.core.tickets import s256
 from tests.fronts.portal.pages import PASSWORD, VERIFIER, Centre, open_centre
+from tests.fronts.portal.shown import LANGUAGES, Eye
 from tests.support.chromium import ARGUMENTS
 from tests.support.ports import free_port
 from tests.support.services import find_chromium
@@ -236,3 +237,15 @@ def test_where_frames_are_kept_from_cookies_the_frame_says_so_and_nobody_is_sent
     signed_in = scene.sign_in(page)
     page.goto(scene.site.home + "asking")
     assert scene.asks(page, f"shop {signed_in['session_state']}") == "error"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_with_frames_offends_no_eye(scene: Scene, chromium: Any, language: str) -> None:
+    eye = Eye(chromium, scene.issuer, language)
+    id_token = scene.sign_in(eye.page)["id_token"]
+    # Without its script it stays, for three seconds.
+    eye.page.route("**/static/frames.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    eye.look("signed-out-frames", "/end-session?" + urlencode({"id_token_hint": id_token, "client_id": "shop"}))
+    assert eye.page.url.startswith(f"{scene.issuer}/signed-out/sites?")
+    eye.context.close()
+    assert eye.objections == []
