@@ -92,3 +92,17 @@ def other(suite_centre: Centre, mode: str) -> RelyingParty:
 def public(suite_centre: Centre, mode: str) -> RelyingParty:
     """Without a secret, with PKCE."""
     return RelyingParty(suite_centre.issuer, PUBLIC, uses_pkce=True, mode=mode)
+
+
+@pytest.fixture
+def described(suite_centre: Centre, person: Person) -> Person:
+    """The person of `person`, of whom everything is known."""
+    claims = [
+        "given_name=Alice", "family_name=Liddell", "middle_name=Pleasance", "nickname=Al",
+        "profile=https://people.example.com/alice", "picture=https://people.example.com/alice.png",
+        "website=https://alice.example.com", "gender=female", "birthdate=1852-05-04", "zoneinfo=Europe/London",
+        "phone_number=+44 1865 000000", "phone_number_verified=true", "address.locality=Oxford", "address.country=UK",
+    ]  # fmt: skip
+    options = [part for claim in claims for part in ("--claim", claim)]
+    suite_centre.cli("user", "update", person.username, "--locale", "en", "--email-verified", *options)
+    return person

@@ -9,6 +9,20 @@ from tests.conformance import answers
 from tests.conformance.plans import module
 from tests.conformance.relying_party import Person, RelyingParty
 
+#: OpenID Connect Core 1.0 section 5.4: scope -> claim -> its type (section 5.1).
+OPENED: dict[str, dict[str, type]] = {
+    "profile": {
+        **dict.fromkeys(
+            ("name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+             "picture", "website", "gender", "birthdate", "zoneinfo", "locale"), str
+        ),
+        "updated_at": int,
+    },
+    "email": {"email": str, "email_verified": bool},
+    "address": {"address": dict},
+    "phone": {"phone_number": str, "phone_number_verified": bool},
+}  # fmt: skip
+
 
 @module("oidcc-userinfo-get")
 def test_oidcc_userinfo_get(person: Person, party: RelyingParty) -> None:
@@ -23,6 +37,39 @@ def test_oidcc_userinfo_post_header(person: Person, party: RelyingParty) -> None
 @module("oidcc-userinfo-post-body")
 def test_oidcc_userinfo_post_body(person: Person, party: RelyingParty) -> None:
     party.userinfo(party.sign_in(person), "body")
+
+
+def _check_scopes(person: Person, party: RelyingParty, *scopes: str) -> None:
+    tokens = party.sign_in(person, scope=" ".join(("openid", *scopes)))
+    answers.nobody_described(tokens["claims"])
+    told = party.userinfo(tokens)
+    expected = {claim: kind for scope in scopes for claim, kind in OPENED[scope].items()}
+    assert {claim: type(value) for claim, value in told.items()} == {"sub": str, **expected}
+
+
+@module("oidcc-scope-profile")
+def test_oidcc_scope_profile(described: Person, party: RelyingParty) -> None:
+    _check_scopes(described, party, "profile")
+
+
+@module("oidcc-scope-email")
+def test_oidcc_scope_email(described: Person, party: RelyingParty) -> None:
+    _check_scopes(described, party, "email")
+
+
+@module("oidcc-scope-address")
+def test_oidcc_scope_address(described: Person, party: RelyingParty) -> None:
+    _check_scopes(described, party, "address")
+
+
+@module("oidcc-scope-phone")
+def test_oidcc_scope_phone(described: Person, party: RelyingParty) -> None:
+    _check_scopes(described, party, "phone")
+
+
+@module("oidcc-scope-all")
+def test_oidcc_scope_all(described: Person, party: RelyingParty) -> None:
+    _check_scopes(described, party, *OPENED)
 
 
 @pytest.mark.covers("COM-09", "line-20", "line-21")
