@@ -19,6 +19,7 @@ from sso_server.fronts.oidc.errors import RedirectUriMismatch
 from sso_server.fronts.oidc.id_token import read_hint
 from sso_server.fronts.oidc.received_request import VISIT_WITHIN_S, PushedRequests, opened
 from sso_server.web.client_auth import read_client_form
+from sso_server.web.cors import install_cors
 from sso_server.web.dpop import install_nonces, pushed_key
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
@@ -26,6 +27,7 @@ from sso_server.web.services import services
 
 blueprint = Blueprint("oidc_pushed_request", __name__)
 install_json_errors(blueprint)
+install_cors(blueprint)
 install_nonces(blueprint)
 #: So many requests of public clients from one address at once; then some each second.
 FREE_FOR_STRANGERS = 300

@@ -6,11 +6,13 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.errors import InvalidRequest
 from sso_server.web.client_auth import read_client_form
+from sso_server.web.cors import install_cors
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.services import services
 
 blueprint = Blueprint("oidc_revoke", __name__)
 install_json_errors(blueprint)
+install_cors(blueprint)
 
 
 @blueprint.post("/revoke")

@@ -21,11 +21,13 @@ from sso_server.fronts.oidc.exchange_grant import exchange
 from sso_server.fronts.oidc.refresh_grant import refresh
 from sso_server.fronts.oidc.token_request import REPEATABLE, TokenRequest, check_registered
 from sso_server.web.client_auth import read_client_form
+from sso_server.web.cors import install_cors
 from sso_server.web.dpop import install_nonces, prove_key
 from sso_server.web.json_errors import install_json_errors
 
 blueprint = Blueprint("oidc_token", __name__)
 install_json_errors(blueprint)
+install_cors(blueprint)
 install_nonces(blueprint)
 
 GRANTS: dict[str, Callable[[TokenRequest], Response]] = {

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from sso_server.core.client_metadata import ClientMetadata
 from tests.fronts.conftest import SECRETS
-from tests.support.oidc_site import ISSUER, OidcSite, built_of, query_of
+from tests.support.oidc_site import ISSUER, VERIFIER, OidcSite, built_of, query_of
 
 
 def signed_site(app: Flask, alg: str) -> OidcSite:
@@ -84,6 +84,29 @@ def test_scripts_of_registered_sites_may_read_user_info_and_no_others(browser: F
             assert "Origin" in one.headers["Vary"]
         assert ("Access-Control-Allow-Headers" in asked.headers) is is_told
         assert set(answer.get_json()) == {"sub"}
+
+
+def test_an_app_that_lives_in_the_browser_redeems_refreshes_and_revokes_there(
+    browser: FlaskClient, spa: OidcSite
+) -> None:
+    here = {"Origin": "https://spa.example.com"}
+    form = {"client_id": "spa", "redirect_uri": spa.redirect_uri, "code_verifier": VERIFIER, "code": spa.code(browser)}
+    calls = spa.app.test_client(use_cookies=False)
+    redeemed = calls.post("/token", data=form | {"grant_type": "authorization_code"}, headers=here)
+    token = redeemed.get_json()["refresh_token"]
+    again = {"client_id": "spa", "grant_type": "refresh_token"}
+    answers = [
+        redeemed,
+        calls.post("/token", data=again | {"refresh_token": token}, headers=here),
+        calls.post("/token", data=again | {"refresh_token": "x"}, headers=here),
+        calls.post("/revoke", data={"client_id": "spa", "token": token}, headers=here),
+        calls.options("/par", headers=here | {"Access-Control-Request-Method": "POST"}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 200, 200]
+    assert {answer.headers.get("Access-Control-Allow-Origin") for answer in answers} == {here["Origin"]}
+    elsewhere = calls.post("/token", data=form, headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in elsewhere.headers
+    assert "Access-Control-Allow-Origin" not in calls.post("/introspect", data=form, headers=here).headers
 
 
 @pytest.mark.covers("line-78")
