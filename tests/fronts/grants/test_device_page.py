@@ -1,0 +1,172 @@
+"""The page for devices (RFC 8628 section 3.3): what it asks, of whom, and how guessing at codes is slowed."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.fronts.conftest import Later
+from tests.fronts.grants.conftest import ON_BOTH_STORES
+from tests.fronts.grants.device import answer, approve, begin, fields, open_page, outcome, poll, type_in
+from tests.support.oidc_site import OidcSite, built_of, change_client, path_of, sign_in
+
+UNKNOWN = "No device waits for this code"
+
+
+@pytest.mark.covers("line-66")
+def test_the_page_shows_the_app_the_code_and_what_it_may_and_asks(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp, scope="openid email")
+    question = type_in(browser, told["user_code"])
+    assert question.status_code == 200
+    for text in (
+        "Sign in The Lamp on your device?",
+        told["user_code"],
+        "signed in as Alice",
+        "See your e-mail address",
+    ):
+        assert text in question.text
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending", "nobody has said anything yet"
+    done = answer(browser, question)
+    assert "Your device is being signed in" in browser.get(done.headers["Location"]).text
+
+
+@pytest.mark.covers("line-66")
+def test_an_address_that_brings_the_code_along_answers_nothing(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    address = told["verification_uri_complete"].removeprefix("http://127.0.0.1:9000")
+    page = open_page(browser, address)
+    assert f'value="{told["user_code"]}"' in page.text, "also after the sign-in page in between"
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+    question = browser.post("/device", data={"csrf_token": fields(page)["csrf_token"], "user_code": told["user_code"]})
+    assert "Don't allow" in question.text.replace("&#39;", "'")
+    assert path_of(answer(browser, question)) == "/device"
+
+
+@pytest.mark.covers("line-63")
+@pytest.mark.parametrize("dress", [str.lower, lambda c: c.replace("-", ""), lambda c: f" {c[:2]} {c[2:]}. "])
+def test_however_the_code_is_typed(browser: FlaskClient, lamp: OidcSite, dress: object) -> None:
+    told = begin(lamp)
+    assert callable(dress)
+    question = type_in(browser, dress(told["user_code"]))
+    assert told["user_code"] in question.text
+
+
+@pytest.mark.parametrize("typed", ["", "BCDF", "AEIO-UAEI", "BCDF-GHJK", "<b>", "B" * 300, "ＢＣＤＦ-ＧＨＪＫ"])
+def test_a_code_for_which_nothing_waits_is_said_to_be_one(browser: FlaskClient, lamp: OidcSite, typed: str) -> None:
+    page = type_in(browser, typed)
+    assert (page.status_code, UNKNOWN in page.text) == (400, True)
+    assert "<b>" not in page.text
+
+
+@pytest.mark.covers("line-67")
+@ON_BOTH_STORES
+def test_guessing_is_slowed_to_five_codes_a_minute(browser: FlaskClient, lamp: OidcSite, later: Later) -> None:
+    told = begin(lamp)
+    for _ in range(5):
+        assert type_in(browser, "BCDF-GHJK").status_code == 400
+    slowed = type_in(browser, told["user_code"])
+    assert slowed.status_code == 429
+    assert 55 <= int(slowed.headers["Retry-After"]) <= 60
+    assert "Too many attempts" in slowed.text
+    with later(61):
+        assert type_in(browser, told["user_code"]).status_code == 200
+
+
+@pytest.mark.covers("line-67")
+def test_the_limit_holds_for_an_address_whoever_signs_in_there(browser: FlaskClient, lamp: OidcSite) -> None:
+    for _ in range(5):
+        type_in(browser, "BCDF-GHJK")
+    other = lamp.app.test_client()
+    other.get(sign_in(other, "/sign-in", "bob").headers["Location"])
+    assert type_in(other, "BCDF-GHJK").status_code == 429
+    elsewhere = {"REMOTE_ADDR": "192.0.2.77"}
+    token = fields(other.get("/device"))["csrf_token"]
+    form = {"csrf_token": token, "user_code": "BCDF-GHJK"}
+    assert other.post("/device", data=form, environ_base=elsewhere).status_code == 400
+
+
+def test_right_codes_are_no_guesses(browser: FlaskClient, lamp: OidcSite) -> None:
+    for _ in range(7):
+        approve(browser, begin(lamp)["user_code"])
+
+
+def test_nobody_is_asked_who_is_not_signed_in(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    for page in (browser.get("/device"), browser.get(f"/device?user_code={told['user_code']}")):
+        assert path_of(page) == "/sign-in"
+    assert browser.get("/device?user_code=https://evil.example").headers["Location"] == "/sign-in?then=device"
+    assert browser.get("/device").headers["Location"] == "/sign-in?then=device"
+
+
+def test_a_forged_form_does_nothing(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    sent = fields(question) | {"answer": "allow"}
+    refused = browser.post("/device/answer", data=sent | {"csrf_token": "x"})
+    assert (refused.status_code, "press the button once more" in refused.text) == (400, True)
+    assert browser.post("/device", data={"user_code": told["user_code"]}).status_code == 400
+    for asked in ("", "x", sent["asked"][:-2]):
+        assert browser.post("/device/answer", data=sent | {"asked": asked}).status_code == 400
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+
+
+def test_only_who_was_asked_can_answer(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    asked = fields(type_in(browser, told["user_code"]))["asked"]
+    other = lamp.app.test_client()
+    other.get(sign_in(other, "/sign-in", "bob").headers["Location"])
+    sent = {"csrf_token": fields(other.get("/device"))["csrf_token"], "asked": asked, "answer": "allow"}
+    assert other.post("/device/answer", data=sent).status_code == 400
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+
+
+def test_a_question_is_answered_once(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    assert answer(browser, question, "refuse").status_code == 303
+    late = answer(browser, question)
+    assert (late.status_code, "used already" in late.text) == (400, True)
+    assert outcome(poll(lamp, told["device_code"])) == "access_denied"
+
+
+def test_anything_but_the_word_is_a_no(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    assert answer(browser, type_in(browser, told["user_code"]), "").headers["Location"].endswith("refused")
+    assert outcome(poll(lamp, told["device_code"])) == "access_denied"
+
+
+def test_of_an_app_that_was_removed_meanwhile_nothing_is_asked(
+    browser: FlaskClient, lamp: OidcSite, later: Later
+) -> None:
+    told = begin(lamp)
+    assert built_of(lamp.app).sql.clients.remove("lamp")
+    with later(2):
+        assert type_in(browser, told["user_code"]).status_code == 400
+
+
+def test_a_third_partys_device_is_among_the_apps_from_then_on(browser: FlaskClient, lamp: OidcSite) -> None:
+    change_client(lamp, metadata={"third_party": True})
+    told = begin(lamp)
+    approve(browser, told["user_code"])
+    assert poll(lamp, told["device_code"]).status_code == 200
+    page = browser.get("/apps").text
+    assert "The Lamp" in page
+
+
+def test_a_third_party_that_was_removed_meanwhile_gets_nothing(browser: FlaskClient, lamp: OidcSite) -> None:
+    change_client(lamp, metadata={"third_party": True})
+    told = begin(lamp)
+    approve(browser, told["user_code"])
+    here = built_of(lamp.app).services
+    (session,) = here.lists.list_live(here.clock.now(), 5)
+    assert here.consents.remove(session.user_id, "lamp", actor="user")
+    assert outcome(poll(lamp, told["device_code"])) == "invalid_grant"
+
+
+def test_the_page_speaks_chinese(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    open_page(browser)
+    browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = "zh-CN"
+    assert "请输入设备上显示的代码" in browser.get("/device").text
+    question = type_in(browser, told["user_code"])
+    assert "要在您的设备上登录 The Lamp 吗？" in question.text
+    done = answer(browser, question)
+    assert "您的设备正在登录" in browser.get(done.headers["Location"]).text
