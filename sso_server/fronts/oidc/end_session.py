@@ -37,6 +37,8 @@ class EndRequest:
     back: str
     """The registered address to return to; empty: stay on our page."""
     state: str
+    ui_locales: str = ""
+    """In which languages our page is to speak, if there is one."""
 
 
 @blueprint.route("/end-session", methods=["GET", "POST"])
@@ -70,6 +72,7 @@ def check(params: Mapping[str, str]) -> EndRequest:
         client_id=client.client_id if client else "",
         back=back,
         state=params.get("state", "") if back else "",
+        ui_locales=params.get("ui_locales", ""),
     )
 
 
@@ -78,7 +81,7 @@ def _sign_out(asked: EndRequest) -> Response:
     live = session is not None and session.is_live(services().clock.now())
     if session is not None and live and session.sid != asked.sid:
         # A forced sign-out by a link or a picture is an attack (ASVS 5.0, 10.6.2): without proof the person is asked.
-        return see_other("/sign-out?" + urlencode({"request": _sealed_question(asked)}))
+        return see_other(_page("/sign-out", asked, request=_sealed_question(asked)))
     if session is not None and live:
         # Committed before the browser is answered: whoever arrives at the site is out (section 2).
         services().sign_out.end(session.sid, EndReason.SITE_SIGN_OUT, actor=f"client:{asked.client_id}")
@@ -97,7 +100,11 @@ def _after(asked: EndRequest, session: Session | None) -> str:
         "client_id": asked.client_id,
         "back": _home(client) if client else "",
     }
-    return "/signed-out?" + urlencode({"of": services().seals.seal("signed-out", shown)})
+    return _page("/signed-out", asked, of=services().seals.seal("signed-out", shown))
+
+
+def _page(path: str, asked: EndRequest, **fields: str) -> str:
+    return f"{path}?{urlencode(fields | ({'ui_locales': asked.ui_locales} if asked.ui_locales else {}))}"
 
 
 def _sealed_question(asked: EndRequest) -> str:

@@ -159,6 +159,15 @@ def test_hints_for_people_change_nothing(browser: FlaskClient, shop: OidcSite, h
     assert is_signed_out(browser, shop)
 
 
+@pytest.mark.covers("line-96")
+def test_our_own_pages_speak_the_languages_that_were_asked_for(browser: FlaskClient, hint: str) -> None:
+    question = end(browser, ui_locales="zh-CN en")
+    assert "要退出登录吗" in browser.get(question.headers["Location"]).text
+    posted = browser.post("/end-session", data={"id_token_hint": hint, "ui_locales": "zh-CN"})
+    answer = browser.get(posted.headers["Location"])
+    assert "您已退出登录" in shown(browser, answer)
+
+
 @pytest.mark.covers("line-97")
 def test_a_second_call_is_no_error_and_has_nobody_told_again(
     app: Flask, browser: FlaskClient, shop: OidcSite, hint: str
