@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import jwt
 import pytest
+import requests
 
 from tests.conformance import answers
 from tests.conformance.conftest import ONE, SECRET
 from tests.conformance.plans import module
 from tests.conformance.relying_party import Person, RelyingParty
+from tests.support.centre import Centre
 
 
 @module(
@@ -106,3 +108,16 @@ def test_codes_and_tokens_cannot_be_guessed(person: Person, party: RelyingParty)
         tails = [text.rpartition("-")[2] for text in same]
         assert len(set(tails)) == len(tails)
         assert all(answers.entropy(tail) > 96 and len(tail) * 5 >= 128 for tail in tails), tails
+
+
+@module("oidcc-idtoken-unsigned", more=("line-79",))
+def test_oidcc_idtoken_unsigned(suite_centre: Centre, party: RelyingParty, mode: str) -> None:
+    token = suite_centre.cli("registration", "add", f"unsigned-{mode or 'query'}")["token"]
+    members = {"redirect_uris": [party.redirect_uri], "id_token_signed_response_alg": "none"}
+    answer = requests.post(
+        party.metadata["registration_endpoint"],
+        json=members,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")

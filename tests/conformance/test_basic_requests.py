@@ -58,6 +58,7 @@ def test_oidcc_alternate_happy_flow(person: Person, party: RelyingParty) -> None
     "oidcc-login-hint",
     "oidcc-ui-locales",
     "oidcc-claims-locales",
+    more=("line-5",),
 )
 def test_a_request_may_hold(person: Person, party: RelyingParty, more: dict[str, str]) -> None:
     party.sign_in(person, **more)

@@ -116,7 +116,8 @@ def test_a_public_client_has_no_store(browser: FlaskClient, spa: OidcSite) -> No
     assert spa.redeem(spa.code(browser), store_id=STORE).get_json()["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("grant_type", ["password", "client_credentials", "implicit", "urn:x"])
+@pytest.mark.covers("line-19", "line-37")
+@pytest.mark.parametrize("grant_type", ["password", "implicit", "urn:x"])
 def test_other_grants_are_unsupported(shop: OidcSite, grant_type: str) -> None:
     answer = shop.post("/token", grant_type=grant_type, username="alice", password="x")
     assert (answer.status_code, answer.get_json()["error"]) == (400, "unsupported_grant_type")

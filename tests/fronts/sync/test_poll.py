@@ -76,7 +76,7 @@ def test_the_token_is_a_security_event_token_of_this_row(
     assert "nonce" not in claims
 
 
-@pytest.mark.covers("line-134")
+@pytest.mark.covers("line-134", "ssf-poll-delivery")
 def test_the_same_claims_come_until_they_are_acknowledged(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
     sid = ended(shop, browser)
     ((jti, token),) = sets(shop).items()
@@ -101,7 +101,7 @@ def test_what_was_not_acknowledged_before_a_restart_comes_after_it(
     assert {shop.claims(token)["sid"] for token in again.values()} < {first, second}
 
 
-@pytest.mark.covers("line-134")
+@pytest.mark.covers("line-134", "ssf-poll-acknowledge-only")
 def test_acknowledging_alone_lists_nothing_and_says_that_more_is_there(app: Flask, shop: OidcSite) -> None:
     sids = [ended(shop, app.test_client()) for _ in range(2)]
     first, _ = sets(shop)
