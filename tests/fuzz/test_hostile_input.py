@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sso_server.fronts.oidc.openapi_operations import FORM, JSON, OPERATIONS, Operation
 from tests.fuzz.world import EVIL, MARKUP, REQUESTS, World
 
-_SHARE = max(5, REQUESTS // 2 // len(OPERATIONS))
+_SHARE = -(-REQUESTS // len(OPERATIONS))
 _HOSTS = (
     "https://wiki.example.com/cb",
     "https://wiki.example.com/cb/../x",

@@ -14,7 +14,7 @@ from sso_server.fronts.oidc.openapi_operations import OPERATIONS
 from tests.fuzz.world import REQUESTS, World
 
 pytestmark = pytest.mark.engines
-_SHARE = max(3, REQUESTS // 4 // len(OPERATIONS))
+_SHARE = max(3, REQUESTS // 20 // len(OPERATIONS))
 
 
 def _ask_all(world: World, mode: GenerationMode) -> set[str]:
