@@ -16,16 +16,18 @@ from sso_server.core.client_assertions import ASSERTION_TYPE, claimed_client_id
 from sso_server.core.client_metadata import FAPI2, NO_AUTHENTICATION, PRIVATE_KEY_JWT, SECRET_BASIC, SECRET_POST
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.errors import InvalidClient, InvalidRequest
-from sso_server.web.params import read_params
+from sso_server.web.params import MAX_TOTAL, MAX_VALUE, read_params
 from sso_server.web.services import services
 
 
-def read_client_form(request: Request, *, repeatable: tuple[str, ...] = ()) -> tuple[Client, dict[str, str]]:
-    """The authenticated sender of a form, and the form; `repeatable`: see `params.read_all`. Raises InvalidRequest,
+def read_client_form(
+    request: Request, *, repeatable: tuple[str, ...] = (), max_value: int = MAX_VALUE, max_total: int = MAX_TOTAL
+) -> tuple[Client, dict[str, str]]:
+    """The authenticated sender of a form, and the form; the rest as `params.read_all`. Raises InvalidRequest,
     InvalidClient, RequestEntityTooLarge."""
     if request.mimetype != "application/x-www-form-urlencoded":
         raise InvalidRequest("Send a body of type application/x-www-form-urlencoded.")
-    form = read_params(request, repeatable=repeatable)
+    form = read_params(request, repeatable=repeatable, max_value=max_value, max_total=max_total)
     return read_client(request, form), form
 
 

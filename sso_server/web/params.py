@@ -16,12 +16,14 @@ REPEATABLE = frozenset({"resource", "audience"})
 MAX_BODY = 100_000
 
 
-def read_params(request: Request, *, repeatable: tuple[str, ...] = ()) -> dict[str, str]:
-    """Query for GET, form for POST. `repeatable`: see `read_all`. Raises InvalidRequest, RequestEntityTooLarge."""
+def read_params(
+    request: Request, *, repeatable: tuple[str, ...] = (), max_value: int = MAX_VALUE, max_total: int = MAX_TOTAL
+) -> dict[str, str]:
+    """Query for GET, form for POST; the rest as `read_all`. Raises InvalidRequest, RequestEntityTooLarge."""
     if request.method != "POST":
-        return read_all(request.args, repeatable=repeatable)
+        return read_all(request.args, repeatable=repeatable, max_value=max_value, max_total=max_total)
     request.max_content_length = MAX_BODY
-    return read_all(request.form, repeatable=repeatable)
+    return read_all(request.form, repeatable=repeatable, max_value=max_value, max_total=max_total)
 
 
 def read_all(

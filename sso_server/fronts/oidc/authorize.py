@@ -41,6 +41,8 @@ blueprint = Blueprint("oidc_authorize", __name__)
 CONTINUE = "/authorize/continue"
 #: Web servers cut browsers off at 8190; our pages add to the seal what the person did there.
 _MAX_ADDRESS = 7800
+#: What our pages want to know of a request that was pushed: all of it stays where it is.
+_SHOWN = ("client_id", "redirect_uri", "prompt", "max_age", "login_hint")
 _log = structlog.get_logger("sso_server.oidc")
 
 
@@ -60,7 +62,10 @@ def authorize() -> Response:
 def go_on() -> Response:
     """Back from the sign-in page. Everything is checked again: the registration may have changed meanwhile."""
     params, sealed = take_back(request, CONTINUE)
-    return _answer(Received(params, sealed.get("signed") is True, str(sealed.get("pushed", ""))), sealed)
+    if sealed.get("pushed"):
+        here = services()
+        return _answer(PushedRequests(here.slips, here.clock).find_again(str(sealed["pushed"])), sealed)
+    return _answer(Received(params, sealed.get("signed") is True), sealed)
 
 
 def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
@@ -150,7 +155,7 @@ def _ask_consent(
 def _page_of_ours(
     path: str, asked: AuthorizeRequest, received: Received, asked_at: int, more: Mapping[str, object] | None = None
 ) -> Response:
-    params = dict(received.params)
+    params = {name: value for name, value in received.params.items() if not received.pushed or name in _SHOWN}
     if asked.wishes.max_age_s is not None:
         # The client's own default, too: our pages tell people why they are asked.
         params["max_age"] = str(asked.wishes.max_age_s)

@@ -14,6 +14,7 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, TooManyRequests
 from sso_server.core.guesses import Limit, place_of
 from sso_server.core.policy import MINUTE, SECOND
+from sso_server.fronts.oidc import request_object
 from sso_server.fronts.oidc.authorize_request import PARAMETERS, Received, check
 from sso_server.fronts.oidc.errors import RedirectUriMismatch
 from sso_server.fronts.oidc.id_token import read_hint
@@ -22,6 +23,7 @@ from sso_server.web.client_auth import read_client_form
 from sso_server.web.cors import install_cors
 from sso_server.web.dpop import install_nonces, pushed_key
 from sso_server.web.json_errors import install_json_errors
+from sso_server.web.params import MAX_VALUE
 from sso_server.web.responses import json_answer
 from sso_server.web.services import services
 
@@ -29,6 +31,8 @@ blueprint = Blueprint("oidc_pushed_request", __name__)
 install_json_errors(blueprint)
 install_cors(blueprint)
 install_nonces(blueprint)
+#: No address has to hold this: a signed request, an assertion, and some more.
+_MAX_FORM = 2 * request_object.MAX_LENGTH
 #: So many requests of public clients from one address at once; then some each second.
 FREE_FOR_STRANGERS = 300
 _log = structlog.get_logger("sso_server.oidc")
@@ -38,7 +42,9 @@ _log = structlog.get_logger("sso_server.oidc")
 def push() -> Response:
     """201, and where the browser goes with it."""
     here = services()
-    client, form = read_client_form(request, repeatable=("resource",))
+    client, form = read_client_form(
+        request, repeatable=("resource",), max_value=request_object.MAX_LENGTH, max_total=_MAX_FORM
+    )
     _slow_down(client)
     received = _received(client, form)
     try:
@@ -70,6 +76,9 @@ def _received(client: Client, form: Mapping[str, str]) -> Received:
         received = opened(params, client, services(), alone=True)
     jkt = pushed_key(request, received.params)
     whole = {**received.params, **({"dpop_jkt": jkt} if jkt else {})}
+    if any(len(value) > MAX_VALUE for name, value in whole.items() if name != "claims"):
+        # `state` and the address to return to have to fit into a redirect in the end.
+        raise InvalidRequest("A parameter is too large.")
     return Received(whole, received.signed, pushed="now")
 
 

@@ -49,14 +49,25 @@ class PushedRequests:
 
     def find(self, request_uri: str, client: Client) -> Received:
         """The request, of this client and not answered yet. Raises InvalidRequest (`invalid_request_uri`)."""
-        now, name = self._clock.now(), _slip(request_uri.removeprefix(REQUEST_URI))
-        text = self._slips.find(name, now)
-        content: dict[str, Any] = json.loads(text) if text else {}
-        params = content.get("params", {})
+        name = _slip(request_uri.removeprefix(REQUEST_URI))
+        content = self._read(name)
         # Section 4: bound to the client that pushed it. Which of these it was is nobody's business who can't know.
-        if not content or params.get("client_id") != client.client_id or now > content["visit_by"]:
+        if content["params"].get("client_id") != client.client_id or self._clock.now() > content["visit_by"]:
             raise used_up()
-        return Received(params, content["signed"], name)
+        return Received(content["params"], content["signed"], name)
+
+    def find_again(self, name: str) -> Received:
+        """The same, back from our own pages: the browser came in time, and the person may take longer. Raises
+        InvalidRequest (`invalid_request_uri`)."""
+        content = self._read(name)
+        return Received(content["params"], content["signed"], name)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        text = self._slips.find(name, self._clock.now())
+        if text is None:
+            raise used_up()
+        content: dict[str, Any] = json.loads(text)
+        return content
 
     def take(self, name: str) -> bool:
         """The request behind this slip is answered now; for exactly one caller."""
@@ -107,7 +118,8 @@ def opened(params: Mapping[str, str], client: Client, here: Services, *, alone: 
     if alone or counts_alone(client):
         outside = {}
     whole = {**outside, **inside, "client_id": client.client_id}
-    if sum(len(name) + len(value) for name, value in whole.items()) > MAX_TOTAL:
+    if not alone and sum(len(name) + len(value) for name, value in whole.items()) > MAX_TOTAL:
+        # Our own pages carry it along in their addresses; one that was pushed stays here.
         raise InvalidRequest("The request is too large.", code="invalid_request_object")
     return Received(whole, signed=True)
 

@@ -261,6 +261,22 @@ def test_a_repeated_parameter_is_refused_and_a_repeated_resource_is_not(shop: Oi
     assert calls.post("/par", data={**params, "state": ["1", "2"]}, headers=shop.basic).status_code == 400
 
 
+def test_what_is_pushed_may_be_larger_than_any_address(browser: FlaskClient, shop: OidcSite) -> None:
+    wishes = ",".join(f'"claim-{number}-{"x" * 60}":null' for number in range(90))
+    uri = pushed(shop, claims='{"userinfo":{' + wishes + "}}", state="s" * 4000, nonce="n" * 4000)
+    page = visit(browser, shop, uri)
+    assert len(page.headers["Location"]) < 1500
+    way_back = sign_in(browser, page.headers["Location"])
+    query = query_of(browser.get(way_back.headers["Location"]))
+    assert query["state"] == "s" * 4000
+    assert shop.claims(shop.redeem(query["code"]).get_json()["id_token"])["nonce"] == "n" * 4000
+
+
+def test_no_state_is_pushed_that_would_fit_into_no_redirect(shop: OidcSite) -> None:
+    answer = push(shop, state="s" * 5000)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+
+
 @pytest.mark.covers("line-52")
 def test_a_body_that_is_too_large_is_413(shop: OidcSite) -> None:
     answer = push(shop, state="x" * 200_000)
@@ -320,6 +336,12 @@ def test_what_the_site_wished_is_known_to_the_sign_in_page(browser: FlaskClient,
     page = browser.get(visit(browser, shop, pushed(shop, login_hint="al&ice")).headers["Location"])
     assert 'value="al&amp;ice"' in page.text
     assert PASSWORD not in page.text
+
+
+def test_the_browser_never_learns_what_was_pushed(browser: FlaskClient, shop: OidcSite) -> None:
+    location = visit(browser, shop, pushed(shop, nonce="of-the-site-alone")).headers["Location"]
+    sealed = built_of(shop.app).services.seals.open("sign-in", location.split("request=")[1])
+    assert "of-the-site-alone" not in str(sealed)
 
 
 def test_a_posted_reference_works_too(browser: FlaskClient, shop: OidcSite) -> None:
