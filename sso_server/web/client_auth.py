@@ -16,8 +16,12 @@ from sso_server.core.client_assertions import ASSERTION_TYPE, claimed_client_id
 from sso_server.core.client_metadata import FAPI2, NO_AUTHENTICATION, PRIVATE_KEY_JWT, SECRET_BASIC, SECRET_POST
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.errors import InvalidClient, InvalidRequest
+from sso_server.web.json_body import parse_object, read_body
 from sso_server.web.params import MAX_TOTAL, MAX_VALUE, read_params
 from sso_server.web.services import services
+
+#: By which a client proves who it is in a body (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
+_CREDENTIALS = ("client_id", "client_secret", "client_assertion_type", "client_assertion")
 
 
 def read_client_form(
@@ -29,6 +33,20 @@ def read_client_form(
         raise InvalidRequest("Send a body of type application/x-www-form-urlencoded.")
     form = read_params(request, repeatable=repeatable, max_value=max_value, max_total=max_total)
     return read_client(request, form), form
+
+
+def read_json_sender(request: Request) -> Client:
+    """The authenticated sender of a JSON body: by Basic, or by members of the body as they would be parameters of a
+    form. Raises InvalidRequest, InvalidClient, RequestEntityTooLarge."""
+    if "Authorization" in request.headers:
+        # The usual way: of whoever can't prove it nothing large is read.
+        return read_client(request, {})
+    try:
+        members = parse_object(read_body(request))
+    except InvalidRequest:
+        members = {}
+    said = {name: members[name] for name in _CREDENTIALS if isinstance(members.get(name), str) and members[name]}
+    return read_client(request, said)
 
 
 def read_client(request: Request, form: Mapping[str, str]) -> Client:

@@ -17,7 +17,7 @@ def read_body(request: Request, *, max_bytes: int = MAX_BODY) -> bytes:
     if request.mimetype != "application/json":
         raise InvalidRequest("Send a body of type application/json.")
     request.max_content_length = max_bytes
-    return request.get_data(cache=False)
+    return request.get_data()
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.check_in import CheckIn
 from sso_server.core.errors import InvalidClient, InvalidRequest
-from sso_server.web.client_auth import read_client
+from sso_server.web.client_auth import read_json_sender
 from sso_server.web.json_body import parse_object, read_body, texts
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
@@ -25,7 +25,7 @@ _log = structlog.get_logger("sso_server.sync")
 @blueprint.post("/check-in")
 def check_in() -> Response:
     """Every end that the store hasn't acknowledged, or an error: an incomplete list must never renew a lease."""
-    client = read_client(request, {})
+    client = read_json_sender(request)
     if client.public:
         # Whoever knows its id could speak for it.
         raise InvalidClient("Only a confidential client can check in.")

@@ -14,7 +14,7 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.service_urls import matches
 from sso_server.core.trials import Trial
-from sso_server.web.client_auth import read_client
+from sso_server.web.client_auth import read_json_sender
 from sso_server.web.json_body import parse_object, read_body
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
@@ -37,7 +37,7 @@ class Asked:
 @blueprint.post("/client-test")
 def client_test() -> Response:
     """What the centre knows of this client, its time, and what a logout call to it came to."""
-    client = read_client(request, {})
+    client = read_json_sender(request)
     if client.public:
         # Whoever knows its id could have it called.
         raise InvalidClient("Only a confidential client can have itself tested.")

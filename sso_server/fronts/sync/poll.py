@@ -12,7 +12,7 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.polls import MAX_EVENTS, Poll, PollAnswer, jti_of
 from sso_server.fronts.sync.security_event import build
-from sso_server.web.client_auth import read_client
+from sso_server.web.client_auth import read_json_sender
 from sso_server.web.json_body import parse_object, read_body, texts
 from sso_server.web.json_errors import install_json_errors, printable
 from sso_server.web.responses import json_answer
@@ -42,7 +42,7 @@ class PollCall:
 @blueprint.post("/poll")
 def poll() -> Response:
     """Take what the site says of earlier events, then give it what waits, or wait for the first."""
-    client = read_client(request, {})
+    client = read_json_sender(request)
     if client.public:
         # Whoever knows its id could acknowledge in its name.
         raise InvalidClient("Only a confidential client can poll.")

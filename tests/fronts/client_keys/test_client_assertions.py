@@ -117,6 +117,7 @@ def test_a_clock_may_be_some_seconds_off(signing_site: OidcSite, signer: Signing
     assert not refused(asked(signing_site, signer.form(exp=now - 5)))
 
 
+@pytest.mark.covers("advisory-22")
 def test_each_is_good_once(signing_site: OidcSite, signer: Signing, later: Later) -> None:
     """Hydra CVE-2020-5300, Fosite CVE-2020-15222."""
     form = signer.form()
@@ -240,3 +241,23 @@ def test_a_secret_is_no_key(app: Flask, signer: Signing, signing_site: OidcSite,
 def test_why_is_for_the_log_alone(signing_site: OidcSite, signer: Signing, logged: list[dict[str, object]]) -> None:
     assert refused(asked(signing_site, signer.form(aud="https://elsewhere.example")))
     assert any("aud is not us" in str(line) for line in logged)
+
+
+def test_calls_in_json_bring_it_among_their_members(signing_site: OidcSite, signer: Signing, shop: OidcSite) -> None:
+    calls = signing_site.app.test_client(use_cookies=False)
+    bodies: dict[str, dict[str, Any]] = {
+        "/check-in": {"store": "st-" + "a" * 32, "mark": None},
+        "/poll": {"returnImmediately": True},
+        "/client-test": {"call": False},
+    }
+    for path, body in bodies.items():
+        proven = signer.form(aud=f"{ISSUER}{path}")
+        assert calls.post(path, json=body | proven).status_code == 200, path
+        assert refused(calls.post(path, json=body | proven)), f"{path}: once"
+        assert refused(calls.post(path, json=body | {"client_id": "signer"})), path
+        assert refused(calls.post(path, json=body | signer.form(aud="https://elsewhere.example"))), path
+        assert refused(calls.post(path, json=body | {"client_id": ["signer"], "client_assertion": 7})), path
+        by_secret = {"client_id": "shop", "client_secret": shop.secret}
+        assert calls.post(path, json=body | by_secret).status_code == 200, path
+        assert refused(calls.post(path, json=body | by_secret | {"client_secret": "wrong"})), path
+        assert refused(calls.post(path, data="no json", content_type="text/plain")), path
