@@ -174,11 +174,12 @@ class Tokens:
             raise InvalidGrant(Refusal.UNKNOWN.value)
         now = self._clock.now()
         token_hash, bucket = identifiers.digest(token), identifiers.bucket_of(token)
-        if scope is not None:
+        asked = tuple(dict.fromkeys((scope or "").split()))
+        if asked:
             known = self._grants.find_grant(token_hash, bucket)
-            if known is not None and not set(scope.split()) <= set(known[0].scope):
+            if known is not None and not set(asked) <= set(known[0].scope):
                 raise InvalidRequest("The scope is wider than what was granted.", code="invalid_scope")
-        details = TokenDetails(jkt=jkt, scope=scope, resources=resources)
+        details = TokenDetails(jkt=jkt, scope=" ".join(asked) or None, resources=resources)
         name, access = new_access_token(
             client, bucket, now, self._policy, self._random, audience=audience, details=details
         )
@@ -212,7 +213,7 @@ class Tokens:
             refresh,
             access.jti,
             access.audience,
-            rotated.grant.scope if scope is None else tuple(scope.split()),
+            asked or rotated.grant.scope,
         )
 
     def _note_alarm(self, grant: Grant, revocation: Revocation, client: Client, now: int, *, reused: bool) -> None:
