@@ -15,7 +15,7 @@ from tests.support.centre import Centre
 QUERIED = "suite-queried"
 
 
-@pytest.mark.covers("COM-01", "COM-08", "line-2", "line-33", "line-51")
+@pytest.mark.covers("COM-01", "COM-08", "line-2", "line-33", "line-51", "line-68", "line-74")
 @pytest.mark.parametrize(
     ("more", "error"),
     [

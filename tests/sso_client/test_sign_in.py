@@ -106,6 +106,7 @@ def test_an_id_token_signed_by_a_stranger_is_refused(person: Person, centre: Fak
     assert error.value.code == "signature_invalid"
 
 
+@pytest.mark.covers("oidcc-client-test-userinfo-invalid-sub")
 def test_a_profile_of_another_person_is_refused(person: Person, centre: FakeProvider) -> None:
     centre.profile["sub"] = "usr-mallory"
     with pytest.raises(SSOError) as error:

@@ -154,6 +154,7 @@ def test_the_login_hint_reaches_the_page(browser: FlaskClient, shop: OidcSite) -
 
 
 @pytest.mark.parametrize("sealed", ["", "x", "e30.x.y"])
+@pytest.mark.covers("line-31")
 def test_a_broken_seal_is_a_page(browser: FlaskClient, sealed: str) -> None:
     sign_in(browser)
     answer = browser.get("/authorize/continue", query_string={"request": sealed})

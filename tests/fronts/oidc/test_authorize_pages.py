@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.support.oidc_site import OidcSite, sign_in
+from tests.support.client_keys import client_key
+from tests.support.oidc_site import ISSUER, OidcSite, change_client, sign_in
 
 GOOD = "https://shop.example.com/cb"
 TRICKS = [
@@ -78,7 +79,9 @@ TRICKS = [
 ]
 
 
+@pytest.mark.covers("oidcc-ensure-registered-redirect-uri", "line-1", "line-30", "line-31")
 @pytest.mark.parametrize("received", TRICKS)
+@pytest.mark.covers("line-31")
 def test_no_address_but_the_registered_one_is_ever_redirected_to(
     browser: FlaskClient, shop: OidcSite, received: str
 ) -> None:
@@ -86,6 +89,18 @@ def test_no_address_but_the_registered_one_is_ever_redirected_to(
     assert answer.status_code == 400
     assert "Location" not in answer.headers
     assert answer.mimetype == "text/html"
+
+
+@pytest.mark.covers("line-31")
+def test_no_such_address_can_be_pushed_or_signed_either(browser: FlaskClient, shop: OidcSite) -> None:
+    key = client_key("ES256")
+    change_client(shop, metadata={"jwks": key.jwks})
+    sign_in(browser)
+    for received in TRICKS:
+        assert shop.post("/par", **shop.params(redirect_uri=received or None)).status_code == 400, received
+        signed = key.sign({**shop.params(redirect_uri=received or "x"), "iss": "shop", "aud": ISSUER})
+        answer = shop.ask(browser, request=signed)
+        assert (answer.status_code, answer.headers.get("Location")) == (400, None), received
 
 
 def test_signed_in_people_get_the_same_page(browser: FlaskClient, shop: OidcSite) -> None:
@@ -97,6 +112,7 @@ def test_a_missing_redirect_uri_is_a_page_even_with_prompt_none(browser: FlaskCl
     assert shop.ask(browser, redirect_uri=None, prompt="none").status_code == 400
 
 
+@pytest.mark.covers("line-1")
 @pytest.mark.parametrize("client_id", [None, "", "nobody", "SHOP", "shop ", "a" * 300, "shop\u0000"])
 def test_an_unknown_client_is_a_page(browser: FlaskClient, shop: OidcSite, client_id: str | None) -> None:
     answer = shop.ask(browser, client_id=client_id)

@@ -17,6 +17,7 @@ def described(site: OidcSite, token: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.covers("line-47")
 def test_a_client_hears_all_about_its_own_tokens(browser: FlaskClient, shop: OidcSite) -> None:
     tokens = shop.tokens(browser)
     claims = shop.claims(tokens["id_token"])
@@ -30,6 +31,7 @@ def test_a_client_hears_all_about_its_own_tokens(browser: FlaskClient, shop: Oid
     assert int(str(access["exp"])) - int(str(access["iat"])) == 300
 
 
+@pytest.mark.covers("line-47")
 def test_what_is_not_the_callers_or_not_valid_is_just_not_active(
     browser: FlaskClient, shop: OidcSite, wiki: OidcSite, later: Later
 ) -> None:
@@ -42,6 +44,7 @@ def test_what_is_not_the_callers_or_not_valid_is_just_not_active(
         assert described(shop, tokens["access_token"]) == DEAD
 
 
+@pytest.mark.covers("line-48")
 def test_the_end_of_the_session_is_seen_at_once(browser: FlaskClient, shop: OidcSite) -> None:
     tokens = shop.tokens(browser)
     sid = shop.claims(tokens["id_token"])["sid"]
@@ -50,6 +53,7 @@ def test_the_end_of_the_session_is_seen_at_once(browser: FlaskClient, shop: Oidc
     assert described(shop, tokens["refresh_token"]) == DEAD
 
 
+@pytest.mark.covers("line-47")
 def test_a_public_client_may_not_ask(browser: FlaskClient, spa: OidcSite) -> None:
     answer = spa.post("/introspect", token=spa.tokens(browser)["access_token"])
     assert (answer.status_code, answer.get_json()["error"]) == (401, "invalid_client")
@@ -62,6 +66,7 @@ def test_the_token_is_required(shop: OidcSite, path: str) -> None:
 
 
 @pytest.mark.parametrize("site_name", ["shop", "spa"])
+@pytest.mark.covers("line-46")
 def test_revoking_a_refresh_token_takes_its_access_tokens_along(
     request: pytest.FixtureRequest, browser: FlaskClient, site_name: str
 ) -> None:
@@ -80,6 +85,7 @@ def test_revoking_an_access_token_leaves_the_grant(browser: FlaskClient, shop: O
     assert shop.refresh(tokens["refresh_token"]).status_code == 200
 
 
+@pytest.mark.covers("line-45")
 def test_anothers_or_an_unknown_token_is_answered_alike_and_lives_on(
     browser: FlaskClient, shop: OidcSite, wiki: OidcSite
 ) -> None:

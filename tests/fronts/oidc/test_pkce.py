@@ -21,16 +21,20 @@ def test_the_example_of_the_rfc_holds() -> None:
     assert pkce.problem(PUBLIC, CHALLENGE, "S256") == ""
 
 
+@pytest.mark.covers("line-25")
 @pytest.mark.parametrize("method", ["", "plain", "s256", "S512"])
 def test_only_s256_will_do(method: str) -> None:
     assert "S256" in pkce.problem(CONFIDENTIAL, CHALLENGE, method)
 
 
+@pytest.mark.covers("line-23")
 @pytest.mark.parametrize("challenge", ["x" * 42, "x" * 44, "x" * 42 + "+", "x" * 42 + "=", "x" * 42 + "\n", "é" * 43])
+@pytest.mark.covers("line-23")
 def test_what_s256_cannot_have_made_is_refused(challenge: str) -> None:
     assert pkce.problem(CONFIDENTIAL, challenge, "S256")
 
 
+@pytest.mark.covers("line-32")
 def test_a_public_client_never_goes_without() -> None:
     assert pkce.problem(PUBLIC, "", "")
 
@@ -54,6 +58,7 @@ def test_a_method_without_a_challenge_is_a_mistake() -> None:
     assert pkce.problem(CONFIDENTIAL, "", "S256")
 
 
+@pytest.mark.covers("line-24")
 @pytest.mark.parametrize(
     ("text", "good"),
     [
@@ -67,5 +72,6 @@ def test_a_method_without_a_challenge_is_a_mistake() -> None:
         ("a" * 43 + "\n", False),
     ],
 )
+@pytest.mark.covers("line-24")
 def test_a_verifier_has_43_to_128_unreserved_characters(text: str, good: bool) -> None:
     assert pkce.is_verifier(text) is good

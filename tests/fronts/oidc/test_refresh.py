@@ -10,6 +10,7 @@ from tests.fronts.conftest import Later
 from tests.support.oidc_site import OidcSite, built_of
 
 
+@pytest.mark.covers("oidcc-refresh-token", "line-80")
 def test_a_refresh_gives_a_new_pair_and_an_id_token_of_the_same_sign_in(
     browser: FlaskClient, shop: OidcSite, later: Later
 ) -> None:
@@ -34,6 +35,7 @@ def test_a_lost_answer_may_be_asked_for_again_for_a_minute(browser: FlaskClient,
         assert shop.refresh(token).status_code == 200
 
 
+@pytest.mark.covers("line-35")
 def test_a_token_that_comes_back_later_ends_the_session(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
     first = shop.tokens(browser)
     second = shop.refresh(first["refresh_token"]).get_json()
@@ -46,12 +48,14 @@ def test_a_token_that_comes_back_later_ends_the_session(browser: FlaskClient, sh
     assert session.end_reason == "token_reuse"
 
 
+@pytest.mark.covers("line-17", "oidcc-refresh-token")
 def test_another_client_cannot_refresh(browser: FlaskClient, shop: OidcSite, wiki: OidcSite, spa: OidcSite) -> None:
     for stranger in (wiki, spa):
         answer = stranger.refresh(shop.tokens(browser)["refresh_token"])
         assert answer.get_json()["error_description"] == "ticket_other_client"
 
 
+@pytest.mark.covers("line-17")
 def test_the_scope_cannot_grow(browser: FlaskClient, shop: OidcSite) -> None:
     token = shop.tokens(browser, scope="openid email")["refresh_token"]
     assert shop.refresh(token, scope="openid groups").get_json()["error"] == "invalid_scope"
@@ -76,6 +80,7 @@ def test_an_offline_grant_outlives_its_session_and_then_names_none(browser: Flas
 
 
 @pytest.mark.parametrize("site_name", ["shop", "spa"])
+@pytest.mark.covers("line-35")
 def test_public_and_confidential_clients_rotate_alike(
     request: pytest.FixtureRequest, browser: FlaskClient, site_name: str
 ) -> None:
@@ -85,6 +90,7 @@ def test_public_and_confidential_clients_rotate_alike(
         token = site.refresh(token).get_json()["refresh_token"]
 
 
+@pytest.mark.covers("refresh-token")
 def test_a_confidential_client_must_prove_itself(browser: FlaskClient, shop: OidcSite) -> None:
     token = shop.tokens(browser)["refresh_token"]
     assert shop.refresh(token, headers={}, client_id="shop").status_code == 401  # type: ignore[arg-type]
