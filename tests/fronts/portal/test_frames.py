@@ -7,13 +7,16 @@ from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from flask import Flask
 
 from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import Client
 from sso_server.core.notifications import State
 from sso_server.core.sessions import Session
 from sso_server.web.frames import MAX_FRAMES
+from tests.fronts.conftest import SECRETS
 from tests.fronts.portal.pages import Browser, Centre, Page
+from tests.support.oidc_site import OidcSite, built_of, path_of
 
 ISSUER = "http://127.0.0.1:9000"
 
@@ -186,3 +189,30 @@ def test_a_site_that_lost_its_page_meanwhile_is_passed_over(framed: Centre) -> N
     assert framed.built.sql.clients.update(replace(shop, metadata=ClientMetadata()), shop)
     framed.services.clients._checked_at = -1000
     assert browser.get(location).location == "https://shop.example/?state=s"
+
+
+@pytest.fixture
+def shop(make_app: Callable[..., Flask]) -> OidcSite:
+    """Of a centre where it is switched on, with a page for it."""
+    site = OidcSite(make_app(frontchannel_logout=True), "shop", SECRETS["shop"])
+    clients = built_of(site.app).sql.clients
+    (was,) = (client for client in clients.list_clients() if client.client_id == "shop")
+    said = replace(was.metadata, frontchannel_logout_uri="https://shop.example.com/out")
+    assert clients.update(replace(was, metadata=said), was)
+    return site
+
+
+@pytest.mark.covers("line-97")
+def test_a_sign_out_by_the_site_loads_the_frames_once(shop: OidcSite) -> None:
+    browser = shop.app.test_client()
+    query = {"id_token_hint": shop.tokens(browser)["id_token"], "post_logout_redirect_uri": shop.home, "state": "s"}
+    first = browser.get("/end-session", query_string=query)
+    assert path_of(first) == "/signed-out/sites"
+    assert 'src="https://shop.example.com/out?iss=' in browser.get(first.headers["Location"]).text
+    assert browser.get("/end-session", query_string=query).headers["Location"] == shop.home + "?state=s"
+
+
+def test_a_sign_out_by_cas_loads_them_too(shop: OidcSite) -> None:
+    browser = shop.app.test_client()
+    shop.tokens(browser)
+    assert path_of(browser.get("/cas/logout")) == "/signed-out/sites"
