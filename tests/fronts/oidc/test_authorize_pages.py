@@ -81,7 +81,6 @@ TRICKS = [
 
 @pytest.mark.covers("oidcc-ensure-registered-redirect-uri", "line-1", "line-30", "line-31")
 @pytest.mark.parametrize("received", TRICKS)
-@pytest.mark.covers("line-31")
 def test_no_address_but_the_registered_one_is_ever_redirected_to(
     browser: FlaskClient, shop: OidcSite, received: str
 ) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support.oidc_site import ISSUER, OidcSite, path_of, query_of, sign_in
+from tests.support.oidc_site import ISSUER, OidcSite, change_client, path_of, query_of, sign_in
 
 REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"response_type": None}, "invalid_request"),
@@ -35,6 +35,7 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
 ]
 
 
+@pytest.mark.covers("line-2", "line-33")
 @pytest.mark.parametrize(("change", "error"), REFUSED, ids=str)
 def test_the_site_is_told_what_is_wrong_with_state_and_issuer(
     browser: FlaskClient, shop: OidcSite, change: dict[str, str | None], error: str
@@ -67,6 +68,29 @@ def test_what_only_the_implicit_flows_have_is_refused_where_their_sites_look_for
     told = dict(parse_qsl(fragment, strict_parsing=True))
     assert (told["error"], told["state"], told["iss"]) == ("unsupported_response_type", "the-state", ISSUER)
     assert not {"code", "access_token", "id_token"} & set(told)
+
+
+@pytest.mark.covers("line-68")
+@pytest.mark.parametrize("scope", [None, "", "profile email", "OPENID", "openid2"])
+def test_without_the_scope_openid_there_is_no_sign_in(browser: FlaskClient, shop: OidcSite, scope: str | None) -> None:
+    sign_in(browser)
+    assert query_of(shop.ask(browser, scope=scope))["error"] == "invalid_scope"
+
+
+@pytest.mark.covers("line-73", "line-74")
+def test_what_is_not_supported_is_refused_by_name(browser: FlaskClient, shop: OidcSite) -> None:
+    sign_in(browser)
+    for name in ("request", "request_uri", "registration"):
+        assert query_of(shop.ask(browser, **{name: "{}"}))["error"] == f"{name}_not_supported"
+
+
+@pytest.mark.covers("line-25", "line-32")
+@pytest.mark.parametrize("name", ["code_challenge", "code_challenge_method"])
+def test_half_of_pkce_is_none(browser: FlaskClient, shop: OidcSite, name: str) -> None:
+    sign_in(browser)
+    for relaxed in (False, True):
+        change_client(shop, metadata={"require_pkce": not relaxed})
+        assert query_of(shop.ask(browser, **{name: None}))["error"] == "invalid_request"
 
 
 def test_a_public_client_needs_pkce_whatever_else_it_sends(browser: FlaskClient, spa: OidcSite) -> None:

@@ -29,7 +29,6 @@ def test_only_s256_will_do(method: str) -> None:
 
 @pytest.mark.covers("line-23")
 @pytest.mark.parametrize("challenge", ["x" * 42, "x" * 44, "x" * 42 + "+", "x" * 42 + "=", "x" * 42 + "\n", "é" * 43])
-@pytest.mark.covers("line-23")
 def test_what_s256_cannot_have_made_is_refused(challenge: str) -> None:
     assert pkce.problem(CONFIDENTIAL, challenge, "S256")
 
@@ -72,6 +71,5 @@ def test_a_method_without_a_challenge_is_a_mistake() -> None:
         ("a" * 43 + "\n", False),
     ],
 )
-@pytest.mark.covers("line-24")
 def test_a_verifier_has_43_to_128_unreserved_characters(text: str, good: bool) -> None:
     assert pkce.is_verifier(text) is good
