@@ -19,9 +19,10 @@ _COUNTS_MS = 5 * 60_000
 _OTHER_MARKS = ("typed", "typed_at", "answered", "answered_at")
 
 
-def to_agree(wish: Wish, session: Session, sealed: Mapping[str, Any]) -> dict[str, object]:
-    """What the request's next seal says: the question, bound to this session, and what the last one said."""
-    asked = {"scope": list(wish.scope), "claims": list(wish.claims), "of": digest(session.sid)}
+def to_agree(wish: Wish, session: Session, sealed: Mapping[str, Any], back_to: str) -> dict[str, object]:
+    """What the request's next seal says: the question, bound to this session, and what the last one said. `back_to`:
+    the registered address to which the person goes on from here."""
+    asked = {"scope": list(wish.scope), "claims": list(wish.claims), "of": digest(session.sid), "to": back_to}
     return {"consent": asked, **{mark: sealed[mark] for mark in _OTHER_MARKS if mark in sealed}}
 
 
@@ -31,6 +32,12 @@ def asked_of(sealed: Mapping[str, Any], session: Session) -> Wish | None:
     if not isinstance(asked, dict) or asked.get("of") != digest(session.sid):
         return None
     return Wish(tuple(asked["scope"]), tuple(asked["claims"]))
+
+
+def back_to(sealed: Mapping[str, Any]) -> str:
+    """Where the person who is asked goes on to; empty: nobody is."""
+    asked = sealed.get("consent")
+    return str(asked.get("to", "")) if isinstance(asked, dict) else ""
 
 
 def agreed(sealed: Mapping[str, Any], session: Session, now: int) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def _decide(received: Received, sealed: Mapping[str, Any]) -> Response:
             if must_ask_first(request, session, asked_at, sealed, now):
                 return _ask_first(asked, received, asked_at)
             if (wish := _unmet_wish(asked, session, sealed, now)) is not None:
-                return _ask_consent(asked, received, asked_at, to_agree(wish, session, sealed))
+                question = to_agree(wish, session, sealed, asked.back.redirect_uri)
+                return _ask_consent(asked, received, asked_at, question)
             return _with_code(asked, received, session)
     except Unavailable as error:
         if "none" in asked.wishes.prompt:
@@ -169,7 +170,9 @@ def _with_code(asked: AuthorizeRequest, received: Received, session: Session) ->
     acr = acr_of(session.amr, asked.acr_values)
     if not meets(acr, asked.acr_must):
         raise unmet_acr(asked.back)
-    if not _take(received):
+    # While the request can still be answered another time: a store that is away is only a page.
+    services().consents.note_use(session.user_id, asked.client, asked.scope)
+    if _take(received) is None:
         # The page came out of the browser's history: the site got its answer, and waits for no second one.
         raise used_up()
     code = services().tickets.issue(
@@ -181,7 +184,6 @@ def _with_code(asked: AuthorizeRequest, received: Received, session: Session) ->
         scope=asked.scope,
         details=replace(asked.details, acr=acr),
     )
-    services().consents.note_use(session.user_id, asked.client, asked.scope)
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
     state = browser_state.session_state(request, asked.client, asked.back.redirect_uri)
     return _to_site(asked.back, asked.back.fields(code=code) | state)

@@ -13,7 +13,7 @@ from sso_server.core.errors import Unavailable
 from sso_server.core.service_urls import is_prefix, matches, without_ticket
 from sso_server.core.sessions import Session
 from sso_server.fronts.portal.client_face import name_of
-from sso_server.web.agreed import agreed, asked_of
+from sso_server.web.agreed import agreed, asked_of, back_to
 from sso_server.web.responses import allow_form_target
 from sso_server.web.services import services
 from sso_server.web.typed import typed
@@ -38,7 +38,7 @@ class Asking:
     not_now_at: str = "/sessions"
     """Where it leads to say no."""
     back_to: str = ""
-    """Where the person goes on to, as they may know it: the host of the registered address, or its scheme."""
+    """Of whom consent is asked: where they go on to, as they may know it: the address's host, or its scheme."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """All that the seal says."""
 
@@ -96,7 +96,7 @@ def read_asking(sealed: str) -> Asking:
         login_hint=str(params.get("login_hint", ""))[:256],
         max_age_s=int(age) if age.isdecimal() else None,
         not_now_at=_service_without_ticket(client, params) or "/sessions",
-        back_to=_place(str(params.get("redirect_uri", ""))),
+        back_to=_place(back_to(payload)),
         payload=payload,
     )
 

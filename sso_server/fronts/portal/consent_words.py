@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask_babel import LazyString, gettext, lazy_gettext
 
 from sso_server.core.clients import Client
-from sso_server.core.consents import Consent, Wish
+from sso_server.core.consents import OFFLINE, Consent, Wish
 
 _SCOPES = {
     "profile": lazy_gettext("See your profile: your name and user name, and what else it says of you"),
@@ -15,7 +15,7 @@ _SCOPES = {
     "address": lazy_gettext("See your postal address"),
     "phone": lazy_gettext("See your phone number"),
     "groups": lazy_gettext("See which groups you belong to"),
-    "offline_access": lazy_gettext("Go on with all of this while you are not signed in, until you remove it"),
+    OFFLINE: lazy_gettext("Go on with all of this while you are not signed in, until you remove it"),
 }
 _CLAIMS = {
     "name": lazy_gettext("See your full name"),
@@ -52,16 +52,13 @@ class Item:
 def in_words(wish: Wish, client: Client, known: Consent | None = None) -> list[Item]:
     """Everything that the client may see and do. New is what wasn't agreed to before, if anything was."""
     scopes, claims = (set(known.scope), set(known.claims)) if known else (set(wish.scope), set(wish.claims))
-    items = [Item(_scope(name, client), name not in scopes) for name in _ordered(wish.scope)]
-    return items + [
+    sees = [Item(_scope(name, client), name not in scopes) for name in wish.scope if name != OFFLINE]
+    sees += [
         Item(_CLAIMS.get(name, gettext("See what is called %(name)s", name=name)), name not in claims)
         for name in wish.claims
     ]
-
-
-def _ordered(scope: tuple[str, ...]) -> list[str]:
-    """What speaks of all the others stands last."""
-    return sorted(scope, key=lambda name: name == "offline_access")
+    # What speaks of all the others stands last.
+    return sees + [Item(_SCOPES[OFFLINE], OFFLINE not in scopes) for name in wish.scope if name == OFFLINE]
 
 
 def _scope(name: str, client: Client) -> LazyString | str:

@@ -7,6 +7,7 @@ from typing import Any
 from werkzeug.serving import make_server
 
 from sso_server.core.check_in import CheckIn
+from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import CAS
 from sso_server.core.notifications import Answer, after_answer
 from tests.fronts.portal.pages import FIREFOX, STORE, Browser, Centre
@@ -16,6 +17,15 @@ INSPECT = Path(__file__).with_name("inspect_page.js").read_text(encoding="utf-8"
 LANGUAGES = ("en", "zh-CN")
 #: A small telephone and a desktop, by day and by night: what a style sheet tells apart without another visit.
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (320, 1200)]
+#: A third party with all that one may say of itself, and more words than a page has room for.
+PHOTOS = "Urlaubsbilder-und-Familienalbum-Gemeinschaftsverwaltung"
+OTHERS = ClientMetadata(
+    third_party=True,
+    logo_uri="https://cdn.photos.example/logo.svg",
+    policy_uri="https://photos.example/privacy",
+    tos_uri="https://photos.example/terms",
+    client_uri="https://photos.example/",
+)
 
 
 class Shown:
@@ -31,6 +41,7 @@ class Shown:
         self.clients = [centre.add_site(id_, name) for id_, name in (("shop", "Shop"), ("wiki", "Team-Wiki"))]
         self.clients.append(centre.add_site("legacy", "Urlaubs- und Abwesenheitsverwaltung", backchannel_logout_uri=""))
         self.clients.append(centre.add_site("mail", "邮件"))
+        self.others = centre.add_site("photos", PHOTOS, metadata=OTHERS)
         centre.add_site(
             "library", "University Library", kind=CAS, redirect_uris=(), post_logout_redirect_uris=(), base_url="",
             backchannel_logout_uri="", cas_services=("https://library.example/",),
@@ -63,7 +74,7 @@ class Shown:
         now = here.clock.now()
         rows = self.centre.built.sql.outbox.claim("test", now, 100, 30_000)
         answers = {"shop": 200, "wiki": 200 if finished else 503, "mail": 200 if finished else 503}
-        told = [after_answer(row, Answer(answers[row.client_id]), now, lambda: 0.5) for row in rows]
+        told = [after_answer(row, Answer(answers.get(row.client_id, 200)), now, lambda: 0.5) for row in rows]
         self.centre.built.sql.outbox.record(told, now)
         return location
 

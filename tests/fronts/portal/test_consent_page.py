@@ -40,7 +40,7 @@ def question(centre: Centre, client: Client, *, wish: Wish | None = None) -> str
     (session,) = centre.sessions(centre.services.accounts.get("alice"))
     sealed = parse_qs(urlsplit(centre.asking(client)).query)["request"][0]
     payload = centre.services.seals.open("sign-in", sealed) or {}
-    asked = to_agree(wish or Wish(("openid", "email"), ()), session, {})
+    asked = to_agree(wish or Wish(("openid", "email"), ()), session, {}, client.redirect_uris[0])
     return "/consent?" + urlencode({"request": centre.services.seals.seal("sign-in", payload | asked)})
 
 
@@ -51,11 +51,15 @@ def both_pages(centre: Centre, browser: Browser, client: Client) -> list[Any]:
     return [before, browser.get(question(centre, client))]
 
 
+def shows_pages_or_logo(page: Any) -> bool:
+    return 'class="logo"' in page.text or 'rel="noopener' in page.text
+
+
 @pytest.mark.covers("oidcc-registration-logo-uri")
 def test_oidcc_registration_logo_uri(centre: Centre, browser: Browser) -> None:
     """The browser may load it, from its own origin only; the server never does."""
     for page in both_pages(centre, browser, add_photos(centre, **FACE)):
-        assert f'<img src="{LOGO.replace("&", "&amp;")}" alt=""' in page.text
+        assert f'<img class="logo" src="{LOGO.replace("&", "&amp;")}" alt=""' in page.text
         policy = page.response.headers["Content-Security-Policy"]
         assert "img-src 'self' data: https://cdn.photos.example:8443; connect-src" in policy
     assert "photos.example" not in browser.get("/sessions").response.headers["Content-Security-Policy"]
@@ -77,7 +81,7 @@ def test_oidcc_registration_tos_uri(centre: Centre, browser: Browser) -> None:
 
 def test_who_says_nothing_of_itself_shows_nothing(centre: Centre, browser: Browser) -> None:
     for page in both_pages(centre, browser, add_photos(centre)):
-        assert 'class="about"' not in page.text
+        assert not shows_pages_or_logo(page)
         assert "img-src 'self' data:;" in page.response.headers["Content-Security-Policy"]
         assert "belongs to others than the people who run this service" in page.text
 
@@ -100,7 +104,7 @@ def test_who_says_nothing_of_itself_shows_nothing(centre: Centre, browser: Brows
 def test_an_address_that_no_browser_should_be_sent_to_is_left_out(centre: Centre, browser: Browser, uri: str) -> None:
     hostile = dict.fromkeys(("logo_uri", "policy_uri", "tos_uri", "client_uri"), uri)
     for page in both_pages(centre, browser, add_photos(centre, **hostile)):
-        assert 'class="about"' not in page.text
+        assert not shows_pages_or_logo(page)
         assert "alert(1)" not in page.text
 
 
@@ -169,7 +173,7 @@ def test_a_long_list_names_every_claim(centre: Centre, browser: Browser) -> None
     page = browser.get(question(centre, photos, wish=wish))
     assert page.text.count("<li>See ") == len(wish.claims)
     assert "See what is called shoe_size" in page.text
-    assert page.text.index("Go on with all of this") < page.text.index("See your full name")
+    assert page.text.index("See your full name") < page.text.index("Go on with all of this")
 
 
 def test_the_page_speaks_chinese_and_the_switch_comes_back_to_it(centre: Centre) -> None:

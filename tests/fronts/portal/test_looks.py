@@ -2,17 +2,23 @@
 in tests/artifacts/ for people to look at; what a program can object to fails here.
 """
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from sso_server.core import setup
 from sso_server.core.notifications import Answer, after_answer
 from sso_server.core.sessions import EndReason
-from tests.fronts.portal.pages import PASSWORD, SAFARI
+from sso_server.core.tickets import s256
+from tests.fronts.portal.pages import PASSWORD, SAFARI, VERIFIER
 from tests.fronts.portal.shown import LANGUAGES, Eye, Shown
 from tests.support.centre import wait_until
 
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="64"><rect width="96" height="64" fill="#b3541e"/></svg>'
+)
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -35,6 +41,7 @@ def test_nothing_on_any_page_offends_the_eye(shown: Shown, chromium: Any, langua
     shown.sign_in(SAFARI)
     look("sessions", "/sessions")
     look("sign-in-other", asking)
+    look_at_apps(shown, eye)
     look("password", "/password")
     page.fill("#current", PASSWORD)
     page.fill("#new", "one new password")
@@ -58,6 +65,34 @@ def test_nothing_on_any_page_offends_the_eye(shown: Shown, chromium: Any, langua
     look("error-mismatch", "/authorize?" + query)
     eye.context.close()
     assert eye.objections == []
+
+
+def look_at_apps(shown: Shown, eye: Eye) -> None:
+    """A third party asks, asks for more, with its logo and its pages, and is removed."""
+    eye.page.route("**/logo.svg", lambda route: route.fulfill(body=LOGO, content_type="image/svg+xml"))
+    asking = {"client_id": "photos", "redirect_uri": shown.others.redirect_uris[0], "response_type": "code"}
+    asking |= {"code_challenge": s256(VERIFIER), "code_challenge_method": "S256"}
+    eye.look("sign-in-others", shown.centre.asking(shown.others))
+    eye.page.goto(eye.base + "/authorize?" + urlencode(asking | {"scope": "openid email"}))
+    assert eye.page.evaluate("document.querySelector('.logo').naturalWidth") > 0
+    eye.page.route("https://photos.example/**", lambda route: route.fulfill(body="Photos", content_type="text/plain"))
+    eye.press()
+    eye.page.wait_for_url("https://photos.example/**")
+    wanted = {"id_token": dict.fromkeys(("birthdate", "gender", "phone_number", "address", "zoneinfo", "website"))}
+    more = {"scope": "openid profile email groups offline_access", "claims": json.dumps(wanted)}
+    eye.look("consent-more", "/authorize?" + urlencode(asking | more))
+    eye.press()
+    eye.page.wait_for_url("https://photos.example/**")
+    (cookie,) = [one["value"] for one in eye.context.cookies() if one["name"] == "lockstep_session"]
+    here = shown.centre.services.sign_in.find_any_session(cookie)
+    assert here is not None
+    shown.centre.visit(here, shown.others)
+    eye.look("apps", "/apps")
+    eye.press()
+    eye.page.wait_for_url("**/apps?of=*")
+    eye.look("apps-removed")
+    eye.page.locator(".note a").click()
+    eye.look("signed-out-app")
 
 
 def look_at_cas(eye: Eye) -> None:
