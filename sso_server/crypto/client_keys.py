@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidRequest, Refused
+from sso_server.core.errors import InvalidRequest, Refused, Unavailable
 from sso_server.core.key_sets import parse_key_set
 from sso_server.core.policy import HOUR, MINUTE, SECOND
 from sso_server.core.ports import Clock, Documents
@@ -24,6 +24,8 @@ STALE_MS = HOUR
 #: Anybody can send any `kid`: that must not make us hammer a site. Rotated keys work after this at the latest.
 PAUSE_MS = 15 * SECOND
 _MOST_KEPT = 1000
+#: Web threads of one process that may wait for keys: a site that answers slowly on purpose must not hold them all.
+MOST_WAITING = 8
 
 Keys = list[dict[str, Any]]
 
@@ -46,6 +48,7 @@ class RegisteredKeys:
         self._clock = clock
         self._tell = tell
         self._lock = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._kept: OrderedDict[tuple[str, bool], _Kept] = OrderedDict()
 
     def verify(
@@ -73,9 +76,14 @@ class RegisteredKeys:
         if claims is not None:
             return claims
         # An unknown `kid`, or a key that was exchanged under its old name: ask once more, one thread for all.
-        with kept.asking:
-            if self._may_ask(kept):
-                self._fetch(client, kept)
+        if not self._waiting.acquire(blocking=False):
+            raise Unavailable(detail=f"too many wait for keys, this one for those of {client.client_id!r}")
+        try:
+            with kept.asking:
+                if self._may_ask(kept):
+                    self._fetch(client, kept)
+        finally:
+            self._waiting.release()
         keys = self._good(kept, STALE_MS)
         return claims_under(opened, keys) if keys is not None else None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from sso_server.core.client_metadata import PRIVATE_KEY_JWT
+from sso_server.crypto.client_keys import MOST_WAITING
 from tests.fronts.client_keys.conftest import AddClient
 from tests.fronts.conftest import Later
 from tests.support.key_server import KeyServer
@@ -204,6 +206,28 @@ def test_many_who_come_at_once_wait_for_one_fetch(remote: OidcSite, signing: Sig
         thread.join(30)
     assert came == [True] * 6
     assert server.asked == 1
+
+
+def test_few_wait_for_a_site_that_is_slow_on_purpose(
+    app: Flask, remote: OidcSite, signing: Signing, server: KeyServer
+) -> None:
+    server.held.clear()
+    came: list[int] = []
+
+    def ask() -> None:
+        came.append(remote.post("/revoke", headers={}, token="x", **signing.form()).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(MOST_WAITING + 6)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while len(came) < 6 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert came == [503] * 6, "the others are told to come again at once"
+    server.held.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(came) == [200] * MOST_WAITING + [503] * 6
 
 
 def test_registered_keys_are_checked_as_strictly(app: Flask, add_client: AddClient) -> None:
