@@ -34,7 +34,7 @@ def test_where_browsers_go_it_is_a_page(browser: FlaskClient, path: str) -> None
 def test_what_nobody_expected_is_500_in_json_and_its_traceback_in_the_log(
     shop: OidcSite, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, object]]
 ) -> None:
-    monkeypatch.setattr("sso_server.fronts.oidc.token.read_client_form", lambda _: 1 / 0)
+    monkeypatch.setattr("sso_server.fronts.oidc.token.read_client_form", lambda *_, **__: 1 / 0)
     answer = shop.app.test_client().post("/token", headers=HTML)
     assert (answer.status_code, answer.get_json()["error"]) == (500, "server_error")
     assert "division" not in answer.text

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
+from sso_server.core.client_metadata import GRANT_TYPES
 from tests.support.oidc_site import ISSUER, built_of
 
 PUBLIC = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks.json")
@@ -29,20 +30,23 @@ def test_what_a_conforming_client_looks_for_is_there(app: Flask) -> None:
     document = app.test_client().get(PUBLIC[0]).get_json()
     assert document["response_types_supported"] == ["code"]
     assert document["code_challenge_methods_supported"] == ["S256"]
-    assert document["subject_types_supported"] == ["public"]
+    assert document["subject_types_supported"] == ["public", "pairwise"]
+    assert document["grant_types_supported"] == list(GRANT_TYPES)
     assert {"RS256", "ES256", "EdDSA"} == set(document["id_token_signing_alg_values_supported"])
     assert "openid" in document["scopes_supported"]
-    secrets = ["client_secret_basic", "client_secret_post"]
-    assert document["introspection_endpoint_auth_methods_supported"] == secrets
+    proofs = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    assert document["introspection_endpoint_auth_methods_supported"] == proofs
     assert {"sub", "sid"} <= set(document["claims_supported"])
     for flag in (
         "authorization_response_iss_parameter_supported",
         "backchannel_logout_supported",
         "backchannel_logout_session_supported",
+        "claims_parameter_supported",
+        "request_parameter_supported",
     ):
         assert document[flag] is True
-    for flag in ("request_parameter_supported", "request_uri_parameter_supported", "claims_parameter_supported"):
-        assert document[flag] is False
+    # By reference only what was pushed (RFC 9126 section 5).
+    assert document["request_uri_parameter_supported"] is False
 
 
 def test_on_https_every_address_is_https(make_app: Callable[..., Flask]) -> None:
