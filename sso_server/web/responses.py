@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,9 +9,6 @@ from flask import Flask, Response, g, jsonify, redirect, request
 
 from sso_server.core.frontchannel import origin_of
 from sso_server.web.services import services
-
-#: A host may hold signs that end a source, or a directive, of a Content-Security-Policy.
-_PLAIN_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 
 
 def install_headers(app: Flask) -> None:
@@ -66,8 +62,7 @@ def allow_framing() -> None:
 
 def allow_image(uri: str) -> None:
     """This page may show images of this address's origin; of nobody's whose name could be read as more than one."""
-    origin = origin_of(uri)
-    if _PLAIN_ORIGIN.fullmatch(origin):
+    if origin := origin_of(uri):
         g.image_origins = dict.fromkeys((*getattr(g, "image_origins", ()), origin))
 
 
