@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sso_server.core.clients import Client
+from sso_server.core.consents import Consents, Wish
 from sso_server.core.errors import InvalidGrant, Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.identifiers import digest
@@ -16,7 +17,7 @@ from sso_server.core.sessions import Session
 from sso_server.core.tickets import NewToken, Refusal, Tickets, s256
 from sso_server.core.tokens import Rotated, Rotation, Tokens
 from sso_server.crypto.identifiers import SystemRandomness
-from tests.support.builders import bucket, identifier, registered
+from tests.support.builders import bucket, identifier, opened, registered
 from tests.support.deliveries import Deliveries
 from tests.support.snapshots import Snapshot
 from tests.support.went_back import Site, is_live, one_store, put_right, signed_in
@@ -259,3 +260,32 @@ def test_a_line_that_comes_late_is_followed(
     deliveries.sql.audit.append(late.event(deliveries.clock.now()))
     assert restoring.run_once(beat=False) is None
     assert shop.renew(token) == Refusal.SESSION_ENDED.value
+
+
+def test_what_a_removed_app_was_granted_stays_revoked_and_nothing_of_others(
+    deliveries: Deliveries, site: Site, shop: Shop, snapshot: Callable[[], Snapshot]
+) -> None:
+    session = signed_in(deliveries)
+    site.check_in()
+    deliveries.restoring().run_once(beat=True)
+    removed = shop.refresh_token(session)
+    wiki, now = deliveries.site("wiki", "https://wiki.example/logout"), deliveries.clock.now()
+    elsewhere = opened(deliveries.stores, now, user_id=session.user_id)
+    name = identifier("rt", bucket(elsewhere.sid))
+    other = NewToken(digest(name), now + 30 * DAY)
+    registered(deliveries.stores, elsewhere, "wiki", now, refresh=other, ticket={"offline": True})
+    d = deliveries
+    consents = Consents(d.sql.consents, d.sign_out(), d.stores.tokens, d.sql.audit, d.clock)
+    consents.give(session.user_id, shop.client, Wish(("openid", "offline_access")))
+    taken = snapshot()
+    deliveries.clock.pass_ms(1000)
+    assert consents.remove(session.user_id, shop.client.client_id, actor="user")
+    assert not is_live(deliveries, session)
+    assert is_live(deliveries, elsewhere)
+    lose(deliveries, site, taken)
+    put_right(deliveries)
+    assert shop.renew(removed) == Refusal.SESSION_ENDED.value
+    assert not is_live(deliveries, session)
+    if not one_store(deliveries):
+        assert is_live(deliveries, elsewhere)
+        shop.tokens.refresh(name, wiki, None)

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from sso_server.cli import main
 from sso_server.core.clients import site_client
+from sso_server.core.consents import Wish
 from sso_server.core.identifiers import digest
 from sso_server.core.policy import DAY, MINUTE, SECOND
 from sso_server.core.tickets import NewToken
@@ -233,6 +234,15 @@ def client_removed(bed: Bed) -> Person:
     return person
 
 
+def app_removed(bed: Bed) -> Person:
+    person, services = bed.person(), bed.built.services
+    client, user = services.clients.find("desk"), services.accounts.get(person.username)
+    assert client is not None
+    services.consents.give(user.user_id, client, Wish(("openid",)))
+    person.browser.open(f"{bed.centre.issuer}/apps").submit("/apps/remove")
+    return person
+
+
 def replaced(bed: Bed) -> Person:
     first, second, browser = bed.account(), bed.account(), Browser()
     page = browser.open(f"{bed.centre.issuer}/sign-in").page
@@ -261,6 +271,7 @@ def replaced(bed: Bed) -> Person:
         (account_disabled, "account_disabled"),
         (token_reuse, "token_reuse"),
         (client_removed, "client_removed"),
+        (app_removed, "app_removed"),
         (replaced, "replaced"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -53,7 +53,7 @@ def hand_out(
     now = services().clock.now()
     _log.info("ticket_redeemed", sid=issued.session.sid, store_id=store_id)
     ticket, session = issued.ticket, issued.session
-    services().consents.confirm(ticket.user_id, client)
+    services().consents.confirm(ticket.user_id, client, ticket.scope)
     return token_answer(
         Granted(
             client=client,
