@@ -173,7 +173,7 @@ class SignOut:
         """An order, not yet written: whoever removes the client writes it in that transaction, and asks for it right
         before. It isn't finished before the last who could still go there are there."""
         order = self._order(EndReason.CLIENT_REMOVED, client_id)
-        return replace(order, created_at=order.created_at + _STILL_KNOWN_MS)
+        return replace(order, created_at=order.created_at + _STILL_KNOWN_MS, revoke_grants=True)
 
     def order_for_app(self, user_id: str, client_id: str) -> EndOrder:
         """An order, not yet written: whoever takes the person's consent away writes it in that transaction."""
@@ -224,7 +224,9 @@ class SignOut:
             # After the sessions: no ticket of theirs can be redeemed any more, so no grant slips in behind this.
             # Those of the kept session, too: who had a copy of its cookie has what it fetched. Its sites stay signed in
             # by their local sessions.
-            self._tokens.revoke_grants_of(order.user_id, self._clock.now(), client_id=order.client_id)
+            # Of a client that is gone, those that it had of itself; who is registered under its id later has others.
+            before = 0 if order.user_id else order.created_at
+            self._tokens.revoke_grants_of(order.user_id, self._clock.now(), before=before, client_id=order.client_id)
         # The kept session may be the only one found; a full batch means that there is more.
         finished = not reached and len(found) < _ORDER_BATCH and begun_at >= order.created_at
         self._orders.progress(order.order_id, count, self._clock.now() if finished else None)

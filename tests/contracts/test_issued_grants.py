@@ -141,3 +141,21 @@ def test_a_refresh_token_leads_to_its_grant_also_when_it_is_spent_or_revoked(sto
     stores.tokens.revoke(refresh.token_hash, "rt", at, "shop", NOW + 1)
     assert known() == (redeemed.ticket.ticket_hash, "thumb")
     assert stores.grants.find_grant(digest("nobody's"), at) is None
+
+
+def test_what_a_client_has_of_itself_is_revoked_with_it_and_nothing_else(stores):
+    session, (own, later, others) = opened(stores), (a_token(b) for b in (7, 8, 9))
+    jwt, persons = a_jwt(11), a_token(bucket(session.sid))
+    for grant, token, bucket_, now in (
+        (own_grant(), own, 7, NOW),
+        (own_grant(), jwt, 11, NOW),
+        (own_grant(created_at=NOW + MINUTE), later, 8, NOW + MINUTE),
+        (own_grant(client_id="wiki"), others, 9, NOW),
+        (a_grant(session), persons, bucket(session.sid), NOW),
+    ):
+        assert stores.grants.issue(grant, token, bucket_, now) is None
+    assert stores.tokens.revoke_grants_of("", NOW + 1, before=NOW + 1, client_id="shop") == 2
+    assert found(stores, own, 7) is found(stores, jwt, 11) is None
+    for token, bucket_ in ((later, 8), (others, 9), (persons, bucket(session.sid))):
+        assert found(stores, token, bucket_, NOW + MINUTE) is not None
+    assert {one.name for one in denied(stores)} == {jwt.jti}

@@ -149,7 +149,7 @@ class TokenStore(Protocol):
 
     def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0, client_id: str = "") -> int:
         """All grants of a person, offline ones too; how many. With `before`: those made before it (ms); with
-        `client_id`: that client's. Idempotent."""
+        `client_id`: that client's. Nobody (empty) and a client: those that this one has of itself. Idempotent."""
 
     def revoke_grants_before(self, before: int, now: int) -> int:
         """Everybody's grants made before that moment (ms), offline ones too; how many. Idempotent."""
@@ -162,7 +162,7 @@ class GrantStore(Protocol):
         """Write the grant and its access token in one step; None: done. With a `grant.sid` the session must live, else
         SESSION_ENDED and nothing is written (the access token's end is cut to the session's absolute end); a JWT is
         noted under it, as by `TicketStore.redeem`. Without one (a client's own grant, RFC 6749 section 4.4) the grant
-        must be `offline`, and `bucket` is any. A person's grant is found by `revoke_grants_of` from here on."""
+        must be `offline`, and `bucket` is any. It is found by `revoke_grants_of` from here on."""
 
     def find_grant(self, token_hash: str, bucket: int) -> tuple[Grant, TokenDetails] | None:
         """The grant of a refresh or access token, spent, expired or revoked, while it is kept, and what the token

@@ -1,4 +1,6 @@
-"""GrantStore on Redis: grants that come from no ticket. One script; the person's index is written before it."""
+"""GrantStore on Redis: grants that come from no ticket. One script; the index of the person, or of a client that speaks
+for itself, is written before it.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,9 @@ class RedisGrants:
             "indexed_until",
             until,
         )
-        index = [self._index.put(grant.user_id, bucket, grant.grant_id, now, until)] if grant.user_id else []
-        why = self._link.send_in_order([*index, write])[-1]
+        # No client id looks like a person's.
+        index = self._index.put(grant.user_id or grant.client_id, bucket, grant.grant_id, now, until)
+        why = self._link.send_in_order([index, write])[-1]
         return Refusal(why) if why else None
 
     def find_grant(self, token_hash: str, bucket: int) -> tuple[Grant, TokenDetails] | None:

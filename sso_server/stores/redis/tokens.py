@@ -64,7 +64,7 @@ class RedisTokens:
 
     def revoke_grants_of(self, user_id: str, now: int, *, before: int = 0, client_id: str = "") -> int:
         """See ports.TokenStore."""
-        groups = self._grants.find(user_id)
+        groups = self._grants.find(user_id or client_id)
         steps = [step("revoke_grants", self._keys.bucket(b), now, before, client_id, *ids) for b, ids in groups.items()]
         return sum(int(count) for count in self._link.send_all(steps))
 
