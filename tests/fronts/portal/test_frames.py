@@ -191,10 +191,11 @@ def test_a_site_that_lost_its_page_meanwhile_is_passed_over(framed: Centre) -> N
     assert browser.get(location).location == "https://shop.example/?state=s"
 
 
-@pytest.fixture
-def shop(make_app: Callable[..., Flask]) -> OidcSite:
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
+def shop(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> OidcSite:
     """Of a centre where it is switched on, with a page for it."""
-    site = OidcSite(make_app(frontchannel_logout=True), "shop", SECRETS["shop"])
+    on_redis = {"redis_url": request.getfixturevalue("empty_redis_url")} if request.param == "redis" else {}
+    site = OidcSite(make_app(frontchannel_logout=True, **on_redis), "shop", SECRETS["shop"])
     clients = built_of(site.app).sql.clients
     (was,) = (client for client in clients.list_clients() if client.client_id == "shop")
     said = replace(was.metadata, frontchannel_logout_uri="https://shop.example.com/out")
