@@ -75,7 +75,7 @@ def test_oidcc_client_test_idtoken_sig_none(
 
 @pytest.fixture
 def nameless(centre: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """From now on tokens don't say which key signed them, and these keys are published, without names."""
+    """From now on tokens don't say which key signed them, and this one alone or others, too, are published."""
 
     def sign(claims: dict[str, Any], headers: dict[str, Any] | None = None, _: Any = None) -> str:
         return jwt.encode(claims, centre.ec_key, algorithm="ES256", headers=headers)
@@ -86,9 +86,8 @@ def nameless(centre: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> Callable[
         assert len(shown) == (2 if others else 1)
         # The one that signed comes last.
         shown.sort(key=lambda key: str(key["kid"]) == f"{centre.kid}-ES256")
-        nobody = [{name: value for name, value in key.items() if name != "kid"} for key in shown]
         monkeypatch.setattr(centre.keys, "sign", sign)
-        monkeypatch.setattr(centre.keys, "jwks", lambda: {"keys": nobody})
+        monkeypatch.setattr(centre.keys, "jwks", lambda: {"keys": shown})
 
     return publish
 
