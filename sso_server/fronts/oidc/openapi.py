@@ -27,6 +27,7 @@ _ANSWERS = {
     403: "Known, but not allowed.",
     404: "There is no such thing.",
     405: "Not with this method; Allow names those that work.",
+    409: "Changed by somebody else at the same time: read it and try again.",
     413: "Too large.",
     415: "A body of another type is needed.",
     429: "Too often; Retry-After says when to come again.",

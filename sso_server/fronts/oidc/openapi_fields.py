@@ -7,6 +7,7 @@ from typing import Any
 
 TEXT: Mapping[str, Any] = {"type": "string"}
 URI: Mapping[str, Any] = {"type": "string", "format": "uri"}
+FLAG: Mapping[str, Any] = {"type": "boolean"}
 NUMBER: Mapping[str, Any] = {"type": "integer", "minimum": 0}
 TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
 
@@ -95,6 +96,23 @@ METADATA: Mapping[str, Mapping[str, Any]] = {
     "policy_uri": URI,
     "tos_uri": URI,
     "contacts": TEXTS,
+    "application_type": one_of("web", "native"),
+    "client_uri": URI,
+    "initiate_login_uri": URI,
+    "token_endpoint_auth_signing_alg": TEXT,
+    "request_object_signing_alg": TEXT,
+    "require_signed_request_object": FLAG,
+    "require_pushed_authorization_requests": FLAG,
+    "dpop_bound_access_tokens": FLAG,
+    "require_pkce": FLAG,
+    "require_auth_time": FLAG,
+    "default_max_age": NUMBER,
+    "default_acr_values": TEXTS,
+    "backchannel_logout_session_required": FLAG,
+    "frontchannel_logout_uri": URI,
+    "frontchannel_logout_session_required": FLAG,
+    "software_id": TEXT,
+    "software_version": TEXT,
 }
 HINTED = {"token": TEXT, "token_type_hint": one_of("access_token", "refresh_token")}
 CHECK_IN: Mapping[str, Mapping[str, Any]] = {
