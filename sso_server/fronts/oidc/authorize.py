@@ -172,7 +172,7 @@ def _with_code(asked: AuthorizeRequest, received: Received, session: Session) ->
         raise unmet_acr(asked.back)
     # While the request can still be answered another time: a store that is away is only a page.
     services().consents.note_use(session.user_id, asked.client, asked.scope)
-    if _take(received) is None:
+    if not _take(received):
         # The page came out of the browser's history: the site got its answer, and waits for no second one.
         raise used_up()
     code = services().tickets.issue(
