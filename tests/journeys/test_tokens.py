@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -18,7 +19,9 @@ from tests.journeys.conftest import ENGINES
 from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
 from tests.support.centre import Centre, Site, wait_until
+from tests.support.relying_party import RelyingParty
 from tests.support.services import running_redis
+from tests.support.signing_client import private_key, proof
 
 N_S = 5
 
@@ -136,3 +139,25 @@ def test_an_api_without_its_centre_admits_nobody_beyond_n(shops: Shops) -> None:
         assert int(answer.headers["Retry-After"]) > 0
     centre.start()
     assert status_after(api, token, 503) == 401
+
+
+@pytest.mark.covers("line-61", "line-58")
+def test_a_token_that_is_bound_to_a_key_opens_no_api_of_the_sdk_as_a_bearer_token(shops: Shops) -> None:
+    browser, key, url = Browser(), private_key("ES256", "bound"), f"{shops.centre.issuer}/token"
+    sign_in(browser, shops.jwts)
+    for site in (shops.jwts, shops.opaque):
+        party = RelyingParty(shops.centre.issuer, site.client_id, site.secret, f"{site.base_url}/sso/callback")
+        kinds: dict[str, int] = {}
+        for headers in ({}, {"DPoP": proof(key, "POST", url)}):
+            verifier = secrets.token_urlsafe(40)
+            asked = browser.http.get(party.authorize_url(verifier), allow_redirects=False, timeout=10)
+            form = {
+                "grant_type": "authorization_code",
+                "code": parse_qs(urlsplit(asked.headers["Location"]).query)["code"][0],
+                "redirect_uri": party.redirect_uri,
+                "code_verifier": verifier,
+            }
+            auth = (site.client_id, site.secret)
+            tokens = requests.post(url, data=form, auth=auth, headers=headers, timeout=10).json()
+            kinds[tokens["token_type"]] = call(shops.api, tokens["access_token"]).status_code
+        assert kinds == {"Bearer": 200, "DPoP": 401}, site.client_id
