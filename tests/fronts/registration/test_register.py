@@ -76,6 +76,10 @@ def test_a_token_works_until_it_expires(app: Flask, later: Any) -> None:
     assert software.post().status_code == 201
     with later(61):
         assert software.post().status_code == 401
+        # Nor does it learn what could be registered, or have anything fetched.
+        with KeyServer("[]") as sector:
+            assert software.post(sector_identifier_uri=sector.url).status_code == 401
+            assert sector.asked == 0
 
 
 def test_a_removed_token_lets_nobody_in_and_its_clients_stay(software: Software, browser: Any) -> None:
