@@ -18,7 +18,7 @@ from sso_server.core.identifiers import digest
 from tests.fronts.client_keys.conftest import AddClient
 from tests.fronts.conftest import SECRETS, Later
 from tests.support.oidc_site import ISSUER, VERIFIER, OidcSite, built_of, path_of, query_of, sign_in
-from tests.support.signing_client import Signing, private_key, proof, thumbprint
+from tests.support.signing_client import Signing, key_set, private_key, proof, public_jwk, thumbprint
 
 KEY, OTHER = private_key("ES256", "dpop"), private_key("ES256", "other")
 TOKEN, USERINFO, PAR = f"{ISSUER}/token", f"{ISSUER}/userinfo", f"{ISSUER}/par"
@@ -289,3 +289,23 @@ def test_a_nonce_may_be_asked_for(make_app: Callable[..., Flask], browser: Flask
     answer = plain.get("/userinfo", headers={"Authorization": f"DPoP {token}",
                                              "DPoP": proof(KEY, "GET", USERINFO, token=token)})  # fmt: skip
     assert (answer.status_code, "DPoP-Nonce" in answer.headers) == (200, False)
+
+
+@pytest.mark.covers("line-58")
+def test_a_clients_own_token_is_bound_like_a_persons(app: Flask, add_client: AddClient, signer: Signing) -> None:
+    key = private_key("ES256", "own")
+    add_client(
+        "own",
+        token_endpoint_auth_method="private_key_jwt",
+        jwks=key_set(public_jwk(key, kid="one")),
+        grant_types=("client_credentials",),
+        dpop_bound_access_tokens=True,
+    )
+    site, signing = OidcSite(app, "own"), Signing("own", key)
+    bare = site.post("/token", headers={}, grant_type="client_credentials", **signing.form())
+    assert error_of(bare) == (400, "invalid_dpop_proof")
+    headers = {"DPoP": proof(KEY, "POST", TOKEN)}
+    answer = site.post("/token", headers=headers, grant_type="client_credentials", **signing.form())
+    assert answer.get_json()["token_type"] == "DPoP", answer.text
+    said = site.post("/introspect", headers={}, token=answer.get_json()["access_token"], **signing.form()).get_json()
+    assert (said["token_type"], said["cnf"]) == ("DPoP", {"jkt": thumbprint(KEY)})
