@@ -162,7 +162,7 @@ def _page_of_ours(
         params["max_age"] = str(asked.wishes.max_age_s)
     came = {"signed": received.signed, "pushed": received.pushed, **(more or {})}
     sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at, came)
-    languages = {"ui_locales": params["ui_locales"]} if "ui_locales" in params else {}
+    languages = {"ui_locales": received.params["ui_locales"]} if "ui_locales" in received.params else {}
     return see_other(_address(path, {"request": sealed} | languages))
 
 
@@ -172,9 +172,6 @@ def _with_code(asked: AuthorizeRequest, received: Received, session: Session) ->
         raise unmet_acr(asked.back)
     # While the request can still be answered another time: a store that is away is only a page.
     services().consents.note_use(session.user_id, asked.client, asked.scope)
-    if not _take(received):
-        # The page came out of the browser's history: the site got its answer, and waits for no second one.
-        raise used_up()
     code = services().tickets.issue(
         session,
         asked.client,
@@ -184,6 +181,10 @@ def _with_code(asked: AuthorizeRequest, received: Received, session: Session) ->
         scope=asked.scope,
         details=replace(asked.details, acr=acr),
     )
+    # Last, so that a store that is away costs nobody the request; a code that doesn't leave is worth nothing.
+    if not _take(received):
+        # Two browsers, or two tabs at once: the site got its answer, and waits for no second one.
+        raise used_up()
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
     state = browser_state.session_state(request, asked.client, asked.back.redirect_uri)
     return _to_site(asked.back, asked.back.fields(code=code) | state)

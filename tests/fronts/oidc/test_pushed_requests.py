@@ -1,6 +1,7 @@
 """POST /par, and /authorize with what comes of it (RFC 9126)."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from sso_server.core.errors import Unavailable
+from sso_server.core.tickets import Tickets
 from sso_server.fronts.oidc import pushed_request
 from tests.fronts.conftest import Later
 from tests.support.client_keys import client_key
@@ -102,6 +105,21 @@ def test_one_reference_gives_one_authorization_in_two_browsers(browser: FlaskCli
     ways_back = [sign_in(each, page.headers["Location"]) for each, page in zip((browser, other), pages, strict=True)]
     assert "code" in query_of(browser.get(ways_back[0].headers["Location"]))
     refused(other.get(ways_back[1].headers["Location"]))
+
+
+@pytest.mark.covers("par-attempt-reuse-request_uri", "line-54")
+def test_of_many_at_once_one_gets_the_answer(browser: FlaskClient, shop: OidcSite) -> None:
+    sign_in(browser)
+    cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in browser._cookies.values())
+
+    def come(query: str) -> bool:
+        answer = shop.app.test_client(use_cookies=False).get(f"/authorize?{query}", headers={"Cookie": cookies})
+        return answer.status_code == 303 and "code=" in answer.headers["Location"]
+
+    for _ in range(5):
+        query = urlencode({"client_id": "shop", "request_uri": pushed(shop)})
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(come, [query] * 8)) == 1
 
 
 def test_the_way_back_out_of_the_history_gives_no_second_code(browser: FlaskClient, shop: OidcSite) -> None:
@@ -342,6 +360,26 @@ def test_the_browser_never_learns_what_was_pushed(browser: FlaskClient, shop: Oi
     location = visit(browser, shop, pushed(shop, nonce="of-the-site-alone")).headers["Location"]
     sealed = built_of(shop.app).services.seals.open("sign-in", location.split("request=")[1])
     assert "of-the-site-alone" not in str(sealed)
+
+
+def test_the_sign_in_page_is_in_the_language_that_was_pushed(browser: FlaskClient, shop: OidcSite) -> None:
+    page = browser.get(visit(browser, shop, pushed(shop, ui_locales="zh-CN")).headers["Location"])
+    assert 'lang="zh' in page.text
+
+
+def test_a_store_that_is_away_for_the_ticket_costs_nobody_the_request(
+    browser: FlaskClient, shop: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(browser)
+    uri = pushed(shop)
+
+    def away(*_: object, **__: object) -> str:
+        raise Unavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tickets, "issue", away)
+        assert visit(browser, shop, uri).status_code == 503
+    assert "code" in query_of(visit(browser, shop, uri))
 
 
 def test_a_posted_reference_works_too(browser: FlaskClient, shop: OidcSite) -> None:
