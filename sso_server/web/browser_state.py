@@ -18,7 +18,11 @@ from sso_server.web.services import services
 def keep(request: Request, session: Session | None) -> None:
     """The answer to this request tells the browser its state, if it holds another one: its live session may have been
     opened before this was switched on, or have ended while the browser was elsewhere."""
-    secret = cookies.session_cookie(request) or "" if session is not None else ""
+    shown = cookies.session_cookie(request)
+    secret = shown or "" if session is not None else ""
+    if shown is None and request.headers.get("Sec-Fetch-Dest", "document") != "document":
+        # A frame in a site's page: browsers leave the session's cookie (SameSite=Lax) at home, which proves nothing.
+        return
     if not services().site.session_management or cookies.state_cookie(request) == cookies.state_of(secret):
         return
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -84,6 +85,21 @@ def test_a_session_that_ended_elsewhere_changes_the_state_as_soon_as_the_browser
     # The cookie is the browser's: nobody else can change it. Sites with a logout address have heard by now.
     assert frame_says(browser, "shop", given) == "unchanged"
     assert query_of(shop.ask(browser, prompt="none"))["error"] == "login_required"
+    assert frame_says(browser, "shop", given) == "changed"
+
+
+def test_a_frame_that_asks_without_the_sessions_cookie_changes_nothing(browser: FlaskClient, shop: OidcSite) -> None:
+    sign_in(browser)
+    given = session_state(browser, shop)
+    secret = browser.get_cookie("lockstep_session")
+    assert secret is not None
+    # SameSite=Lax: in a hidden frame of a site's page it stays at home, and this one comes along.
+    browser.delete_cookie("lockstep_session")
+    asked = "/authorize?" + urlencode(shop.params(prompt="none"))
+    answer = browser.get(asked, headers={"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "cross-site"})
+    assert query_of(answer)["error"] == "login_required"
+    assert frame_says(browser, "shop", given) == "unchanged"
+    assert query_of(browser.get(asked, headers={"Sec-Fetch-Dest": "document"}))["error"] == "login_required"
     assert frame_says(browser, "shop", given) == "changed"
 
 
