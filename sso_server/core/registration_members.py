@@ -67,7 +67,8 @@ def read(members: Mapping[str, Any], start: Client, *, frontchannel: bool) -> Cl
     if encrypted := [name for name in said if name.endswith(_ENCRYPTION)]:
         raise InvalidRequest(f"{encrypted[0]}: nothing is encrypted here but the connection.", code=METADATA)
     grants = _texts(said, "grant_types", (AUTHORIZATION_CODE,))
-    if unknown := [grant for grant in grants if grant not in start.metadata.allowed_grants]:
+    allowed = (*start.metadata.allowed_grants, *_grants_of(start))
+    if unknown := [grant for grant in grants if grant not in allowed]:
         raise InvalidRequest(f"grant_type {unknown[0]!r} can't be registered here.", code=METADATA)
     responses = _texts(said, "response_types", ("code",))
     if responses not in (("code",), ()) or (not responses and AUTHORIZATION_CODE in grants):
@@ -115,7 +116,7 @@ def written(client: Client) -> dict[str, Any]:
         "application_type": said.application_type,
         "redirect_uris": list(client.redirect_uris),
         "response_types": ["code"] if AUTHORIZATION_CODE in said.grant_types else [],
-        "grant_types": [*said.grant_types, *([REFRESH_TOKEN] if client.refresh_tokens else [])],
+        "grant_types": list(_grants_of(client)),
         "token_endpoint_auth_method": said.token_endpoint_auth_method
         or (NO_AUTHENTICATION if client.public else SECRET_BASIC),
         "scope": " ".join(client.scopes),
@@ -136,6 +137,10 @@ def written(client: Client) -> dict[str, Any]:
     }
     members |= {name: value for name, value in more.items() if value}
     return members | ({} if said.default_max_age is None else {"default_max_age": said.default_max_age})
+
+
+def _grants_of(client: Client) -> tuple[str, ...]:
+    return (*client.metadata.grant_types, *((REFRESH_TOKEN,) if client.refresh_tokens else ()))
 
 
 def _scopes(said: Mapping[str, Any], start: Client, refresh: bool) -> tuple[str, ...]:

@@ -126,12 +126,14 @@ class Registrations:
             "",
             now,
             scopes=permit.scopes,
+            refresh_tokens=False,
             # A client's lease is 5 s at least (core.clients); the setting may be less.
             lease_s=max(5, self._policy.lease_s),
             grace_s=self._policy.grace_s,
             metadata=ClientMetadata(
                 third_party=True,
                 require_pkce=False,
+                grant_types=(),
                 registration_token_hash=digest(management),
                 registered_with=permit.name,
                 allowed_scopes=permit.scopes,

@@ -96,9 +96,23 @@ def test_a_change_says_nothing_that_is_the_servers_to_say(software: Software) ->
 
 def test_what_an_operator_decided_is_not_the_clients_to_change(software: Software) -> None:
     site = software.register()
-    change_client(site, metadata={"third_party": False}, audience=("shop",), access_token="jwt", allow_private=True)
-    answer = software.manage("PUT", third_party=True, audience=[], scope="openid groups", allow_private=False)
-    assert answer.get_json()["scope"] == "openid"
+    given = ("authorization_code", "client_credentials")
+    change_client(
+        site,
+        metadata={"third_party": False, "grant_types": given},
+        audience=("shop",),
+        access_token="jwt",
+        allow_private=True,
+    )
+    wanted = {
+        "third_party": True,
+        "audience": [],
+        "scope": "openid groups",
+        "allow_private": False,
+        "grant_types": given,
+    }
+    answer = software.manage("PUT", **wanted)
+    assert (answer.get_json()["scope"], answer.get_json()["grant_types"]) == ("openid", list(given))
     now = kept(software)
     assert (now.metadata.third_party, now.audience, now.access_token, now.allow_private) == (
         False,
