@@ -111,7 +111,7 @@ def approve(person: Person, address: str, code: str) -> None:
     person.sign_in(person.username, PASSWORD)
     if 'action="/device"' in person.text:
         person.submit("/device")
-    assert code in person.text
+    assert code in person.text, (person.url, person.text)
     person.submit("/device/answer", answer="allow")
 
 
