@@ -154,6 +154,8 @@ def test_a_client_that_removes_itself_ends_the_sessions_that_opened_it(
     session = built.sql.sessions.find(sid)
     assert session is not None
     assert session.end_reason == EndReason.CLIENT_REMOVED
+    # Whatever dies now, a delivery process ends the rest: who came while it was removed, and the fifty-first session.
+    assert {order.client_id for order in built.sql.end_orders.list_unfinished()} == {site.client_id}
     # The other site is told, through the ledger.
     assert "shop" in {row.client_id for row in built.services.ledger.of_session(sid)}
     noticed(software)
