@@ -10,7 +10,10 @@ from flask import Blueprint, Response, request
 
 from sso_server.core.claims import granted_scope
 from sso_server.core.client_metadata import DEVICE_CODE
-from sso_server.core.errors import InvalidRequest
+from sso_server.core.clients import Client
+from sso_server.core.errors import InvalidRequest, TooManyRequests
+from sso_server.core.guesses import Limit, place_of
+from sso_server.core.policy import MINUTE, SECOND
 from sso_server.core.resources import audience_for, read_resources
 from sso_server.fronts.oidc.token_request import check_registered
 from sso_server.web.client_auth import read_client_form
@@ -20,6 +23,8 @@ from sso_server.web.services import services
 
 blueprint = Blueprint("oidc_device_authorization", __name__)
 install_json_errors(blueprint)
+#: So many devices of public clients may ask at once from one address; then one each second.
+FREE_FOR_STRANGERS = 100
 _log = structlog.get_logger("sso_server.oidc")
 
 
@@ -28,6 +33,7 @@ def device_authorization() -> Response:
     """A code for the device, and one for its person."""
     client, form = read_client_form(request, repeatable=("resource",))
     check_registered(client, DEVICE_CODE)
+    _slow_down(client)
     here = services()
     scope = granted_scope(form.get("scope", "openid"), client.scopes)
     if not client.refresh_tokens:
@@ -49,3 +55,15 @@ def device_authorization() -> Response:
             "interval": begun.interval,
         }
     )
+
+
+def _slow_down(client: Client) -> None:
+    """A public client is anybody who has read its id: what one address makes us keep is bounded. Raises
+    TooManyRequests."""
+    if not client.public:
+        return
+    here = services()
+    limit = Limit(f"device:{place_of(request.remote_addr or '')}", FREE_FOR_STRANGERS, SECOND, SECOND, MINUTE)
+    wait_ms = here.guesses.begin((limit,), here.clock.now())
+    if wait_ms > 0:
+        raise TooManyRequests(wait_ms)

@@ -119,7 +119,7 @@ OPERATIONS = (
         {"scope": TEXT, "resource": URI, **AUTHENTICATION},
         (),
         FORM,
-        (200, 400, 401),
+        (200, 400, 401, 429),
         security=_BY_CLIENT,
     ),
     Operation(

@@ -8,9 +8,10 @@ from flask.testing import FlaskClient
 
 from sso_server.core.devices import LETTERS, Devices
 from sso_server.core.sessions import EndReason
+from sso_server.fronts.oidc import device_authorization
 from tests.fronts.conftest import Later
 from tests.fronts.grants.conftest import EVERYWHERE, ON_BOTH_STORES, STOCK, denied, described, end
-from tests.fronts.grants.device import answer, approve, begin, outcome, poll, type_in
+from tests.fronts.grants.device import GRANT, answer, approve, begin, outcome, poll, type_in
 from tests.support.oidc_site import ISSUER, OidcSite, built_of, change_client
 
 DEAD = {"active": False}
@@ -135,7 +136,7 @@ def test_of_many_that_ask_at_once_one_gets_the_tokens(browser: FlaskClient, lamp
 
 @pytest.mark.covers("line-65")
 def test_a_device_code_is_its_clients_alone(browser: FlaskClient, lamp: OidcSite, spa: OidcSite) -> None:
-    change_client(spa, metadata={"grant_types": ("urn:ietf:params:oauth:grant-type:device_code",)})
+    change_client(spa, metadata={"grant_types": (GRANT,)})
     told = begin(lamp)
     approve(browser, told["user_code"])
     assert outcome(poll(spa, told["device_code"])) == "invalid_grant"
@@ -155,7 +156,7 @@ def test_only_who_is_registered_for_it_may(shop: OidcSite) -> None:
 
 
 def test_a_confidential_device_must_prove_itself(shop: OidcSite) -> None:
-    change_client(shop, metadata={"grant_types": ("urn:ietf:params:oauth:grant-type:device_code",)})
+    change_client(shop, metadata={"grant_types": (GRANT,)})
     assert begin(shop)["interval"] == 5
     refused = shop.post("/device-authorization", headers={}, client_id="shop")
     assert (refused.status_code, outcome(refused)) == (401, "invalid_client")
@@ -195,6 +196,21 @@ def test_offline_access_lets_a_device_outlive_the_session(browser: FlaskClient, 
     tokens = poll(lamp, told["device_code"]).get_json()
     end(lamp, lamp.claims(tokens["id_token"])["sid"])
     assert outcome(lamp.refresh(tokens["refresh_token"])) == ""
+
+
+def test_somebody_who_only_knows_a_public_id_makes_us_keep_just_so_much(
+    lamp: OidcSite, shop: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_client(shop, metadata={"grant_types": (GRANT,)})
+    monkeypatch.setattr(device_authorization, "FREE_FOR_STRANGERS", 3)
+    answers = [lamp.post("/device-authorization") for _ in range(5)]
+    assert {one.status_code for one in answers[:3]} == {200}
+    assert (answers[-1].status_code, outcome(answers[-1]), answers[-1].headers["Retry-After"]) == (
+        429,
+        "slow_down",
+        "1",
+    )
+    assert begin(shop)["interval"] == 5, "who proves itself answers for itself"
 
 
 def test_without_openid_it_gets_no_id_token(browser: FlaskClient, lamp: OidcSite) -> None:
