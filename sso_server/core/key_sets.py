@@ -61,7 +61,7 @@ def check_key(key: Mapping[str, Any]) -> None:
         raise InvalidRequest("A key has no kty, or a kid that is not a string.")
     if _PRIVATE & key.keys():
         raise InvalidRequest("The JWK Set has a private or a shared key; send the public halves only.")
-    for name in ("use", "alg"):
+    for name in ("use", "alg", "crv"):
         if not isinstance(key.get(name), str | None):
             raise InvalidRequest(f"The {name} of a key is not a string.")
     if not isinstance(key.get("key_ops", []), list):

@@ -156,6 +156,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "y-missing": lambda: _members(y=None),
     "off-the-curve": lambda: _members(x=b64(b"\x01" * 32)),
     "another-curve": lambda: _members(crv="P-384"),
+    "crv-list": lambda: _members(crv=["P-256"]),
     "for-encryption": lambda: _members(use="enc"),
     "for-another-algorithm": lambda: _members(alg="RS256"),
     "use-number": lambda: _members(use=1),
