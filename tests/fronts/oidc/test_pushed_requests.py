@@ -382,6 +382,22 @@ def test_a_store_that_is_away_for_the_ticket_costs_nobody_the_request(
     assert "code" in query_of(visit(browser, shop, uri))
 
 
+@pytest.mark.redis
+@pytest.mark.covers("par-attempt-reuse-request_uri", "line-54")
+def test_another_node_knows_what_was_pushed_and_answered_where_a_redis_keeps_it(
+    make_app: Any, empty_redis_url: str, later: Later
+) -> None:
+    here, there = (OidcSite(make_app(redis_url=empty_redis_url), "spa") for _ in range(2))
+    browser = there.app.test_client()
+    sign_in(browser)
+    uri = pushed(here)
+    assert "code" in query_of(visit(browser, there, uri))
+    refused(visit(here.app.test_client(), here, uri))
+    late = pushed(here)
+    with later(61):
+        refused(visit(browser, there, late))
+
+
 def test_a_posted_reference_works_too(browser: FlaskClient, shop: OidcSite) -> None:
     sign_in(browser)
     redirect = browser.post("/authorize", data={"client_id": "shop", "request_uri": pushed(shop)})
