@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     audit_days: int = Field(400, ge=1, le=3650)
     """How long the audit is kept."""
     require_pushed_requests: bool = False
-    """Every site has to push its authorization requests to `/par` first (RFC 9126). Else those that are registered with
-    `require_pushed_authorization_requests`, or held to FAPI 2.0."""
+    """Every site has to push its authorization requests to `/par` first (RFC 9126), which sites with our SDK don't do.
+    Else those that are registered with `require_pushed_authorization_requests`, or held to FAPI 2.0."""
     frontchannel_logout: bool = False
     """At a sign-out have the browser load the pages that sites registered for it (OpenID Connect Front-Channel Logout).
     Never the only way to tell a site: see [frontchannel.md](frontchannel.md)."""
