@@ -44,8 +44,9 @@ def covered() -> dict[str, list[str]]:
         command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "tests.conformance.collected"]
         command += ["-p", "no:cacheprovider", "-m", ALL, *marked]
         environment = {**os.environ, VARIABLE: str(written), "PYTHONPATH": str(ROOT)}
-        options = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True}
-        done = subprocess.run(command, **options, check=False)  # noqa: S603  (our own tests, found by us)
+        done = subprocess.run(  # noqa: S603  (our own tests, found by us)
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             sys.stderr.write(done.stdout + done.stderr)
             done.check_returncode()

@@ -130,7 +130,7 @@ class RelyingParty:
 
     def error(self, person: Person, **more: str | None) -> str:
         """The error that the site is told."""
-        fields = self.ask(person, **more)
+        fields = self.ask_with(person, self.params(**more))
         assert fields is not None, (person.url, person.text[:500])
         return fields["error"]
 
@@ -168,7 +168,9 @@ class RelyingParty:
 
     def sign_in(self, person: Person, **more: str | None) -> dict[str, Any]:
         """From the request to the tokens."""
-        return self.redeem(self.code(person, **more))
+        fields = self.ask_with(person, self.params(**more))
+        assert fields is not None, (person.url, person.text[:500])
+        return self.redeem(fields["code"])
 
     def userinfo(self, tokens: dict[str, Any], how: str = "get") -> dict[str, Any]:
         """Who the token speaks for, asked in one of three ways."""

@@ -134,7 +134,7 @@ def test_a_request_by_reference_is_refused_by_name(person: Person, party: Relyin
 
 
 def _unsigned(**claims: object) -> str:
-    return jwt.encode(dict(claims), None, algorithm="none")
+    return jwt.encode(dict(claims), "", algorithm="none")
 
 
 @module("oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported", more=("line-73",))

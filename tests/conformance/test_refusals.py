@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from sso_server.core.client_metadata import CLIENT_CREDENTIALS, PRIVATE_KEY_JWT, ClientMetadata
 from tests.conformance import answers
 from tests.conformance.conftest import SECRET, a_client
 from tests.conformance.relying_party import Person, RelyingParty
@@ -109,3 +115,27 @@ def replace_address(party: RelyingParty, query: str) -> Queried:
     found = Queried(party.issuer, party.client_id, party.secret)
     found.query = query
     return found
+
+
+@pytest.mark.covers("advisory-22", "line-38")
+def test_a_client_assertion_works_once_whichever_process_it_comes_to(suite_centre: Centre) -> None:
+    """Of ten calls at once, each over a connection of its own, some come to the other worker."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    shown = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())) | {"kid": "one"}
+    metadata = ClientMetadata(
+        grant_types=(CLIENT_CREDENTIALS,),
+        token_endpoint_auth_method=PRIVATE_KEY_JWT,
+        jwks=json.dumps({"keys": [shown]}),
+    )
+    suite_centre.add_client(a_client("suite-signing", metadata=metadata))
+    issuer, now = suite_centre.issuer, int(time.time())
+    claims = {"iss": "suite-signing", "sub": "suite-signing", "aud": issuer, "exp": now + 60, "iat": now, "jti": "once"}
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(claims, key, algorithm="ES256", headers={"kid": "one"}),
+    }
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(lambda _: requests.post(f"{issuer}/token", data=form, timeout=30), range(10)))
+    assert sorted(answer.status_code for answer in found) == [200] + [401] * 9
+    assert {answers.refusal(answer) for answer in found if answer.status_code != 200} == {"invalid_client"}

@@ -72,6 +72,7 @@ def _of_the_sdk() -> tuple[Verify, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("make", [lambda: _registered("client-authentication+jwt"), _proofs, _of_the_sdk])
+@pytest.mark.covers("advisory-43")
 def test_a_corpus_of_hostile_tokens_is_refused(make: Callable[[], tuple[Verify, dict[str, Any]]]) -> None:
     verify, header = make()
     corpus = hostile(KEY, header, CLAIMS)
@@ -98,6 +99,7 @@ def test_the_centres_own_tokens_are_told_from_the_corpus(make: Callable[..., Sig
     assert signing_keys.verify(signing_keys.sign(CLAIMS, alg="ES256", typ="JWT")) == CLAIMS
 
 
+@pytest.mark.covers("advisory-44")
 def test_a_thousand_bombs_leave_memory_where_it_was() -> None:
     verifiers = [make() for make in (lambda: _registered("JWT"), _proofs)]
     tokens = [token for _, token in bombs({"kid": "one"})]
