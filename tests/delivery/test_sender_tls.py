@@ -89,6 +89,7 @@ def test_a_certificate_for_a_wildcard_above_the_site_is_refused(sender: GuardedS
         assert sink.count == 0
 
 
+@pytest.mark.covers("oidcc-backchannel-rp-initiated-logout")
 def test_an_old_version_of_tls_is_refused(sender: GuardedSender, authority: Authority) -> None:
     context = authority.context("shop.example")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
