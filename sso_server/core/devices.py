@@ -241,9 +241,9 @@ def _person_name(plain: str) -> str:
     return f"user-code:{identifiers.digest(plain)}"
 
 
-def _letters(random: str) -> str:
+def _letters(token: str) -> str:
     """160 random bits as eight of twenty letters: 34 bits are left, evenly but for what nobody can measure."""
-    number = int.from_bytes(hashlib.sha256(random.encode()).digest())
+    number = int.from_bytes(hashlib.sha256(token.encode()).digest())
     letters = ""
     for _ in range(_LENGTH):
         number, index = divmod(number, len(LETTERS))
