@@ -366,3 +366,26 @@ def test_a_store_that_is_away_is_a_page_and_without_one_an_error(
     monkeypatch.setattr(built_of(other.app).sql.consents, "find", away)
     assert other.ask(browser).status_code == 503
     assert query_of(other.ask(browser, prompt="none"))["error"] == "temporarily_unavailable"
+
+
+@pytest.mark.covers("fapi2-security-profile-final-user-rejects-authentication")
+def test_a_pushed_request_is_asked_about_and_answered_once(browser: FlaskClient, other: OidcSite) -> None:
+    def pushed() -> dict[str, str]:
+        answer = other.post("/par", **other.params())
+        assert answer.status_code == 201, answer.text
+        return {"client_id": other.client_id, "request_uri": answer.get_json()["request_uri"]}
+
+    sign_in(browser)
+    first, second = pushed(), pushed()
+    for _ in range(2):
+        page = browser.get(browser.get("/authorize", query_string=first).headers["Location"])
+    assert "Either way you go on to wiki.example.com." in page.text
+    assert path_of(browser.get(press(browser, page).headers["Location"])) == other.redirect_uri
+    assert browser.get("/authorize", query_string=first).status_code == 400
+    assert built_of(other.app).services.consents.remove(
+        built_of(other.app).services.accounts.get("alice").user_id, "wiki", actor="user"
+    )
+    page = browser.get(browser.get("/authorize", query_string=second).headers["Location"])
+    cancel = unescape(re.findall(r'href="([^"]*&amp;cancel=1)"', page.text)[0])
+    assert query_of(browser.get(cancel))["error"] == "access_denied"
+    assert browser.get(press(browser, page).headers["Location"]).status_code == 400, "the site has its answer"
