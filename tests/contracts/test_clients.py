@@ -2,6 +2,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import Client, ClientSecret, site_client
 from sso_server.core.users import EndOrder
 from tests.support.builders import NOW
@@ -35,6 +36,14 @@ def test_a_client_is_kept_as_it_was_added(sql_stores):
         cas_services=("https://odd.example/app/", "https://odd.example/in?x=1"),
         cas_proxy_callbacks=("https://odd.example/pgt",),
         cas_attributes=("mail=email", "groups"),
+        metadata=ClientMetadata(
+            third_party=True,
+            grant_types=("authorization_code", "client_credentials"),
+            jwks='{"keys": []}',
+            default_max_age=0,
+            localized=(("client_name#zh-CN", "商店"), ("tos_uri#de", "https://odd.example/agb")),
+            allowed_scopes=("openid",),
+        ),
     )
     values = [getattr(odd, field.name) for field in fields(odd)]
     plain_values = [getattr(Client("odd", "", 0), field.name) for field in fields(odd)]

@@ -136,6 +136,7 @@ def test_pairwise_clients_of_one_sector_know_a_person_by_one_name(software: Soft
 
 def test_only_registered_grants_bring_refresh_tokens(software: Software, browser: FlaskClient) -> None:
     site = software.register(require_pkce=True)
+    assert "offline_access" not in software.said["scope"].split()
     assert "refresh_token" not in site.tokens(browser, scope="openid")
     site = software.register(require_pkce=True, grant_types=["authorization_code", "refresh_token"])
     assert "refresh_token" in site.tokens(browser, scope="openid")

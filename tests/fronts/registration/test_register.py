@@ -187,6 +187,8 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"application_type": "desktop"},
     {"logo_uri": "http://rp.example/logo.png"},
     {"logo_uri": "javascript:alert(1)"},
+    {"logo_uri": "http://127.0.0.1/logo.png"},
+    {"initiate_login_uri": "http://localhost/begin"},
     {"policy_uri": "http://rp.example/policy"},
     {"tos_uri": "data:text/html,x"},
     {"client_uri": ["https://rp.example"]},
