@@ -284,6 +284,14 @@ def test_a_nonce_may_be_asked_for(make_app: Callable[..., Flask], browser: Flask
     assert 'DPoP realm="lockstep", error="use_dpop_nonce"' in refused.headers["WWW-Authenticate"]
     assert asked(refused.headers["DPoP-Nonce"]).status_code == 200
     assert asked(fresh).status_code == 200
+
+    def pushed_with(nonce: str | None) -> TestResponse:
+        headers = {"DPoP": proof(KEY, "POST", PAR, nonce=nonce)}
+        return app.test_client().post("/par", data=spa.params(), headers=headers)
+
+    refused = pushed_with(None)
+    assert error_of(refused) == (400, "use_dpop_nonce")
+    assert pushed_with(refused.headers["DPoP-Nonce"]).status_code == 201
     # Without the setting nobody needs one, and none is given.
     plain = make_app().test_client()
     answer = plain.get("/userinfo", headers={"Authorization": f"DPoP {token}",

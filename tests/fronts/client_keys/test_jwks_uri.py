@@ -212,6 +212,7 @@ def test_many_who_come_at_once_wait_for_one_fetch(remote: OidcSite, signing: Sig
 def test_few_wait_for_a_site_that_is_slow_on_purpose(
     app: Flask, remote: OidcSite, signing: Signing, server: KeyServer
 ) -> None:
+    assert MOST_WAITING * 4 <= 32, "a quarter of a worker's threads"
     server.held.clear()
     came: list[int] = []
 
