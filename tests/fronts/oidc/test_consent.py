@@ -174,8 +174,11 @@ def test_a_request_that_asks_for_more_asks_for_all_of_it_and_marks_what_is_new(
         "Go on with all of this while you are not signed in, until you remove it New",
     ]
     assert path_of(browser.get(press(browser, page).headers["Location"])) == other.redirect_uri
-    # What was agreed to before is not forgotten over it.
-    for scope in ("openid email", "openid profile", "openid offline_access"):
+    # What was agreed to before is not forgotten over what is agreed to now.
+    other.code(browser, scope="openid groups", claims='{"userinfo": {"gender": null}}')
+    other.code(browser, scope="openid", claims='{"userinfo": {"birthdate": null}}')
+    assert "code" in query_of(other.ask(browser, scope="openid", claims='{"userinfo": {"gender": null}}'))
+    for scope in ("openid email", "openid profile", "openid offline_access", "openid groups"):
         assert "code" in query_of(other.ask(browser, scope=scope))
 
 
