@@ -15,10 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from sso_server.core.client_metadata import DEVICE_CODE, TOKEN_EXCHANGE, ClientMetadata
+from sso_server.core.clients import Client
 from tests.journeys.conftest import ENGINES
 from tests.journeys.test_main_journey import sign_in, signed_in
 from tests.support.browser import Browser
-from tests.support.centre import Centre, Site, wait_until
+from tests.support.centre import PASSWORD, Centre, Site, wait_until
 from tests.support.relying_party import RelyingParty
 from tests.support.services import running_redis
 from tests.support.signing_client import private_key, proof
@@ -161,3 +163,38 @@ def test_a_token_that_is_bound_to_a_key_opens_no_api_of_the_sdk_as_a_bearer_toke
             tokens = requests.post(url, data=form, auth=auth, headers=headers, timeout=10).json()
             kinds[tokens["token_type"]] = call(shops.api, tokens["access_token"]).status_code
         assert kinds == {"Bearer": 200, "DPoP": 401}, site.client_id
+
+
+def test_a_device_and_an_exchange_open_an_api_until_the_person_signs_out(shops: Shops) -> None:
+    """A television calls one API, and that goes on to the next."""
+    centre, api, mark = shops.centre, shops.api, secrets.token_hex(4)
+    television, gate = f"television-{mark}", f"gate-{mark}"
+    secret = f"secret-of-{mark}-0123456789abcdef0123456789"
+    apis = {"access_token": "jwt", "created_at": 1, "scopes": ("openid", "profile")}
+    exchanges = ClientMetadata(grant_types=(TOKEN_EXCHANGE,), exchange_audience=("api",))
+    centre.add_client(Client(gate, "Gate", metadata=exchanges, **apis), secret)
+    is_device = ClientMetadata(grant_types=(DEVICE_CODE,))
+    centre.add_client(Client(television, "Television", public=True, metadata=is_device, audience=("api", gate), **apis))
+
+    def token(auth: str = "", **form: str) -> str:
+        answer = requests.post(f"{centre.issuer}/token", data=form, auth=(auth, secret) if auth else None, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    asked = {"client_id": television, "scope": "openid profile"}
+    told = requests.post(f"{centre.issuer}/device-authorization", data=asked, timeout=10).json()
+    browser = Browser().open(told["verification_uri_complete"]).sign_in(centre.username, PASSWORD)
+    browser.submit("/device").submit("/device/answer", answer="allow")
+    # Right before they are used: tokens live ten seconds here.
+    seen = token(client_id=television, grant_type=DEVICE_CODE, device_code=told["device_code"])
+    kind = "urn:ietf:params:oauth:token-type:access_token"
+    further = token(gate, grant_type=TOKEN_EXCHANGE, subject_token=seen, subject_token_type=kind, audience="api")
+    called = [call(api, one) for one in (seen, further)]
+    assert [answer.status_code for answer in called] == [200, 200], [answer.text for answer in called]
+    assert called[0].json()["sub"] == called[1].json()["sub"]
+
+    browser.open(f"{centre.issuer}/sign-out").submit("/sign-out")
+    # A signature that has expired would still be taken for a minute: what refuses is the list at the check-in.
+    refused = [status_until_refused(api, one) for one in (seen, further)]
+    assert [status for status, _ in refused] == [401, 401]
+    assert sum(took for _, took in refused) < 2 * N_S

@@ -3,6 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
+from sso_server.core.errors import Refused
 from tests.fronts.conftest import Later
 from tests.fronts.grants.conftest import ON_BOTH_STORES
 from tests.fronts.grants.device import answer, approve, begin, fields, open_page, outcome, poll, type_in
@@ -125,6 +126,28 @@ def test_a_question_is_answered_once(browser: FlaskClient, lamp: OidcSite) -> No
     late = answer(browser, question)
     assert (late.status_code, "used already" in late.text) == (400, True)
     assert outcome(poll(lamp, told["device_code"])) == "access_denied"
+
+
+def test_of_two_answers_at_once_the_first_stands(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    open_page(browser)
+    here = built_of(lamp.app).services
+    (session,) = here.lists.list_live(here.clock.now(), 5)
+    client, found = here.clients.find("lamp"), here.devices.find(told["user_code"], session, "192.0.2.1")
+    assert client is not None
+    assert found is not None
+    here.devices.refuse(found)
+    with pytest.raises(Refused):
+        here.devices.approve(found, session, client)
+    assert outcome(poll(lamp, told["device_code"])) == "access_denied"
+
+
+def test_a_poll_in_between_spoils_no_answer(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+    answer(browser, question)
+    assert outcome(poll(lamp, told["device_code"])) == ""
 
 
 def test_anything_but_the_word_is_a_no(browser: FlaskClient, lamp: OidcSite) -> None:
