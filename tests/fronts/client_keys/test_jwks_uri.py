@@ -141,7 +141,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "none": key_set,
     "keys-object": lambda: json.dumps({"keys": {"one": public_jwk(OLD)}}),
     "keys-texts": lambda: json.dumps({"keys": ["one"]}),
-    "too-many": lambda: key_set(*(public_jwk(OLD, kid=str(number)) for number in range(21))),
+    "too-many": lambda: key_set(public_jwk(OLD, kid="one"), *(public_jwk(NEW, kid=str(n)) for n in range(20))),
     "huge": lambda: json.dumps({"keys": [public_jwk(OLD, kid="one")], "more": "x" * 65_536}),
     "private": lambda: key_set(private_jwk(OLD) | {"kid": "one"}),
     "a-secret-beside-it": lambda: key_set(public_jwk(OLD, kid="one"), {"kty": "oct", "k": "c2VjcmV0", "kid": "two"}),
