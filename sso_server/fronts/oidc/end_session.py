@@ -19,6 +19,7 @@ from sso_server.fronts.oidc.errors import with_query
 from sso_server.fronts.oidc.id_token import Hint, read_hint
 from sso_server.web.cookies import clear_session_cookie, session_cookie
 from sso_server.web.frames import past_frames
+from sso_server.web.language import match_language
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -37,8 +38,8 @@ class EndRequest:
     back: str
     """The registered address to return to; empty: stay on our page."""
     state: str
-    ui_locales: str = ""
-    """In which languages our page is to speak, if there is one."""
+    language: str = ""
+    """In which our page is to speak; empty: as the browser wishes."""
 
 
 @blueprint.route("/end-session", methods=["GET", "POST"])
@@ -72,7 +73,8 @@ def check(params: Mapping[str, str]) -> EndRequest:
         client_id=client.client_id if client else "",
         back=back,
         state=params.get("state", "") if back else "",
-        ui_locales=params.get("ui_locales", ""),
+        # Only a language of ours goes into an address, not what strangers wrote.
+        language=next(filter(None, map(match_language, params.get("ui_locales", "")[:100].split())), ""),
     )
 
 
@@ -104,7 +106,7 @@ def _after(asked: EndRequest, session: Session | None) -> str:
 
 
 def _page(path: str, asked: EndRequest, **fields: str) -> str:
-    return f"{path}?{urlencode(fields | ({'ui_locales': asked.ui_locales} if asked.ui_locales else {}))}"
+    return f"{path}?{urlencode(fields | ({'ui_locales': asked.language} if asked.language else {}))}"
 
 
 def _sealed_question(asked: EndRequest) -> str:

@@ -230,6 +230,15 @@ OPERATIONS = (
         json_errors=False,
     ),
     Operation(
+        "check_session",
+        "get",
+        "/check-session",
+        "The frame that sites ask (Session Management 1.0); not there unless it is switched on.",
+        answers=(200, 404),
+        answer_type=("text/html",),
+        json_errors=False,
+    ),
+    Operation(
         "check_in",
         "post",
         "/check-in",

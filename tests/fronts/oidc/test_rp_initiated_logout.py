@@ -161,7 +161,8 @@ def test_hints_for_people_change_nothing(browser: FlaskClient, shop: OidcSite, h
 
 @pytest.mark.covers("line-96")
 def test_our_own_pages_speak_the_languages_that_were_asked_for(browser: FlaskClient, hint: str) -> None:
-    question = end(browser, ui_locales="zh-CN en")
+    question = end(browser, ui_locales="xx-what-strangers-wrote zh-CN en")
+    assert "strangers" not in question.headers["Location"]
     assert "要退出登录吗" in browser.get(question.headers["Location"]).text
     posted = browser.post("/end-session", data={"id_token_hint": hint, "ui_locales": "zh-CN"})
     answer = browser.get(posted.headers["Location"])
