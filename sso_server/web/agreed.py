@@ -40,16 +40,16 @@ def back_to(sealed: Mapping[str, Any]) -> str:
     return str(asked.get("to", "")) if isinstance(asked, dict) else ""
 
 
-def agreed(sealed: Mapping[str, Any], session: Session, now: int) -> dict[str, Any]:
-    """The request's payload once more, after this session's person has agreed."""
-    return {**sealed, "agreed": digest(session.sid), "agreed_at": now}
+def agreed(sealed: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """The request's payload once more, after whoever was asked has agreed."""
+    return {**sealed, "agreed_at": now}
 
 
 def has_agreed(sealed: Mapping[str, Any], wish: Wish, session: Session, now: int) -> bool:
     """Whether this session's person has agreed to all of this, for this very request."""
-    shown = asked_of(sealed, session)
-    if shown is None or sealed.get("agreed") != digest(session.sid) or not isinstance(sealed.get("agreed_at"), int):
+    shown, agreed_at = asked_of(sealed, session), sealed.get("agreed_at")
+    if shown is None or not isinstance(agreed_at, int):
         return False
     covered = set(wish.scope) <= set(shown.scope) and set(wish.claims) <= set(shown.claims)
     # Below nothing, too: the node that took the answer may have a clock that is ahead of this one.
-    return covered and now - int(sealed["agreed_at"]) <= _COUNTS_MS
+    return covered and now - agreed_at <= _COUNTS_MS

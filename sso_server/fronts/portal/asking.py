@@ -113,9 +113,9 @@ def with_answer(asking: Asking, session: Session, now: int) -> Asking:
     return replace(asking, sealed=services().seals.seal("sign-in", answered(payload, session, now)))
 
 
-def with_consent(asking: Asking, session: Session, now: int) -> Asking:
-    """The same request, sealed with the proof that this session's person agreed to what it asks for (`web/agreed`)."""
-    return replace(asking, sealed=services().seals.seal("sign-in", agreed(asking.payload, session, now)))
+def with_consent(asking: Asking, now: int) -> Asking:
+    """The same request, sealed with the proof that whoever it asks (`wish_for`) has agreed (`web/agreed`)."""
+    return replace(asking, sealed=services().seals.seal("sign-in", agreed(asking.payload, now)))
 
 
 def with_password(asking: Asking, session: Session, now: int) -> Asking:

@@ -37,7 +37,7 @@ def agree() -> ResponseReturnValue:
     if person is None or asking.client is None or wish is None:
         return _page_or_on(asking, person)
     services().consents.give(person.user.user_id, asking.client, wish)
-    return see_other(with_consent(asking, person.session, services().clock.now()).goes_on_at)
+    return see_other(with_consent(asking, services().clock.now()).goes_on_at)
 
 
 @asks_again(blueprint)

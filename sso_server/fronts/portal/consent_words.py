@@ -66,4 +66,5 @@ def _scope(name: str, client: Client) -> LazyString | str:
         if client.metadata.subject_type == "pairwise":
             return gettext("Recognise you when you come back, by a number that no other app knows")
         return gettext("Recognise you when you come back, by the number of your account")
-    return _SCOPES.get(name) or gettext("See what is called %(name)s", name=name)
+    # Of an API: only its owner has words for it.
+    return _SCOPES.get(name) or gettext("Use what is called %(name)s", name=name)

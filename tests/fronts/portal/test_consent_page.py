@@ -169,10 +169,11 @@ def test_a_long_list_names_every_claim(centre: Centre, browser: Browser) -> None
     centre.add_user()
     photos = add_photos(centre)
     browser.sign_in("alice")
-    wish = Wish(("openid", "offline_access"), (*CLAIMS[1:], "shoe_size"))
+    wish = Wish(("openid", "offline_access", "albums.print"), (*CLAIMS[1:], "shoe_size"))
     page = browser.get(question(centre, photos, wish=wish))
     assert page.text.count("<li>See ") == len(wish.claims)
     assert "See what is called shoe_size" in page.text
+    assert "Use what is called albums.print" in page.text
     assert page.text.index("See your full name") < page.text.index("Go on with all of this")
 
 
