@@ -14,7 +14,7 @@ import pytest
 from sso_server.core.clients import Client
 from tests.conformance.conftest import SECRET, a_client
 from tests.conformance.relying_party import Person
-from tests.foreign.driver import MODULES
+from tests.foreign.driver import MODULES, node_version
 from tests.support.centre import Centre
 
 Register = Callable[..., dict[str, Any]]
@@ -35,7 +35,10 @@ def foreign_centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]
 
 @pytest.fixture
 def node_packages() -> None:
-    """What scripts/foreign-packages installs. Without it the test is skipped; in CI that is a failure (`node`)."""
+    """What scripts/foreign-packages installs, and a Node that they run on. Without it the test is skipped; in CI that is a
+    failure (`node`)."""
+    if node_version() < 20:
+        pytest.skip("npm's openid-client and oidc-provider need Node 20")
     if not MODULES.is_dir():
         pytest.skip("npm's packages are not installed (scripts/foreign-packages installs them)")
 

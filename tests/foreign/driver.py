@@ -8,6 +8,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ MODULES = HERE / "node_modules"
 #: Nothing that these stories do takes a tenth of this.
 PATIENCE_S = 60
 Approve = Callable[[Person, str, str], None]
+
+
+@cache
+def node_version() -> int:
+    """The major one; 0 without Node."""
+    node = find_node()
+    if node is None:
+        return 0
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    return int(said.lstrip("v").partition(".")[0])
 
 
 def told(story: str, site: dict[str, Any], person: Person, approve: Approve | None = None) -> Any:
