@@ -139,6 +139,12 @@ def test_a_code_is_bound_to_the_key_that_the_request_names(browser: FlaskClient,
     assert shop.redeem(code).get_json()["error"] in ("invalid_grant", "invalid_dpop_proof")
 
 
+def test_nobody_types_a_password_for_a_class_that_none_can_meet(browser: FlaskClient, shop: OidcSite) -> None:
+    claims = '{"id_token":{"acr":{"essential":true,"values":["urn:example:iris"]}}}'
+    assert query_of(shop.ask(browser, claims=claims))["error"] == "unmet_authentication_requirements"
+    assert path_of(shop.ask(browser, claims=claims.replace("true", "false"))) == "/sign-in"
+
+
 def test_a_client_without_the_grant_signs_nobody_in(browser: FlaskClient, shop: OidcSite) -> None:
     change_client(shop, metadata={"grant_types": ("client_credentials",)})
     sign_in(browser)
