@@ -25,9 +25,9 @@ from sso_server.core.client_assertions import ClientAssertions
 from sso_server.core.clients import CAS, OIDC, Client, ClientDirectory
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.consents import Consents
-from sso_server.core.dpop import DpopProofs
 from sso_server.core.devices import Devices
 from sso_server.core.direct_grants import DirectGrants
+from sso_server.core.dpop import DpopProofs
 from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification

@@ -14,9 +14,9 @@ from sso_server.core.check_in import CheckIns
 from sso_server.core.client_assertions import ClientAssertions
 from sso_server.core.clients import ClientDirectory
 from sso_server.core.consents import Consents
-from sso_server.core.dpop import DpopProofs
 from sso_server.core.devices import Devices
 from sso_server.core.direct_grants import DirectGrants
+from sso_server.core.dpop import DpopProofs
 from sso_server.core.interventions import Interventions
 from sso_server.core.policy import Policy
 from sso_server.core.polls import Polls
