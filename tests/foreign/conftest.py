@@ -35,7 +35,7 @@ def foreign_centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]
 
 @pytest.fixture
 def node_packages() -> None:
-    """What scripts/foreign-packages installs, and a Node that they run on. Without it the test is skipped; in CI that is a
+    """What scripts/foreign-packages installs, on a Node that runs it. Without it the test is skipped; in CI that is a
     failure (`node`)."""
     if node_version() < 20:
         pytest.skip("npm's openid-client and oidc-provider need Node 20")
