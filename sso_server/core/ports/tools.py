@@ -81,8 +81,8 @@ class ClientKeys(Protocol):
         self, client: Client, token: str, *, algs: Collection[str], typ: str | None = None
     ) -> dict[str, Any] | None:
         """The claims of a JWT that this client signed with one of these algorithms (of
-        `client_metadata.CLIENT_ALGORITHMS`), or None. Its header names the type `typ` or none: another type belongs to another use. What the claims say
-        (`iss`, `aud`, `exp` ...) is not looked at. Raises Unavailable while too many wait for keys."""
+        `client_metadata.CLIENT_ALGORITHMS`), or None. Its header names the type `typ` or none: another type belongs to
+        another use. What the claims say (`iss`, `aud`, `exp` ...) is not looked at. Raises Unavailable while too many wait for keys."""
 
 
 class ProofKeys(Protocol):
