@@ -82,7 +82,8 @@ class ClientKeys(Protocol):
     ) -> dict[str, Any] | None:
         """The claims of a JWT that this client signed with one of these algorithms (of
         `client_metadata.CLIENT_ALGORITHMS`), or None. Its header names the type `typ` or none: another type belongs to
-        another use. What the claims say (`iss`, `aud`, `exp` ...) is not looked at. Raises Unavailable while too many wait for keys."""
+        another use. What the claims say (`iss`, `aud`, `exp` ...) is not looked at. Raises Unavailable while
+        too many wait for keys."""
 
 
 class ProofKeys(Protocol):
