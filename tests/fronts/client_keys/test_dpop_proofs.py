@@ -215,6 +215,8 @@ def test_dpop_negative_tests(at_userinfo: Place, app: Flask) -> None:
 def test_the_token_endpoint_refuses_the_same(at_token: Place) -> None:
     for name, proofs in REFUSED.items():
         assert at_token.refused(*proofs(at_token)), name
+    two = at_token.show([at_token.good(), at_token.good()])
+    assert two.get_json()["error_description"] == "Send one DPoP header."
     for name, good in ACCEPTED.items():
         assert not at_token.refused(good(at_token)), name
     once = at_token.good()
