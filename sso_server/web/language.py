@@ -42,6 +42,11 @@ def match_language(wish: str) -> str | None:
     return _BY_SUBTAG.get(wish.replace("_", "-").partition("-")[0].lower())
 
 
+def known_language(wishes: str) -> str:
+    """The first of a site's `ui_locales` that is served, by our own name for it; empty if none is."""
+    return next(filter(None, map(match_language, wishes[:100].split())), "")
+
+
 def html_lang() -> str:
     """The value of `<html lang>`."""
     return {"zh_Hans_CN": "zh-Hans", "en": "en"}[select_locale()]

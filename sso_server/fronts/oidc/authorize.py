@@ -31,6 +31,7 @@ from sso_server.web.agreed import has_agreed, to_agree
 from sso_server.web.cookies import session_cookie
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
+from sso_server.web.language import known_language
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.sealed_requests import hand_over, take_back
@@ -162,8 +163,9 @@ def _page_of_ours(
         params["max_age"] = str(asked.wishes.max_age_s)
     came = {"signed": received.signed, "pushed": received.pushed, **(more or {})}
     sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at, came)
-    languages = {"ui_locales": received.params["ui_locales"]} if "ui_locales" in received.params else {}
-    return see_other(_address(path, {"request": sealed} | languages))
+    # Ours alone, never the site's text: our pages keep what stands in their address.
+    language = known_language(received.params.get("ui_locales", ""))
+    return see_other(_address(path, {"request": sealed} | ({"ui_locales": language} if language else {})))
 
 
 def _with_code(asked: AuthorizeRequest, received: Received, session: Session) -> Response:

@@ -19,7 +19,7 @@ from sso_server.fronts.oidc.errors import with_query
 from sso_server.fronts.oidc.id_token import Hint, read_hint
 from sso_server.web.cookies import clear_session_cookie, session_cookie
 from sso_server.web.frames import past_frames
-from sso_server.web.language import match_language
+from sso_server.web.language import known_language
 from sso_server.web.params import read_params
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
@@ -74,7 +74,7 @@ def check(params: Mapping[str, str]) -> EndRequest:
         back=back,
         state=params.get("state", "") if back else "",
         # Only a language of ours goes into an address, not what strangers wrote.
-        language=next(filter(None, map(match_language, params.get("ui_locales", "")[:100].split())), ""),
+        language=known_language(params.get("ui_locales", "")),
     )
 
 
