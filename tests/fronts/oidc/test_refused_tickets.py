@@ -52,6 +52,7 @@ def test_of_simultaneous_redemptions_exactly_one_wins(browser: FlaskClient, shop
     assert statuses == [200] + [400] * 7
 
 
+@pytest.mark.covers("line-9")
 def test_a_late_one_is_ticket_expired(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
     code = shop.code(browser)
     with later(61):
@@ -66,6 +67,7 @@ def test_the_life_of_a_ticket_is_a_setting(make_app: Callable[..., Flask], later
         assert refusal(site.redeem(code)) == "ticket_expired"
 
 
+@pytest.mark.covers("line-10")
 def test_another_client_is_refused_and_the_ticket_is_burnt(
     browser: FlaskClient, shop: OidcSite, wiki: OidcSite
 ) -> None:
@@ -84,6 +86,7 @@ def test_another_redirect_uri_is_refused_and_the_ticket_is_burnt(
 
 
 @pytest.mark.parametrize("verifier", ["w" * 43, None, ""])
+@pytest.mark.covers("line-26", "line-28")
 def test_a_wrong_or_missing_verifier_is_refused_and_the_ticket_is_burnt(
     browser: FlaskClient, shop: OidcSite, verifier: str | None
 ) -> None:
