@@ -13,8 +13,10 @@ from sso_server.core.consents import Wish
 from sso_server.core.errors import InvalidGrant, Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.sessions import EndReason, Session
+from sso_server.core.sign_in import SignIn
 from sso_server.core.tickets import Issued, s256
 from sso_server.core.users import User
+from sso_server.stores.sql.consents import SqlConsents
 from tests.fronts.portal.pages import SAFARI, STORE, VERIFIER, Browser, Centre
 
 
@@ -146,15 +148,15 @@ def test_a_session_that_ended_for_another_reason_meanwhile_stays_ended(
     allow(centre, alice, photos)
     browser.sign_in("alice")
     use(centre, session_of(centre, browser), photos)
-    sid, removing = session_of(centre, browser).sid, centre.services.consents._store.remove
+    sid, removing = session_of(centre, browser).sid, SqlConsents.remove
 
-    def ended_first(*args: Any) -> bool:
+    def ended_first(store: SqlConsents, *args: Any) -> bool:
         # No version of the account tells of this one: the reason alone does.
         centre.services.sign_out.end(sid, EndReason.ADMINISTRATOR, actor="cli")
-        return bool(removing(*args))
+        return removing(store, *args)
 
-    monkeypatch.setattr(type(centre.services.consents._store), "remove", lambda _self, *args: ended_first(*args))
-    remove(browser, photos)
+    monkeypatch.setattr(SqlConsents, "remove", ended_first)
+    assert remove(browser, photos).status == 303
     assert session_of(centre, browser).end_reason == "administrator"
     assert centre.sessions(alice) == []
 
@@ -165,14 +167,14 @@ def test_a_password_changed_since_the_sign_in_is_not_gone_past(
     allow(centre, alice, photos)
     browser.sign_in("alice")
     use(centre, session_of(centre, browser), photos)
-    opening = centre.services.sign_in.open_in_place_of
+    opening = SignIn.open_in_place_of
 
-    def changed_first(_self: object, *args: Any) -> object:
+    def changed_first(sign_in: SignIn, *args: Any) -> object:
         centre.services.accounts.set_password("alice", "another horse battery", actor="cli")
-        return opening(*args)
+        return opening(sign_in, *args)
 
-    monkeypatch.setattr(type(centre.services.sign_in), "open_in_place_of", changed_first)
-    remove(browser, photos)
+    monkeypatch.setattr(SignIn, "open_in_place_of", changed_first)
+    assert remove(browser, photos).status == 303
     assert centre.sessions(alice) == []
     assert browser.get("/apps").location == "/sign-in?then=apps"
 
