@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sso_server.fronts.oidc.openapi_operations import FORM, JSON, OPERATIONS, Operation
+from sso_server.fronts.oidc.openapi_fields import FORM, JSON, Operation
+from sso_server.fronts.oidc.openapi_operations import OPERATIONS
 from tests.fuzz.world import EVIL, MARKUP, REQUESTS, World
 
 _SHARE = -(-REQUESTS // len(OPERATIONS))

@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from sso_server.fronts.oidc.openapi_operations import OPERATIONS, Operation
+from sso_server.fronts.oidc.openapi_fields import Operation
+from sso_server.fronts.oidc.openapi_operations import OPERATIONS
 from sso_server.fronts.oidc.public_metadata import public_answer
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.services import services
@@ -97,6 +98,8 @@ def _described(operation: Operation) -> dict[str, Any]:
             {"name": name, "in": "query", "required": name in operation.required, "schema": schema}
             for name, schema in fields.items()
         ]
+    if operation.by_key:
+        placed.append({"name": "DPoP", "in": "header", "required": False, "schema": {"type": "string"}})
     if placed:
         described["parameters"] = placed
     return described

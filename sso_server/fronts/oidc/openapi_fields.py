@@ -1,9 +1,37 @@
-"""What the rows of `openapi_operations` take: fields of forms, bodies and queries, as JSON Schema."""
+"""What the rows of `openapi_operations` are made of: the row itself, and fields of forms, bodies and queries as JSON
+Schema.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method of an endpoint. `fields` are the form's or the JSON body's members, without a body the query's."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    body: str = ""
+    answers: tuple[int, ...] = (200, 400)
+    answer_type: tuple[str, ...] = (JSON,)
+    security: tuple[str, ...] = ()
+    """Names of schemes, any of which will do; the empty one: none is needed (a secret in the form, a public client)."""
+    in_path: tuple[str, ...] = ()
+    json_errors: bool = True
+    by_key: bool = False
+    """A DPoP proof may come with it (RFC 9449)."""
+
 
 TEXT: Mapping[str, Any] = {"type": "string"}
 URI: Mapping[str, Any] = {"type": "string", "format": "uri"}

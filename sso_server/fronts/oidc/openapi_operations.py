@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 from sso_server.fronts.oidc.openapi_fields import (
     AUTHENTICATION,
     AUTHORIZATION,
     CHECK_IN,
     END_SESSION,
+    FORM,
     HINTED,
+    JSON,
     METADATA,
     POLL,
     PUSHED,
@@ -19,31 +17,11 @@ from sso_server.fronts.oidc.openapi_fields import (
     TEXT,
     TOKEN,
     URI,
+    Operation,
     one_of,
 )
 
-FORM = "application/x-www-form-urlencoded"
-JSON = "application/json"
 _BY_CLIENT = ("client", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A method of an endpoint. `fields` are the form's or the JSON body's members, without a body the query's."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
-    body: str = ""
-    answers: tuple[int, ...] = (200, 400)
-    answer_type: tuple[str, ...] = (JSON,)
-    security: tuple[str, ...] = ()
-    """Names of schemes, any of which will do; the empty one: none is needed (a secret in the form, a public client)."""
-    in_path: tuple[str, ...] = ()
-    json_errors: bool = True
 
 
 _XML = ("application/xml", JSON)
@@ -95,10 +73,11 @@ OPERATIONS = (
         "/par",
         "Keep an authorization request (RFC 9126).",
         {**AUTHORIZATION, **AUTHENTICATION},
-        ("client_id",),
+        (),
         FORM,
-        (201, 400, 401),
+        (201, 400, 401, 429),
         security=_BY_CLIENT,
+        by_key=True,
     ),
     Operation(
         "token",
@@ -110,6 +89,7 @@ OPERATIONS = (
         FORM,
         (200, 400, 401),
         security=_BY_CLIENT,
+        by_key=True,
     ),
     Operation(
         "device_authorization",
@@ -130,6 +110,7 @@ OPERATIONS = (
         answers=(200, 400, 401, 403),
         answer_type=(JSON, "application/jwt"),
         security=("bearer",),
+        by_key=True,
     ),
     Operation(
         "userinfo_by_post",
@@ -142,6 +123,7 @@ OPERATIONS = (
         (200, 400, 401, 403),
         (JSON, "application/jwt"),
         ("bearer", ""),
+        by_key=True,
     ),
     Operation(
         "introspect",

@@ -6,8 +6,8 @@ from sso_server.fronts import cas, oidc, sync
 from sso_server.fronts.oidc.openapi_operations import OPERATIONS
 from tests.support.oidc_site import ISSUER
 
-#: Steps of a browser between our own pages, a frame for browsers, and spellings that only lead on.
-INTERNAL = {"/authorize/continue", "/cas/login/continue", "/cas", "/cas/", "/check-session"}
+#: Steps of a browser between our own pages, and spellings that only lead on.
+INTERNAL = {"/authorize/continue", "/cas/login/continue", "/cas", "/cas/"}
 
 
 def described():
