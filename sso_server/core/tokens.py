@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from sso_server.core import identifiers
+from sso_server.core.client_metadata import FAPI2
 from sso_server.core.clients import Client
 from sso_server.core.denials import name_of
 from sso_server.core.details import TokenDetails
@@ -80,7 +81,8 @@ class Rotation:
     """The one in the token's text, for stores that keep buckets apart."""
     client_id: str
     access: NewToken
-    refresh: NewToken
+    refresh: NewToken | None
+    """None: the presented one stays good, and is neither spent nor replaced."""
     grace_ms: int
     """Within it, a spent refresh token still gets a sibling: its answer may have been lost. The first sibling that is
     used goes on, and there are no more."""
@@ -184,14 +186,18 @@ class Tokens:
             client, bucket, now, self._policy, self._random, audience=audience, details=details
         )
         refresh_details = TokenDetails(jkt=jkt).to_text() if client.public else ""
-        refresh = self._random.identifier(identifiers.REFRESH_TOKEN, bucket)
+        # FAPI 2.0 Security Profile section 5.3.2.1: no rotation. Its clients prove a key with each refresh, so that a
+        # copy is worth nothing, and a lost answer costs nobody the session.
+        stays = client.metadata.profile == FAPI2
+        refresh = token if stays else self._random.identifier(identifiers.REFRESH_TOKEN, bucket)
+        new = NewToken(identifiers.digest(refresh), now + self._policy.offline_ms, details=refresh_details)
         rotated = self._store.rotate(
             Rotation(
                 token_hash=token_hash,
                 bucket=bucket,
                 client_id=client.client_id,
                 access=access,
-                refresh=NewToken(identifiers.digest(refresh), now + self._policy.offline_ms, details=refresh_details),
+                refresh=None if stays else new,
                 grace_ms=self._policy.refresh_grace_ms,
             ),
             now,

@@ -10,7 +10,7 @@ from sso_server.core.identifiers import digest
 from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.tickets import NewToken, Refusal
 from sso_server.core.tokens import Grant
-from tests.support.builders import IDLE, NOW, a_report, bucket, identifier, opened, registered, store_id
+from tests.support.builders import IDLE, NOW, a_report, a_rotation, bucket, identifier, opened, registered, store_id
 
 OWN = Grant("", "", "shop", "", ("stock.read",), 0, (), offline=True, created_at=NOW)
 
@@ -159,3 +159,20 @@ def test_what_a_client_has_of_itself_is_revoked_with_it_and_nothing_else(stores)
     for token, bucket_ in ((later, 8), (others, 9), (persons, bucket(session.sid))):
         assert found(stores, token, bucket_, NOW + MINUTE) is not None
     assert {one.name for one in denied(stores)} == {jwt.jti}
+
+
+@pytest.mark.parametrize("jwt", [True, False])
+def test_a_refresh_token_that_is_not_replaced_stays_good_and_gives_access_tokens_until_its_session_ends(stores, jwt):
+    session = opened(stores)
+    redemption, _ = registered(stores, session)
+    at = redemption.bucket
+    for serial in range(3):
+        access = a_jwt(at) if jwt else a_token(at)
+        rotation = a_rotation(redemption.refresh, NOW + serial, session.sid, access=access, refresh=None, grace_ms=0)
+        assert stores.tokens.rotate(rotation, NOW + serial).refusal is None
+        assert found(stores, access, at, NOW + serial) is not None
+        assert stores.tokens.find_token(redemption.refresh.token_hash, "rt", at, NOW + serial) is not None
+    stores.sessions.end(session.sid, "sign_out", NOW + 9)
+    assert denied(stores) == ({Denied(session.sid, NOW + 10 * MINUTE)} if jwt else set())
+    again = a_rotation(redemption.refresh, NOW + 10, session.sid, refresh=None)
+    assert stores.tokens.rotate(again, NOW + 10).refusal is Refusal.SESSION_ENDED

@@ -138,7 +138,8 @@ class TokenStore(Protocol):
         revoked); expired -> EXPIRED; spent longer ago than grace -> USED, reused=True, the family is revoked; a sibling
         of it, or one that came from it, was rotated before -> USED, nothing else; else the token is marked spent (first
         time only) and the new pair is written (refresh end cut to the session's absolute end unless offline). A JWT
-        access token is noted under the session if that lives, as by `redeem`."""
+        access token is noted under the session if that lives, as by `redeem`. Without a `refresh` the presented token
+        is left as it is, and the access token alone is written."""
 
     def revoke(self, token_hash: str, kind: str, bucket: int, client_id: str, now: int) -> bool:
         """A refresh token's whole grant, or one access token, if it is this client's: whether there was such a one. A

@@ -37,15 +37,15 @@ class RedisTokens:
                 r.grace_ms,
                 r.access.token_hash,
                 r.access.expires_at,
-                r.refresh.token_hash,
-                r.refresh.expires_at,
+                r.refresh.token_hash if r.refresh else "",
+                r.refresh.expires_at if r.refresh else 0,
                 indexed_until,
                 *records.token_words(r.access),
                 r.access.details,
-                r.refresh.details,
+                r.refresh.details if r.refresh else "",
             )
 
-        ends = (r.access.expires_at, r.refresh.expires_at)
+        ends = [token.expires_at for token in (r.access, r.refresh) if token is not None]
         why, grant_id, flat_grant, flat_session, reused = self._grants.send(r.bucket, ends, now, rotate)
         return Rotated(
             Refusal(why) if why else None,

@@ -12,7 +12,7 @@ from sso_server.core.details import TokenDetails
 from sso_server.core.identifiers import ACCESS_TOKEN, REFRESH_TOKEN
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import Refusal
-from sso_server.core.tokens import FoundToken, Rotated, Rotation
+from sso_server.core.tokens import FoundToken, Grant, Rotated, Rotation
 from sso_server.stores.sql.denials import deny_token, deny_tokens, note
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import grant_of, later, session_of, unpack
@@ -179,6 +179,8 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     if comes_back:
         revoke_grant(connection, grant.grant_id, now)
         return Rotated(Refusal.USED, grant, session, reused=True)
+    if rotation.refresh is None:
+        return _renew_access(connection, rotation, grant, session, found, now)
     goes_on = {"_grant": grant.grant_id, "_token": rotation.token_hash, "_step": row.step}
     if row.heir != rotation.token_hash and not connection.execute(_GO_ON, goes_on).rowcount:
         return Rotated(Refusal.USED, grant, session)
@@ -190,6 +192,21 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at, step=row.step + 1)
     connection.execute(INSERT_TOKENS, [access, refresh])
     until = max(rotation.access.expires_at, rotation.access.deny_until, rotation.refresh.expires_at)
+    connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})
+    return Rotated(None, grant, session)
+
+
+def _renew_access(
+    connection: Connection, rotation: Rotation, grant: Grant, session: Session | None, found: Row[Any] | None, now: int
+) -> Rotated:
+    """An access token beside a refresh token that stays."""
+    if rotation.access.jti and session is not None and found is not None:
+        note(connection, session.sid, found.audiences, rotation.access)
+    in_session = session is not None
+    connection.execute(
+        INSERT_TOKENS, [token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now, in_session=in_session)]
+    )
+    until = max(rotation.access.expires_at, rotation.access.deny_until)
     connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})
     return Rotated(None, grant, session)
 

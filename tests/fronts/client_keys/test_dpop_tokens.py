@@ -212,7 +212,11 @@ def test_the_whole_way_of_fapi(app: Flask, browser: FlaskClient, fapi: Signing) 
     assert error_of(redeemed(site, free, None, **fapi.form())) == (400, "invalid_dpop_proof")
     assert error_of(refreshed(site, tokens["refresh_token"], None, **fapi.form())) == (400, "invalid_dpop_proof")
     assert error_of(refreshed(site, tokens["refresh_token"])) == (401, "invalid_client")
-    assert refreshed(site, tokens["refresh_token"], **fapi.form()).status_code == 200
+    # FAPI 2.0 Security Profile section 5.3.2.1: not rotated, so that a lost answer costs nobody the session.
+    for _ in range(2):
+        renewed = refreshed(site, tokens["refresh_token"], **fapi.form())
+        assert renewed.get_json()["refresh_token"] == tokens["refresh_token"]
+        assert shown(app, renewed.get_json()["access_token"]).status_code == 200
 
 
 @pytest.mark.covers("ensure-mismatched-dpop-jkt-fails")

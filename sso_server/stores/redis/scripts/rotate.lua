@@ -30,14 +30,17 @@ if comes_back then
   return answer('ticket_used', true)
 end
 if grant.heir ~= hash and is_left_behind(token, grant) then return answer('ticket_used') end
-local access_end, refresh_until = tonumber(ARGV[6]), refresh_end(tonumber(ARGV[8]), offline, s)
+-- No refresh hash: the presented token stays as it is.
+local stays = ARGV[7] == ''
+local access_end = tonumber(ARGV[6])
+local refresh_until = stays and 0 or refresh_end(tonumber(ARGV[8]), offline, s)
 local indexed = named_until(grant, ARGV[9], math.max(access_end, refresh_until))
 if not indexed then return { 'index', grant.user_id, token.grant } end
 if indexed ~= grant.indexed_until then redis.call('HSET', key('grant', token.grant), 'indexed_until', indexed) end
 local step = tonumber(token.step) or 0
-redis.call('HSET', key('grant', token.grant), 'heir', hash, 'heir_step', int(step))
-if not token.spent_at then redis.call('HSET', key('token', hash), 'spent_at', int(now)) end
+if not stays then redis.call('HSET', key('grant', token.grant), 'heir', hash, 'heir_step', int(step)) end
+if not stays and not token.spent_at then redis.call('HSET', key('token', hash), 'spent_at', int(now)) end
 write_token(ARGV[5], 'at', token.grant, now, access_end, nil, ARGV[13])
 describe(ARGV[5], token.grant, ARGV[10], ARGV[11], tonumber(ARGV[12]), live and grant.sid or nil, now)
-write_token(ARGV[7], 'rt', token.grant, now, refresh_until, step + 1, ARGV[14])
+if not stays then write_token(ARGV[7], 'rt', token.grant, now, refresh_until, step + 1, ARGV[14]) end
 return answer('')
