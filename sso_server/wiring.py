@@ -195,9 +195,7 @@ def _make_sign_out(
     )
 
 
-def _logout_posts(
-    signer: Signer, subjects: Subjects, issuer: str, clock: Clock, randomness: Randomness
-) -> Builder:
+def _logout_posts(signer: Signer, subjects: Subjects, issuer: str, clock: Clock, randomness: Randomness) -> Builder:
     def build_post(row: Notification, client: Client) -> OutgoingPost:
         if row.kind == CAS:
             body, headers = logout_request.build(row.ticket, now_ms=clock.now(), request_id=randomness.token("LR"))

@@ -24,6 +24,7 @@ def test_a_removed_app_is_signed_out_and_its_tokens_are_refused(
     centre.cli("client", "update", name, "--third-party", "--access-token", "jwt", "--audience", name)
     browser = Browser()
     sign_in(browser, one)
+
     def asked() -> bool:
         # Each worker of the centre looks for changed clients once a second.
         return "/consent" in browser.open(f"{app.base_url}/sso/login?next=/").url
