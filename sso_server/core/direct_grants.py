@@ -18,6 +18,9 @@ from sso_server.core.tokens import FoundToken, Grant
 
 #: Scopes that say something of a person, or of a person's session: nothing that a client has of itself.
 _OF_PEOPLE = ("openid", "profile", "email", "address", "phone", "groups", "offline_access")
+#: An exchanged token may be exchanged again, also by its own client. Every hop is told in the next token, which must
+#: not grow without end.
+MOST_ACTORS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,10 @@ class DirectGrants:
         jkt: str = "",
     ) -> Direct:
         """For the person of `subject`, through `client`, which the caller has checked may have it. It lives in the same
-        session, and no longer than `subject`. Raises InvalidRequest (`invalid_scope`; or the session has just ended),
-        Unavailable."""
+        session, and no longer than `subject`. Raises InvalidRequest (`invalid_scope`; or the session has just ended, or
+        MOST_ACTORS stand behind it already), Unavailable."""
+        if len(subject.details.actor.split()) >= MOST_ACTORS:
+            raise InvalidRequest(f"The subject_token has been exchanged {MOST_ACTORS} times.")
         granted = self._narrower(subject, scope)
         bucket, now = self._random.bucket(), self._clock.now()
         if subject.grant.sid:

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from sso_server.core.client_metadata import TOKEN_EXCHANGE
+from sso_server.core.direct_grants import MOST_ACTORS
 from tests.fronts.conftest import Later
 from tests.fronts.grants.conftest import ACCESS_TOKEN, EVERYWHERE, denied, described, end, exchange
 from tests.support.oidc_site import ISSUER, OidcSite, built_of, change_client
@@ -61,6 +62,16 @@ def test_who_acted_before_is_named_behind(came: str, shop: OidcSite, wiki: OidcS
     assert found["aud"] == ["shop"]
     if second.count(".") == 2:
         assert claims_of(second)["act"] == found["act"]
+
+
+@pytest.mark.parametrize("kind", ["opaque", "jwt"], indirect=True)
+def test_a_token_is_exchanged_ten_times_and_no_more(came: str, wiki: OidcSite, vault: OidcSite) -> None:
+    token = came
+    for _ in range(MOST_ACTORS):
+        token = exchange(wiki, token).get_json()["access_token"]
+    answer = exchange(wiki, token)
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+    assert str(described(vault, token)["act"]).count("wiki") == MOST_ACTORS == 10
 
 
 def test_it_lives_no_longer_than_the_token_it_was_exchanged_for(
