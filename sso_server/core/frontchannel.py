@@ -15,12 +15,16 @@ _PLAIN_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 def origin_of(uri: str) -> str:
     """`https://host` or `https://host:8443`, as browsers write it; empty: it has none, or none that is plain."""
-    parts = urlsplit(uri)
-    # It may come to stand in a page's policy, where a semicolon would begin another rule.
-    if parts.scheme not in _PORTS or not _PLAIN_HOST.fullmatch(parts.hostname or ""):
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
         return ""
-    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}")
+    # It may come to stand in a page's policy, where a semicolon would begin another rule.
+    if parts.scheme not in _PORTS or not _PLAIN_HOST.fullmatch(host):
+        return ""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
 
 
 def frame_address(client: Client, issuer: str, sid: str) -> str:

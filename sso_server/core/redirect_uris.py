@@ -40,6 +40,10 @@ def check_redirect_uris(uris: tuple[str, ...], application_type: str, what: str 
 def _check_private(uri: str, what: str) -> None:
     scheme, _, rest = uri.partition(":")
     problem = ""
+    try:
+        _ = urlsplit(uri).port
+    except ValueError:
+        raise InvalidRequest(f"{what} {uri!r} is not a URL.") from None
     if len(uri) > MAX_LENGTH or any(not "!" <= c <= "~" or c in '\\"<>^`{|}*' for c in uri):
         problem = "has characters that a URL may not have (or is longer than 2000)"
     elif _PRIVATE_SCHEME.fullmatch(scheme) is None or not rest:

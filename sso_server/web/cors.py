@@ -5,10 +5,9 @@ Cookies are never part of such a call: what opens anything is in the request its
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, Response, request
 
+from sso_server.core.frontchannel import origin_of
 from sso_server.web.services import services
 
 _PREFLIGHT = {
@@ -37,14 +36,4 @@ def _allow(response: Response) -> Response:
 
 def _is_of_a_site(origin: str) -> bool:
     """Whether a registered site is there; the address of an app with a scheme of its own is no origin."""
-    return origin.startswith(("https://", "http://")) and any(
-        origin == _origin(uri) for client in services().clients.all() for uri in client.redirect_uris
-    )
-
-
-def _origin(uri: str) -> str:
-    """As browsers write it: a usual port is left out (RFC 6454 section 6.2)."""
-    parts = urlsplit(uri)
-    usual = {"https": 443, "http": 80}.get(parts.scheme)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, usual) else f":{parts.port}")
+    return any(origin == origin_of(uri) for client in services().clients.all() for uri in client.redirect_uris)

@@ -1,6 +1,7 @@
 """Discovery and keys: what they say is true, and they may be cached."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,6 +71,16 @@ def test_it_may_be_cached_and_read_by_any_origin(app: Flask, path: str) -> None:
 def test_nothing_else_may_be_read_by_other_origins(app: Flask, path: str) -> None:
     answer = app.test_client().post(path, headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_an_address_that_no_reader_understands_takes_no_other_sites_scripts_away(app: Flask, shop: OidcSite) -> None:
+    clients = built_of(app).sql.clients
+    site = next(client for client in clients.list_clients() if client.client_id == shop.client_id)
+    broken = replace(site, client_id="a-broken-one", redirect_uris=("com.a.app://h:abc/cb", "com.a.app://[bad/cb"))
+    assert clients.add(broken)
+    origin = shop.home.removesuffix("/")
+    answer = app.test_client().options("/token", headers={"Origin": origin})
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
 
 
 def test_the_keys_are_public_halves_with_distinct_ids(app: Flask) -> None:

@@ -138,7 +138,10 @@ def test_a_native_app_has_a_scheme_of_its_own_or_a_loopback_address(software: So
 
 @pytest.mark.covers("line-85")
 def test_an_app_has_no_scheme_that_others_may_have_too(software: Software) -> None:
-    for uri in ("app:/cb", "javascript:x.y", "Com.Example:/cb", "com.example.app:/cb#x", "com.example.app:", "a.b:c@d"):
+    for uri in (
+        "app:/cb", "javascript:x.y", "Com.Example:/cb", "com.example.app:/cb#x", "com.example.app:", "a.b:c@d",
+        "com.example.app://h:abc/cb", "com.example.app://h:99999/cb", "com.example.app://[bad/cb",
+    ):  # fmt: skip
         assert refusal(software, redirect_uris=[uri], application_type="native")[0] == "invalid_redirect_uri", uri
 
 
