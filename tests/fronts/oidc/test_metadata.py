@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from sso_server.core.client_metadata import GRANT_TYPES
-from tests.support.oidc_site import ISSUER, built_of
+from tests.support.oidc_site import ISSUER, OidcSite, built_of
 
 PUBLIC = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks.json")
 
