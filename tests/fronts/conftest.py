@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
@@ -23,9 +24,6 @@ from sso_server.app import create_app
 from sso_server.config import Settings
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.identifiers import digest
-from sso_server.fronts.cas import validation
-from sso_server.fronts.oidc import authorize, code_grant, end_session
-from sso_server.fronts.sync import check_in, client_test, poll
 from sso_server.stores.sql import SqlHealth, migrate
 from sso_server.web import errors
 from tests.support.oidc_site import ISSUER, PASSWORD, OidcSite, built_of
@@ -141,8 +139,9 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
         raise structlog.DropEvent
 
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[structlog.contextvars.merge_contextvars, keep])
-    for module in (errors, authorize, end_session, code_grant, check_in, poll, client_test, validation):
-        monkeypatch.setattr(module, "_log", log)
+    for name, module in list(sys.modules.items()):
+        if (name.startswith("sso_server.fronts.") or module is errors) and hasattr(module, "_log"):
+            monkeypatch.setattr(module, "_log", log)
     return lines
 
 

@@ -67,10 +67,16 @@ def test_a_posted_form_is_never_redirected_but_by_303(app: Flask) -> None:
     assert {status for status in statuses if 300 <= status < 400} == {303}
 
 
-@pytest.mark.covers("line-43", "line-50")
+@pytest.mark.covers("line-43", "line-49", "line-50")
 @pytest.mark.parametrize(
     "issuer",
-    ["http://sso.example.com", "https://sso.example.com?a=b", "https://sso.example.com#a", "https://u@sso.example.com"],
+    [
+        "http://sso.example.com",
+        "https://sso.example.com?a=b",
+        "https://sso.example.com#a",
+        "https://sso.example.com/a",
+        "https://u@sso.example.com",
+    ],
 )
 def test_no_centre_starts_under_such_an_issuer(issuer: str) -> None:
     with pytest.raises(ConfigError, match="SSO_ISSUER"):

@@ -143,6 +143,7 @@ def test_a_centre_that_is_away_is_a_transient_error(person: Person, centre: Fake
     assert error.value.transient
 
 
+@pytest.mark.covers("line-51")
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
