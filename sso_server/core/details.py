@@ -18,8 +18,6 @@ class GrantDetails:
     """The `claims` parameter as JSON text (OpenID Connect Core 1.0 section 5.5); empty: there was none."""
     acr: str = ""
     """The authentication context class that the sign-in met; empty: none is said."""
-    max_age: bool = False
-    """The request had a `max_age`, or the client requires `auth_time`."""
     resources: tuple[str, ...] = ()
     """The `resource` values of the request (RFC 8707); empty: all that the client's tokens are for."""
     dpop_jkt: str = ""

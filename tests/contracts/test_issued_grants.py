@@ -114,7 +114,7 @@ def test_all_of_a_person_are_revoked_together_or_one_clients_alone(stores):
 
 def test_what_tickets_grants_and_tokens_carry_comes_back(stores):
     session = opened(stores)
-    asked = GrantDetails('{"userinfo":{"name":null}}', "pwd", True, ("https://api.example/",), "thumb").to_text()
+    asked = GrantDetails('{"userinfo":{"name":null}}', "pwd", ("https://api.example/",), "thumb").to_text()
     bound = TokenDetails("thumb", "openid", "shop")
     access = NewToken(digest(identifier("at", bucket(session.sid))), NOW + MINUTE, details=bound.to_text())
     redemption, redeemed = registered(stores, session, access=access, ticket={"details": asked})

@@ -143,12 +143,7 @@ def check(
         hint_sub=hint.user_id if hint else "",
         acr_values=acr_values,
         acr_must=acr_must,
-        details=GrantDetails(
-            claims=params.get("claims", ""),
-            max_age=bool(max_age) or metadata.default_max_age is not None or metadata.require_auth_time,
-            resources=resources,
-            dpop_jkt=jkt,
-        ),
+        details=GrantDetails(claims=params.get("claims", ""), resources=resources, dpop_jkt=jkt),
     )
 
 
