@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -25,13 +26,14 @@ Approve = Callable[[Person, str, str], None]
 
 
 @cache
-def node_version() -> int:
-    """The major one; 0 without Node."""
-    node = find_node()
-    if node is None:
-        return 0
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
-    return int(said.lstrip("v").partition(".")[0])
+def new_enough_node() -> str | None:
+    """The path of a Node that runs the packages (20.19 or newer): the system's, or the one that
+    scripts/foreign-packages installed beside them. None: there is none."""
+    for node in filter(None, (find_node(), shutil.which(MODULES / "node/bin/node"))):
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+        if tuple(int(number) for number in said.strip().lstrip("v").split(".")[:2]) >= (20, 19):
+            return node
+    return None
 
 
 def told(story: str, site: dict[str, Any], person: Person, approve: Approve | None = None) -> Any:
@@ -73,7 +75,7 @@ def visit(person: Person, url: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def program(*command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     """`node COMMAND` with these variables in its environment, while the block runs and at most a minute."""
-    node = find_node()
+    node = new_enough_node()
     assert node is not None
     running = subprocess.Popen(
         [node, *command],
