@@ -88,7 +88,7 @@ def _check_members(said: ClientMetadata) -> None:
         raise InvalidRequest(f"default_max_age is 0 to {MAX_AGE_S} seconds.")
     for resource in said.resources:
         # RFC 8707 section 2: absolute, and without a fragment.
-        if not urlsplit(resource).scheme or "#" in resource or any(not "!" <= c <= "~" for c in resource):
+        if not _scheme(resource) or "#" in resource or any(not "!" <= c <= "~" for c in resource):
             raise InvalidRequest(f"resource {resource!r} is not an absolute URI without a fragment.")
     _check_localized(said)
 
@@ -204,6 +204,14 @@ def _check_text(what: str, value: Any, *, may_be_empty: bool = False) -> None:
     # Nor what turns the direction of the text that follows it; the joiners belong to scripts that people write.
     if not value.replace("\u200c", "").replace("\u200d", "").isprintable():
         raise InvalidRequest(f"{what} has characters that nobody sees.")
+
+
+def _scheme(uri: str) -> str:
+    """Empty: it has none, or is no URI."""
+    try:
+        return urlsplit(uri).scheme
+    except ValueError:
+        return ""
 
 
 def _origin(uri: str) -> tuple[str, str | None, int | None]:

@@ -23,7 +23,7 @@ from sso_server.core.client_metadata import (
 )
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest
-from sso_server.core.uris import is_loopback_host
+from sso_server.core.uris import check_uri, is_loopback_host
 
 METADATA, REDIRECT_URI = "invalid_client_metadata", "invalid_redirect_uri"
 _TEXTS = (
@@ -157,7 +157,9 @@ def _scopes(said: Mapping[str, Any], start: Client, refresh: bool) -> tuple[str,
 
 def _backchannel(said: Mapping[str, Any]) -> str:
     uri = _text(said, "backchannel_logout_uri")
-    if uri and not uri.startswith("https://") and not is_loopback_host(urlsplit(uri).hostname):
+    if not uri or check_uri(uri, "backchannel_logout_uri").startswith("https://"):
+        return uri
+    if not is_loopback_host(urlsplit(uri).hostname):
         # OpenID Connect Back-Channel Logout 1.0 section 2.2: http is an operator's exception.
         raise InvalidRequest("backchannel_logout_uri must be https.", code=METADATA)
     return uri

@@ -16,6 +16,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from sso_server.core.client_metadata import CLIENT_ALGORITHMS
 from sso_server.core.key_sets import algorithm_of, usable
+from sso_server.core.writable import is_writable
 
 #: Before anything is decoded: a bomb must not be unpacked.
 MAX_TOKEN = 16 * 1024
@@ -73,17 +74,3 @@ def claims_under(opened: Opened, keys: Sequence[dict[str, Any]]) -> dict[str, An
             continue
         return claims if isinstance(claims, dict) and is_writable(claims) else None
     return None
-
-
-def is_writable(value: object) -> bool:
-    """False if parsed JSON holds what no store can keep: half of a surrogate pair (RFC 7493 section 2.1)."""
-    waiting = [value]  # no recursion: it may be nested as deep as the parser went
-    while waiting:
-        match waiting.pop():
-            case str(text) if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-                return False
-            case dict(members):
-                waiting += [*members.keys(), *members.values()]
-            case list(members):
-                waiting += members
-    return True

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Request
 
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.writable import is_writable
 
 MAX_BODY = 1024 * 1024
 
@@ -28,6 +29,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest("The body is not JSON.") from None
     if not isinstance(members, dict):
         raise InvalidRequest("The body is not a JSON object.")
+    if not is_writable(members):
+        raise InvalidRequest("The body holds characters that can't be kept.")
     return members
 
 

@@ -6,6 +6,7 @@ from flask import Request
 from werkzeug.datastructures import MultiDict
 
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.writable import is_writable
 
 MAX_VALUE = 4096
 MAX_TOTAL = 6000
@@ -33,7 +34,7 @@ def read_all(
     max_total: int = MAX_TOTAL,
     repeatable: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Every parameter of the source, once. Raises InvalidRequest for a repeated or oversized one.
+    """Every parameter of the source, once. Raises InvalidRequest for a repeated or oversized one, or one with a NUL.
 
     `repeatable`: parameters that may be repeated, by specifications of their own (RFC 8707 section 2, RFC 8693 section
     2.1); their values come as one text, parted by spaces, which none of them has.
@@ -50,6 +51,9 @@ def read_all(
         total += len(name) + len(given[0])
         if len(given[0]) > max_value or total > max_total:
             raise InvalidRequest("The request is too large.", detail=f"too large: {name[:80]!r}")
+        if not is_writable(given[0]):
+            # RFC 6749 appendix A: no parameter has any.
+            raise InvalidRequest("A parameter holds characters that can't be kept.", detail=f"in: {name[:80]!r}")
         if given[0] != "":
             values[name] = given[0]
     return values

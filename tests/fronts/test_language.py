@@ -40,6 +40,15 @@ def test_a_page_speaks_the_first_language_that_is_there(browser: FlaskClient, he
     assert f'<html lang="{lang}"' in page
 
 
+@pytest.mark.parametrize(
+    ("back", "leads_to"),
+    [("/device?user_code=A", "/device?user_code=A"), ("http://[", "/"), ("//[x", "/"), ("//evil.example/apps", "/")],
+)
+def test_the_switch_leads_back_to_a_page_of_ours(browser: FlaskClient, back: str, leads_to: str) -> None:
+    answer = browser.get("/language", query_string={"to": "en", "back": back})
+    assert (answer.status_code, answer.headers["Location"]) == (303, leads_to)
+
+
 def test_a_thousand_wishes_cost_no_more_than_ten(app: Flask) -> None:
     def cost(header: str) -> float:
         begun = process_time()

@@ -20,10 +20,13 @@ blueprint = Blueprint("language", __name__)
 #: The pages that the switch may lead back to, fixed: an address in a parameter must not lead out of this list.
 _PAGES = (
     "/", "/sign-in", "/go-on", "/consent", "/sign-out", "/signed-out", "/sessions", "/apps", "/password", "/setup",
-    "/admin/sign-outs",
+    "/device", "/admin/sign-outs",
 )  # fmt: skip
 #: Where a form is posted to, and the page that shows it.
-_PAGE_OF = {"/sessions/end": "/sessions", "/apps/remove": "/apps", "/signed-out/again": "/signed-out"}
+_PAGE_OF = {
+    "/sessions/end": "/sessions", "/apps/remove": "/apps", "/signed-out/again": "/signed-out",
+    "/device/answer": "/device",
+}  # fmt: skip
 #: What a posted form carries besides what was typed.
 _CARRIED = ("request", "then", "token", "of")
 _READING = ("GET", "HEAD")
@@ -47,7 +50,10 @@ def choose() -> ResponseReturnValue:
     values = read_query(request)
     if values.get("to") not in LANGUAGES:
         raise NotFound
-    back = urlsplit(values.get("back", ""))
+    try:
+        back = urlsplit(values.get("back", ""))
+    except ValueError:
+        back = urlsplit("/")
     path = back.path if back.path in _PAGES and not back.netloc and not back.scheme else "/"
     # The wish that came with the address would win over the choice just made.
     query = urlencode([(k, v) for k, v in parse_qsl(back.query) if k != "ui_locales"])

@@ -116,10 +116,8 @@ def _sign_in(form: Form, password: str, browser: Browser) -> SignedIn:
     typed = request.form.get("username", "")
     if not typed.strip() or not password:
         raise WrongCredentials("Something is missing.")
-    too_long = len(typed) > _MAX_USERNAME or len(password.encode("utf-8", "surrogatepass")) > PASSWORD_MAX_BYTES
-    if too_long or "\0" in typed:
-        # No account has such a name or password, and no PostgreSQL can be asked for a NUL: no hash, and nothing learnt,
-        # whatever the account.
+    if len(typed) > _MAX_USERNAME or len(password.encode("utf-8", "surrogatepass")) > PASSWORD_MAX_BYTES:
+        # No account has such a name or password: no hash, and nothing learnt, whatever the account.
         raise WrongCredentials("No user name or password is like this.")
     user = services().sign_in.authenticate(typed, password, visitor_for(browser, typed))
     return open_session(user, browser, request, remember=form.remember)

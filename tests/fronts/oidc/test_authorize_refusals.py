@@ -105,3 +105,19 @@ def test_an_error_keeps_the_registered_query(browser: FlaskClient, shop: OidcSit
     uri = "https://shop.example.com/cb?a=%2F&b"
     location = shop.ask(browser, redirect_uri=uri, scope="email").headers["Location"]
     assert location.startswith(uri + "&error=invalid_scope&")
+
+
+@pytest.mark.parametrize("path", ["/authorize", "/par", "/token", "/apps/remove", "/device", "/sign-in"])
+def test_a_nul_is_refused_wherever_it_comes_in(browser: FlaskClient, shop: OidcSite, path: str) -> None:
+    """PostgreSQL takes none: it would be found out where the request is written down."""
+    sign_in(browser)
+    if path == "/authorize":
+        assert shop.ask(browser, nonce="a\0b").status_code == 400
+    elif path in ("/par", "/token"):
+        answer = shop.post(path, **shop.params(nonce="a\0b"))
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
+    else:
+        page = browser.get("/sessions").get_data(as_text=True)
+        token = page.split('name="csrf_token" value="')[1].split('"')[0]
+        answer = browser.post(path, data={"csrf_token": token, "client": "a\0b"})
+        assert (answer.status_code, "characters" in answer.get_data(as_text=True)) == (400, True), answer.text

@@ -121,6 +121,8 @@ BAD: list[tuple[str, dict[str, object]]] = [
     ("an object", {"state": {"a": 1}}),
     ("a number", {"nonce": 1}),
     ("true", {"max_age": True}),
+    ("a NUL", {"nonce": "a\0b"}),
+    ("half a character", {"state": "\ud800"}),
 ]
 
 

@@ -206,7 +206,7 @@ def test_a_browser_that_signed_in_before_is_not_slowed_by_strangers(centre: Cent
 
 @pytest.mark.parametrize(
     ("username", "password"),
-    [("a" * 257, PASSWORD), ("al\0ice", PASSWORD), ("alice", "p" * 1025), ("alice", "密" * 342)],
+    [("a" * 257, PASSWORD), ("alice", "p" * 1025), ("alice", "密" * 342)],
 )
 def test_impossible_names_and_passwords_cost_no_hash(
     centre: Centre, browser: Browser, monkeypatch: pytest.MonkeyPatch, username: str, password: str

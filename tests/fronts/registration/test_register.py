@@ -216,6 +216,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"jwks_uri": "https://user@rp.example/jwks"},
     {"backchannel_logout_uri": "http://rp.example/logout"},
     {"backchannel_logout_uri": "https://rp.example/logout#x"},
+    {"backchannel_logout_uri": "http://[a"},
     {"post_logout_redirect_uris": ["http://rp.example/bye"]},
     {"scope": "groups"},
 ]
@@ -242,6 +243,14 @@ def test_metadata_that_nobody_knows_is_ignored(software: Software) -> None:
 @pytest.mark.covers("line-88")
 def test_more_than_anybody_needs_is_refused_unread(software: Software) -> None:
     assert software.post(foo="x" * 132_000).status_code == 413
+
+
+def test_a_body_that_no_store_can_keep_is_refused_and_costs_no_use(app: Flask) -> None:
+    software = Software.at(app, "once", uses=1)
+    for text in ("\ud800", "a\0b"):
+        for members in ({"client_name": text}, {"jwks": {"keys": [{"kty": "x", "kid": text}]}}, {text: 1}):
+            assert refusal(software, members)[0] == "invalid_request", members
+    software.register()
 
 
 def test_a_body_that_is_no_json_object_is_refused(software: Software) -> None:

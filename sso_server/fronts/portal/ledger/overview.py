@@ -81,7 +81,7 @@ def _read(values: dict[str, str]) -> Asked:
         raise InvalidRequest("`before` is a time in milliseconds.")
     if before_sid and not identifiers.is_kind(before_sid, identifiers.SESSION):
         raise InvalidRequest("`before_sid` is a session's identifier.")
-    username = values.get("user", "").strip()[:_MAX_USERNAME].replace("\0", "")
+    username = values.get("user", "").strip()[:_MAX_USERNAME]
     return Asked(username, "unfinished" in values, int(before), before_sid)
 
 
