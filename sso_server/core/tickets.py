@@ -37,6 +37,7 @@ class Refusal(StrEnum):
     PKCE = "pkce_mismatch"
     KEY = "key_mismatch"
     SESSION_ENDED = "session_ended"
+    REVOKED = "grant_revoked"
     TOO_MANY_STORES = "too_many_stores"
     NOT_FRESH = "ticket_not_fresh"
     PROXY = "ticket_is_proxy"

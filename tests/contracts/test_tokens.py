@@ -108,7 +108,7 @@ def test_reuse_after_the_grace_ends_the_whole_family(stores):
     assert (rotated.grant.grant_id, rotated.grant.sid) == (redeemed.ticket.ticket_hash, session.sid)
     assert not valid(stores, rotation, "at", NOW + 2 + GRACE)
     assert not valid(stores, rotation, "rt", NOW + 2 + GRACE)
-    assert rotate(stores, rotation.refresh, NOW + 3 + GRACE, session)[1].refusal is Refusal.SESSION_ENDED
+    assert rotate(stores, rotation.refresh, NOW + 3 + GRACE, session)[1].refusal is Refusal.REVOKED
 
 
 def test_an_unknown_refresh_token_is_unknown(stores):
@@ -126,7 +126,7 @@ def test_another_client_gets_nothing_and_the_family_is_revoked(stores):
     assert (rotated.refusal, rotated.reused) == (Refusal.OTHER_CLIENT, False)
     assert not valid(stores, thief, "at", NOW)
     assert not valid(stores, redemption, "at", NOW)
-    assert rotate(stores, redemption.refresh, NOW, session)[1].refusal is Refusal.SESSION_ENDED
+    assert rotate(stores, redemption.refresh, NOW, session)[1].refusal is Refusal.REVOKED
 
 
 def test_after_the_session_has_ended_nothing_is_refreshed(stores):

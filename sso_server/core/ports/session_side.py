@@ -134,7 +134,7 @@ class TokenStore(Protocol):
 
     def rotate(self, rotation: Rotation, now: int) -> Rotated:
         """One step: unknown -> UNKNOWN; (not offline) session not live -> SESSION_ENDED; grant revoked ->
-        SESSION_ENDED, unless the token was spent longer ago than grace; other client -> OTHER_CLIENT (and the family is
+        REVOKED, unless the token was spent longer ago than grace; other client -> OTHER_CLIENT (and the family is
         revoked); expired -> EXPIRED; spent longer ago than grace -> USED, reused=True, the family is revoked; a sibling
         of it, or one that came from it, was rotated before -> USED, nothing else; else the token is marked spent (first
         time only) and the new pair is written (refresh end cut to the session's absolute end unless offline). A JWT

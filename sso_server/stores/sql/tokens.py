@@ -170,7 +170,7 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     # Shown again although the family is revoked: the answer of before may have been lost, and with it the alarm.
     comes_back = row.spent_at is not None and now - row.spent_at > rotation.grace_ms
     if grant.revoked_at is not None and not comes_back:
-        return Rotated(Refusal.SESSION_ENDED, grant, session)
+        return Rotated(Refusal.REVOKED, grant, session)
     if grant.client_id != rotation.client_id:
         revoke_grant(connection, grant.grant_id, now)
         return Rotated(Refusal.OTHER_CLIENT, grant, session)

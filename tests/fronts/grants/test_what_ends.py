@@ -137,6 +137,11 @@ def _revoke_access(held: Held) -> None:
     assert held.shop.post("/revoke", token=held.tokens["access_token"]).status_code == 200
 
 
+def _show_another_clients(held: Held) -> None:
+    answer = held.wiki.refresh(held.tokens["refresh_token"])
+    assert (answer.status_code, answer.get_json()["error_description"]) == (400, "ticket_other_client")
+
+
 def _replay_code(held: Held) -> None:
     assert held.shop.redeem(held.spent_code).status_code == 400
 
@@ -156,6 +161,7 @@ EVENTS: dict[str, Callable[[Held], None]] = {
     "the client (the shop) is removed": _remove_client,
     "the shop's refresh token is revoked": _revoke_refresh,
     "the shop's access token is revoked": _revoke_access,
+    "another client shows the shop's refresh token": _show_another_clients,
     "the shop's code is shown once more": _replay_code,
     "the shop's refresh token comes back after its grace": _reuse,
 }

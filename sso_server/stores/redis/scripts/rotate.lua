@@ -19,7 +19,7 @@ end
 if not (offline or live) then return answer('session_ended') end
 -- Shown again although the family is revoked: the answer of before may have been lost, and with it the alarm.
 local comes_back = token.spent_at and now - tonumber(token.spent_at) > grace
-if grant.revoked_at and not comes_back then return answer('session_ended') end
+if grant.revoked_at and not comes_back then return answer('grant_revoked') end
 if grant.client_id ~= client then
   revoke_grant(token.grant, grant, now)
   return answer('ticket_other_client')
