@@ -32,6 +32,7 @@ from sso_server.core.ports import (
 )
 from sso_server.core.registration_members import METADATA, read, written
 from sso_server.core.sign_out import SignOut
+from sso_server.core.subjects import PAIRWISE, sector_of
 
 #: What `SSO_REGISTRATION` may be: with an initial access token, for everybody, for nobody.
 TOKEN, OPEN, OFF = "token", "open", "off"
@@ -46,6 +47,8 @@ _NOT_SENT = (
     "registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at",
 )  # fmt: skip
 
+#: Every process keeps every client, and reads all of them again when one changes.
+MAX_SELF_REGISTERED = 5000
 
 @dataclass(frozen=True, slots=True)
 class RegistrationToken:
@@ -141,6 +144,8 @@ class Registrations:
             ),
         )
         client, secret = self._with_secret(self._checked(members, start))
+        if sum(one.metadata.registration_token_hash != "" for one in self._directory.all()) >= MAX_SELF_REGISTERED:
+            raise Refused("So many clients have registered themselves that no more are taken.", code="access_denied")
         # Taken when nothing can be wrong any more: a mistake costs no use.
         if token and not self._tokens.spend(digest(token), now):
             raise InvalidToken("The initial access token is used up or has expired.")
@@ -156,9 +161,9 @@ class Registrations:
         # RFC 7592 section 2: an unknown client is answered like a wrong token, so that nobody learns which there are.
         if not token or not kept or not hmac.compare_digest(kept, digest(token)):
             raise InvalidToken("The registration access token is not valid for this client.")
-        for client in self._clients.list_clients():
-            if client.client_id == client_id and client.metadata.registration_token_hash == kept:
-                return client
+        client = self._directory.find_as_stored(client_id)
+        if client is not None and client.metadata.registration_token_hash == kept:
+            return client
         raise InvalidToken("The registration access token is not valid for this client.")
 
     def change(self, was: Client, members: Mapping[str, Any]) -> Registered:
@@ -173,6 +178,12 @@ class Registrations:
             # RFC 7592 section 2.2: a client can't choose its own.
             raise InvalidRequest("client_secret is not this client's.", code=METADATA)
         client, made = self._with_secret(self._checked(members, was))
+        if client.metadata.subject_type != was.metadata.subject_type or (
+            client.metadata.subject_type == PAIRWISE and sector_of(client) != sector_of(was)
+        ):
+            # OpenID Connect Core section 12.2: what it knows people by stays; and no sector is proven by what was given
+            # to another.
+            raise InvalidRequest("subject_type and the sector of pairwise names stay: register anew.", code=METADATA)
         if not self._clients.update(client, was):
             raise Refused("The client was changed at the same time: nothing was written.", code="conflict")
         if is_called_from_now(client, was):

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from urllib.parse import urlsplit
 
+from sso_server.core.client_metadata import AUTHORIZATION_CODE
 from sso_server.core.clients import Client
 from sso_server.core.ports import LastingStore, Randomness
 
@@ -33,7 +34,6 @@ class Subjects:
             return client.client_id
         if client.metadata.subject_type != PAIRWISE:
             return user_id
-        # A client that had no one sector could not have been registered; if one came about, it is a sector of its own.
         sector = sector_of(client) or f"client:{client.client_id}"
         # Section 8.1: can't be reversed, and two sectors can't compare what they know.
         name = hmac.digest(self._kept_salt().encode("ascii"), f"{sector}/{user_id}".encode(), hashlib.sha256)
@@ -47,11 +47,21 @@ class Subjects:
 
 def sector_of(client: Client) -> str:
     """The host that stands for the client's sector (section 8.1): that of `sector_identifier_uri`, else the one host of
-    all its addresses; empty if there are several."""
+    all its addresses; empty: it is a sector of its own, as there are several, or nothing shows that it belongs there.
+    """
+    if client.metadata.registration_token_hash and not _is_only_answered_there(client):
+        return ""
     if client.metadata.sector_identifier_uri:
         return _host(client.metadata.sector_identifier_uri)
     hosts = {_host(uri) for uri in client.redirect_uris or client.cas_services}
     return hosts.pop() if len(hosts) == 1 else ""
+
+
+def _is_only_answered_there(client: Client) -> bool:
+    """Whether everything that a client which registered itself learns of people goes by way of its web addresses: then
+    naming somebody else's brings it nothing. Any program on a person's device may answer at a loopback address."""
+    uris = client.redirect_uris
+    return client.metadata.grant_types == (AUTHORIZATION_CODE,) and all(uri.startswith("https://") for uri in uris)
 
 
 def _host(uri: str) -> str:

@@ -147,3 +147,38 @@ def test_a_public_client_that_registered_itself_always_uses_pkce(software: Softw
     assert software.said["require_pkce"] is True
     answer = site.ask(browser, prompt="none", scope="openid", **NO_PKCE)
     assert query_of(answer)["error"] == "invalid_request"
+
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+ELSEWHERE: list[dict[str, object]] = [
+    {"grant_types": ["authorization_code", DEVICE]},
+    {"redirect_uris": ["http://localhost/cb"], "application_type": "native"},
+]
+
+
+def test_no_client_learns_by_which_name_people_are_known_at_an_address_that_it_only_claims(
+    software: Software, browser: FlaskClient
+) -> None:
+    """Where nothing but that address hears of people, naming it brings nothing: that is what a sector is proven by."""
+
+    def name_of(**members: object) -> str:
+        site = software.register({"subject_type": "pairwise", "require_pkce": True} | members)
+        return str(site.claims(site.tokens(browser, scope="openid")["id_token"])["sub"])
+
+    assert name_of() == name_of(), "one sector"
+    with KeyServer(json.dumps([CALLBACK, "http://localhost/cb"])) as sector:
+        shared = {"sector_identifier_uri": sector.url}
+        names = {name_of(), name_of(**shared), *(name_of(**way, **more) for way in ELSEWHERE for more in ({}, shared))}
+        assert name_of(**shared) in names
+    assert len(names) == 6
+
+
+def test_the_names_by_which_a_client_knows_people_stay(software: Software) -> None:
+    software.register(subject_type="pairwise")
+    for members in ({}, {"subject_type": "pairwise", "redirect_uris": ["https://victim.example/cb"]}):
+        answer = software.manage("PUT", **members)
+        assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_client_metadata"), members
+    moved = software.manage("PUT", subject_type="pairwise", redirect_uris=[CALLBACK + "/elsewhere"])
+    assert moved.status_code == 200, moved.text
+    software.register()
+    assert software.manage("PUT", subject_type="pairwise").status_code == 400
