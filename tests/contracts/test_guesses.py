@@ -29,6 +29,11 @@ def test_a_wait_is_told_to_the_millisecond_and_ends(stores):
     assert begin(stores, NOW + SECOND) == 0
 
 
+def test_a_free_attempt_is_free_also_for_a_clock_that_is_behind_the_last_one(stores):
+    assert [begin(stores, NOW), begin(stores, NOW - 1), begin(stores, NOW - 2 * SECOND)] == [0, 0, 0]
+    assert begin(stores, NOW - 2 * SECOND) == SECOND
+
+
 def test_an_attempt_that_must_wait_is_not_counted(stores):
     for _ in range(3):
         begin(stores)

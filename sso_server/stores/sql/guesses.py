@@ -55,9 +55,10 @@ class SqlGuesses:
             counts = {key: 0 if row.forget_at <= now else row.attempts for key, row in rows.items()}
             own = counts[limits[0].key]
             waits = [
-                rows[limit.key].last_at + limit.wait_after(counts[limit.key]) - now
+                rows[limit.key].last_at + wait - now
                 for limit in ordered
-                if counts[limit.key] > 0 and own >= limit.spare
+                # A free one waits for nothing: the last may be ahead, by another node's clock or by its turn here.
+                if counts[limit.key] > 0 and own >= limit.spare and (wait := limit.wait_after(counts[limit.key])) > 0
             ]
             longest = max(waits, default=0)
             if longest > 0:

@@ -8,7 +8,8 @@ if now - last_at >= tonumber(ARGV[5]) then count = 0 end
 if count > 0 and ARGV[6] ~= 'spared' then
   -- core/guesses.py, Limit.wait_after: keep this line equal to that.
   local wait = count < free and 0 or math.min(cap, base * 2 ^ math.min(count - free, 30))
-  if last_at + wait > now then return { math.floor(last_at + wait - now), count } end
+  -- A free one waits for nothing: the last may be ahead, by another node's clock or by its turn here.
+  if wait > 0 and last_at + wait > now then return { math.floor(last_at + wait - now), count } end
 end
 if ARGV[6] ~= 'look' then
   redis.call('HSET', KEYS[1], 'count', count + 1, 'last_at', ARGV[1], 'previous_at', string.format('%.0f', last_at))
