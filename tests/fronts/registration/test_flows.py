@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -175,7 +176,11 @@ def test_no_client_learns_by_which_name_people_are_known_at_an_address_that_it_o
 
 def test_the_names_by_which_a_client_knows_people_stay(software: Software) -> None:
     software.register(subject_type="pairwise")
-    for members in ({}, {"subject_type": "pairwise", "redirect_uris": ["https://victim.example/cb"]}):
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"subject_type": "pairwise", "redirect_uris": ["https://victim.example/cb"]},
+    )
+    for members in changes:
         answer = software.manage("PUT", **members)
         assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_client_metadata"), members
     moved = software.manage("PUT", subject_type="pairwise", redirect_uris=[CALLBACK + "/elsewhere"])
