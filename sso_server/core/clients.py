@@ -265,6 +265,11 @@ class ClientDirectory:
             found = self._current().get(client_id)
         return found
 
+    def find_as_stored(self, client_id: str) -> Client | None:
+        """As it is in the store now: for who is about to change it."""
+        self._checked_at = -SECOND
+        return self._current().get(client_id)
+
     def find_by_service(self, url: str) -> Client | None:
         """Whose CAS service this is, in whatever spelling: exact before prefix, the longest prefix first; else None."""
         if (found := self._owner(url)) is None:

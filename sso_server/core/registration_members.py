@@ -46,6 +46,7 @@ _FLAGS = (
     "backchannel_logout_session_required",
     "frontchannel_logout_session_required",
 )
+_MAX_JWKS = 8192
 _LISTS = ("contacts", "default_acr_values")
 _FRONTCHANNEL = ("frontchannel_logout_uri", "frontchannel_logout_session_required")
 # Whoever asks for one of these relies on it: to leave it out in silence would send in the clear what was to be
@@ -175,7 +176,11 @@ def _jwks(said: Mapping[str, Any]) -> str:
     jwks = said.get("jwks", {})
     if not isinstance(jwks, dict):
         raise InvalidRequest("jwks is not a JSON object.", code=METADATA)
-    return json.dumps(jwks, ensure_ascii=False, separators=(",", ":")) if jwks else ""
+    text = json.dumps(jwks, ensure_ascii=False, separators=(",", ":")) if jwks else ""
+    if len(text) > _MAX_JWKS:
+        # Every process keeps every client. Who has more keys has an address for them.
+        raise InvalidRequest(f"jwks has more than {_MAX_JWKS} characters: give jwks_uri.", code=METADATA)
+    return text
 
 
 def _text(said: Mapping[str, Any], name: str, default: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from sso_server.core import registrations
 from sso_server.core.registrations import USUAL_SCOPES
 from tests.support.client_keys import client_key
 from tests.support.key_server import KeyServer
@@ -152,6 +153,8 @@ JWKS = json.loads(client_key("ES256", "registering").jwks)
 def test_keys_are_registered_by_value_or_by_address_and_never_both(software: Software) -> None:
     error, words = refusal(software, jwks=JWKS, jwks_uri="https://rp.example/jwks")
     assert (error, "alternatives" in words) == ("invalid_client_metadata", True)
+    error, words = refusal(software, jwks={"keys": [JWKS["keys"][0] | {"x-note": "n" * 9000}]})
+    assert (error, "jwks_uri" in words) == ("invalid_client_metadata", True)
     software.register(jwks=JWKS)
     assert software.said["jwks"] == JWKS
 
@@ -331,3 +334,13 @@ def test_the_audit_says_who_registered_by_which_token_and_the_log_has_no_secret(
     said = "".join(capfd.readouterr())
     for secret in (software.initial, software.said["client_secret"], software.said["registration_access_token"]):
         assert secret not in said
+
+
+def test_so_many_may_register_themselves_and_no_more(software: Software, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process keeps every client."""
+    software.register()
+    assert software.manage("GET").status_code == 200, "known to this process"
+    monkeypatch.setattr(registrations, "MAX_SELF_REGISTERED", 1)
+    answer = software.post(client_name="One more")
+    assert (answer.status_code, answer.get_json()["error"]) == (403, "access_denied")
+    assert software.manage("GET").status_code == 200
