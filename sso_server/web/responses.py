@@ -10,6 +10,13 @@ from flask import Flask, Response, g, jsonify, redirect, request
 from sso_server.core.frontchannel import origin_of
 from sso_server.web.services import services
 
+#: The way of a browser that comes from a site and goes back. Sites open it in a popup and wait for its answer, which
+#: `same-origin` would take from them: the popup's `opener` would be gone, also after a redirect alone.
+_IN_POPUPS = frozenset(
+    {"oidc_authorize", "oidc_end_session", "cas_login", "cas_logout", "sign_in", "consent", "go_on", "language",
+     "sign_out", "signed_out", "frames"}
+)  # fmt: skip
+
 
 def install_headers(app: Flask) -> None:
     """Security headers on every answer; `no-store` on everything that isn't a static file or public metadata."""
@@ -22,8 +29,10 @@ def install_headers(app: Flask) -> None:
         ancestors = "*" if "may_be_framed" in g else "'none'"
         if ancestors == "'none'":
             headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        headers.setdefault(
+            "Cross-Origin-Opener-Policy", "unsafe-none" if request.blueprint in _IN_POPUPS else "same-origin"
+        )
+        headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin" if ancestors == "*" else "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if response.mimetype == "text/html":
             # Chromium applies form-action to every redirect that follows a form, too: those that the asking site makes

@@ -60,6 +60,12 @@ def test_no_page_tells_where_it_was_or_loads_anything_of_strangers(pages: list[t
     assert {one for one in found if not (one[1] or one[2]).startswith("/static/")} == set()
 
 
+def test_only_what_sites_open_in_popups_keeps_who_opened_it(pages: list[tuple[str, TestResponse]]) -> None:
+    kept = {path for path, answer in pages if answer.headers["Cross-Origin-Opener-Policy"] != "same-origin"}
+    assert {"/authorize", "/sign-in", "/consent", "/sign-out", "/cas/login"} <= kept
+    assert {path for path in kept if path.startswith(("/admin", "/apps", "/password", "/sessions", "/device"))} == set()
+
+
 @pytest.mark.covers("line-40")
 def test_a_posted_form_is_never_redirected_but_by_303(app: Flask) -> None:
     statuses = {answer.status_code for _, answer in answers_of(app, "POST")}

@@ -93,17 +93,23 @@ class Scene:
     issuer: str
     site: Site
 
-    def sign_in(self, page: Any) -> dict[str, str]:
-        """Alice comes to the site: the answer that it got, and the ID token."""
+    @property
+    def request(self) -> str:
+        """Where the site sends alice."""
         query = {"client_id": "shop", "redirect_uri": self.site.home + "cb", "response_type": "code", "nonce": "n"}
         query |= {"scope": "openid", "code_challenge": s256(VERIFIER), "code_challenge_method": "S256"}
-        page.goto(f"{self.issuer}/authorize?{urlencode(query)}")
+        return f"{self.issuer}/authorize?{urlencode(query)}"
+
+    def sign_in(self, page: Any, *, there: bool = False) -> dict[str, str]:
+        """Alice comes to the site: the answer that it got, and the ID token. `there`: she is at the centre already."""
+        if not there:
+            page.goto(self.request)
         page.fill("#username", "alice")
         page.fill("#password", PASSWORD)
         page.locator("main form button").first.click()
         page.wait_for_url(self.site.home + "cb?*")
         answer = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
-        form = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": query["redirect_uri"]}
+        form = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": self.site.home + "cb"}
         form["code_verifier"] = VERIFIER
         tokens = requests.post(self.issuer + "/token", data=form, auth=("shop", _SECRET), timeout=10)
         return answer | {"id_token": tokens.json()["id_token"]}
@@ -179,9 +185,7 @@ def test_oidcc_frontchannel_rp_initiated_logout(scene: Scene, opened: Callable[.
     scene.sign_out(page, signed_in["id_token"])
     # The frame is loaded in either browser; the site's own cookie, by which it knows its visitor, comes in one alone.
     assert scene.site.out == [({"iss": [scene.issuer], "sid": [row_sid]}, not blocked)]
-    query = {"client_id": "shop", "redirect_uri": scene.site.home + "cb", "response_type": "code", "scope": "openid"}
-    query |= {"prompt": "none", "nonce": "n", "code_challenge": s256(VERIFIER), "code_challenge_method": "S256"}
-    page.goto(f"{scene.issuer}/authorize?{urlencode(query)}")
+    page.goto(scene.request + "&prompt=none")
     assert "error=login_required" in page.url
 
 
@@ -239,6 +243,24 @@ def test_where_frames_are_kept_from_cookies_the_frame_says_so_and_nobody_is_sent
     signed_in = scene.sign_in(page)
     page.goto(scene.site.home + "asking")
     assert scene.asks(page, f"shop {signed_in['session_state']}") == "error"
+
+
+def test_a_site_signs_somebody_in_by_a_popup_that_answers_it(scene: Scene, opened: Callable[..., Any]) -> None:
+    scene.site.pages["/waits"] = """<!doctype html><title>waits</title><script>
+      window.said = [];
+      addEventListener("message", (event) => said.push(event.data));
+    </script>"""
+    scene.site.pages["/cb"] = "<!doctype html><title>cb</title><script>opener.postMessage(location.href, '*');</script>"
+    page = opened(blocked=True)
+    page.goto(scene.site.home + "waits")
+    with page.expect_popup() as opening:
+        page.evaluate("url => { window.popup = window.open(url, '', 'popup'); }", scene.request)
+    opening.value.wait_for_url("**/sign-in?*")
+    assert not page.evaluate("popup.closed")
+    answer = scene.sign_in(opening.value, there=True)
+    page.wait_for_function("said.length > 0")
+    assert f"code={answer['code']}" in page.evaluate("said[0]")
+    del scene.site.pages["/cb"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
