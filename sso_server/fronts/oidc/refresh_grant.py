@@ -5,6 +5,8 @@ from __future__ import annotations
 import structlog
 from flask import Response
 
+from sso_server.core.clients import Client
+from sso_server.core.consents import Wish
 from sso_server.core.details import GrantDetails, TokenDetails
 from sso_server.core.errors import InvalidGrant
 from sso_server.core.sessions import Session
@@ -22,8 +24,10 @@ def refresh(asked: TokenRequest) -> Response:
     """The tokens. Raises InvalidGrant, InvalidRequest."""
     client = asked.client
     token = asked.required("refresh_token")
-    known = services().tokens.find_grant(token) if asked.may_narrow or client.public else None
+    is_looked_at = asked.may_narrow or client.public or client.metadata.third_party
+    known = services().tokens.find_grant(token) if is_looked_at else None
     _check_key(asked, known)
+    _check_consent(client, known)
     target = _target(asked, known)
     refreshed = services().tokens.refresh(
         token,
@@ -70,6 +74,14 @@ def _check_key(asked: TokenRequest, known: Known) -> None:
     it can neither use it nor, by trying, spend it. Raises InvalidGrant."""
     if known is not None and known[0].client_id == asked.client.client_id and known[1].jkt not in ("", asked.jkt):
         raise InvalidGrant(Refusal.KEY.value)
+
+
+def _check_consent(client: Client, known: Known) -> None:
+    """A site of the operator's own that became a third party's was agreed to by nobody. Raises InvalidGrant."""
+    if known is None or known[0].client_id != client.client_id:
+        return
+    if services().consents.is_missing(known[0].user_id, client, Wish(known[0].scope)):
+        raise InvalidGrant(Refusal.CONSENT.value)
 
 
 def _target(asked: TokenRequest, known: Known) -> Target:

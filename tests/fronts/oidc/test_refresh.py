@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
+from sso_server.core.consents import Wish
 from sso_server.core.sessions import EndReason
 from tests.fronts.conftest import Later
-from tests.support.oidc_site import OidcSite, built_of
+from tests.support.oidc_site import OidcSite, built_of, change_client
 
 
 @pytest.mark.covers("oidcc-refresh-token", "line-80")
@@ -107,3 +108,15 @@ def test_a_client_without_the_refresh_grant_gets_no_refresh_token(
         tokens = shop.tokens(browser, scope="openid offline_access")
     assert "refresh_token" not in tokens
     assert tokens["scope"] == "openid"
+
+
+def test_a_site_that_becomes_a_third_party_refreshes_nothing_without_consent(
+    browser: FlaskClient, shop: OidcSite
+) -> None:
+    token = shop.tokens(browser, scope="openid offline_access")["refresh_token"]
+    client, services = change_client(shop, metadata={"third_party": True}), built_of(shop.app).services
+    for _ in range(2):
+        refused = shop.refresh(token)
+        assert (refused.status_code, refused.get_json()["error_description"]) == (400, "consent_removed")
+    services.consents.give(services.accounts.get("alice").user_id, client, Wish(("openid", "offline_access")))
+    assert shop.refresh(token).status_code == 200, "it was not spent"
