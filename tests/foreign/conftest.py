@@ -33,7 +33,7 @@ def foreign_centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]
         centre.process.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def node_packages() -> None:
     """What scripts/foreign-packages installs, on a Node that runs it. Without it the test is skipped; in CI that is a
     failure (`node`)."""

@@ -18,7 +18,7 @@ from tests.support.centre import wait_until
 from tests.support.plugin_site import make_site
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.node, pytest.mark.usefixtures("node_packages")]
+pytestmark = pytest.mark.node
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def registration(site: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def provider(ports: tuple[int, int], registration: dict[str, object]) -> Iterator[str]:
+def provider(node_packages: None, ports: tuple[int, int], registration: dict[str, object]) -> Iterator[str]:
     """The issuer."""
     with program("provider.mjs", PORT=str(ports[0]), CLIENT=json.dumps(registration)) as running:
         assert running.stdout is not None

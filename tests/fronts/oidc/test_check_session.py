@@ -140,6 +140,7 @@ def test_the_frame_is_the_one_page_that_others_may_frame(browser: FlaskClient) -
     assert "script-src 'self'" in frame.headers["Content-Security-Policy"]
     assert f'data-cookie="{COOKIE}"' in frame.text
     assert "<form" not in frame.text
+    assert frame.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert page.headers["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
