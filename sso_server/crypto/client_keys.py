@@ -5,6 +5,7 @@ What a key set may look like is `core.key_sets`; what the claims must say is the
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -26,6 +27,8 @@ PAUSE_MS = 15 * SECOND
 _MOST_KEPT = 1000
 #: Web threads of one process that may wait for keys: a site that answers slowly on purpose must not hold them all.
 MOST_WAITING = 8
+#: And of those for one address: one slow site leaves room for the others.
+MOST_OF_ONE = 4
 
 Keys = list[dict[str, Any]]
 
@@ -35,6 +38,7 @@ class _Kept:
     """What one address gave. Times in ms."""
 
     asking: threading.Lock = field(default_factory=threading.Lock)
+    waiting: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_OF_ONE))
     keys: Keys | None = None
     fetched_at: int = 0
     asked_at: int | None = None
@@ -71,21 +75,30 @@ class RegisteredKeys:
 
     def _verify_fetched(self, client: Client, opened: Opened) -> dict[str, Any] | None:
         kept = self._of(client)
-        keys = self._good(kept, FRESH_MS)
+        keys = self._good(kept, STALE_MS)
         claims = claims_under(opened, keys) if keys is not None else None
-        if claims is not None:
+        if claims is not None and self._good(kept, FRESH_MS) is not None:
             return claims
-        # An unknown `kid`, or a key that was exchanged under its old name: ask once more, one thread for all.
-        if not self._waiting.acquire(blocking=False):
+        # An unknown `kid`, or a key that was exchanged under its old name, or nobody has asked for a while.
+        if not self._ask(client, kept):
+            if claims is not None:
+                # What other clients' sites do must not keep out whom we know.
+                return claims
             raise Unavailable(detail=f"too many wait for keys, this one for those of {client.client_id!r}")
-        try:
+        keys = self._good(kept, STALE_MS)
+        return claims_under(opened, keys) if keys is not None else None
+
+    def _ask(self, client: Client, kept: _Kept) -> bool:
+        """Once more, one thread for all who wait for it; False: too many wait already."""
+        with contextlib.ExitStack() as held:
+            for room in (kept.waiting, self._waiting):
+                if not room.acquire(blocking=False):
+                    return False
+                held.callback(room.release)
             with kept.asking:
                 if self._may_ask(kept):
                     self._fetch(client, kept)
-        finally:
-            self._waiting.release()
-        keys = self._good(kept, STALE_MS)
-        return claims_under(opened, keys) if keys is not None else None
+        return True
 
     def _of(self, client: Client) -> _Kept:
         name = (client.metadata.jwks_uri, client.allow_private)

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from sso_server.core.client_metadata import PRIVATE_KEY_JWT
-from sso_server.crypto.client_keys import MOST_WAITING
+from sso_server.crypto.client_keys import FRESH_MS, MOST_OF_ONE, MOST_WAITING
 from tests.fronts.client_keys.conftest import AddClient
 from tests.fronts.conftest import Later
 from tests.support.key_server import KeyServer
@@ -199,13 +199,13 @@ def test_what_is_no_200_is_no_document(remote: OidcSite, signing: Signing, serve
 def test_many_who_come_at_once_wait_for_one_fetch(remote: OidcSite, signing: Signing, server: KeyServer) -> None:
     server.held.clear()
     came: list[bool] = []
-    threads = [threading.Thread(target=lambda: came.append(admitted(remote, signing))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: came.append(admitted(remote, signing))) for _ in range(MOST_OF_ONE)]
     for thread in threads:
         thread.start()
     server.held.set()
     for thread in threads:
         thread.join(30)
-    assert came == [True] * 6
+    assert came == [True] * MOST_OF_ONE
     assert server.asked == 1
 
 
@@ -219,7 +219,7 @@ def test_few_wait_for_a_site_that_is_slow_on_purpose(
     def ask() -> None:
         came.append(remote.post("/revoke", headers={}, token="x", **signing.form()).status_code)
 
-    threads = [threading.Thread(target=ask) for _ in range(MOST_WAITING + 6)]
+    threads = [threading.Thread(target=ask) for _ in range(MOST_OF_ONE + 6)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 30
@@ -229,7 +229,35 @@ def test_few_wait_for_a_site_that_is_slow_on_purpose(
     server.held.set()
     for thread in threads:
         thread.join(30)
-    assert sorted(came) == [200] * MOST_WAITING + [503] * 6
+    assert sorted(came) == [200] * MOST_OF_ONE + [503] * 6
+
+
+def test_slow_sites_keep_nobody_out_whose_keys_are_known(
+    app: Flask, add_client: AddClient, remote: OidcSite, signing: Signing, later: Later
+) -> None:
+    assert admitted(remote, signing)
+    with KeyServer(OLD_SET) as slow, later(FRESH_MS / 1000 + 1):
+        slow.held.clear()
+        names = [f"slow-{n}" for n in range(MOST_WAITING // MOST_OF_ONE)]
+        for name in names:
+            add_client(name, token_endpoint_auth_method=PRIVATE_KEY_JWT, jwks_uri=f"{slow.url}?{name}")
+        came: list[int] = []
+
+        def ask(name: str) -> None:
+            form = Signing(name, NEW).form()
+            came.append(OidcSite(app, name).post("/revoke", headers={}, token="x", **form).status_code)
+
+        threads = [threading.Thread(target=ask, args=(name,)) for name in names for _ in range(MOST_OF_ONE + 1)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 30
+        while len(came) < len(names) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        assert came == [503] * len(names), "there is no room left"
+        assert admitted(remote, signing)
+        slow.held.set()
+        for thread in threads:
+            thread.join(30)
 
 
 def test_registered_keys_are_checked_as_strictly(app: Flask, add_client: AddClient) -> None:
