@@ -93,6 +93,11 @@ class Client:
         return self.has_secret and self.metadata.token_endpoint_auth_method != PRIVATE_KEY_JWT
 
     @property
+    def is_strangers(self) -> bool:
+        """Whether anybody can ask in its name: who has read a public client's id, or who has registered it."""
+        return self.public or self.metadata.registration_token_hash != ""
+
+    @property
     def participant_kind(self) -> str:
         """The kind of its participants: which message builder tells it, or that it asks."""
         return POLLED if self.delivery == "poll" else self.kind

@@ -23,7 +23,7 @@ from sso_server.web.services import services
 
 blueprint = Blueprint("oidc_device_authorization", __name__)
 install_json_errors(blueprint)
-#: So many devices of public clients may ask at once from one address; then one each second.
+#: So many devices of strangers' clients may ask at once from one address; then one each second.
 FREE_FOR_STRANGERS = 100
 _log = structlog.get_logger("sso_server.oidc")
 
@@ -58,9 +58,8 @@ def device_authorization() -> Response:
 
 
 def _slow_down(client: Client) -> None:
-    """A public client is anybody who has read its id: what one address makes us keep is bounded. Raises
-    TooManyRequests."""
-    if not client.public:
+    """What one address makes us keep in the names of strangers' clients is bounded. Raises TooManyRequests."""
+    if not client.is_strangers:
         return
     here = services()
     limit = Limit(f"device:{place_of(request.remote_addr or '')}", FREE_FOR_STRANGERS, SECOND, SECOND, MINUTE)

@@ -6,6 +6,7 @@ Nothing of it travels through the browser then. It is checked here as it will be
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote_plus
 
 import structlog
 from flask import Blueprint, Response, request
@@ -33,7 +34,7 @@ install_cors(blueprint)
 install_nonces(blueprint)
 #: No address has to hold this: a signed request, an assertion, and some more.
 _MAX_FORM = 2 * request_object.MAX_LENGTH
-#: So many requests of public clients from one address at once; then some each second.
+#: So many requests of strangers' clients from one address at once; then some each second.
 FREE_FOR_STRANGERS = 300
 _log = structlog.get_logger("sso_server.oidc")
 
@@ -76,16 +77,17 @@ def _received(client: Client, form: Mapping[str, str]) -> Received:
         received = opened(params, client, services(), alone=True)
     jkt = pushed_key(request, received.params)
     whole = {**received.params, **({"dpop_jkt": jkt} if jkt else {})}
-    if any(len(value) > MAX_VALUE for name, value in whole.items() if name != "claims"):
+    too_long = any(len(value) > MAX_VALUE for name, value in whole.items() if name != "claims")
+    if too_long or len(quote_plus(whole.get("state", ""))) > MAX_VALUE:
         # `state` and the address to return to have to fit into a redirect in the end.
         raise InvalidRequest("A parameter is too large.")
     return Received(whole, received.signed, pushed="now")
 
 
 def _slow_down(client: Client) -> None:
-    """A public client is anybody who has read its id: what one address makes us keep is bounded. Raises
-    TooManyRequests (section 7.5)."""
-    if not client.public:
+    """What one address makes us keep in the names of strangers' clients is bounded. Raises TooManyRequests
+    (section 7.5)."""
+    if not client.is_strangers:
         return
     here = services()
     limit = Limit(f"par:{place_of(request.remote_addr or '')}", FREE_FOR_STRANGERS, SECOND // 10, SECOND, MINUTE)

@@ -211,6 +211,8 @@ def test_somebody_who_only_knows_a_public_id_makes_us_keep_just_so_much(
         "1",
     )
     assert begin(shop)["interval"] == 5, "who proves itself answers for itself"
+    change_client(shop, metadata={"registration_token_hash": "h" * 64})
+    assert shop.post("/device-authorization", scope="openid").status_code == 429, "unless nobody here knows who that is"
 
 
 def test_without_openid_it_gets_no_id_token(browser: FlaskClient, lamp: OidcSite) -> None:

@@ -138,6 +138,8 @@ def test_somebody_who_only_knows_a_public_id_makes_us_keep_just_so_much(
     assert (answers[-1].status_code, answers[-1].get_json()["error"]) == (429, "slow_down")
     assert int(answers[-1].headers["Retry-After"]) >= 1
     assert push(shop).status_code == 201
+    change_client(shop, metadata={"registration_token_hash": "h" * 64})
+    assert push(shop).status_code == 429, "whoever registered it may be anybody"
 
 
 @pytest.mark.covers("line-56")
