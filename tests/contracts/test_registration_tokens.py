@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from sso_server.core.registrations import RegistrationToken
 from tests.support.builders import NOW
 
@@ -24,6 +26,7 @@ def test_a_name_is_one_tokens(sql_stores):
     assert sql_stores.registration_tokens.list_tokens() == [TOKEN]
 
 
+@pytest.mark.covers("line-84")
 def test_a_token_has_so_many_uses_and_no_more(sql_stores):
     sql_stores.registration_tokens.add(TOKEN)
     assert [sql_stores.registration_tokens.spend("hash-1", NOW) for _ in range(3)] == [True, True, False]
@@ -36,6 +39,7 @@ def test_a_token_without_a_number_lets_everybody_in(sql_stores):
     assert sql_stores.registration_tokens.find("hash-2") == FREE
 
 
+@pytest.mark.covers("line-84")
 def test_a_token_works_until_it_expires(sql_stores):
     sql_stores.registration_tokens.add(TOKEN)
     assert sql_stores.registration_tokens.spend("hash-1", NOW + 9)
@@ -43,6 +47,7 @@ def test_a_token_works_until_it_expires(sql_stores):
     assert sql_stores.registration_tokens.find("hash-1").uses_left == 1
 
 
+@pytest.mark.covers("line-84")
 def test_of_many_who_come_at_once_so_many_get_in(sql_stores):
     sql_stores.registration_tokens.add(replace(TOKEN, uses_left=5))
     with ThreadPoolExecutor(8) as pool:

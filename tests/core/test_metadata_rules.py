@@ -27,10 +27,12 @@ def shop(client: Client = SHOP, **metadata: Any) -> Client:
 
 
 PUBLIC = replace(SHOP, public=True)
+LOOPBACK = replace(SHOP, id_token_alg="ES256", redirect_uris=("http://127.0.0.1:9401/cb",))
 NOWHERE = replace(SHOP, redirect_uris=())
 ES256 = replace(SHOP, id_token_alg="ES256")
 
 
+@pytest.mark.covers("line-32", "line-76")
 @pytest.mark.parametrize(
     ("client", "words"),
     [
@@ -54,6 +56,9 @@ ES256 = replace(SHOP, id_token_alg="ES256")
         (shop(ES256, **(FAPI | {"token_endpoint_auth_signing_alg": "RS256"})), "no RS256 for assertions"),
         (shop(ES256, **(FAPI | {"request_object_signing_alg": "RS256"})), "no RS256 for request objects"),
         (shop(SHOP, **FAPI), "no RS256 for ID tokens"),
+        (shop(LOOPBACK, **FAPI), "of native apps alone"),
+        (shop(PUBLIC, **(FAPI | {"jwks": ""})), "fapi2 is for confidential clients"),
+        (shop(resources=("https://[",)), "not an absolute URI"),
         (shop(ES256, **(FAPI | {"userinfo_signed_response_alg": "RS256"})), "no RS256 for userinfo"),
         (shop(ES256, **(FAPI | {"require_pkce": False})), "needs PKCE"),
         (shop(ES256, **(FAPI | {"dpop_bound_access_tokens": False})), "needs DPoP"),
@@ -71,6 +76,7 @@ def test_what_does_not_go_together_is_refused_in_words(client: Client, words: st
     "client",
     [
         shop(ES256, **FAPI),
+        shop(LOOPBACK, **(FAPI | {"application_type": "native"})),
         shop(NOWHERE, grant_types=(CLIENT_CREDENTIALS,)),
         shop(PUBLIC, token_endpoint_auth_method="none"),
         shop(require_pkce=False),

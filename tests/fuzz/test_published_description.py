@@ -34,7 +34,7 @@ def _ask_all(world: World, mode: GenerationMode) -> set[str]:
         @given(operation.as_strategy(generation_mode=mode))
         def ask(case):
             answer = case.call()
-            world.count += 1
+            world.statuses[answer.status_code] = world.statuses.get(answer.status_code, 0) + 1
             assert answer.status_code < 500, (case.method, case.path, answer.status_code, answer.content[:500])
             # What isn't described isn't answered.
             known = {str(code) for code in case.operation.definition.raw["responses"]}

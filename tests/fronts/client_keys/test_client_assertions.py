@@ -145,6 +145,7 @@ def test_anothers_assertion_opens_nothing(signing_site: OidcSite, signer: Signin
     assert refused(asked(signing_site, forged.form()))
 
 
+@pytest.mark.covers("ensure-client-assertion-in-token-endpoint")
 def test_its_type_parameter_is_the_one_there_is(signing_site: OidcSite, signer: Signing) -> None:
     for kind in ("", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer", "jwt-bearer"):
         assert refused(asked(signing_site, signer.form() | {"client_assertion_type": kind})), kind

@@ -160,7 +160,7 @@ def test_ensure_response_type_code_idtoken_fails(one: FapiSite) -> None:
     assert refusal(one.push(response_type="code id_token")) == "unsupported_response_type"
 
 
-@pytest.mark.covers("user-rejects-authentication")
+@pytest.mark.covers("user-rejects-authentication", "line-54")
 def test_user_rejects_authentication(one: FapiSite, app: Flask) -> None:
     browser = app.test_client()
     page = one.visit(browser)

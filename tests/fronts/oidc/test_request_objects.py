@@ -233,6 +233,7 @@ def push(site: OidcSite, request: str, **beside: str) -> TestResponse:
     return site.post("/par", request=request, **beside)
 
 
+@pytest.mark.covers("line-55")
 def test_of_a_pushed_object_nothing_beside_counts(browser: FlaskClient, signer: OidcSite) -> None:
     answer = push(signer, KEY.sign(inside(signer, nonce=None)), nonce="beside", client_id="shop", prompt="login")
     assert answer.status_code == 201
