@@ -26,7 +26,9 @@ def test_the_page_shows_the_app_the_code_and_what_it_may_and_asks(browser: Flask
         assert text in question.text
     assert outcome(poll(lamp, told["device_code"])) == "authorization_pending", "nobody has said anything yet"
     done = answer(browser, question)
-    assert "Your device is being signed in" in browser.get(done.headers["Location"]).text
+    page = browser.get(done.headers["Location"]).text
+    assert "Your device is being signed in" in page
+    assert 'name="user_code"' not in page, "as if it asked once more"
 
 
 @pytest.mark.covers("line-66")
