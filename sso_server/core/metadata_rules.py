@@ -21,6 +21,7 @@ from sso_server.core.client_metadata import (
     GRANT_TYPES,
     HUMAN_URIS,
     LOCALIZED,
+    NATIVE,
     NO_AUTHENTICATION,
     PRIVATE_KEY_JWT,
     PROFILES,
@@ -29,7 +30,7 @@ from sso_server.core.client_metadata import (
     TOKEN_EXCHANGE,
     ClientMetadata,
 )
-from sso_server.core.errors import InvalidRequest
+from sso_server.core.errors import InvalidRequest, Refused
 from sso_server.core.key_sets import parse_key_set
 from sso_server.core.redirect_uris import check_redirect_uris, hosts_of
 from sso_server.core.uris import check_uri
@@ -53,10 +54,10 @@ def check_metadata(client: Client) -> None:
         check_redirect_uris(uris, client.metadata.application_type, what)
     _check_text("The name", client.name, may_be_empty=True)
     _check_members(client.metadata)
-    _check_keys(client)
-    _check_together(client)
     if client.metadata.profile == FAPI2:
         _check_fapi2(client)
+    _check_keys(client)
+    _check_together(client)
 
 
 def _check_members(said: ClientMetadata) -> None:
@@ -152,7 +153,10 @@ def _check_together(client: Client) -> None:
 def _check_fapi2(client: Client) -> None:
     """FAPI 2.0 Security Profile, section 5.3.2."""
     said = client.metadata
+    has_http = any(uri.startswith("http://") for uri in client.redirect_uris)
     wrong: tuple[tuple[bool, str], ...] = (
+        (client.public, "is for confidential clients"),
+        (has_http and said.application_type != NATIVE, "knows http redirect_uris of native apps alone"),
         (said.token_endpoint_auth_method != PRIVATE_KEY_JWT, "needs the authentication method private_key_jwt"),
         (said.token_endpoint_auth_signing_alg not in ("", *FAPI2_ALGORITHMS), "knows no RS256 for assertions"),
         (said.request_object_signing_alg not in ("", *FAPI2_ALGORITHMS), "knows no RS256 for request objects"),
@@ -170,13 +174,15 @@ def _check_fapi2(client: Client) -> None:
 def check_sector(client: Client, fetch: Callable[[str], bytes]) -> None:
     """Whoever answers for the sector says that these addresses belong to it (OpenID Connect Registration section 5).
 
-    `fetch`: the document at an address; what it raises comes through. Raises InvalidRequest.
+    `fetch`: the document at an address, or Refused. Raises InvalidRequest.
     """
     said = client.metadata
     if not said.sector_identifier_uri:
         return
     try:
         named = json.loads(fetch(said.sector_identifier_uri))
+    except Refused as error:
+        raise InvalidRequest(f"sector_identifier_uri: {error.description}", detail=error.detail) from error
     except (ValueError, RecursionError):
         named = None
     if not isinstance(named, list) or not all(isinstance(uri, str) for uri in named):

@@ -50,6 +50,7 @@ _NOT_SENT = (
 #: Every process keeps every client, and reads all of them again when one changes.
 MAX_SELF_REGISTERED = 5000
 
+
 @dataclass(frozen=True, slots=True)
 class RegistrationToken:
     """An initial access token (RFC 7591 section 3): who may register clients, as what, how often and until when."""
@@ -254,10 +255,6 @@ class Registrations:
             client = check_client(read(members, start, frontchannel=self._frontchannel))
             if client.metadata.sector_identifier_uri:
                 check_sector(client, lambda url: self._documents.fetch(url, allow_private=client.allow_private))
-        except Refused as error:
-            raise InvalidRequest(
-                f"sector_identifier_uri: {error.description}", detail=error.detail, code=METADATA
-            ) from error
         except InvalidRequest as error:
             # RFC 7591 section 3.2.2 has codes of its own, and whoever checked knows only some of them.
             code = METADATA if error.code not in _CODES else error.code

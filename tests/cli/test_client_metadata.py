@@ -109,7 +109,10 @@ def test_an_operators_sector_is_looked_at_too(sso: Sso) -> None:
         add(sso, "--subject-type", "pairwise", "--sector-identifier-uri", sector.url)
         said = sso.run("client", "update", "bank", "--redirect-uri", "https://other.example/cb", code=1).stderr
         assert "doesn't name the redirect_uri 'https://other.example/cb'" in said
-        sector.body = json.dumps([CALLBACK, "https://other.example/cb"])
+        sector.status = 404
+        said = sso.run("client", "update", "bank", "--redirect-uri", "https://other.example/cb", code=1).stderr
+        assert "sector_identifier_uri: The document can't be fetched" in said
+        sector.status, sector.body = 200, json.dumps([CALLBACK, "https://other.example/cb"])
         sso.run("client", "update", "bank", "--redirect-uri", "https://other.example/cb")
         asked = sector.asked
         sso.run("client", "update", "bank", "--name", "Bank")

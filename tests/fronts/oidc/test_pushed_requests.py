@@ -97,11 +97,12 @@ REFUSED: list[tuple[dict[str, str | None], str]] = [
     ({"resource": "https://api.example/"}, "invalid_target"),
     ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
     ({"dpop_jkt": "short"}, "invalid_request"),
+    ({"state": "é" * 1000}, "invalid_request"),
 ]
 
 
 @pytest.mark.covers("par-ensure-pkce-required", "par-plain-pkce-rejected")
-@pytest.mark.parametrize(("change", "error"), REFUSED, ids=str)
+@pytest.mark.parametrize(("change", "error"), REFUSED, ids=lambda given: str(given)[:60])
 def test_a_bad_request_is_refused_when_it_is_pushed(shop: OidcSite, change: dict[str, str | None], error: str) -> None:
     answer = push(shop, **change)
     assert (answer.status_code, answer.get_json()["error"]) == (400, error)
