@@ -12,7 +12,7 @@ from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from sso_server.core.clients import Client
-from sso_server.core.consents import Consent, Wish
+from sso_server.core.consents import Consent, wish_of
 from sso_server.fronts.portal.asking import home_of
 from sso_server.fronts.portal.browser import open_in_place_of, read_browser, set_session
 from sso_server.fronts.portal.client_face import Face, face_of
@@ -94,7 +94,7 @@ def _app(consent: Consent, client: Client, now: int) -> App:
         client.client_id,
         face := face_of(client),
         face.home or home_of(client),
-        in_words(Wish(consent.scope, consent.claims), client),
+        in_words(wish_of(client, consent.scope, consent.claims), client),
         moment(consent.granted_at, now),
         moment(consent.last_used_at, now),
     )

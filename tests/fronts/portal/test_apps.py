@@ -69,6 +69,15 @@ def test_each_app_is_named_with_what_it_may_see_since_when_and_when_last_used(
     assert page.text.count('action="/apps/remove"') == 2
 
 
+def test_what_was_allowed_in_two_ways_is_said_once(
+    centre: Centre, browser: Browser, alice: User, photos: Client
+) -> None:
+    allow(centre, alice, photos, "email")
+    centre.services.consents.give(alice.user_id, photos, Wish(("openid",), ("email",)))
+    browser.sign_in("alice")
+    assert browser.get("/apps").text.count("See your e-mail address") == 1
+
+
 def test_nobody_sees_another_persons_apps(centre: Centre, browser: Browser, alice: User, photos: Client) -> None:
     allow(centre, alice, photos)
     centre.add_user("bob", "Bob")
