@@ -74,7 +74,7 @@ WRONG: list[Callable[[str], tuple[dict[str, str], dict[str, str]]]] = [
     lambda _: ({}, {"client_id": "shop", "client_secret": "wrong"}),
     lambda _: ({}, {"client_id": "spa", "client_secret": "anything"}),
     lambda secret: ({}, {"client_secret": secret}),
-    lambda _: ({}, {"client_id": "\u0000", "client_secret": "\ud7ff"}),
+    lambda _: ({}, {"client_id": "\u0001", "client_secret": "\ud7ff"}),
 ]
 
 

@@ -141,7 +141,7 @@ def test_another_client_cannot_use_it_and_takes_it_from_nobody(
     assert "code" in query_of(visit(browser, shop, uri))
 
 
-@pytest.mark.parametrize("uri", [URN, f"{URN}x", f"{URN}par-{'a' * 32}", f"{URN}par-{'a' * 32}\0"])
+@pytest.mark.parametrize("uri", [URN, f"{URN}x", f"{URN}par-{'a' * 32}", f"{URN}par-{'a' * 32}\x01"])
 def test_a_reference_that_nobody_made_is_a_page_or_told_to_a_registered_address(
     browser: FlaskClient, shop: OidcSite, uri: str
 ) -> None:

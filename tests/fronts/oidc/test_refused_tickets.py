@@ -116,7 +116,7 @@ def test_a_ticket_of_an_ended_session_is_session_ended_and_registers_nobody(
 def test_anything_else_is_ticket_unknown(browser: FlaskClient, shop: OidcSite) -> None:
     tokens = shop.tokens(browser)
     code = shop.code(browser)
-    for odd in ("x", "code-07-" + "a" * 32, code[:-1], code + "a", code.upper(), tokens["access_token"], "\u0000"):
+    for odd in ("x", "code-07-" + "a" * 32, code[:-1], code + "a", code.upper(), tokens["access_token"], "\u0001"):
         assert refusal(shop.redeem(odd)) == "ticket_unknown"
     for odd in ("x", code, tokens["access_token"], "rt-07-" + "a" * 32):
         assert refusal(shop.refresh(odd)) == "ticket_unknown"
