@@ -17,15 +17,17 @@ from sso_server.core.client_metadata import FAPI2, NO_AUTHENTICATION, PRIVATE_KE
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.web.json_body import parse_object, read_body
-from sso_server.web.params import MAX_TOTAL, MAX_VALUE, read_params
+from sso_server.web.params import read_params
 from sso_server.web.services import services
 
+#: characters: a JWT of ours that names many APIs, or a client's assertion
+MAX_SIGNED = 16_384
 #: By which a client proves who it is in a body (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
 _CREDENTIALS = ("client_id", "client_secret", "client_assertion_type", "client_assertion")
 
 
 def read_client_form(
-    request: Request, *, repeatable: tuple[str, ...] = (), max_value: int = MAX_VALUE, max_total: int = MAX_TOTAL
+    request: Request, *, repeatable: tuple[str, ...] = (), max_value: int = MAX_SIGNED, max_total: int = 2 * MAX_SIGNED
 ) -> tuple[Client, dict[str, str]]:
     """The authenticated sender of a form, and the form; the rest as `params.read_all`. Raises InvalidRequest,
     InvalidClient, RequestEntityTooLarge."""

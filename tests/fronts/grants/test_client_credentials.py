@@ -52,6 +52,17 @@ def test_a_jwt_says_that_the_client_is_its_own_subject(shop: OidcSite) -> None:
     assert claims["scope"] == "stock.read stock.write"
 
 
+def test_a_long_token_is_taken_where_tokens_are_shown(shop: OidcSite, wiki: OidcSite) -> None:
+    resources = tuple(f"https://api.example.com/{n}/{'x' * 160}" for n in range(20))
+    change_client(wiki, metadata={"resources": resources})
+    change_client(shop, access_token="jwt")
+    token = own_token(shop, resource=" ".join(resources)).get_json()["access_token"]
+    assert len(token) > 4096
+    assert described(wiki, token)["active"] is True
+    assert shop.post("/revoke", token=token).status_code == 200
+    assert described(wiki, token) == DEAD
+
+
 def test_without_a_scope_it_has_none(shop: OidcSite, kind: str) -> None:
     body = own_token(shop).get_json()
     assert "scope" not in body
