@@ -30,6 +30,7 @@ from sso_server.core.ports import (
     Randomness,
     RegistrationTokenStore,
 )
+from sso_server.core.redirect_uris import hosts_of
 from sso_server.core.registration_members import METADATA, read, written
 from sso_server.core.sign_out import SignOut
 from sso_server.core.subjects import PAIRWISE, sector_of
@@ -255,6 +256,11 @@ class Registrations:
             client = check_client(read(members, start, frontchannel=self._frontchannel))
             if client.metadata.sector_identifier_uri:
                 check_sector(client, lambda url: self._documents.fetch(url, allow_private=client.allow_private))
+            said = client.metadata
+            logos = (said.logo_uri, *(uri for name, uri in said.localized if name.startswith("logo_uri#")))
+            if hosts_of((self._policy.issuer,)) & hosts_of(logos):
+                # People's browsers call it with this centre's cookies: nobody else says what is called here.
+                raise InvalidRequest("logo_uri is not on this centre's own host.")
         except InvalidRequest as error:
             # RFC 7591 section 3.2.2 has codes of its own, and whoever checked knows only some of them.
             code = METADATA if error.code not in _CODES else error.code

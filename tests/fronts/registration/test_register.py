@@ -194,6 +194,8 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"logo_uri": "http://rp.example/logo.png"},
     {"logo_uri": "javascript:alert(1)"},
     {"logo_uri": "http://127.0.0.1/logo.png"},
+    {"logo_uri": "https://127.0.0.1/cas/logout"},
+    {"logo_uri#zh": "https://127.0.0.1:8443/cas/logout"},
     {"initiate_login_uri": "http://localhost/begin"},
     {"policy_uri": "http://rp.example/policy"},
     {"tos_uri": "data:text/html,x"},
