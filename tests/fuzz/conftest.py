@@ -13,7 +13,7 @@ from tests.support.oidc_site import PASSWORD, OidcSite, built_of
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """alice, three sites, and something of each that must stay secret."""
-    settings = settings_in(tmp_path_factory.mktemp("fuzzed"), log_format="json")
+    settings = settings_in(tmp_path_factory.mktemp("fuzzed"), log_format="json", registration="open")
     migrate.upgrade(settings.sql_url)
     built = wiring.build(settings)
     built.signing_keys.ensure_keys()

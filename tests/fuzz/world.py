@@ -13,14 +13,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from sso_server.fronts.oidc.openapi_fields import METADATA
 from tests.support.oidc_site import ISSUER, PASSWORD, OidcSite
 
 #: So many requests in all; `make fuzz` asks for 100,000.
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1000"))
 MARKUP = '"><svg onload=alert(1)>'
 EVIL = "https://evil.example"
-#: What is given back as it was sent: by the standards, in a form to be typed anew, and on a developer's own machine.
-ECHOED = ("state", "nonce", "login_hint", "username", "redirect_uri", "service", "targetService", "pgtUrl")
+#: What is given back as it was sent: by the standards, in a form to be typed anew, on a developer's own machine, and in
+#: what is wrong with a registration.
+ECHOED = (*METADATA, "state", "nonce", "login_hint", "username", "redirect_uri", "service", "targetService", "pgtUrl")
 
 
 @dataclass
