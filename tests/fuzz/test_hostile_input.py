@@ -122,9 +122,12 @@ def _values(name: str, world: World) -> st.SearchStrategy[str]:
 @st.composite
 def _requests(draw: st.DrawFn, world: World, operation: Operation) -> dict[str, Any]:
     good = {name: value for name, value in _BASE.items() if name in operation.fields} if draw(st.booleans()) else {}
+    good |= {"returnImmediately": True} if "returnImmediately" in operation.fields else {}
     # Far into the checks: all that it takes is there and good, and a few things are odd.
     most = 3 if good else 12
-    odd = draw(st.lists(st.sampled_from(sorted(operation.fields) or ["x"]), unique=True, max_size=most))
+    # A poll that may wait for an event waits.
+    names = sorted(operation.fields.keys() - {"returnImmediately"}) or ["x"]
+    odd = draw(st.lists(st.sampled_from(names), unique=True, max_size=most))
     fields = [*(good | {name: draw(_values(name, world)) for name in odd}).items()]
     if draw(st.integers(0, 9)) == 0:
         fields += [(draw(st.text(max_size=8)), draw(st.text(max_size=8))), *fields[:1]]

@@ -42,7 +42,7 @@ class World:
         # The choice of language leads to the address that the browser shows already.
         text = re.sub(r' href="\?[^"]*"', "", answer.get_data(as_text=True))
         assert answer.status_code < 500, f"{answer.status_code}: {text[:500]}"
-        allowed = {value for name, value in sent if name in ECHOED}
+        allowed = {str(value) for name, value in sent if name in ECHOED}
         place = answer.headers.get("Location", "")
         # A posted request comes back to its own browser as the address of the same request.
         elsewhere = not place.startswith(("/authorize?", "/end-session?"))
