@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from sso_server import config, wiring
 from sso_server.core import setup
 from sso_server.core.check_in import CheckIn
+from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import Client
 from sso_server.core.errors import LockstepError
 from sso_server.core.events import EventKind
@@ -26,8 +28,8 @@ from tests.support.builders import store_id
 from tests.support.clocks import SetClock
 
 DAYS, STEP = 500, 10
-#: What only people make: it stays until people remove it.
-PEOPLES = {"users", "clients"}
+#: What only people make: it stays until people remove it. (What they agreed to, one row for each app.)
+PEOPLES = {"users", "clients", "consents", "registration_tokens"}
 
 
 @pytest.fixture
@@ -73,6 +75,7 @@ def a_day(built: wiring.Built, clients: list[Client], day: int) -> None:
             )
             tokens = services.tickets.redeem(ticket, client, **where, code_verifier="v" * 43, store_id=store)
             services.tokens.refresh(tokens.refresh_token, client, None)
+            services.consents.note_use(session.user_id, client, ("openid", "offline_access"))
             if store:
                 services.check_ins.check_in(client, CheckIn(store, None, (), (), (session.sid,), None, denied_from=0))
     # One by hand, one by an order, one is left to its deadline.
@@ -80,6 +83,9 @@ def a_day(built: wiring.Built, clients: list[Client], day: int) -> None:
     services.accounts.sign_out_everywhere(
         signed_in[1].user_id, keep_sid=signed_in[2].sid, reason=EndReason.ADMINISTRATOR, actor="test"
     )
+    for name in ("par:", "proof:", "device:"):
+        now = services.clock.now()
+        services.slips.add(f"{name}{day}", "{}", now + HOUR, now)
     setup.issue(services.one_time, services.randomness, services.clock, first_only=False)
     if day % 40 == 0:
         order_restoration(built.sql.restorations, services.clock, services.randomness)
@@ -104,6 +110,8 @@ def test_no_table_grows_without_bound(built: wiring.Built, clock: SetClock) -> N
     ]
     assert all(built.sql.clients.add(client) for client in clients)
     built.signing_keys.ensure_keys()
+    services.registrations.add_token("ci")
+    assert services.subjects.of(replace(clients[1], metadata=ClientMetadata(subject_type="pairwise")), "usr-alice")
     sweeper, worker, restorer = built.sweeper(), built.worker(), built.restorer()
     restorer.run_once()
     most: dict[str, int] = {}
@@ -129,7 +137,7 @@ def test_no_table_grows_without_bound(built: wiring.Built, clock: SetClock) -> N
     }
     assert grown == {}
     # Almost nothing is left of what is short-lived, a session's traces among it.
-    short = ("sessions", "participants", "notifications", "tickets", "tokens", "guesses", "denied", "one_time")
+    short = ("sessions", "participants", "notifications", "tickets", "tokens", "guesses", "denied", "one_time", "slips")
     assert {name: count for name, count in seen[500].items() if name in short and count > 100} == {}
     # Two algorithms, one key at work and one retired each; the first row, and one for each forty days of 400.
     assert seen[500]["signing_keys"] <= 4

@@ -41,6 +41,8 @@ def test_a_project_that_only_has_the_sdk_installed_pays_nothing(pytester: pytest
         "no:playwright",
         "-p",
         "no:time_machine",
+        "-p",
+        "no:schemathesis",
     )
     pytester.runpytest_subprocess(*alone).assert_outcomes(passed=1)
 

@@ -24,7 +24,8 @@ PLACEHOLDERS = {
     "digest": r"[0-9a-f]{{64}}",
     "site": r"[\w.-]+/(st-[a-z2-7]{{32}})?",
     "client": r"[\w.-]+",
-    "user": r"usr-[\w-]+",
+    # A client's id, where it is for itself.
+    "user": r"[\w.-]+",
     "counter": r"[\w:]+",
     "name": r"[\w:]+",
     "n": r"\d{{1,3}}",
