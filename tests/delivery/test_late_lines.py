@@ -9,7 +9,7 @@ from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import HOUR, MINUTE, SECOND
 from sso_server.core.sessions import Session
 from sso_server.core.sign_out import Ended
-from sso_server.stores.sql.tables import audit
+from sso_server.stores.sql.account_tables import audit
 from tests.support.deliveries import Deliveries
 from tests.support.snapshots import Snapshot
 from tests.support.went_back import is_live, signed_in

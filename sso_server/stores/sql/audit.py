@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from sso_server.core.events import Event, EventKind
+from sso_server.stores.sql.account_tables import audit
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import audit
 
 _INSERT = sa.insert(audit)
 _NEWEST = sa.select(audit).order_by(audit.c.at.desc(), audit.c.number.desc())

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.users import EndOrder
+from sso_server.stores.sql.account_tables import clients, consents, marks
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, unpack
-from sso_server.stores.sql.tables import clients, consents, marks
 from sso_server.stores.sql.users import write_order
 
 _MARK = "clients"

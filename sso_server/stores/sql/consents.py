@@ -9,9 +9,9 @@ from sqlalchemy import Row, bindparam, text
 
 from sso_server.core.consents import Consent
 from sso_server.core.users import EndOrder
+from sso_server.stores.sql.account_tables import consents
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import later, pack, unpack
-from sso_server.stores.sql.tables import consents
 from sso_server.stores.sql.users import write_order
 
 _ONE = (consents.c.user_id == bindparam("_user")) & (consents.c.client_id == bindparam("_client"))

@@ -12,8 +12,8 @@ from sqlalchemy import bindparam
 
 from sso_server.core.events import EventKind
 from sso_server.core.revocations import Revocation, of_line
+from sso_server.stores.sql.account_tables import audit
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import audit
 
 _ENDS = sa.select(audit.c.number, audit.c.sid, audit.c.data).where(audit.c.kind == EventKind.SESSION_ENDED.value)
 _OF = _ENDS.where(audit.c.sid.in_(bindparam("_sids", expanding=True)))

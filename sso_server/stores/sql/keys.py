@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, text
 
 from sso_server.core.keys import StoredKey
+from sso_server.stores.sql.account_tables import signing_keys
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import signing_keys
 
 _ALL = sa.select(signing_keys).order_by(signing_keys.c.created_at, signing_keys.c.kid)
 _ADD = text(

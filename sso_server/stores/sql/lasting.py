@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam, text
 
+from sso_server.stores.sql.account_tables import lasting
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import lasting
 
 _PUT = text("INSERT INTO lasting (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING")
 _FIND = sa.select(lasting.c.value).where(lasting.c.name == bindparam("_name"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam, text
 
+from sso_server.stores.sql.account_tables import one_time
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import one_time
 
 _PUT = text(
     "INSERT INTO one_time (key, expires_at) VALUES (:key, :expires_at)"

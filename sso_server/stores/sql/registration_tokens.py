@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, exc
 
 from sso_server.core.registrations import RegistrationToken
+from sso_server.stores.sql.account_tables import registration_tokens as tokens
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import registration_tokens as tokens
 
 _ALL = sa.select(tokens).order_by(tokens.c.name)
 _ONE = tokens.c.token_hash == bindparam("_hash")

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, text
 
 from sso_server.core.restorations import Cause, Restoration, RestorationState
+from sso_server.stores.sql.account_tables import audit, marks, restorations
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import audit, marks, restorations
 
 _HEARTBEAT = "heartbeat"
 

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from sso_server.core.policy import DAY
+from sso_server.stores.sql.account_tables import end_orders, one_time, restorations
 from sso_server.stores.sql.engine import Database
-from sso_server.stores.sql.tables import end_orders, one_time, restorations
 
 #: Longer than any session or offline grant may live (366 days, config.py), and than a mark counts (390).
 KEEP_MS = 400 * DAY

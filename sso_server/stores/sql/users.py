@@ -10,9 +10,9 @@ from sqlalchemy import Row, bindparam, exc, text
 from sqlalchemy.engine import Connection
 
 from sso_server.core.users import EndOrder, User, fold_username
+from sso_server.stores.sql.account_tables import end_orders, users
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, unpack
-from sso_server.stores.sql.tables import end_orders, users
 
 _BY_ID = sa.select(users).where(users.c.user_id == bindparam("_user"))
 _BY_NAME = sa.select(users).where(users.c.folded == bindparam("_folded"))
