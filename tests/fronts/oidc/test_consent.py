@@ -13,11 +13,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from sso_server.core.consents import Consent
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.sessions import EndReason
 from tests.fronts.conftest import Later
+from tests.support.consenting import allowed, asked, consent_of, press, third_party
 from tests.support.oidc_site import OidcSite, agree, built_of, change_client, path_of, query_of, sign_in
 
 ALL = ("openid", "profile", "email", "groups", "offline_access")
@@ -26,34 +26,7 @@ ALL = ("openid", "profile", "email", "groups", "offline_access")
 @pytest.fixture
 def other(wiki: OidcSite) -> OidcSite:
     """The wiki belongs to others now."""
-    change_client(wiki, metadata={"third_party": True})
-    return wiki
-
-
-def consent_of(site: OidcSite, username: str = "alice") -> Consent | None:
-    services = built_of(site.app).services
-    return services.consents.find(services.accounts.get(username).user_id, site.client_id)
-
-
-def allowed(page: str) -> list[str]:
-    """The lines of the list, with what is marked as new."""
-    listed = re.search(r'<ul class="allows">(.*?)</ul>', page, re.DOTALL)
-    assert listed is not None, page
-    lines = re.findall(r"<li>(.*?)</li>", listed.group(1), re.DOTALL)
-    return [unescape(" ".join(re.sub(r"<[^>]*>", " ", line).split())) for line in lines]
-
-
-def asked(browser: FlaskClient, site: OidcSite, **more: str | None) -> TestResponse:
-    """The consent page that this request leads to."""
-    answer = site.ask(browser, **more)
-    assert path_of(answer) == "/consent", answer.headers["Location"]
-    return browser.get(answer.headers["Location"])
-
-
-def press(browser: FlaskClient, page: TestResponse, **changes: str) -> TestResponse:
-    form = page.text.partition('action="/consent"')[2].partition("</form>")[0]
-    fields = {name: unescape(value) for name, value in re.findall(r'name="([^"]+)" value="([^"]*)"', form)}
-    return browser.post("/consent", data=fields | changes)
+    return third_party(wiki)
 
 
 def test_a_third_party_gets_its_code_after_a_yes_and_without_a_question_from_then_on(
@@ -238,72 +211,6 @@ def test_offline_access_of_the_operators_own_site_is_noted_so_that_it_can_be_tak
     assert known.scope == ("offline_access",), "nobody agreed to the rest"
     change_client(shop, metadata={"third_party": True})
     assert path_of(shop.ask(browser, scope="openid offline_access")) == "/consent"
-
-
-def test_nobody_answers_for_somebody_else(browser: FlaskClient, other: OidcSite) -> None:
-    """The page that alice had open is pressed after bob signed in with the same browser."""
-    sign_in(browser)
-    page = asked(browser, other)
-    sign_in(browser, "/sign-in?request=" + re.findall(r'name="request" value="([^"]*)"', page.text)[0], "bob")
-    answer = press(browser, page)
-    assert path_of(answer) == "/authorize/continue"
-    assert (consent_of(other), consent_of(other, "bob")) == (None, None)
-    assert path_of(browser.get(answer.headers["Location"])) == "/consent"
-
-
-def test_a_seal_made_in_another_session_agrees_to_nothing(app: Flask, browser: FlaskClient, other: OidcSite) -> None:
-    stranger = app.test_client()
-    sign_in(stranger)
-    theirs = press(stranger, asked(stranger, other, prompt="consent")).headers["Location"]
-    built_of(app).services.consents.remove(
-        built_of(app).services.accounts.get("alice").user_id, other.client_id, actor="test"
-    )
-    sign_in(browser)
-    assert path_of(browser.get(theirs)) == "/consent"
-
-
-def test_without_its_token_the_form_does_nothing_and_comes_again(browser: FlaskClient, other: OidcSite) -> None:
-    sign_in(browser)
-    page = asked(browser, other)
-    again = press(browser, page, csrf_token="another")
-    assert again.status_code == 400
-    assert "press the button once more" in again.text
-    assert consent_of(other) is None
-    assert path_of(browser.get(press(browser, again).headers["Location"])) == other.redirect_uri
-
-
-@pytest.mark.covers("line-39", "line-40", "line-41")
-def test_the_page_cannot_be_framed_leaks_no_address_and_is_left_by_303(browser: FlaskClient, other: OidcSite) -> None:
-    sign_in(browser)
-    page = asked(browser, other)
-    assert page.headers["X-Frame-Options"] == "DENY"
-    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
-    assert page.headers["Referrer-Policy"] == "no-referrer"
-    assert page.headers["Cache-Control"] == "no-store"
-    assert press(browser, page).status_code == 303
-
-
-def test_the_page_leads_home_without_a_request_and_on_without_a_person(browser: FlaskClient, other: OidcSite) -> None:
-    assert path_of(browser.get("/consent")) == "/"
-    assert path_of(browser.get("/consent?request=broken")) == "/"
-    sign_in(browser)
-    location = other.ask(browser).headers["Location"]
-    browser.delete_cookie("lockstep_session")
-    assert path_of(browser.get(location)) == "/authorize/continue"
-
-
-def test_what_was_shown_is_what_was_agreed_to_although_the_registration_grew_meanwhile(
-    browser: FlaskClient, other: OidcSite
-) -> None:
-    change_client(other, scopes=("openid",))
-    sign_in(browser)
-    page = asked(browser, other)
-    change_client(other, scopes=ALL)
-    answer = browser.get(press(browser, page).headers["Location"])
-    assert path_of(answer) == "/consent"
-    known = consent_of(other)
-    assert known is not None
-    assert known.scope == ("openid",)
 
 
 def test_the_audit_has_a_line_for_what_was_given(browser: FlaskClient, other: OidcSite) -> None:
