@@ -1,0 +1,127 @@
+"""Interleaved rounds: each server in turn, freshly started, asked the same; the order turns round every time.
+
+Machines have moods of minutes. So figures are compared only within one round, and what is stated are medians of rounds.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.bed import percentile
+from benchmarks.load import Load, Operation
+from benchmarks.processes import cpu_s
+from benchmarks.servers import Case, Server, started
+from benchmarks.workloads import WORKLOADS, Stage, Workload
+
+CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One workload at one server in one round. Processor time in ms per operation, latencies in ms."""
+
+    case: Case
+    workload: str
+    round: int
+    connections: int
+    operations: int
+    seconds: float
+    server_ms: float
+    """All processes of the server but its Redis."""
+    redis_ms: float
+    client_ms: float
+    """What the benchmark took of the same cores."""
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+
+    @property
+    def cpu_ms(self) -> float:
+        """Of the server and its Redis."""
+        return self.server_ms + self.redis_ms
+
+    @property
+    def per_second(self) -> float:
+        """Operations."""
+        return self.operations / self.seconds
+
+
+def measure(stage: Stage, workload: Workload, number: int, seconds: float, connections: int) -> Reading:
+    """Ask for so long with so many at once. Raises WrongAnswer for anything but success."""
+    took: list[float] = []
+    until = 0.0
+
+    def person(who: int) -> Operation[None]:
+        turn = 0
+        while time.perf_counter() < until and (stage.tickets or not workload.spends):
+            begun = time.perf_counter()
+            yield from workload.act(stage, who, turn)
+            took.append(time.perf_counter() - begun)
+            turn += 1
+
+    processes = stage.server.processes()
+    servers = [pid for name, pids in processes.items() if name != "redis" for pid in pids]
+    redis = processes.get("redis", ())
+    gc.collect()
+    before = cpu_s(servers), cpu_s(redis), time.process_time()
+    begun = time.perf_counter()
+    until = begun + seconds
+    Load(stage.server.address).play((person(who) for who in range(connections)), seconds + 60)
+    lasted = time.perf_counter() - begun
+    after = cpu_s(servers), cpu_s(redis), time.process_time()
+    assert took, f"{stage.server.case}: no operation of {workload.name} came to its end"
+    server_ms, redis_ms, client_ms = ((b - a) * 1000 / len(took) for a, b in zip(before, after, strict=True))
+    times = {"p50_ms": percentile(took, 50) * 1000, "p99_ms": percentile(took, 99) * 1000, "max_ms": max(took) * 1000}
+    return Reading(
+        stage.server.case,
+        workload.name,
+        number,
+        connections,
+        len(took),
+        lasted,
+        server_ms=server_ms,
+        redis_ms=redis_ms,
+        client_ms=client_ms,
+        **times,
+    )
+
+
+def at_one_server(
+    server: Server, names: Sequence[str], number: int, seconds: float, connections: Sequence[int]
+) -> Iterable[Reading]:
+    """All of these workloads that it knows, at a server that runs."""
+    wanted = [WORKLOADS[name] for name in names if name in WORKLOADS and name in server.workloads]
+    for protocol in ("openid", "cas"):
+        traffic = server.openid if protocol == "openid" else server.cas
+        of_protocol = [workload for workload in wanted if workload.protocol == protocol]
+        if not of_protocol or traffic is None:
+            continue
+        stage = Stage(server, traffic).sign_in(max(connections))
+        # Every worker has met everything once: imports, connections, scripts.
+        warm = WORKLOADS["R" if protocol == "openid" else "CR"]
+        measure(stage, warm, number, min(1.0, seconds), max(connections))
+        for many in connections:
+            for workload in of_protocol:
+                if workload.spends:
+                    stage.issue(int(seconds * (3000 if many > 1 else 1000)), seconds * 1.3)
+                yield measure(stage, workload, number, seconds, many)
+                if workload.spends:
+                    stage.tickets.clear()
+
+
+def interleaved(
+    servers: Sequence[Callable[[], Server]],
+    names: Sequence[str],
+    *,
+    rounds: int,
+    seconds: float,
+    connections: Sequence[int] = (CONNECTIONS, 1),
+) -> Iterable[Reading]:
+    """`rounds` times each of these servers, new ones each time."""
+    for number in range(rounds):
+        for make in servers if number % 2 == 0 else servers[::-1]:
+            with started(make()) as server:
+                yield from at_one_server(server, names, number, seconds, connections)

@@ -1,0 +1,134 @@
+"""The table of workloads: what one operation of each is, and what must be there before it can be measured."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from benchmarks.load import Load, Operation, once, request
+from benchmarks.servers import Server
+from benchmarks.traffic import PEOPLE, SITES, CasTraffic, Person, Site, Tokens, Traffic
+
+
+@dataclass(slots=True)
+class Stage:
+    """One running server with people who are signed in, each in a browser."""
+
+    server: Server
+    traffic: Traffic | CasTraffic
+    people: list[Person] = field(default_factory=list)
+    tickets: deque[tuple[Site, str]] = field(default_factory=deque)
+    """Not yet spent."""
+    tokens: list[Tokens] = field(default_factory=list)
+    """Of each of the people, at site 0."""
+
+    def sign_in(self, count: int) -> Stage:
+        """So many people, one after the other, and their tokens if there are any."""
+        for number in range(count):
+            person = Person(f"user{number % PEOPLE}")
+            once(self.server.address, self.traffic.sign_in(person, Site(1)))
+            self.people.append(person)
+            self.tokens.append(once(self.server.address, self._visit(person)))
+        return self
+
+    def issue(self, count: int, seconds: float) -> None:
+        """Bring the stock to that many tickets, or to as many as come in that time, so that somebody can redeem."""
+        until = time.perf_counter() + seconds
+
+        def person(who: int) -> Operation[None]:
+            turn = 0
+            while len(self.tickets) < count and time.perf_counter() < until:
+                yield from issue(self, who, turn)
+                turn += 1
+
+        Load(self.server.address).play(person(who) for who in range(len(self.people)))
+
+    def _visit(self, person: Person) -> Operation[Tokens]:
+        ticket = yield from self.traffic.ticket(person, Site(0))
+        return (yield from self.traffic.redeem(Site(0), ticket))
+
+
+def site_of(who: int, turn: int) -> Site:
+    """Everybody goes round all sites, beginning elsewhere."""
+    return Site(1 + (who * 7 + turn) % SITES)
+
+
+def answer_at_all(stage: Stage, _who: int, _turn: int) -> Operation[None]:
+    """The least request."""
+    answer = yield request("GET", "/healthz", stage.traffic.host)
+    answer.must(answer.status == 200, "health")
+
+
+def issue(stage: Stage, who: int, turn: int) -> Operation[None]:
+    """A ticket for the next site."""
+    site = site_of(who, turn)
+    ticket = yield from stage.traffic.ticket(stage.people[who], site)
+    stage.tickets.append((site, ticket))
+
+
+def redeem(stage: Stage, _who: int, _turn: int) -> Operation[None]:
+    """One of the stock."""
+    site, ticket = stage.tickets.popleft()
+    yield from stage.traffic.redeem(site, ticket)
+
+
+def visit(stage: Stage, who: int, turn: int) -> Operation[None]:
+    """Both: a silent sign-in to one more site."""
+    site = site_of(who, turn)
+    ticket = yield from stage.traffic.ticket(stage.people[who], site)
+    yield from stage.traffic.redeem(site, ticket)
+
+
+def look_up(stage: Stage, who: int, _turn: int) -> Operation[None]:
+    """Userinfo."""
+    assert isinstance(stage.traffic, Traffic)
+    yield from stage.traffic.look_up(stage.tokens[who])
+
+
+def ask_about(stage: Stage, who: int, _turn: int) -> Operation[None]:
+    """Introspection."""
+    assert isinstance(stage.traffic, Traffic)
+    yield from stage.traffic.ask_about(stage.tokens[who])
+
+
+def refresh(stage: Stage, who: int, _turn: int) -> Operation[None]:
+    """One rotation after the other."""
+    assert isinstance(stage.traffic, Traffic)
+    stage.tokens[who] = yield from stage.traffic.refresh(stage.tokens[who])
+
+
+def sign_in(stage: Stage, who: int, turn: int) -> Operation[None]:
+    """Somebody in a browser that knows nobody."""
+    yield from stage.traffic.sign_in(Person(f"user{(who + turn) % PEOPLE}"), site_of(who, turn))
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One row."""
+
+    name: str
+    title: str
+    act: Callable[[Stage, int, int], Operation[None]]
+    protocol: str = "openid"
+    spends: bool = False
+    """It takes tickets from the stock, and ends when that is empty."""
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("W0", "a health check: the web server and Flask alone", answer_at_all),
+        Workload("W1", "a code for a browser with a session", issue),
+        Workload("W2", "its redemption: access token, ID token", redeem, spends=True),
+        Workload("R", "both: a silent sign-in to one more site", visit),
+        Workload("W3u", "userinfo", look_up),
+        Workload("W3i", "introspection", ask_about),
+        Workload("W4", "a refresh with rotation", refresh),
+        Workload("W5", "a sign-in with a password, to the first code", sign_in),
+        Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas"),
+        Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True),
+        Workload("CR", "CAS: both", visit, protocol="cas"),
+    )
+}
