@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from benchmarks.lockstep_server import NOWHERE
 from benchmarks.servers import Case, own_redis
 from benchmarks.traffic import PASSWORD, PEOPLE, SITES, CasTraffic, Site, Traffic
 from tests.support.centre import Process, clean_env, tree, wait_until
@@ -71,10 +72,11 @@ class Recipe:
 
 @dataclass(slots=True)
 class Peer:
-    """A running one; a new one for each round. `logout_uris`: which sites are told of sign-outs, and where."""
+    """A running one; a new one for each round."""
 
     recipe: Recipe
-    logout_uris: Mapping[int, str] = field(default_factory=dict)
+    logout_uri: Callable[[Site], str] = lambda _: NOWHERE
+    """Where each of the sites 1 to 20 is told of sign-outs."""
     port: int = field(default_factory=free_port)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _process: Process | None = None
@@ -117,7 +119,7 @@ class Peer:
         directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-peer-")))
         if self.recipe.uses_redis:
             self._redis = own_redis(directory / "redis")
-            self._stack.callback(self._redis.stop)
+            self._stack.callback(self._redis.kill)
         settings = self._settings(directory)
         (directory / "peer.json").write_text(json.dumps(settings), encoding="utf-8")
         env = {**clean_env(), "PEER_SETTINGS": str(directory / "peer.json"), "NODE_ENV": "production"}
@@ -179,7 +181,7 @@ class Peer:
             "secret": site.secret,
             "redirect_uri": site.redirect_uri,
             "service": site.service,
-            "logout_uri": self.logout_uris.get(site.number),
+            "logout_uri": self.logout_uri(site) if site.number else None,
             "refreshes": site.number == 0,
         }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from benchmarks.peers import glewlwyd
-from benchmarks.peers.peer import GUNICORN, INSTALLED, PROGRAMS, Place, Recipe
+from benchmarks.peers.peer import GUNICORN, INSTALLED, PROGRAMS, Peer, Place, Recipe
 from benchmarks.peers.sign_outs import by_confirmation, by_logout_page
 from benchmarks.servers import Case
 from benchmarks.traffic import CasTraffic, Traffic, by_form
@@ -97,7 +98,7 @@ DJANGO_CAS = Recipe(
     answers_at="/login",
     fill=lambda place: _fill("django-cas", place),
 )
-
+#: As they are asked side by side.
 RECIPES = (
     OIDC_PROVIDER,
     replace(OIDC_PROVIDER, case=Case("oidc-provider", "node", "redis", "RS256")),
@@ -107,3 +108,8 @@ RECIPES = (
     DJANGO_OAUTH,
     glewlwyd.RECIPE,
 )
+
+
+def installed() -> list[Callable[[], Peer]]:
+    """New ones of all that scripts/bench-peers has brought, for `rounds.interleaved`."""
+    return [partial(Peer, recipe) for recipe in RECIPES if recipe.is_installed]
