@@ -31,6 +31,7 @@ from sso_server.core.dpop import DpopProofs
 from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
 from sso_server.core.notifications import POLLED, Notification
+from sso_server.core.people import People
 from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
 from sso_server.core.ports import Clock, Randomness, Signer, Wake
@@ -252,6 +253,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
     signing_keys = SigningKeys(sql.keys, keys, clock)
     subjects = Subjects(sql.lasting, randomness)
     clients = ClientDirectory(sql.clients, clock)
+    people = People(sql.users, clock)
     sign_out = _make_sign_out(stores, sql, wake, clock, randomness)
     restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
@@ -287,7 +289,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         dpop=DpopProofs(SelfSigned(), stores.slips, seals, clock, asks_nonce=settings.dpop_nonce),
         clients=clients,
         users=sql.users,
-        accounts=Accounts(sql.users, sign_out, hasher, sql.audit, clock, randomness),
+        people=people,
+        accounts=Accounts(sql.users, people, sign_out, hasher, sql.audit, clock, randomness),
         sign_in=SignIn(
             sql.users, stores.sessions, stores.guesses, sign_out, hasher, sql.audit, clock, randomness, policy
         ),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials
 from sso_server.core.events import Event, EventKind
+from sso_server.core.people import People
 from sso_server.core.ports import AuditStore, Clock, PasswordHasher, Randomness, UserStore
 from sso_server.core.profiles import change_profile
 from sso_server.core.sessions import EndReason
@@ -39,6 +40,7 @@ class Accounts:
     def __init__(
         self,
         users: UserStore,
+        people: People,
         sign_out: SignOut,
         hasher: PasswordHasher,
         audit: AuditStore,
@@ -46,6 +48,7 @@ class Accounts:
         randomness: Randomness,
     ) -> None:
         self._users = users
+        self._people = people
         self._sign_out = sign_out
         self._hasher = hasher
         self._audit = audit
@@ -90,8 +93,7 @@ class Accounts:
         if changed == user:
             return user
         changed = replace(changed, updated_at=self._clock.now())
-        if not self._users.update(changed):
-            raise Refused("The account was changed at the same time. Try again.", code="conflict")
+        self._write(changed)
         self._note(EventKind.USER_CHANGED, changed, actor, change="profile")
         return changed
 
@@ -130,8 +132,7 @@ class Accounts:
         user = self.get(username)
         if user.disabled_at is not None:
             user = replace(user, disabled_at=None)
-            if not self._users.update(user):
-                raise Refused("The account was changed at the same time. Try again.", code="conflict")
+            self._write(user)
             self._note(EventKind.USER_CHANGED, user, actor, change="enabled")
         return user
 
@@ -149,14 +150,18 @@ class Accounts:
         order: EndOrder = self._sign_out.order_for_user(
             user.user_id, user.version + 1, reason, keep_sid=keep_sid, revoke_grants=revoke
         )
-        if not self._users.update(user, order):
-            raise Refused("The account was changed at the same time. Try again.", code="conflict")
+        self._write(user, order)
         user = replace(user, version=user.version + 1)
         kind = EventKind.PASSWORD_CHANGED if reason is EndReason.PASSWORD_CHANGE else EventKind.USER_CHANGED
         self._note(kind, user, actor, change=reason.value)
         # The order is written: from here on the worker finishes what this process may not.
         self._sign_out.run_order(order)
         return user
+
+    def _write(self, user: User, order: EndOrder | None = None) -> None:
+        if not self._users.update(user, order):
+            raise Refused("The account was changed at the same time. Try again.", code="conflict")
+        self._people.changed()
 
     def _note(self, kind: EventKind, user: User, actor: str, **data: str | int | None) -> None:
         self._audit.append(Event(self._clock.now(), kind, user_id=user.user_id, actor=actor, data=data))

@@ -18,6 +18,7 @@ from sso_server.core.devices import Devices
 from sso_server.core.direct_grants import DirectGrants
 from sso_server.core.dpop import DpopProofs
 from sso_server.core.interventions import Interventions
+from sso_server.core.people import People
 from sso_server.core.policy import Policy
 from sso_server.core.polls import Polls
 from sso_server.core.ports import (
@@ -99,6 +100,8 @@ class Services:
     dpop: DpopProofs
     clients: ClientDirectory
     users: UserStore
+    people: People
+    """What sites are told; whoever decides something about an account asks `users`."""
     accounts: Accounts
     sign_in: SignIn
     sign_out: SignOut

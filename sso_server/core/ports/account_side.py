@@ -40,6 +40,16 @@ class UserStore(Protocol):
         """Replace the hash if it still is the old one; the version stays."""
 
 
+class PeopleSource(Protocol):
+    """What the directory of people reads."""
+
+    def find(self, user_id: str) -> User | None:
+        """By id."""
+
+    def generation(self) -> int:
+        """Grows with every change of an account that is there."""
+
+
 class EndOrderStore(Protocol):
     """Orders to end many sessions."""
 

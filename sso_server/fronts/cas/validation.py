@@ -110,7 +110,7 @@ def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
     structlog.contextvars.bind_contextvars(client_id=client.client_id)
     _check_sender(asked, client)
     validated, iou = _redeem(asked, client, proxies_allowed=proxies_allowed)
-    user = services().users.find(validated.ticket.user_id)
+    user = services().people.find(validated.ticket.user_id)
     if user is None or user.disabled_at is not None:
         # The end of the sessions may still be on its way.
         raise InvalidGrant(Refusal.SESSION_ENDED.value)

@@ -54,7 +54,7 @@ def draw(services: Services) -> list[SessionOnMap]:
 
 
 def _session(services: Services, session: Session) -> SessionOnMap:
-    user = services.users.find(session.user_id)
+    user = services.people.find(session.user_id)
     if session.ended_at is None:
         sites = tuple(
             SiteOnMap(

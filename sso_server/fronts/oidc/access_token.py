@@ -6,14 +6,15 @@ from sso_server.core.claims import claims_for
 from sso_server.core.clients import Client
 from sso_server.core.denials import JWT_TYPE
 from sso_server.core.details import act_claim
+from sso_server.core.people import People
 from sso_server.core.policy import Policy
-from sso_server.core.ports import Signer, UserStore
+from sso_server.core.ports import Signer
 from sso_server.core.resources import audience_names
 
 
 def sign_access_token(
     signer: Signer,
-    users: UserStore,
+    people: People,
     client: Client,
     policy: Policy,
     *,
@@ -48,7 +49,7 @@ def sign_access_token(
     claims |= {"auth_time": auth_time // 1000, "amr": list(amr)} if user_id else {}
     claims |= {"cnf": {"jkt": jkt}} if jkt else {}  # RFC 9449 section 6.1
     claims |= {"act": act_claim(actor)} if actor else {}
-    user = users.find(user_id) if user_id and "groups" in scope else None
+    user = people.find(user_id) if user_id and "groups" in scope else None
     if user is not None:
         # Section 2.2.3.1. Name and address stay with userinfo: this token is shown to APIs and their logs.
         claims["groups"] = claims_for(user, scope)["groups"]

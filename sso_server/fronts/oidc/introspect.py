@@ -40,7 +40,7 @@ def introspect() -> Response:
     if found is None or not found.is_for(client):
         return json_answer({"active": False})
     owner = services().clients.find(found.grant.client_id)
-    user = services().users.find(found.grant.user_id) if found.grant.user_id else None
+    user = services().people.find(found.grant.user_id) if found.grant.user_id else None
     # At once, before the sessions and grants have ended one by one: of a client that is gone (or has come anew under
     # the same id), and, as at userinfo, of an account that is disabled.
     is_orphan = owner is None or not found.is_for(owner)

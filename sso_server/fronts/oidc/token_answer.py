@@ -61,7 +61,7 @@ def token_answer(granted: Granted, **more: object) -> Response:
 def _members(g: Granted) -> dict[str, object]:
     access_token = g.access_token or sign_access_token(
         services().signer,
-        services().users,
+        services().people,
         g.client,
         services().policy,
         audience=g.audience,
@@ -103,7 +103,7 @@ def _members(g: Granted) -> dict[str, object]:
 def _id_token(g: Granted, access_token: str) -> str:
     # Checked when it was asked for; the person is looked up only for sites that want claims here.
     wanted = parse(g.details.claims).id_token
-    user = services().users.find(g.user_id) if wanted else None
+    user = services().people.find(g.user_id) if wanted else None
     return sign_id_token(
         services().signer,
         g.client,

@@ -32,7 +32,7 @@ def userinfo() -> Response:
     if "openid" not in found.scope:
         # RFC 6750 section 3.1. It speaks for no sign-in: a client's own token, or one that was narrowed.
         raise InsufficientScope("The access token was not issued for openid.")
-    user, client = services().users.find(found.grant.user_id), services().clients.find(found.grant.client_id)
+    user, client = services().people.find(found.grant.user_id), services().clients.find(found.grant.client_id)
     if user is None or user.disabled_at is not None or client is None:
         raise InvalidToken("The account is gone or disabled.")
     return _in_form(client, {"sub": services().subjects.of(client, user.user_id)} | _told(found, client, user))

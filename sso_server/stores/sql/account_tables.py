@@ -150,6 +150,6 @@ signing_keys = Table(
     ms("expires_at", optional=True),
 )
 
-# Single numbers: the generation of the clients, the moment of the last trial write, the last heartbeat of the delivery
-# process.
+# Single numbers: the generations of the clients and of the accounts, the moment of the last trial write, the last
+# heartbeat of the delivery process.
 marks = Table("marks", metadata, key("name", primary=True), Column("value", BigInteger, nullable=False))

@@ -7,24 +7,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Row, bindparam, exc, text
+from sqlalchemy import Row, bindparam, exc
 from sqlalchemy.engine import Connection
 
 from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.users import EndOrder
-from sso_server.stores.sql.account_tables import clients, consents, marks
+from sso_server.stores.sql.account_tables import clients, consents
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, unpack
-from sso_server.stores.sql.users import write_order
+from sso_server.stores.sql.users import GENERATION, GROW, write_order
 
 _MARK = "clients"
 _ALL = sa.select(clients).order_by(clients.c.client_id)
-_GENERATION = sa.select(marks.c.value).where(marks.c.name == _MARK)
-# In the transaction of the change: whoever sees the new number sees the new rows.
-_GROW = text(
-    "INSERT INTO marks (name, value) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET value = marks.value + 1"
-)
 _INSERT = sa.insert(clients)
 _DELETE = sa.delete(clients).where(clients.c.client_id == bindparam("_client"))
 _DELETE_CONSENTS = sa.delete(consents).where(consents.c.client_id == bindparam("_client"))
@@ -49,7 +44,7 @@ class SqlClients:
     def generation(self) -> int:
         """Grows with every change; 0 before the first. Raises Unavailable."""
         with self._database.read() as connection:
-            return connection.execute(_GENERATION).scalar_one_or_none() or 0
+            return connection.execute(GENERATION, {"_name": _MARK}).scalar_one_or_none() or 0
 
     def add(self, client: Client) -> bool:
         """False when the id is taken. Raises Unavailable."""
@@ -100,7 +95,7 @@ class SqlClients:
             with self._database.write() as connection:
                 if not change(connection):
                     raise _NotAsKnown
-                connection.execute(_GROW, {"name": _MARK})
+                connection.execute(GROW, {"name": _MARK})
         except (exc.IntegrityError, _NotAsKnown):
             return False
         return True

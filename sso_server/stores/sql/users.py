@@ -10,10 +10,16 @@ from sqlalchemy import Row, bindparam, exc, text
 from sqlalchemy.engine import Connection
 
 from sso_server.core.users import EndOrder, User, fold_username
-from sso_server.stores.sql.account_tables import end_orders, users
+from sso_server.stores.sql.account_tables import end_orders, marks, users
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import pack, unpack
 
+_MARK = "users"
+GENERATION = sa.select(marks.c.value).where(marks.c.name == bindparam("_name"))
+# In the transaction of the change: whoever sees the new number sees the new rows.
+GROW = text(
+    "INSERT INTO marks (name, value) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET value = marks.value + 1"
+)
 _BY_ID = sa.select(users).where(users.c.user_id == bindparam("_user"))
 _BY_NAME = sa.select(users).where(users.c.folded == bindparam("_folded"))
 _LIST = sa.select(users).order_by(users.c.folded)
@@ -51,7 +57,7 @@ _PROGRESS = (
 
 
 class SqlUsers:
-    """Implements `ports.UserStore`."""
+    """Implements `ports.UserStore` and `ports.PeopleSource`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,6 +73,11 @@ class SqlUsers:
         with self._database.read() as connection:
             row = connection.execute(_BY_NAME, {"_folded": folded}).one_or_none()
         return None if row is None else _user_of(row)
+
+    def generation(self) -> int:
+        """Grows with every change of an account; 0 before the first. Raises Unavailable."""
+        with self._database.read() as connection:
+            return connection.execute(GENERATION, {"_name": _MARK}).scalar_one_or_none() or 0
 
     def list_users(self, limit: int, *, after: str = "", admins_only: bool = False) -> list[User]:
         """By folded name, `after` (a folded name) exclusive. Raises Unavailable."""
@@ -97,6 +108,8 @@ class SqlUsers:
                     return False
                 if order is not None:
                     write_order(connection, replace(order, user_version=version))
+                # The last thing: on PostgreSQL other changes wait for this row until the commit.
+                connection.execute(GROW, {"name": _MARK})
         except exc.IntegrityError:
             # The new name was taken in the meantime.
             return False

@@ -140,7 +140,7 @@ def _page(
     sites = _sites(session)
     names = {shown.client_id: shown.name for shown in sites}
     events = services().audit.list_events(_MAX_EVENTS, sid=session.sid)
-    user = services().users.find(session.user_id)
+    user = services().people.find(session.user_id)
     actor = next((event.actor for event in events if event.kind is EventKind.SESSION_ENDED), "")
     page = render_template(
         "ledger_one.html",

@@ -121,5 +121,5 @@ def _listed(session: Session, username: str, lines: list[SiteLine]) -> Listed:
 
 
 def _name(user_id: str) -> str:
-    user = services().users.find(user_id)
+    user = services().people.find(user_id)
     return user.username if user else user_id
