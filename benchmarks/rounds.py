@@ -114,14 +114,14 @@ def at_one_server(
 
 def interleaved(
     servers: Sequence[Callable[[], Server]],
-    names: Sequence[str],
+    names: Callable[[Server], Sequence[str]],
     *,
     rounds: int,
     seconds: float,
     connections: Sequence[int] = (CONNECTIONS, 1),
 ) -> Iterable[Reading]:
-    """`rounds` times each of these servers, new ones each time."""
+    """`rounds` times each of these servers, new ones each time, each asked the workloads that are named for it."""
     for number in range(rounds):
         for make in servers if number % 2 == 0 else servers[::-1]:
             with started(make()) as server:
-                yield from at_one_server(server, names, number, seconds, connections)
+                yield from at_one_server(server, names(server), number, seconds, connections)

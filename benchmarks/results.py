@@ -1,0 +1,202 @@
+"""What was measured, as plain figures: written down line by line, summed up in benchmarks/results.json.
+
+A raw file (benchmarks/results/, not kept) has a line for each figure as it comes; the summary has all rounds of a case
+in one line, and docs/performance.md is made of it. Neither names a host or a path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sqlite3
+import ssl
+import statistics
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks.servers import Case
+
+HERE = Path(__file__).resolve().parent
+SUMMARY = HERE / "results.json"
+RAW = HERE / "results"
+Values = dict[int, float]
+"""Round -> value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of one round."""
+
+    case: Case
+    what: str
+    """The workload or measurement: `R`, `W6`, `D`, `cold start`, `growth of W1` ..."""
+    name: str
+    """What the number is, with its unit: `cpu_ms`, `per_second`, `waits_ms`, `rss_mb` ..."""
+    value: float
+    round: int = 0
+    at: str = ""
+    """Under which circumstances: `8` (connections at once), `3 hang`, `1000000 sessions` ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of all rounds."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread_of(values: Iterable[float]) -> Spread:
+    """Raises ValueError without any."""
+    known = sorted(values)
+    if not known:
+        raise ValueError("nothing was measured")
+    return Spread(statistics.median(known), known[0], known[-1])
+
+
+@dataclass(slots=True)
+class Run:
+    """The figures of one run on one machine."""
+
+    machine: dict[str, str] = field(default_factory=dict)
+    figures: dict[tuple[Case, str, str, str], Values] = field(default_factory=dict)
+    """(case, what, at, name) -> its rounds."""
+
+    def add(self, figure: Figure) -> None:
+        """One more; the same again replaces it."""
+        key = (figure.case, figure.what, figure.at, figure.name)
+        self.figures.setdefault(key, {})[figure.round] = figure.value
+
+    def replace(self, other: Run) -> None:
+        """What the other measured counts instead of what was known of it."""
+        for key in [key for key in self.figures if key[1] in {what for _, what, _, _ in other.figures}]:
+            del self.figures[key]
+        self.figures |= other.figures
+        self.machine = other.machine
+
+    def values(self, case: Case, what: str, name: str, at: str = "") -> Values:
+        """Its rounds; none when it wasn't measured."""
+        return self.figures.get((case, what, at, name), {})
+
+    def cases(self, what: str, at: str = "") -> list[Case]:
+        """All for which there is anything of it, in the order in which they were measured."""
+        return list(dict.fromkeys(case for case, known, when, _ in self.figures if known == what and when == at))
+
+    def ratio(self, of: Values, to: Values) -> Values:
+        """Round by round, where both were measured."""
+        return {number: value / to[number] for number, value in of.items() if to.get(number)}
+
+
+@dataclass(slots=True)
+class Summary:
+    """`own`: `make bench`; `peers`: `make bench-peers`, Lockstep in the same rounds; `soak`: ten minutes of load."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path = SUMMARY) -> Summary:
+        """As it was saved; empty when there is none."""
+        if not path.exists():
+            return cls()
+        runs = {}
+        for name, said in json.loads(path.read_text("utf-8")).items():
+            run = runs[name] = Run(said["machine"])
+            for line in said["figures"]:
+                case = Case(*line["case"])
+                for figure, values in line["values"].items():
+                    rounds = {number: value for number, value in enumerate(values) if value is not None}
+                    run.figures[case, line["what"], line["at"], figure] = rounds
+        return cls(runs)
+
+    def save(self, path: Path = SUMMARY) -> None:
+        """A line for each case and workload, so that a change can be read."""
+        runs = []
+        for name, run in self.runs.items():
+            lines: dict[tuple[Case, str, str], dict[str, list[float | None]]] = {}
+            for (case, what, at, figure), values in run.figures.items():
+                rounds = [_short(values.get(number)) for number in range(max(values) + 1)]
+                lines.setdefault((case, what, at), {})[figure] = rounds
+            text = ",\n".join(
+                json.dumps({"case": list(asdict(case).values()), "what": what, "at": at, "values": values})
+                for (case, what, at), values in lines.items()
+            )
+            runs.append(f'"{name}": {{"machine": {json.dumps(run.machine)}, "figures": [\n{text}\n]}}')
+        path.write_text("{\n" + ",\n".join(runs) + "\n}\n", "utf-8")
+
+
+def _short(value: float | None) -> float | None:
+    """Four digits are more than any of them is worth."""
+    return None if value is None else float(f"{value:.4g}")
+
+
+class RawFile:
+    """Lines of figures as they come: a run that is cut off has left what it had."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, figure: Figure) -> None:
+        """One line."""
+        self._file.write(json.dumps(asdict(figure)) + "\n")
+        self._file.flush()
+
+
+def machine(**more: str) -> dict[str, str]:
+    """The machine and the programs in words, and how busy it was before: whoever reads the figures needs that first."""
+    model = next(
+        (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
+    )
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 30)
+    load = os.getloadavg()
+    return {
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": f"{os.cpu_count()} cores ({model}), {pages:.0f} GB, {platform.system()} {platform.release()}",
+        "load before": " ".join(f"{one:.1f}" for one in load),
+        "programs": ", ".join(
+            (
+                f"Python {platform.python_version()}",
+                f"Redis {_redis_version()}",
+                f"SQLite {sqlite3.sqlite_version}",
+                ssl.OPENSSL_VERSION.rsplit(maxsplit=3)[0],
+                *_versions("flask", "gunicorn", "granian", "redis", "hiredis", "pyjwt", "cryptography", "argon2-cffi"),
+            )
+        ),
+        **more,
+    }
+
+
+def is_idle(run: Mapping[str, str]) -> bool:
+    """Whether the machine had nothing else to do when this run began."""
+    return float(run.get("load before", "99").split()[0]) < 0.7
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text(encoding="utf-8").splitlines()
+
+
+def _redis_version() -> str:
+    said = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
+    return said.partition("v=")[2].split(" ")[0] or "none"
+
+
+def _versions(*names: str) -> Iterable[str]:
+    for name in names:
+        try:
+            yield f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            continue
+
+
+def read_raw(path: Path) -> Iterable[Figure]:
+    """What a run wrote down."""
+    for line in path.read_text("utf-8").splitlines():
+        said: dict[str, Any] = json.loads(line)
+        yield Figure(**{**said, "case": Case(**said["case"])})
