@@ -165,7 +165,7 @@ def _sign_out(traffic: Traffic | CasTraffic, person: Person) -> Operation[None]:
 
 
 RECIPE = Recipe(
-    Case("glewlwyd", "its own", "sqlite", "RS256"),
+    Case("glewlwyd", "its own", "sqlite", "ES256"),
     frozenset({"W1", "W2", "R", "W3u", "W3i", "W4", "W5", "W6", "W6h"}),
     "glewlwyd",
     lambda place: ["glewlwyd", "-c", str(place.directory / "glewlwyd.conf")],

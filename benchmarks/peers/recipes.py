@@ -110,6 +110,10 @@ RECIPES = (
 )
 
 
-def installed() -> list[Callable[[], Peer]]:
-    """New ones of all that scripts/bench-peers has brought, for `rounds.interleaved`."""
-    return [partial(Peer, recipe) for recipe in RECIPES if recipe.is_installed]
+def peers(names: Sequence[str]) -> list[Callable[..., Peer]]:
+    """New ones of these products, for `rounds.interleaved`; `all` names all that scripts/bench-peers has brought."""
+    known = {recipe.case.product for recipe in RECIPES}
+    if strangers := set(names) - known - {"all"}:
+        raise ValueError(f"there is no {', '.join(sorted(strangers))}: {', '.join(sorted(known))}")
+    wanted = known if "all" in names else set(names)
+    return [partial(Peer, recipe) for recipe in RECIPES if recipe.is_installed and recipe.case.product in wanted]
