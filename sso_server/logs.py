@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 import threading
+from json import JSONEncoder
 from types import TracebackType
 from typing import Any
 
@@ -62,7 +63,15 @@ def _last(log_format: str) -> list[Any]:
     if log_format == "text" or (log_format == "auto" and sys.stderr.isatty()):
         # Plain: where `rich` happens to be installed, the default prints local variables, and with them tokens.
         return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_as_json)]
+
+
+#: Made once; `json.dumps` makes one for each line.
+_JSON = JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _as_json(event: dict[str, Any], **_: object) -> str:
+    return _JSON.encode(event)
 
 
 def _without_what_was_sent(record: logging.LogRecord) -> bool:

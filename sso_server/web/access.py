@@ -11,7 +11,8 @@ from time import monotonic
 import structlog
 from flask import Flask, Response, g, request
 
-from sso_server.web.services import services
+from sso_server.web.edge import this_request
+from sso_server.web.services import of
 
 #: What a proxy may call a request; anything else would let a stranger write into our logs.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
@@ -23,15 +24,16 @@ _log = structlog.get_logger("sso_server.requests")
 
 def install_requests(app: Flask) -> None:
     """Before everything else, so that whatever happens to the request is known by its name."""
+    token, count = of(app).randomness.token, of(app).watch.request
 
     @app.before_request
     def _begin() -> None:
-        g.begun = monotonic()
+        begun = monotonic()
         # `web/client_ip` lets the header through from a trusted proxy alone.
-        given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if _NAME.fullmatch(given) else services().randomness.token("req")[:20]
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
+        name = given if _NAME.fullmatch(given) else token("req")[:20]
+        g.begun, g.request_id = begun, name
+        structlog.contextvars.bind_contextvars(request_id=name)
 
     @app.teardown_request
     def _forget(_error: BaseException | None) -> None:
@@ -40,18 +42,14 @@ def install_requests(app: Flask) -> None:
 
     @app.after_request
     def _end(response: Response) -> Response:
+        asked, now = this_request(), monotonic()
         response.headers["X-Request-ID"] = g.get("request_id", "")
-        seconds = monotonic() - g.get("begun", monotonic())
-        endpoint = endpoint_name()
-        services().watch.request(endpoint, response.status_code, seconds)
+        seconds = now - g.get("begun", now)
+        endpoint, status = asked.endpoint or "none", response.status_code
+        count(endpoint, status, seconds)
         if endpoint not in _SILENT:
-            _log.info(
-                "request",
-                method=request.method if request.method in _METHODS else "other",
-                endpoint=endpoint,
-                status=response.status_code,
-                ms=round(seconds * 1000, 1),
-            )
+            method = asked.method if asked.method in _METHODS else "other"
+            _log.info("request", method=method, endpoint=endpoint, status=status, ms=round(seconds * 1000, 1))
         return response
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_HEADERS = (
-    "HTTP_X_FORWARDED_FOR",
-    "HTTP_X_FORWARDED_PROTO",
-    "HTTP_X_FORWARDED_HOST",
-    "HTTP_X_FORWARDED_PORT",
-    "HTTP_X_FORWARDED_PREFIX",
-    "HTTP_FORWARDED",
-    "HTTP_X_REAL_IP",
+_HEADERS = frozenset(
+    {
+        "HTTP_X_FORWARDED_FOR",
+        "HTTP_X_FORWARDED_PROTO",
+        "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_FORWARDED_PORT",
+        "HTTP_X_FORWARDED_PREFIX",
+        "HTTP_FORWARDED",
+        "HTTP_X_REAL_IP",
+    }
 )
-
-
-_OTHER_HEADERS = ("HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP")
+_TRACES = _HEADERS | {"HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP"}
 _CAME_THROUGH_PROXY = "lockstep.came_through_proxy"
 
 
@@ -36,15 +37,17 @@ class TrustedProxies:
     def __init__(self, app: WSGIApplication, networks: tuple[Network, ...]) -> None:
         self._app = app
         self._networks = networks
+        # Proxies are few, and so are those who call without one.
+        self._is_trusted = lru_cache(maxsize=1024)(self._look_up)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
         forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
         scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).strip().lower()
         trusted = self._is_trusted(str(environ.get("REMOTE_ADDR", "")))
-        environ[_CAME_THROUGH_PROXY] = any(header in environ for header in (*_HEADERS, *_OTHER_HEADERS))
-        for header in _HEADERS:
-            environ.pop(header, None)
+        environ[_CAME_THROUGH_PROXY] = not _TRACES.isdisjoint(environ)
+        for header in _HEADERS & environ.keys():
+            del environ[header]
         if not trusted:
             # What the request is called in our logs is for us to say, or for our own proxy.
             environ.pop("HTTP_X_REQUEST_ID", None)
@@ -61,7 +64,7 @@ class TrustedProxies:
                 environ["wsgi.url_scheme"] = scheme
         return self._app(environ, start_response)
 
-    def _is_trusted(self, text: str) -> bool:
+    def _look_up(self, text: str) -> bool:
         return _is_address(text) and any(ipaddress.ip_address(text) in network for network in self._networks)
 
 

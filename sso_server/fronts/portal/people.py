@@ -61,8 +61,9 @@ def install(app: Flask) -> None:
     manager = flask_login.LoginManager()
     manager.session_protection = None
     manager.request_loader(_load)
-    # No context processor: it would ask the store for every page, the one that says "the store is away" included.
-    manager.init_app(app, add_context_processor=False)
+    # All that `init_app` would do that we want. Its context processor would ask the store for every page, the one that
+    # says "the store is away" included; its hook would read the form's cookie at every answer, for a cookie of its own.
+    app.login_manager = manager  # type: ignore[attr-defined]
 
 
 def find_person() -> Person | None:
