@@ -107,7 +107,7 @@ def at_one_server(
             for workload in of_protocol:
                 if workload.spends:
                     stage.issue(int(seconds * (3000 if many > 1 else 1000)), seconds * 1.3)
-                yield measure(stage, workload, number, seconds, many)
+                yield measure(stage, workload, number, seconds, min(many, workload.most))
                 if workload.spends:
                     stage.tickets.clear()
 

@@ -23,7 +23,7 @@ _NAMES = tuple(field.name for field in fields(Reading) if field.name.endswith("_
 
 
 def servers(given: Given) -> list[Callable[[], Server]]:
-    """Lockstep and its floor beside each other, then the next pair, then the peers."""
+    """Lockstep and its floor beside each other, then the next pair, then the peers that scripts/bench-peers brought."""
     found: list[Callable[[], Server]] = []
     for store in given.stores:
         for web_server in given.web_servers:

@@ -114,6 +114,8 @@ class Workload:
     protocol: str = "openid"
     spends: bool = False
     """It takes tickets from the stock, and ends when that is empty."""
+    most: int = 1000
+    """So many at once at the most: of passwords, as many as keep two cores busy without being sent away to wait."""
 
 
 WORKLOADS = {
@@ -126,7 +128,7 @@ WORKLOADS = {
         Workload("W3u", "userinfo", look_up),
         Workload("W3i", "introspection", ask_about),
         Workload("W4", "a refresh with rotation", refresh),
-        Workload("W5", "a sign-in with a password, to the first code", sign_in),
+        Workload("W5", "a sign-in with a password, to the first code", sign_in, most=4),
         Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas"),
         Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True),
         Workload("CR", "CAS: both", visit, protocol="cas"),
