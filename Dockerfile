@@ -9,7 +9,7 @@ COPY demo_apps demo_apps
 RUN pip install --constraint constraints.txt hatchling \
  && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python -m venv /opt/lockstep \
- && /opt/lockstep/bin/pip install --constraint constraints.txt "$(echo /wheels/lockstep_sso-*.whl)[server,redis,postgres]"
+ && /opt/lockstep/bin/pip install --constraint constraints.txt "$(echo /wheels/lockstep_sso-*.whl)[server,redis,postgres,granian]"
 
 FROM python:3.11-slim-bookworm
 # 10001 is nobody on the host. These folders belong to it, so that a new named volume does too; secrets that other servers

@@ -78,6 +78,6 @@ clean:  ## Remove .venv and every cache (data in lockstep-data/ stays)
 	@touch $@
 
 .venv/.ready-to-work: .venv/.ready-to-run
-	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[server,redis,postgres,starlette,django,cas]'
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation --editable '.[server,redis,postgres,granian,starlette,django,cas]'
 	$(PIP) install --quiet --constraint constraints.txt --group test --group check --group build
 	@touch $@

@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     """argon2id memory per hash."""
     hash_limit: int = Field(2, ge=1, le=64)
     """How many passwords one process hashes at once."""
+    web_server: Literal["gunicorn", "granian"] = "gunicorn"
+    """What answers requests: `gunicorn`, or `granian` (an extra of that name), which is faster behind a proxy that does
+    its part: see [operations.md](operations.md#web-servers)."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON lines elsewhere."""
 
@@ -185,6 +188,13 @@ class Settings(BaseSettings):
         for network in filter(None, (n.strip() for n in text.split(","))):
             ipaddress.ip_network(network, strict=False)
         return text
+
+    @field_validator("web_server")
+    @classmethod
+    def _web_server_is_there(cls, name: str) -> str:
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(f"{name} is not installed; install lockstep-sso[server,{name}]")
+        return name
 
     @field_validator("redis_url")
     @classmethod
@@ -323,6 +333,12 @@ def metrics_dir() -> Path | None:
 def environment_with(**variables: str) -> dict[str, str]:
     """Our environment and these."""
     return {**os.environ, **variables}
+
+
+def become(environment: Mapping[str, str]) -> None:
+    """Of a fork: from now on this is our environment, as if we had been executed with it."""
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def child_environment(**variables: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from sso_server.cli.check import masked
 from sso_server.cli.demo_cable import CUT_OFF
 from sso_server.cli.demo_kill import listening
 from sso_server.cli.output import Failed
+from sso_server.cli.processes import Child
 from sso_server.config import child_environment, load
 from sso_server.core.clients import CAS, OIDC, ClientSecret, check_client, site_client
 from sso_server.core.errors import Refused
@@ -210,7 +211,7 @@ def _register(centre: Centre, site: DemoSite) -> str:
 
 def _site_child(
     site: DemoSite, sites: tuple[DemoSite, ...], issuer: str, secret: str, data: Path, switches: Switches
-) -> serve.Child:
+) -> Child:
     """gunicorn with a demo site; the site knows nothing but its environment. Site two is at the end of a cable.
 
     Loaded before the workers are forked, which the SDK allows: the steps are on the screen sooner.
@@ -251,4 +252,4 @@ def _site_child(
         SITE_MAP=f"{issuer}/demo/map",
         **own,
     )
-    return serve.Child(site.client_id, tuple(argv), environment)
+    return Child(site.client_id, tuple(argv), environment)

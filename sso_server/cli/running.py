@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -16,10 +17,16 @@ from sso_server.config import Settings, load
 @click.command("serve")
 @click.option("--bind", type=address, help="Where to listen; by default the issuer's port on 127.0.0.1.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web worker processes.")
-def serve_command(bind: str | None, workers: int) -> None:
+@click.option(
+    "--web-server",
+    type=click.Choice(("gunicorn", "granian")),
+    help="What answers requests; by default what SSO_WEB_SERVER says, or gunicorn.",
+)
+def serve_command(bind: str | None, workers: int, web_server: str | None) -> None:
     """Run the centre: web workers and the delivery process."""
+    chosen: dict[str, Any] = {"web_server": web_server} if web_server else {}
     try:
-        settings = load()
+        settings = load(**chosen)
         code = supervisor.serve(settings, bind or _default_address(settings), workers)
     except PortTaken as error:
         raise Failed(str(error)) from error

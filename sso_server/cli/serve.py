@@ -8,7 +8,7 @@ finished, deliveries last; all are gone within ten seconds.
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import importlib
 import os
 import signal
 import socket
@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -25,8 +26,9 @@ import structlog
 
 from sso_server import wiring
 from sso_server.cli.door import SETTLE_S, Door, PortTaken
+from sso_server.cli.processes import Child, Process, share_memory, start
 from sso_server.clock import SystemClock
-from sso_server.config import METRICS_DIR, Settings, environment_with, metrics_dir
+from sso_server.config import METRICS_DIR, Settings, environment_with, load, metrics_dir
 from sso_server.core import setup
 from sso_server.core.errors import Unavailable
 from sso_server.delivery.process import run_delivery
@@ -41,28 +43,11 @@ _log = structlog.get_logger("sso_server.serve")
 _STOP_S = 10.0
 # Whoever stops last is asked so long after the others at the latest: the rest is what a send that hangs may need.
 _LAST_AFTER_S = 3.0
-_PR_SET_PDEATHSIG = 1
 GUNICORN_CONFIG = "python:sso_server.cli.gunicorn_config"
 
 
 #: Ends a child by name with all its processes, at once and without a word (SIGKILL).
 Kill = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """A process to be kept alive."""
-
-    name: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str] | None
-    """None: ours."""
-    output: Path | None = None
-    """The file that its words are added to; None: where ours go."""
-    door: Door | None = None
-    """What it listens on, if we bound it; it finds the descriptor under the same number."""
-    stops_last: bool = False
-    """Asked to stop when the others have: what they did last is still carried out."""
 
 
 def serve(settings: Settings, bind: str, workers: int) -> int:
@@ -78,7 +63,36 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
         prepare(settings)
         with counted_together(settings.data_dir) as variables:
             env = environment_with(**variables)
-            return supervise([web_child(bind, workers, env, door=door), deliver_child(env)], on_started=say)
+            return supervise([*_forked(settings.web_server, door, workers, env), _delivering(env)], on_started=say)
+
+
+def _forked(web_server: str, door: Door, workers: int, env: Mapping[str, str]) -> list[Child]:
+    """The web workers, as forks: read once here, the program is there at once and its memory is shared by all."""
+    importlib.import_module("sso_server.app")
+    if web_server == "granian":
+        importlib.import_module("sso_server.cli.granian_worker")
+        names = [f"web-{number}" for number in range(1, workers + 1)]
+        return [Child(name, (name,), env, door=door, run=partial(_granian, door)) for name in names]
+    importlib.import_module("sso_server.cli.web_worker")
+    child = web_child("", workers, env, door=door)
+    return [replace(child, argv=child.argv[2:], run=_gunicorn)]
+
+
+def _gunicorn() -> int:
+    from gunicorn.app.wsgiapp import WSGIApplication
+
+    WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
+    return 0
+
+
+def _granian(door: Door) -> int:
+    from sso_server.cli import granian_worker
+
+    return granian_worker.run(door.fd)
+
+
+def _delivering(env: Mapping[str, str]) -> Child:
+    return replace(deliver_child(env), run=lambda: deliver(load()))
 
 
 @contextlib.contextmanager
@@ -204,7 +218,9 @@ def supervise(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
-    running = {child.name: (child, _start(child), clock.now()) for child in children}
+    doors = list(dict.fromkeys(child.door for child in children if child.door is not None))
+    share_memory()
+    running = {child.name: (child, start(child, doors), clock.now()) for child in children}
     quick_deaths = dict.fromkeys(running, 0)
 
     def kill(name: str) -> None:
@@ -234,7 +250,7 @@ def supervise(
             _log.warning("child_died", child=name, status=status, restarting=True)
             if quick_deaths[name]:
                 stop.wait(0.5 * quick_deaths[name])
-            running[name] = (child, _start(child), clock.now())
+            running[name] = (child, start(child, doors), clock.now())
     _stop([(child, process) for child, process, _ in running.values()])
     return code
 
@@ -249,31 +265,9 @@ def answers(address: tuple[str, int]) -> bool:
         return False
 
 
-def _start(child: Child) -> subprocess.Popen[bytes]:
-    with contextlib.ExitStack() as stack:
-        output = None if child.output is None else stack.enter_context(child.output.open("ab"))
-        # Its own session, so that Ctrl-C on the terminal reaches only us and we stop the children in order.
-        return subprocess.Popen(  # noqa: S603  (our own argv)
-            child.argv,
-            env=None if child.env is None else dict(child.env),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=() if child.door is None else (child.door.fd,),
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  (it allocates nothing and takes no lock)
-        )
-
-
-def _die_with_parent() -> None:
-    """A supervisor killed with -9 takes its children along (Linux): nobody serves unsupervised."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _stop(running: Sequence[tuple[Child, subprocess.Popen[bytes]]]) -> None:
+def _stop(running: Sequence[tuple[Child, Process]]) -> None:
     deadline = monotonic() + _STOP_S
-    doors = [child.door for child, _ in running if child.door is not None]
+    doors = list(dict.fromkeys(child.door for child, _ in running if child.door is not None))
     for door in doors:
         door.refuse_newcomers()
     if doors:
@@ -293,13 +287,13 @@ def _stop(running: Sequence[tuple[Child, subprocess.Popen[bytes]]]) -> None:
         process.wait()
 
 
-def _ask(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def _ask(processes: Sequence[Process]) -> None:
     for process in processes:
         if process.poll() is None:
             process.terminate()
 
 
-def _wait(processes: Sequence[subprocess.Popen[bytes]], until: float) -> list[subprocess.Popen[bytes]]:
+def _wait(processes: Sequence[Process], until: float) -> list[Process]:
     """Who is still there then (monotonic seconds)."""
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -11,6 +11,7 @@ from flask import Flask
 from sso_server import config
 from sso_server.app import create_app
 from sso_server.cli import serve
+from sso_server.cli.processes import Child
 from sso_server.core.fence import Fence
 from sso_server.core.restoring import Restoring
 from sso_server.logs import configure_logs
@@ -67,7 +68,7 @@ def main() -> int:
     configure_logs(settings.log_format)
     serve.prepare(settings)
     env = {**os.environ, _VARIABLE: parts}
-    delivery = serve.Child("delivery", (sys.executable, "-m", "tests.failover.broken", "deliver"), env)
+    delivery = Child("delivery", (sys.executable, "-m", "tests.failover.broken", "deliver"), env)
     return serve.supervise([serve.web_child(bind, 2, env, app="tests.failover.broken:create()"), delivery])
 
 

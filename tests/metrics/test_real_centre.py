@@ -54,7 +54,9 @@ def numbers(centre: Centre) -> dict[str, float]:
 def workers_of(centre: Centre) -> list[int]:
     """The web workers' processes."""
     assert centre.process.popen is not None
-    found = [pid for pid in tree(centre.process.popen.pid) if b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = [
+        pid for pid in tree(centre.process.popen.pid) if Path(f"/proc/{pid}/comm").read_text().startswith("sso-web")
+    ]
     return [pid for pid in found if len(tree(pid)) == 1]
 
 
