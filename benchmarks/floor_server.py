@@ -19,12 +19,15 @@ from tests.support.services import OwnRedis
 
 
 def argv(web_server: str, port: int, threads: int = WEB_THREADS) -> list[str]:
-    """What starts the floor. Raises KeyError for a web server that isn't known here."""
-    app = "benchmarks.floor_app:create_app()"
-    gunicorn = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "2", "-k", "gthread"]
-    return {"gunicorn": [*gunicorn, "--threads", str(threads), "--keep-alive", "5", "--no-control-socket", app]}[
-        web_server
-    ]
+    """What starts the floor: as many processes and threads as `sso serve` has. Raises KeyError for another server."""
+    app, here = "benchmarks.floor_app:create_app", [sys.executable, "-m"]
+    gunicorn = ["-b", f"127.0.0.1:{port}", "-w", "2", "-k", "gthread", "--threads", str(threads), "--keep-alive", "5"]
+    granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--loop", "asyncio"]
+    granian += ["--blocking-threads", str(threads), "--no-ws", "--http", "1", "--log-level", "warning"]
+    return {
+        "gunicorn": [*here, "gunicorn", *gunicorn, "--no-control-socket", f"{app}()"],
+        "granian": [*here, "granian", *granian, "--factory", app],
+    }[web_server]
 
 
 @dataclass(slots=True)
