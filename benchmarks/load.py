@@ -143,7 +143,7 @@ class Load:
         except OSError:
             data = b""
         line.heard += data
-        answer, length, closes = _parsed(line.heard, is_over=not data)
+        answer, length, closes = parsed(line.heard, is_over=not data)
         if answer is None:
             if not data:
                 self._again(line)
@@ -170,7 +170,7 @@ class Load:
             line.socket = None
 
 
-def _parsed(heard: bytes, *, is_over: bool) -> tuple[Answer | None, int, bool]:
+def parsed(heard: bytes, *, is_over: bool) -> tuple[Answer | None, int, bool]:
     """(the answer, None while it isn't whole; its length; whether the connection ends with it). RFC 9112 section 6."""
     end = heard.find(b"\r\n\r\n")
     if end < 0:

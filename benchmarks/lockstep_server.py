@@ -59,7 +59,7 @@ class LockstepServer:
     @property
     def openid(self) -> Traffic:
         """Through discovery's addresses."""
-        return Traffic(self._host, by_form("/sign-in"), _sign_out)
+        return Traffic(self._host, by_form("/sign-in"), sign_out)
 
     @property
     def cas(self) -> CasTraffic:
@@ -82,7 +82,7 @@ class LockstepServer:
         self.centre = Centre(self.directory, self.redis.url if self.redis else "", settings)
         self._open.callback(self._kill)
         self.centre.start()
-        self._register()
+        register(self.centre, self.algorithm, self.logout_uri, refresh_tokens=self.refresh_tokens)
 
     def stop(self) -> None:
         """At once: its data is thrown away."""
@@ -104,39 +104,43 @@ class LockstepServer:
         if self.centre.process.popen is not None:
             self.centre.process.kill()
 
-    def _register(self) -> None:
-        with self.centre.core() as built:
-            now = built.services.clock.now()
-            for number in range(PEOPLE):
-                name = f"user{number}"
-                built.services.accounts.add(
-                    name, PASSWORD, name=f"User {number}", email=f"{name}@example.com", groups=("staff",), actor="bench"
-                )
-            for number in range(SITES + 1):
-                site = Site(number)
-                openid = Client(
-                    site.client_id,
-                    f"Site {number}",
-                    now,
-                    secrets=(ClientSecret(digest(site.secret)),),
-                    redirect_uris=(site.redirect_uri,),
-                    backchannel_logout_uri=self.logout_uri(site) if number else "",
-                    id_token_alg=self.algorithm,
-                    refresh_tokens=self.refresh_tokens or number == 0,
-                )
-                cas = Client(
-                    f"service{number}",
-                    f"Service {number}",
-                    now,
-                    kind=CAS,
-                    cas_services=(site.service,),
-                    backchannel_logout_uri=self.logout_uri(site),
-                )
-                for client in (openid, cas):
-                    assert built.sql.clients.add(client), client
+
+def register(
+    centre: Centre, algorithm: str, logout_uri: Callable[[Site], str], *, refresh_tokens: bool = False
+) -> None:
+    """The people and the sites that every server knows, in this centre's stores."""
+    with centre.core() as built:
+        now = built.services.clock.now()
+        for number in range(PEOPLE):
+            name = f"user{number}"
+            built.services.accounts.add(
+                name, PASSWORD, name=f"User {number}", email=f"{name}@example.com", groups=("staff",), actor="bench"
+            )
+        for number in range(SITES + 1):
+            site = Site(number)
+            openid = Client(
+                site.client_id,
+                f"Site {number}",
+                now,
+                secrets=(ClientSecret(digest(site.secret)),),
+                redirect_uris=(site.redirect_uri,),
+                backchannel_logout_uri=logout_uri(site) if number else "",
+                id_token_alg=algorithm,
+                refresh_tokens=refresh_tokens or number == 0,
+            )
+            cas = Client(
+                f"service{number}",
+                f"Service {number}",
+                now,
+                kind=CAS,
+                cas_services=(site.service,),
+                backchannel_logout_uri=logout_uri(site),
+            )
+            for client in (openid, cas):
+                assert built.sql.clients.add(client), client
 
 
-def _sign_out(traffic: Traffic | CasTraffic, person: Person) -> Operation[None]:
+def sign_out(traffic: Traffic | CasTraffic, person: Person) -> Operation[None]:
     """As a site sends the browser: its ID token says who, so nobody is asked."""
     answer = yield from browse(person, "GET", f"/end-session?id_token_hint={person.id_token}", traffic.host)
     answer.must(answer.status == 303, "an answer to the sign-out")
