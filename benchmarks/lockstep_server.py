@@ -93,7 +93,7 @@ class LockstepServer:
         popen = self.centre.process.popen
         assert popen is not None
         everything = tree(popen.pid)
-        delivery = [pid for pid in everything if " deliver" in words(pid)]
+        delivery = [pid for pid in everything if words(pid).startswith("sso deliver")]
         found: dict[str, Sequence[int]] = {
             "web": [pid for pid in everything if pid not in delivery],
             "delivery": delivery,

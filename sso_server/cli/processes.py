@@ -138,7 +138,7 @@ def _live(child: Child, run: Callable[[], int], doors: Sequence[Door], parent: i
         if child.env is not None:
             become(child.env)
         sys.argv = list(child.argv)
-        _take_name(f"sso-{child.name}")
+        _take_name(child)
         code = run()
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else _FAILED if done.code else 0
@@ -157,7 +157,12 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _take_name(name: str) -> None:
-    """What `ps -o comm` and `top` show (Linux): forks would all look like their parent."""
+def _take_name(child: Child) -> None:
+    """What `ps` and `top` show (Linux): forks would all look like their parent."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"sso-{child.name}".encode()[:15], 0, 0, 0)
+        # proc(5): where our command line lies, fields 48 and 49; counted from the one behind the name, the third.
+        begin, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+        words = b"\0".join(word.encode() for word in child.argv)
+        if 0 < begin < end:
+            ctypes.memmove(begin, words[: end - begin - 1].ljust(end - begin, b"\0"), end - begin)

@@ -72,7 +72,8 @@ def _forked(web_server: str, door: Door, workers: int, env: Mapping[str, str]) -
     if web_server == "granian":
         importlib.import_module("sso_server.cli.granian_worker")
         names = [f"web-{number}" for number in range(1, workers + 1)]
-        return [Child(name, (name,), env, door=door, run=partial(_granian, door)) for name in names]
+        run = partial(_granian, door)
+        return [Child(name, ("sso", "serve", name), env, door=door, run=run) for name in names]
     importlib.import_module("sso_server.cli.web_worker")
     child = web_child("", workers, env, door=door)
     return [replace(child, argv=child.argv[2:], run=_gunicorn)]
@@ -92,7 +93,7 @@ def _granian(door: Door) -> int:
 
 
 def _delivering(env: Mapping[str, str]) -> Child:
-    return replace(deliver_child(env), run=lambda: deliver(load()))
+    return replace(deliver_child(env), argv=("sso", "deliver"), run=lambda: deliver(load()))
 
 
 @contextlib.contextmanager
