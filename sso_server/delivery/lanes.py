@@ -17,7 +17,7 @@ from sso_server.core.policy import MINUTE, SECOND
 
 AT_ONCE = 4
 MOST_WAITING = 1000
-_LEAST_CLAIM = 25
+_LEAST_CLAIM = 50
 _MOST_WAITING_AT_ONE = 500
 _MOST_WAITING_ON_PROBATION = 8
 _URGENT_IN_A_ROW = 3
@@ -101,7 +101,7 @@ class Lanes:
         least; the others never find the house full of them."""
         most = MOST_WAITING - self._waiting[False] if bulk else MOST_WAITING * 3 // 4
         room = most - self._waiting[bulk]
-        # A claim costs a transaction: not for a handful of rows.
+        # A claim costs a transaction, or a look at 64 buckets: not for a handful of rows.
         return room if room >= _LEAST_CLAIM else 0
 
     def add(self, row: Notification, now: int) -> bool:

@@ -109,8 +109,8 @@ class Worker:
 
     def run_once(self) -> int:
         """Claim one batch, send all of it, write down what came of it; how many rows. Raises Unavailable."""
-        rows = self._claim()
         with self._pool() as pool:
+            rows = self._claim(pool)
             while self._lanes.waiting or self._lanes.running:
                 self._dispatch(pool)
                 if self._lanes.running:
@@ -135,7 +135,7 @@ class Worker:
             while not stop.is_set():
                 try:
                     if monotonic() >= next_claim:
-                        next_claim = self._claim_and_plan()
+                        next_claim = self._claim_and_plan(pool)
                     self._dispatch(pool)
                     rung = self._collect(max(0.001, min(POLL_S, next_claim - monotonic())))
                     if rung:
@@ -182,12 +182,12 @@ class Worker:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._concurrency * _THREADS_PER_SLOT, thread_name_prefix="send")
 
-    def _claim_and_plan(self) -> float:
-        """Claim a batch; when to claim again (monotonic seconds)."""
+    def _claim_and_plan(self, pool: ThreadPoolExecutor) -> float:
+        """Claim a batch and begin with it; when to claim again (monotonic seconds)."""
         now = self._clock.now()
         if self._clerk.backlog > _MOST_BACKLOG:
             return monotonic() + POLL_S
-        if len(self._claim()) >= _BATCH:
+        if len(self._claim(pool)) >= _BATCH:
             wait_s = 0.0
         elif not self._trusts_clock:
             wait_s = POLL_S
@@ -201,7 +201,7 @@ class Worker:
         self._outage.is_over()
         return monotonic() + wait_s
 
-    def _claim(self) -> list[Notification]:
+    def _claim(self, pool: ThreadPoolExecutor) -> list[Notification]:
         self._trusts_clock = self._guard.is_right()
         if not self._trusts_clock:
             # Rows that are due to be told would be taken for moot, which is final. What waits here is left to its
@@ -216,6 +216,8 @@ class Worker:
                 claimed = self._outbox.claim(self.name, self._clock.now(), limit, CLAIM_MS, bulk=bulk)
                 for row in claimed:
                     self._place(row, self._clock.now())
+                # Before looking any further: the looks that follow take 1-2 ms, and somebody waits for these.
+                self._dispatch(pool)
                 rows += claimed
         return rows
 
