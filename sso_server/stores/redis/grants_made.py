@@ -33,6 +33,7 @@ class RedisGrants:
             access.expires_at,
             *records.token_words(access),
             access.details,
+            grant.sid,
             *records.grant_fields(grant),
             "indexed_until",
             until,
@@ -44,9 +45,10 @@ class RedisGrants:
 
     def find_grant(self, token_hash: str, bucket: int) -> tuple[Grant, TokenDetails] | None:
         """See ports.GrantStore."""
-        token = records.pairs(self._link.send(command("HGETALL", self._keys.in_bucket(bucket, "token", token_hash))))
-        if "grant" not in token:
+        key = self._keys.in_bucket(bucket, "token", token_hash)
+        grant_id, details = self._link.send(command("HMGET", key, "grant", "details"))
+        if grant_id is None:
             return None
-        key = self._keys.in_bucket(bucket, "grant", token["grant"])
-        grant = records.grant(token["grant"], self._link.send(command("HGETALL", key)))
-        return None if grant is None else (grant, TokenDetails.from_text(token.get("details", "")))
+        key = self._keys.in_bucket(bucket, "grant", grant_id)
+        grant = records.grant(grant_id, self._link.send(command("HMGET", key, *records.GRANT)))
+        return None if grant is None else (grant, TokenDetails.from_text(details or ""))

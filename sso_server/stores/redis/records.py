@@ -1,4 +1,7 @@
-"""Records of the core as Redis keeps them: flat text fields. A hash that can't be read back is treated as absent."""
+"""Records of the core as Redis keeps them: text fields. A hash that can't be read back is treated as absent.
+
+Answers carry values without names, in the orders below (the scripts repeat them): that halves what Redis and we read.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,27 @@ from sso_server.core.tokens import FoundToken, Grant
 _BROKEN = (KeyError, ValueError, TypeError, AttributeError)
 
 
+SESSION = (
+    *("sid", "user_id", "user_version", "browser_hash", "cookie_hash", "auth_time", "amr", "created_at"),
+    *("last_active_at", "idle_allowance_ms", "absolute_until", "remembered", "user_agent", "address", "idle_off"),
+    *("previous_cookie_hash", "previous_cookie_until", "ended_at", "end_reason"),
+)
+TICKET = (
+    *("sid", "kind", "client_id", "user_id", "redirect_uri", "code_challenge", "nonce", "scope", "auth_time", "amr"),
+    *("issued_at", "expires_at", "refreshable", "offline", "details"),
+)
+GRANT = (
+    *("client_id", "sid", "user_id", "scope", "auth_time", "amr", "offline", "created_at", "revoked_at", "details"),
+)
+TOKEN = ("kind", "grant", "issued_at", "expires_at", "audience", "jti", "details")
+ROW = (
+    *("sid", "client_id", "store_id", "kind", "logout_uri", "user_id", "reason", "ended_at", "local_until", "state"),
+    *("attempt", "next_attempt_at", "claimed_by", "claimed_until", "final_at", "last_status", "last_error", "bulk"),
+    *("sends", "registered_at"),
+)
+Values = Sequence[str | None]
+
+
 def pairs(flat: Any) -> dict[str, str]:
     """A script's flat list (or a ready mapping) as a mapping."""
     if isinstance(flat, Mapping):
@@ -23,35 +47,37 @@ def pairs(flat: Any) -> dict[str, str]:
     return dict(zip(items[::2], items[1::2], strict=False))
 
 
-def session_fields(session: Session) -> list[str | int]:
-    """Fields and values, alternating; what is None isn't written."""
-    fields: dict[str, str | int | None] = {
-        "sid": session.sid,
-        "user_id": session.user_id,
-        "user_version": session.user_version,
-        "browser_hash": session.browser_hash,
-        "cookie_hash": session.cookie_hash,
-        "auth_time": session.auth_time,
-        "amr": " ".join(session.amr),
-        "created_at": session.created_at,
-        "last_active_at": session.last_active_at,
-        "idle_allowance_ms": session.idle_allowance_ms,
-        "absolute_until": session.absolute_until,
-        "remembered": int(session.remembered),
-        "user_agent": session.user_agent,
-        "address": session.address,
-        "idle_off": int(session.idle_off),
-        "previous_cookie_hash": session.previous_cookie_hash,
-        "previous_cookie_until": session.previous_cookie_until,
-        "ended_at": session.ended_at,
-        "end_reason": session.end_reason,
-    }
-    return _alternating(fields)
+def _named(names: Sequence[str], values: Values) -> dict[str, str]:
+    """What is absent is left out, and so is what only scripts need, which stands behind the rest."""
+    return {name: value for name, value in zip(names, values, strict=False) if value is not None}
 
 
-def session(flat: Any) -> Session | None:
+def session_words(session: Session) -> list[str | int]:
+    """Values of a session that is about to be opened, in the order of SESSION; its end is none yet."""
+    return [
+        session.sid,
+        session.user_id,
+        session.user_version,
+        session.browser_hash,
+        session.cookie_hash,
+        session.auth_time,
+        " ".join(session.amr),
+        session.created_at,
+        session.last_active_at,
+        session.idle_allowance_ms,
+        session.absolute_until,
+        int(session.remembered),
+        session.user_agent,
+        session.address,
+        int(session.idle_off),
+        session.previous_cookie_hash,
+        session.previous_cookie_until,
+    ]
+
+
+def session(values: Values) -> Session | None:
     """The session, or None when there is none to be read."""
-    f = pairs(flat)
+    f = _named(SESSION, values)
     try:
         return Session(
             sid=f["sid"],
@@ -110,9 +136,9 @@ def row_name(sid: str, client_id: str, store_id: str) -> str:
     return f"{sid}/{client_id}/{store_id}"
 
 
-def notification(flat: Any) -> Notification | None:
+def notification(values: Values) -> Notification | None:
     """The row, or None when there is none to be read."""
-    f = pairs(flat)
+    f = _named(ROW, values)
     try:
         return Notification(
             sid=f["sid"],
@@ -169,9 +195,9 @@ def ticket_fields(ticket: Ticket) -> list[str | int]:
     )
 
 
-def ticket(ticket_hash: str, flat: Any) -> Ticket | None:
+def ticket(ticket_hash: str, values: Values) -> Ticket | None:
     """The ticket, or None when there is none to be read."""
-    f = pairs(flat)
+    f = _named(TICKET, values)
     try:
         return Ticket(
             ticket_hash=ticket_hash,
@@ -195,9 +221,9 @@ def ticket(ticket_hash: str, flat: Any) -> Ticket | None:
         return None
 
 
-def grant(grant_id: str, flat: Any) -> Grant | None:
+def grant(grant_id: str, values: Values) -> Grant | None:
     """The grant, or None when there is none to be read."""
-    f = pairs(flat)
+    f = _named(GRANT, values)
     try:
         return Grant(
             grant_id=grant_id,
@@ -238,10 +264,10 @@ def token_words(token: NewToken | None) -> tuple[str, str, int]:
     return (" ".join(token.audience), token.jti, token.deny_until) if token else ("", "", 0)
 
 
-def found_token(flat_token: Any, flat_grant: Any, in_session: int) -> FoundToken | None:
+def found_token(token_values: Values, grant_values: Values, in_session: int) -> FoundToken | None:
     """A token with its grant, or None when one of them can't be read. `in_session`: 1, its session lives."""
-    f = pairs(flat_token)
-    found = grant(f.get("grant", ""), flat_grant)
+    f = _named(TOKEN, token_values)
+    found = grant(f.get("grant", ""), grant_values)
     try:
         return (
             None

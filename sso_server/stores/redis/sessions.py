@@ -30,10 +30,10 @@ class RedisSessions:
     def open(self, candidate: Session, now: int, overlap_ms: int, *, shown: str = "") -> Opened | None:
         """See ports.SessionStore. A renewal is sent twice: first the index must know its new end."""
         key = self._keys.bucket(bucket_of(candidate.sid))
-        fields = records.session_fields(candidate)
+        words = records.session_words(candidate)
         sid = candidate.sid
         for _ in range(_RACES):
-            open_it = step("open", key, now, overlap_ms, sid, shown, *fields)
+            open_it = step("open", key, now, overlap_ms, sid, shown, *words)
             _, reply = self._link.send_in_order([self._index(candidate, sid, now), open_it])
             if reply[0] == "taken":
                 return None
@@ -52,7 +52,8 @@ class RedisSessions:
         bucket = find_bucket(sid)
         if bucket is None:
             return None
-        return records.session(self._link.send(command("HGETALL", self._keys.in_bucket(bucket, "session", sid))))
+        key = self._keys.in_bucket(bucket, "session", sid)
+        return records.session(self._link.send(command("HMGET", key, *records.SESSION)))
 
     def touch(self, sid: str, now: int) -> None:
         """See ports.SessionStore."""
@@ -79,14 +80,14 @@ class RedisSessions:
 
 def ended(reply: Any) -> Ended | None:
     """The answer of a script that ended a session; None when there was none that could be read."""
-    first, flat, rows = reply
-    session = records.session(flat)
+    first, values, rows = reply
+    session = records.session(values)
     return None if session is None else Ended(session, tuple(records.notifications(rows)), first=first == 1)
 
 
 def _opened(reply: Any) -> Opened:
-    how, flat, replaced = reply
-    session = records.session(flat)
+    how, values, replaced = reply
+    session = records.session(values)
     if session is None:
         raise Unavailable(detail="Redis: the session just opened can't be read back")
     return Opened(session, renewed=how == "renewed", replaced=records.session(replaced))

@@ -70,11 +70,11 @@ class RedisTickets:
                 r.refresh.details if r.refresh else "",
             )
 
-        why, flat_ticket, flat_session = self._grants.send(r.bucket, ends, now, redeem)
+        why, ticket, session = self._grants.send(r.bucket, ends, now, redeem)
         return Redeemed(
             Refusal(why) if why else None,
-            records.ticket(r.ticket_hash, flat_ticket),
-            records.session(flat_session),
+            records.ticket(r.ticket_hash, ticket),
+            records.session(session),
         )
 
     def void_all(self, epoch: str, now: int) -> None:
@@ -84,5 +84,5 @@ class RedisTickets:
 
     def find(self, ticket_hash: str, bucket: int) -> Ticket | None:
         """See ports.TicketStore."""
-        flat = self._link.send(command("HGETALL", self._keys.in_bucket(bucket, "ticket", ticket_hash)))
-        return records.ticket(ticket_hash, flat)
+        key = self._keys.in_bucket(bucket, "ticket", ticket_hash)
+        return records.ticket(ticket_hash, self._link.send(command("HMGET", key, *records.TICKET)))

@@ -46,11 +46,11 @@ class RedisTokens:
             )
 
         ends = [token.expires_at for token in (r.access, r.refresh) if token is not None]
-        why, grant_id, flat_grant, flat_session, reused = self._grants.send(r.bucket, ends, now, rotate)
+        why, grant_id, grant, session, reused = self._grants.send(r.bucket, ends, now, rotate)
         return Rotated(
             Refusal(why) if why else None,
-            records.grant(grant_id, flat_grant),
-            records.session(flat_session),
+            records.grant(grant_id, grant),
+            records.session(session),
             reused=reused == 1,
         )
 

@@ -1,13 +1,14 @@
-"""The scripts: forgotten ones come back, and none leaves the slot of its key."""
+"""The scripts: forgotten ones come back, none leaves the slot of its key, and answers have the order of records.py."""
 
 import contextlib
+import re
 import time
 from pathlib import Path
 
 import pytest
 import redis
 
-from sso_server.stores.redis import RedisStores, scripts
+from sso_server.stores.redis import RedisStores, records, scripts
 from tests.stores.redis.story import NOW, Story, new_session
 from tests.support.ports import free_port
 from tests.support.services import running_redis
@@ -67,3 +68,18 @@ def test_leaving_the_slot_would_be_noticed(strict, cluster_url):
     alone = cluster_url.replace("+cluster", "")
     with redis.Redis.from_url(alone) as raw, pytest.raises(redis.ResponseError, match="slot"):
         raw.eval(script.source, 1, "key")
+
+
+@pytest.mark.parametrize(
+    ("script", "list_of", "names"),
+    [
+        ("find_by_cookie", "local SESSION = {", records.SESSION),
+        ("redeem", "local ticket = values(", records.TICKET),
+        ("find_token", "values(key('token', ARGV[2]),", records.TOKEN),
+        ("find_token", "return values(key('grant', grant_id),", records.GRANT),
+        ("claim", "return values(key('row', name),", records.ROW),
+    ],
+)
+def test_an_answers_values_stand_in_the_order_in_which_they_are_read(script, list_of, names):
+    found = re.search(re.escape(list_of) + r"[^'}]*((?:'\w+'[,\s]*)+)", scripts.load(script).source)
+    assert tuple(re.findall(r"'(\w+)'", found[1])[: len(names)]) == names

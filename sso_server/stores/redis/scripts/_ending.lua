@@ -37,33 +37,47 @@ local function sites_of(sid)
   return list
 end
 
-local function end_session(sid, s, reason, now, bulk)
-  s.ended_at, s.end_reason = int(now), reason
-  redis.call('HSET', key('session', sid), 'ended_at', s.ended_at, 'end_reason', reason)
+-- `session`: its values, the end among them from here on. Answer: the rows (records.py, ROW).
+local function end_session(sid, session, reason, now, bulk)
+  local at, is_bulk = int(now), bulk and '1' or '0'
+  session[18], session[19] = at, reason
+  redis.call('HSET', key('session', sid), 'ended_at', at, 'end_reason', reason)
   redis.call('ZREM', key('due'), sid)
   redis.call('ZREM', key('live'), sid)
-  redis.call('ZADD', key('ended'), s.ended_at, sid)
+  redis.call('ZADD', key('ended'), at, sid)
   -- It names this session: a browser has one that has not ended, and opening another ends it first.
-  if s.browser_hash then redis.call('DEL', key('browser', s.browser_hash)) end
-  local look_at = now + DAY
-  for _, site in ipairs(sites_of(sid)) do
+  if session[4] then redis.call('DEL', key('browser', session[4])) end
+  local look_at, user_id = now + DAY, session[2] or ''
+  -- What index_row does for one that changes; of those that are born nothing stands anywhere yet.
+  local rows, names, due, final, unfinished = {}, {}, {}, {}, {}
+  for i, site in ipairs(sites_of(sid)) do
     local state, first_at = state_at_birth(site, now)
     local name = sid .. '/' .. site.client_id .. '/' .. site.store_id
     local row = {
-      sid = sid, client_id = site.client_id, store_id = site.store_id, kind = site.kind, logout_uri = site.logout_uri,
-      user_id = s.user_id or '', reason = reason, ended_at = s.ended_at, local_until = int(site.local_until),
-      state = state, attempt = '0', sends = '0', bulk = bulk and '1' or '0',
-      registered_at = int(site.registered_at),
+      sid, site.client_id, site.store_id, site.kind, site.logout_uri, user_id, reason, at, int(site.local_until), state, '0',
+      first_at and at or false, false, false, is_final(state) and at or false, false, false, is_bulk, '0',
+      int(site.registered_at),
     }
-    if first_at then row.next_attempt_at = int(first_at) end
-    if is_final(state) then row.final_at = s.ended_at end
-    redis.call('HSET', key('row', name), unpack(flat(row)))
-    redis.call('RPUSH', key('rows', sid), name)
-    index_row(name, row, first_at, now)
+    redis.call('HSET', key('row', name), 'sid', sid, 'client_id', row[2], 'store_id', row[3], 'kind', row[4],
+      'logout_uri', row[5], 'user_id', user_id, 'reason', reason, 'ended_at', at, 'local_until', row[9], 'state', state,
+      'attempt', '0', 'bulk', is_bulk, 'sends', '0', 'registered_at', row[20],
+      -- At most one of the two.
+      unpack(first_at and { 'next_attempt_at', at } or is_final(state) and { 'final_at', at } or {}))
+    rows[i], names[i] = row, name
+    if first_at then due[#due + 1], due[#due + 2] = at, name end
+    local list = is_final(state) and final or unfinished
+    list[#list + 1], list[#list + 2] = at, name
+    site.state, site.sid = state, sid
+    if is_unacked(site) then redis.call('ZADD', unacked_key(site), at, sid) end
     if state == 'pending' and not first_at then look_at = math.min(look_at, site.local_until) end
   end
+  in_parts(names, function(...) redis.call('RPUSH', key('rows', sid), ...) end)
+  add_all(key(bulk and 'bulk' or 'outbox'), due)
+  add_all(key('archive'), final)
+  add_all(key('unfinished'), unfinished)
   redis.call('ZADD', key('purge'), int(look_at), sid)
   deny_session(sid, now)
+  return rows
 end
 
 -- Why time ends it: core/ports.py, Sweeps.end_due.

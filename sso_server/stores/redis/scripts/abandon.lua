@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- Ledger.abandon: rows that are pending or claimed are given up, by name. ARGV: now, sid, client_id (empty: all), error.
 local now, count = tonumber(ARGV[1]), 0
 for _, name in ipairs(row_names(ARGV[2])) do

@@ -1,10 +1,10 @@
--- uses: session rows
--- Archive.list_archivable in one bucket. ARGV: limit.
+-- uses: key session rows
+-- Archive.list_archivable in one bucket. ARGV: limit. Answer: the rows (records.py, ROW).
 local list = {}
 for _, name in ipairs(redis.call('ZRANGE', key('archive'), 0, tonumber(ARGV[1]) - 1)) do
-  local row = read(key('row', name))
+  local row = row_values(name)
   if row then
-    list[#list + 1] = flat(row)
+    list[#list + 1] = row
   else
     redis.call('ZREM', key('archive'), name)
   end

@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- Ledger.call_from_now for some sessions of a bucket: the client asked for its ends and is called from here on.
 -- ARGV: now, client_id, kind, logout_uri, then sids. Answer: how many rows are due.
 local now, client, count = tonumber(ARGV[1]), ARGV[2], 0

@@ -1,4 +1,4 @@
--- uses: session rows sites
+-- uses: key session rows sites
 -- CheckInStore.check_in in one bucket: acknowledgements and activity in, ends out.
 -- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, most_in_session, from where to read the
 -- client's feed of what its APIs must refuse (-1: not at all) and how much of it, then three lists of sids (acks, active,
@@ -14,7 +14,7 @@ end
 
 each(function(sid)
   local name = sid .. '/' .. field
-  local row = read(key('row', name))
+  local row = brief(name)
   if row and row.state ~= 'acknowledged' then set_state(name, row, 'acknowledged', nil, now) end
 end)
 each(function(sid)
@@ -49,17 +49,18 @@ while more == 0 do
   local sids = redis.call('ZRANGE', k, from, from + limit)
   if #sids == 0 then break end
   for _, sid in ipairs(sids) do
-    local row = read(key('row', sid .. '/' .. field))
-    local moot = row and row.state == 'moot' and (tonumber(row.local_until) or 0) <= now
-    if not row or row.state == 'acknowledged' or moot then
+    local row = values(key('row', sid .. '/' .. field), 'sid', 'state', 'local_until', 'reason', 'ended_at')
+    local _, state, ends_at, reason, ended_at = unpack(row or {})
+    local moot = state == 'moot' and (tonumber(ends_at) or 0) <= now
+    if not row or state == 'acknowledged' or moot then
       redis.call('ZREM', k, sid)
     elseif #rows >= limit then
       more = 1
       break
     else
       -- A list with a hole must never renew a lease: an unreadable row makes the whole call fail.
-      if not row.reason or not instant(row.ended_at) then return redis.error_reply('ERR broken row ' .. sid) end
-      rows[#rows + 1] = { sid, row.reason, row.ended_at }
+      if not reason or not instant(ended_at) then return redis.error_reply('ERR broken row ' .. sid) end
+      rows[#rows + 1] = { sid, reason, ended_at }
       from = from + 1
     end
   end

@@ -1,8 +1,9 @@
--- uses: session rows denied ending
--- SessionStore.end: the session ends and its notifications are written, once. ARGV: now, sid, reason, bulk,
-local now, sid, reason = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local s = read(key('session', sid))
-local first = s and not s.ended_at
-if first then end_session(sid, s, reason, now, ARGV[4] == '1') else deny_unknown(sid, now) end
-if not s then return { 0, {}, {} } end
-return { first and 1 or 0, flat(s), flat_rows(sid) }
+-- uses: key session rows denied ending
+-- SessionStore.end: the session ends and its notifications are written, once. ARGV: now, sid, reason, bulk.
+-- Answer: whether this call ended it, the session (records.py, SESSION), its rows (ROW).
+local now, sid = tonumber(ARGV[1]), ARGV[2]
+local session = values(key('session', sid), unpack(SESSION))
+if session and not session[18] then return { 1, session, end_session(sid, session, ARGV[3], now, ARGV[4] == '1') } end
+deny_unknown(sid, now)
+if not session then return { 0, {}, {} } end
+return { 0, session, rows_of(sid) }

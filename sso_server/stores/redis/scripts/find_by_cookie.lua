@@ -1,5 +1,5 @@
--- uses: session
+-- uses: key session
 -- SessionStore.find_by_cookie: the session under this cookie's digest; the caller checks which of the two it is.
 -- ARGV: cookie_hash.
 local sid = redis.call('GET', key('cookie', ARGV[1]))
-return flat(sid and read(key('session', sid)))
+return sid and values(key('session', sid), unpack(SESSION)) or {}

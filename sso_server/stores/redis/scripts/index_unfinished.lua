@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- Writes down which rows of these ended sessions are not final, as _rows.lua does for those that change. ARGV: sids.
 for _, sid in ipairs(ARGV) do
   for _, name in ipairs(row_names(sid)) do

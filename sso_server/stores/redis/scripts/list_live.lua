@@ -1,7 +1,7 @@
--- uses: session
+-- uses: key session
 -- SessionLists.list_live in one bucket, by sid, one page. ARGV: limit, how many sids to look at, user_id, client_id,
 -- older_than_version, opened_before, after_sid, then the sids to look at, when an index named them (else: all that have
--- not ended). Answer: the sessions, and after which sid to go on (empty: this was the last page).
+-- not ended). Answer: the sessions (records.py, SESSION), and after which sid to go on (empty: this was the last page).
 local limit, page, user, client = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local version, before, after = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local sids = {}
@@ -29,7 +29,7 @@ for _, sid in ipairs(sids) do
     and (version == 0 or (tonumber(s.user_version) or 0) < version)
     and (before == 0 or (tonumber(s.created_at) or 0) < before)
     and (client == '' or takes_part(sid)) then
-    found[#found + 1] = flat(read(key('session', sid)))
+    found[#found + 1] = values(key('session', sid), unpack(SESSION))
     if #found >= limit then return { found, sid } end
   end
 end

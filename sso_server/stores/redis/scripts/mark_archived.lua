@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- Archive.mark_archived in one bucket. ARGV: for each row its name, its state and its final_at as the audit has them.
 -- One that has changed since stays on the list. The next purge looks at the session.
 for i = 1, #ARGV, 3 do

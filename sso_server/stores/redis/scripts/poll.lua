@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- PollStore.poll in one bucket: what the client says of its rows, then those that it is offered, oldest end first.
 -- ARGV: now, client_id, limit (0: list nothing), how many acknowledged sids, these, then sid and error of each refused row.
 -- Answer: sid, person, reason and end of each.

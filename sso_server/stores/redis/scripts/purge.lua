@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- Sweeps.purge in one bucket: sessions that ended over a day ago and that nobody needs. ARGV: now, limit.
 -- `purge` says when to look at a session next. Answer: how many were looked at, then sid and person of each that went.
 local now, limit = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,7 +1,6 @@
--- uses: session
+-- uses: key
 -- TicketStore.put. ARGV: hash, life (ms), fields and values.
-local k = key('ticket', ARGV[1])
-for i = 3, #ARGV, 2 do redis.call('HSET', k, ARGV[i], ARGV[i + 1]) end
-local epoch = redis.call('GET', key('epoch'))
+local k, epoch = key('ticket', ARGV[1]), redis.call('GET', key('epoch'))
+redis.call('HSET', k, unpack(ARGV, 3))
 if epoch then redis.call('HSET', k, 'epoch', epoch) end
 redis.call('PEXPIRE', k, ARGV[2])

@@ -1,67 +1,74 @@
--- uses: session sites denied grants
+-- uses: key session sites denied grant grants
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
 -- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
 -- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores,
 -- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until, kind, the grant's details,
 -- most_of_all (empty: however many), details of the access token, of the refresh token.
+-- Answer: why not (empty: it was taken), the ticket (records.py, TICKET), the session (SESSION).
 local now, hash, client, store = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[6]
 local k = key('ticket', hash)
-local ticket = read(k)
-local expires_at = ticket and tonumber(ticket.expires_at)
-if not expires_at or not ticket.sid then return { 'ticket_unknown', {}, {} } end
+local ticket = values(k, 'sid', 'kind', 'client_id', 'user_id', 'redirect_uri', 'code_challenge', 'nonce', 'scope',
+  'auth_time', 'amr', 'issued_at', 'expires_at', 'refreshable', 'offline', 'details', 'spent_at', 'epoch', 'indexed_until')
+local expires_at = ticket and tonumber(ticket[12])
+if not expires_at then return { 'ticket_unknown', {}, {} } end
+local sid, kind, owner, user_id, redirect_uri, code_challenge, _, scope, auth_time, amr, _, _, refreshable, offline, details,
+  spent_at, stamp, named = unpack(ticket)
 
-local s = read(key('session', ticket.sid))
+local session = values(key('session', sid), unpack(SESSION))
 local function refused(why)
-  return { why, flat(ticket), flat(s) }
+  return { why, ticket, session or {} }
 end
 local function burnt(why)
-  redis.call('HSET', k, 'spent_at', int(now))
+  redis.call('HSET', k, 'spent_at', ARGV[1])
   return refused(why)
 end
 
-if ticket.spent_at then
+if spent_at then
   -- Nobody proves who they are who validates a service ticket: a spent one must not revoke anything.
-  if ticket.kind == 'code' then revoke_grant(hash, read(key('grant', hash)), now) end
+  if kind == 'code' then revoke_grant(hash, now) end
   return refused('ticket_used')
 end
 if now >= expires_at then return refused('ticket_expired') end
 -- What was issued before this Redis forgot something may have been spent in what it has forgotten.
 local epoch = redis.call('GET', key('epoch'))
-if epoch and ticket.epoch ~= epoch then return refused('ticket_expired') end
-if ticket.client_id ~= client then return burnt('ticket_other_client') end
-if ticket.redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
-if ticket.code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end
+if epoch and stamp ~= epoch then return refused('ticket_expired') end
+if owner ~= client then return burnt('ticket_other_client') end
+if redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
+if code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end
+local s = session and times(session)
 if not is_live(s, now) then return burnt('session_ended') end
-if store ~= '' and not has_room(ticket.sid, client, store, tonumber(ARGV[18]), now, tonumber(ARGV[24])) then
+if store ~= '' and not has_room(sid, client, store, tonumber(ARGV[18]), now, tonumber(ARGV[24])) then
   return burnt('too_many_stores')
 end
 
 local access_end = tonumber(ARGV[13])
-local refresh_until = ticket.refreshable == '1' and ARGV[14] ~= ''
-  and refresh_end(tonumber(ARGV[15]), ticket.offline == '1', s) or nil
-local indexed = named_until(ticket, ARGV[16], math.max(access_end, refresh_until or 0))
-if not indexed then return { 'index', ticket.user_id, hash } end
+local refresh_until = refreshable == '1' and ARGV[14] ~= ''
+  and refresh_end(tonumber(ARGV[15]), offline == '1', s.absolute_until) or nil
+local longest_end = math.max(access_end, refresh_until or 0)
+local indexed = named_until(named, ARGV[16], longest_end)
+if not indexed then return { 'index', user_id, hash } end
 
 -- The tombstone names its grant: the grant's id is the ticket's digest.
-redis.call('HSET', k, 'spent_at', int(now), 'grant', hash)
+redis.call('HSET', k, 'spent_at', ARGV[1], 'grant', hash)
 local reports = ARGV[10] == '1'
-local until_ms = local_until(s, now, tonumber(ARGV[9]), tonumber(ARGV[17]), reports)
-register(ticket.sid, client, store, ARGV[7], ARGV[8], until_ms, reports, now)
-if ARGV[11] == '1' then
-  s.idle_off = '1'
-  redis.call('HSET', key('session', ticket.sid), 'idle_off', '1')
+register(sid, client, store, ARGV[7], ARGV[8], local_until(s, now, tonumber(ARGV[9]), tonumber(ARGV[17]), reports), reports, now)
+if ARGV[11] == '1' and s.idle_off ~= '1' then
+  s.idle_off, session[15] = '1', '1'
+  redis.call('HSET', key('session', sid), 'idle_off', '1')
 end
-touch(ticket.sid, s, now)
+touch(sid, s, now)
+session[9] = s.last_active_at
 -- Without a token there is nothing that a grant could be asked for.
 if ARGV[12] ~= '' or refresh_until then
-  redis.call('HSET', key('grant', hash), 'sid', ticket.sid, 'client_id', client, 'user_id', ticket.user_id,
-    'scope', ticket.scope, 'auth_time', ticket.auth_time, 'amr', ticket.amr, 'offline', ticket.offline,
-    'created_at', int(now), 'indexed_until', indexed,
-    'details', ARGV[23] ~= '' and ARGV[23] or ticket.details or '')
+  local grant_key = key('grant', hash)
+  redis.call('HSET', grant_key, 'sid', sid, 'client_id', client, 'user_id', user_id, 'scope', scope, 'auth_time', auth_time,
+    'amr', amr, 'offline', offline, 'created_at', ARGV[1], 'indexed_until', indexed,
+    'details', ARGV[23] ~= '' and ARGV[23] or details or '')
+  redis.call('PEXPIRE', grant_key, life(longest_end, now))
 end
 if ARGV[12] ~= '' then
-  write_token(ARGV[12], ARGV[22], hash, now, access_end, nil, ARGV[25])
-  describe(ARGV[12], hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), ticket.sid, now)
+  local more = described(hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), sid, now)
+  write_token(ARGV[12], ARGV[22], hash, now, access_end, nil, ARGV[25], more)
 end
 if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1, ARGV[26]) end
-return { '', flat(ticket), flat(s) }
+return { '', ticket, session }

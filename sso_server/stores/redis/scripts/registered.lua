@@ -1,4 +1,4 @@
--- uses: session
+-- uses: key session
 -- CheckInStore.registered in one bucket. ARGV: client_id, sids.
 local prefix, found = ARGV[1] .. '/', {}
 for i = 2, #ARGV do

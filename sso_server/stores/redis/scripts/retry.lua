@@ -1,4 +1,4 @@
--- uses: session rows
+-- uses: key session rows
 -- Ledger.retry: what can be tried again is due now, and somebody waits for it. ARGV: now, sid, client_id (empty: all).
 local now, count = tonumber(ARGV[1]), 0
 

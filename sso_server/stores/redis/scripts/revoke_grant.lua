@@ -1,6 +1,5 @@
--- uses: session denied grants
+-- uses: key session denied grants
 -- TokenStore.revoke_grant. ARGV: now, grant id. Answer: 1 if there was one.
-local grant = read(key('grant', ARGV[2]))
-if not grant then return 0 end
-revoke_grant(ARGV[2], grant, tonumber(ARGV[1]))
+if not values(key('grant', ARGV[2]), 'client_id') then return 0 end
+revoke_grant(ARGV[2], tonumber(ARGV[1]))
 return 1

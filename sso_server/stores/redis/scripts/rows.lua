@@ -1,3 +1,3 @@
--- uses: session rows
--- Ledger.of_session. ARGV: sid.
-return flat_rows(ARGV[1])
+-- uses: key session rows
+-- Ledger.of_session. ARGV: sid. Answer: the rows (records.py, ROW).
+return rows_of(ARGV[1])

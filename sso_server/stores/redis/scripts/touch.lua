@@ -1,4 +1,4 @@
--- uses: session
+-- uses: key session
 -- SessionStore.touch. ARGV: now, sid.
 local now, sid = tonumber(ARGV[1]), ARGV[2]
 local s = glance(sid)
