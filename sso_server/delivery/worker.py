@@ -201,7 +201,8 @@ class Worker:
         self._outage.is_over()
         return monotonic() + wait_s
 
-    def _claim(self, pool: ThreadPoolExecutor) -> list[Notification]:
+    def _claim(self, pool: ThreadPoolExecutor | None = None) -> list[Notification]:
+        """A batch into the lanes; with a pool, what somebody waits for is on its way when this returns."""
         self._trusts_clock = self._guard.is_right()
         if not self._trusts_clock:
             # Rows that are due to be told would be taken for moot, which is final. What waits here is left to its
@@ -217,7 +218,8 @@ class Worker:
                 for row in claimed:
                     self._place(row, self._clock.now())
                 # Before looking any further: the looks that follow take 1-2 ms, and somebody waits for these.
-                self._dispatch(pool)
+                if pool is not None:
+                    self._dispatch(pool)
                 rows += claimed
         return rows
 
