@@ -100,7 +100,7 @@ class Soak:
 def _two_nodes(directory: Path, sites: Listeners) -> Iterator[tuple[list[Node], Traffic]]:
     """Ready, with everybody registered."""
     with contextlib.ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres(directory / "postgres", **_DURABLE)  # type: ignore[arg-type])
+        postgres = stack.enter_context(running_postgres(directory / "postgres", **_DURABLE))  # type: ignore[arg-type]
         redis = own_redis(directory / "redis")
         stack.callback(redis.kill)
         host = f"127.0.0.1:{free_port()}"
