@@ -55,6 +55,8 @@ def asked_for(user: User, client: Client, wanted: Mapping[str, Wanted]) -> dict[
     """The person's claims that were asked for one by one (section 5.5): those that the client's scopes could open, too.
     Nothing is an error, whether essential or not (section 5.5.1): what isn't known, or isn't as it should be, is not
     said."""
+    if not wanted:
+        return {}
     known, allowed = _known(user), {claim for scope in client.scopes for claim in OPENED_BY.get(scope, ())}
     return {
         claim: known[claim]

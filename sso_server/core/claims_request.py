@@ -48,10 +48,13 @@ class ClaimsRequest:
         return all(place["sub"].admits(sub) for place in (self.userinfo, self.id_token) if "sub" in place)
 
 
+_NOTHING = ClaimsRequest()
+
+
 def parse(text: str) -> ClaimsRequest:
     """The request; an empty text asks for nothing. Raises InvalidRequest if it is malformed."""
     if not text:
-        return ClaimsRequest()
+        return _NOTHING
     if len(text) > MAX_TEXT:
         raise InvalidRequest("claims is too long.")
     try:

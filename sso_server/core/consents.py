@@ -51,6 +51,8 @@ class Wish:
 def wish_of(client: Client, scope: tuple[str, ...], claims: tuple[str, ...]) -> Wish:
     """`claims`: the names in the `claims` parameter. Only those that the client can get count, and that no scope of the
     request opens anyway; the others tell nothing of the person."""
+    if not claims:
+        return Wish(scope)
     within = {claim for one in client.scopes for claim in OPENED_BY.get(one, ())}
     opened = {claim for one in scope for claim in OPENED_BY.get(one, ())}
     return Wish(scope, tuple(claim for claim in claims if claim in within - opened))

@@ -68,7 +68,7 @@ CLAIMS = (*_TEXTS, "phone_number_verified", "address")
 
 def read_profile(text: str) -> dict[str, Any]:
     """The claims in `User.profile`."""
-    return dict(json.loads(text)) if text else {}
+    return dict(json.loads(text)) if text not in ("", "{}") else {}
 
 
 def change_profile(text: str, changes: Mapping[str, str]) -> str:

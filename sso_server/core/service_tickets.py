@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sso_server.core import identifiers
@@ -286,6 +287,7 @@ def _proxies(details: str) -> tuple[str, ...]:
     return tuple(str(one) for one in _read(details).get("proxies", ()))
 
 
+@lru_cache(maxsize=64)  # most tickets say the same; what it gives is only read
 def _read(details: str) -> dict[str, Any]:
     read = json.loads(details) if details else {}
     return read if isinstance(read, dict) else {}

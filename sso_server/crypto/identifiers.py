@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 
 from sso_server.core.identifiers import BUCKETS
 
-_BYTES = 20
+_LETTERS = 32
+# A random byte's last five bits name one of the 32 letters of base32 (RFC 4648 section 6), each as likely as any other.
+_ALPHABET = bytes(b"abcdefghijklmnopqrstuvwxyz234567"[byte & 31] for byte in range(256))
 
 
 class SystemRandomness:
@@ -33,6 +34,6 @@ class SystemRandomness:
 
 
 def _random_text() -> str:
-    # 20 bytes are 32 letters of base32 without padding. ASVS 5.0, 11.5.1 asks for 128 bits; CAS 3.0.3 section 3.7
-    # allows letters, digits and `-` only, which rules out base64.
-    return base64.b32encode(secrets.token_bytes(_BYTES)).decode("ascii").lower()
+    # 32 letters of base32 are 160 bits. ASVS 5.0, 11.5.1 asks for 128; CAS 3.0.3 section 3.7 allows letters, digits and
+    # `-` only, which rules out base64. A table instead of `b32encode`: 1 us instead of 3, up to three times a request.
+    return secrets.token_bytes(_LETTERS).translate(_ALPHABET).decode("ascii")
