@@ -18,12 +18,14 @@ from sso_server.web.services import services
 def keep(request: Request, session: Session | None) -> None:
     """The answer to this request tells the browser its state, if it holds another one: its live session may have been
     opened before this was switched on, or have ended while the browser was elsewhere."""
+    if not services().site.session_management:
+        return
     shown = cookies.session_cookie(request)
     secret = shown or "" if session is not None else ""
     if shown is None and request.headers.get("Sec-Fetch-Dest", "document") != "document":
         # A frame in a site's page: browsers leave the session's cookie (SameSite=Lax) at home, which proves nothing.
         return
-    if not services().site.session_management or cookies.state_cookie(request) == cookies.state_of(secret):
+    if cookies.state_cookie(request) == cookies.state_of(secret):
         return
 
     @after_this_request
@@ -35,8 +37,7 @@ def keep(request: Request, session: Session | None) -> None:
 def session_state(request: Request, client: Client, redirect_uri: str) -> dict[str, str]:
     """The member of an answer to this site, for somebody who is signed in. None while it is switched off, nor for an
     app whose address has no origin: it has no frames to ask from."""
-    origin = origin_of(redirect_uri)
-    if not services().site.session_management or not origin:
+    if not services().site.session_management or not (origin := origin_of(redirect_uri)):
         return {}
     state, salt = cookies.state_of(cookies.session_cookie(request) or ""), services().randomness.token("salt")
     # Section 4.2: with the origin in it another site learns nothing, and with the salt no two answers are alike. Our

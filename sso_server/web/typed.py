@@ -26,6 +26,6 @@ def asked_at(sealed: Mapping[str, Any], session: Session | None, now: int) -> in
     if session is None:
         return now
     # Below nothing, too: the node that took the password may have a clock that is ahead of this one.
-    if sealed.get("typed") == digest(session.sid) and now - sealed["typed_at"] <= _COUNTS_MS:
+    if "typed" in sealed and sealed["typed"] == digest(session.sid) and now - sealed["typed_at"] <= _COUNTS_MS:
         return session.auth_time
     return max(now, session.auth_time + 1)

@@ -55,12 +55,14 @@ def answered(
 ) -> Response:
     """What `answer` says to the parameters and to whether JSON is wanted; a failure if it raises. `formats`: there is a
     choice."""
-    as_json = formats and _asks_for_json()
+    as_json: bool | None = None
     try:
         values = read()
         as_json = formats and wants_json(values)
         return respond(answer(values, as_json))
     except LockstepError as error:
+        if as_json is None:
+            as_json = formats and _asks_for_json()
         code, description = failure_of(error)
         return refuse(error, failing(code, description, as_json=as_json))
 
@@ -74,7 +76,7 @@ def wants_json(values: dict[str, str]) -> bool:
 
 
 def _asks_for_json() -> bool:
-    """Before anything else is read: whoever asks for JSON reads no other failure either."""
+    """Although the rest can't be read: whoever asks for JSON reads no other failure either."""
     wanted = request.args.getlist("format")
     request.max_content_length = MAX_BODY
     with contextlib.suppress(HTTPException):

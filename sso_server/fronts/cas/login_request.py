@@ -38,15 +38,18 @@ class LoginRequest:
 
 def read_login(request: Request) -> dict[str, str]:
     """What of the query and of a posted form counts here, each once. Raises InvalidRequest, RequestEntityTooLarge."""
-    request.max_content_length = MAX_BODY
-    query, form = read_all(request.args), read_all(request.form)
+    is_form = request.method == "POST"
+    if is_form:
+        request.max_content_length = MAX_BODY
+    query, form = read_all(request.args), read_all(request.form) if is_form else {}
     # A form often carries the service in its address; twice the same is one, two different ones are nobody's wish.
     if any(form[name] != query[name] for name in form.keys() & query.keys() & {"service", "method", *_FLAGS}):
         raise InvalidRequest("A parameter is repeated.", detail="query and form differ")
     given = query | form
     params = {name: given[name] for name in ("service", "method") if name in given}
     # Section 2.1.1 recommends "true" and binds nobody to it: what stands there is meant, unless it says "false".
-    said = {name: request.values[name] for name in _FLAGS if name in request.values}
+    sent = request.values if is_form else request.args
+    said = {name: sent[name] for name in _FLAGS if name in sent}
     return params | {name: "true" for name, value in said.items() if value.lower() != "false"}
 
 

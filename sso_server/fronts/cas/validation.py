@@ -74,6 +74,8 @@ class Found:
 
 def read_values(request: Request) -> dict[str, str]:
     """Every parameter, from the address and from a form, once. Raises InvalidRequest."""
+    if request.method != "POST":
+        return read_all(request.args)
     request.max_content_length = MAX_BODY
     try:
         return read_all(request.values)
@@ -104,13 +106,14 @@ def is_set(values: Mapping[str, str], name: str) -> bool:
 def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
     """Spend the ticket, and who it was for. From the first check on the ticket is spent, whatever comes of it: it is
     good for one attempt (section 3.1.1). Raises InvalidRequest, InvalidGrant, Unavailable."""
-    client = services().clients.find_by_service(asked.service)
+    here = services()
+    client = here.clients.find_by_service(asked.service)
     if client is None:
-        raise services().service_tickets.spend(asked.ticket, Refusal.SERVICE, "", asked.service)
+        raise here.service_tickets.spend(asked.ticket, Refusal.SERVICE, "", asked.service)
     structlog.contextvars.bind_contextvars(client_id=client.client_id)
     _check_sender(asked, client)
     validated, iou = _redeem(asked, client, proxies_allowed=proxies_allowed)
-    user = services().people.find(validated.ticket.user_id)
+    user = here.people.find(validated.ticket.user_id)
     if user is None or user.disabled_at is not None:
         # The end of the sessions may still be on its way.
         raise InvalidGrant(Refusal.SESSION_ENDED.value)
@@ -118,7 +121,7 @@ def validate(asked: Asked, *, proxies_allowed: bool) -> Found:
         # Without the character it is another person's name; accounts from before `check_username` minded have some.
         raise Refused("This person's user name has a character that XML has no form for.")
     _log.info("service_ticket_validated", sid=validated.session.sid, proxied=bool(validated.proxies))
-    sub = services().subjects.of(client, user.user_id)
+    sub = here.subjects.of(client, user.user_id)
     attributes = attributes_for(user, client, sub)
     if asked.store_id:
         attributes |= _for_our_sdk(validated, sub)
