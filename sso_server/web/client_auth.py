@@ -53,11 +53,11 @@ def read_json_sender(request: Request) -> Client:
 
 def read_client(request: Request, form: Mapping[str, str]) -> Client:
     """The authenticated sender; the log knows it from here on. Raises InvalidRequest, InvalidClient."""
-    authorization = request.headers.get("Authorization")
+    authorization, here = request.headers.get("Authorization"), services()
     if "client_assertion" in form or "client_assertion_type" in form:
-        client = _by_assertion(authorization, form, services().policy.issuer + request.path)
+        client = _by_assertion(authorization, form, here.policy.issuer + request.path)
     else:
-        client = authenticate(authorization, form, services().clients, services().clock.now())
+        client = authenticate(authorization, form, here.clients, here.clock.now())
     structlog.contextvars.bind_contextvars(client_id=client.client_id)
     return client
 

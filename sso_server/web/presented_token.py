@@ -31,14 +31,15 @@ def read_token(request: Request) -> FoundToken:
     """The token that the request presents, valid now and, if it is bound to a key, with that key's proof. Raises
     InvalidRequest, InvalidToken, InvalidProof, Unavailable."""
     scheme, token = _presented(request)
+    tokens = services().tokens
     if scheme == "bearer":
-        found = services().tokens.get_access(token)
+        found = tokens.get_access(token)
         if found.details.jkt:
             # RFC 9449 section 7.2: else whoever has stolen it would just leave the proof out.
             raise InvalidToken("The access token is bound to a key; present it with the DPoP scheme and a proof.")
         return found
     try:
-        found = services().tokens.get_access(token)
+        found = tokens.get_access(token)
     except InvalidToken as error:
         raise _InvalidBoundToken(error.description) from None
     if not found.details.jkt:

@@ -82,8 +82,10 @@ def _answer(received: Received, sealed: Mapping[str, Any]) -> Response:
 
 def _take(received: Received) -> bool:
     """Whether this request may be answered now: a pushed one for the first time (RFC 9126 section 7.3)."""
+    if not received.pushed:
+        return True
     here = services()
-    return not received.pushed or PushedRequests(here.slips, here.clock).take(received.pushed)
+    return PushedRequests(here.slips, here.clock).take(received.pushed)
 
 
 def _decide(received: Received, sealed: Mapping[str, Any]) -> Response:
@@ -169,12 +171,12 @@ def _page_of_ours(
 
 
 def _with_code(asked: AuthorizeRequest, received: Received, session: Session) -> Response:
-    acr = acr_of(session.amr, asked.acr_values)
+    here, acr = services(), acr_of(session.amr, asked.acr_values)
     if not meets(acr, asked.acr_must):
         raise unmet_acr(asked.back)
     # While the request can still be answered another time: a store that is away is only a page.
-    services().consents.note_use(session.user_id, asked.client, asked.scope)
-    code = services().tickets.issue(
+    here.consents.note_use(session.user_id, asked.client, asked.scope)
+    code = here.tickets.issue(
         session,
         asked.client,
         redirect_uri=asked.back.redirect_uri,

@@ -113,7 +113,7 @@ def check(
         ("openid" not in scope, "invalid_scope", "The scope must contain openid."),
         (bool(pkce_problem), "invalid_request", pkce_problem),
         # OpenID Connect Prompt Create 1.0 section 4: so is `create`, which discovery doesn't name.
-        (not prompt <= set(PROMPTS), "invalid_request", "prompt has a value that is not supported."),
+        (not prompt.issubset(PROMPTS), "invalid_request", "prompt has a value that is not supported."),
         ("none" in prompt and len(prompt) > 1, "invalid_request", "prompt none goes with no other value."),
         (bool(max_age) and not _SECONDS.fullmatch(max_age), "invalid_request", "max_age is not a number of seconds."),
         ("id_token_hint" in params and hint is None, "invalid_request", "id_token_hint is not an ID token of ours."),
@@ -129,7 +129,7 @@ def check(
     except InvalidRequest as error:
         raise AuthorizationRefused(error.code, error.description, back) from error
     acr_values, acr_must = _acr(client, params.get("acr_values", ""), claims)
-    if not any(meets(acr, acr_must) for acr in ACR_VALUES):
+    if acr_must and not any(meets(acr, acr_must) for acr in ACR_VALUES):
         # OpenID Connect Core 1.0 section 5.5.1.1: an essential class that can't be met is a failed sign-in.
         raise unmet_acr(back)
     return AuthorizeRequest(

@@ -36,10 +36,10 @@ def hand_out(
     asked: TokenRequest, code: str, *, redirect_uri: str, verifier: str | None, store_id: str = ""
 ) -> Response:
     """What this ticket brings. Raises InvalidGrant, InvalidRequest (`invalid_target`), Unavailable."""
-    client = asked.client
-    ticket = services().tickets.find(code) if asked.may_narrow or asked.jkt else None
+    here, client = services(), asked.client
+    ticket = here.tickets.find(code) if asked.may_narrow or asked.jkt else None
     target, bound_jkt = _target(asked, ticket), _bound_jkt(asked, ticket)
-    issued = services().tickets.redeem(
+    issued = here.tickets.redeem(
         code,
         client,
         redirect_uri=redirect_uri,
@@ -50,10 +50,10 @@ def hand_out(
         audience=target.audience,
         resources=target.resources,
     )
-    now = services().clock.now()
+    now = here.clock.now()
     _log.info("ticket_redeemed", sid=issued.session.sid, store_id=store_id)
     ticket, session = issued.ticket, issued.session
-    services().consents.confirm(ticket.user_id, client, ticket.scope)
+    here.consents.confirm(ticket.user_id, client, ticket.scope)
     return token_answer(
         Granted(
             client=client,

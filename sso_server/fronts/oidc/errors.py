@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, LockstepError
@@ -62,12 +63,23 @@ class RedirectUriMismatch(InvalidRequest):
 def with_query(uri: str, fields: Mapping[str, str]) -> str:
     """The URI with more query parameters; its own query stays byte for byte."""
     joint = "?" if "?" not in uri else "" if uri.endswith(("?", "&")) else "&"
-    return f"{uri}{joint}{urlencode(fields)}" if fields else uri
+    return f"{uri}{joint}{_encoded(fields)}" if fields else uri
 
 
 def with_fragment(uri: str, fields: Mapping[str, str]) -> str:
     """The URI with a fragment; a registered one has none."""
-    return f"{uri}#{urlencode(fields)}"
+    return f"{uri}#{_encoded(fields)}"
+
+
+def _encoded(fields: Mapping[str, str]) -> str:
+    """As `urlencode`, for names that need no quoting."""
+    quoted = [f"{name}={_quoted_once(value) if name == 'iss' else quote_plus(value)}" for name, value in fields.items()]
+    return "&".join(quoted)
+
+
+@lru_cache(maxsize=1)  # our issuer: it took more than half of the whole
+def _quoted_once(value: str) -> str:
+    return quote_plus(value)
 
 
 def _mending(client: Client, received: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from sso_server.core.users import User
 from sso_server.web.client_auth import read_client_form
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
-from sso_server.web.services import services
+from sso_server.web.services import Services, services
 
 blueprint = Blueprint("oidc_introspect", __name__)
 install_json_errors(blueprint)
@@ -35,35 +35,35 @@ def introspect() -> Response:
     if "token" not in form:
         raise InvalidRequest("token is missing.")
     # `token_type_hint` needs no reading: the kind stands in the token's prefix.
-    found = services().tokens.find(form["token"])
+    here = services()
+    found = here.tokens.find(form["token"])
     # Section 2.2: a token that wasn't meant for the caller must not be told apart from one that never was.
     if found is None or not found.is_for(client):
         return json_answer({"active": False})
-    owner = services().clients.find(found.grant.client_id)
-    user = services().people.find(found.grant.user_id) if found.grant.user_id else None
+    owner = here.clients.find(found.grant.client_id)
+    user = here.people.find(found.grant.user_id) if found.grant.user_id else None
     # At once, before the sessions and grants have ended one by one: of a client that is gone (or has come anew under
     # the same id), and, as at userinfo, of an account that is disabled.
     is_orphan = owner is None or not found.is_for(owner)
     if is_orphan or owner is None or (found.grant.user_id and (user is None or user.disabled_at is not None)):
         return json_answer({"active": False})
-    return json_answer(_described(found, owner, user))
+    return json_answer(_described(found, owner, user, here))
 
 
-def _described(found: FoundToken, owner: Client, user: User | None) -> dict[str, object]:
+def _described(found: FoundToken, owner: Client, user: User | None, here: Services) -> dict[str, object]:
     """No more than the scope opens, whoever of the two asks: an API is not told who it is if the site wasn't."""
     described: dict[str, object] = {
         "active": True,
-        "iss": services().policy.issuer,
+        "iss": here.policy.issuer,
         # As the token's own client knows the person, whoever asks: an API compares it with what that client tells it.
-        "sub": services().subjects.of(owner, found.grant.user_id),
+        "sub": here.subjects.of(owner, found.grant.user_id),
         "aud": owner.client_id,
         "client_id": owner.client_id,
         "iat": found.issued_at // 1000,
         "exp": found.expires_at // 1000,
     }
     if found.kind == ACCESS_TOKEN:
-        here = services().policy.issuer
-        described["aud"] = audience_names(here, found.audience, found.details.resources, found.scope)
+        described["aud"] = audience_names(here.policy.issuer, found.audience, found.details.resources, found.scope)
         # RFC 9449 section 6.2: a key must prove itself beside it.
         described["token_type"] = "DPoP" if found.details.jkt else "Bearer"
         described |= {"cnf": {"jkt": found.details.jkt}} if found.details.jkt else {}

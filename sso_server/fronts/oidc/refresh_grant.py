@@ -22,14 +22,14 @@ Known = tuple[Grant, TokenDetails] | None
 
 def refresh(asked: TokenRequest) -> Response:
     """The tokens. Raises InvalidGrant, InvalidRequest."""
-    client = asked.client
+    here, client = services(), asked.client
     token = asked.required("refresh_token")
     is_looked_at = asked.may_narrow or client.public or client.metadata.third_party
-    known = services().tokens.find_grant(token) if is_looked_at else None
+    known = here.tokens.find_grant(token) if is_looked_at else None
     _check_key(asked, known)
     _check_consent(client, known)
     target = _target(asked, known)
-    refreshed = services().tokens.refresh(
+    refreshed = here.tokens.refresh(
         token,
         client,
         asked.form.get("scope"),
@@ -37,11 +37,11 @@ def refresh(asked: TokenRequest) -> Response:
         audience=target.audience,
         resources=target.resources,
     )
-    now = services().clock.now()
+    now = here.clock.now()
     grant, session = refreshed.grant, _live(refreshed.session, now)
     _log.info("token_refreshed", sid=grant.sid)
-    services().consents.note_use_quietly(grant.user_id, client, grant.scope)
-    local_until = grant.created_at + local_life_ms(client, services().policy)
+    here.consents.note_use_quietly(grant.user_id, client, grant.scope)
+    local_until = grant.created_at + local_life_ms(client, here.policy)
     # Core section 12.2: the same iss, sub, aud and auth_time, and no nonce.
     return token_answer(
         Granted(

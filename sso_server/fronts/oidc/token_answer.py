@@ -14,7 +14,7 @@ from sso_server.core.details import GrantDetails
 from sso_server.fronts.oidc.access_token import sign_access_token
 from sso_server.fronts.oidc.id_token import sign_id_token
 from sso_server.web.responses import json_answer
-from sso_server.web.services import services
+from sso_server.web.services import Services, services
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,16 @@ def token_answer(granted: Granted, **more: object) -> Response:
 
 
 def _members(g: Granted) -> dict[str, object]:
+    here = services()
     access_token = g.access_token or sign_access_token(
-        services().signer,
-        services().people,
+        here.signer,
+        here.people,
         g.client,
-        services().policy,
+        here.policy,
         audience=g.audience,
         resources=g.resources,
         jti=g.jti,
-        sub=services().subjects.of(g.client, g.user_id),
+        sub=here.subjects.of(g.client, g.user_id),
         user_id=g.user_id,
         sid=g.token_sid,
         scope=g.scope,
@@ -88,7 +89,7 @@ def _members(g: Granted) -> dict[str, object]:
         # RFC 6749 section 3.3: it names at least one, or isn't there.
         members["scope"] = " ".join(g.scope)
     if g.has_id_token:
-        members["id_token"] = _id_token(g, access_token)
+        members["id_token"] = _id_token(g, access_token, here)
     if g.refresh_token:
         members["refresh_token"] = g.refresh_token
     if g.session_expires_in is not None:
@@ -100,15 +101,15 @@ def _members(g: Granted) -> dict[str, object]:
     return members
 
 
-def _id_token(g: Granted, access_token: str) -> str:
+def _id_token(g: Granted, access_token: str, here: Services) -> str:
     # Checked when it was asked for; the person is looked up only for sites that want claims here.
     wanted = parse(g.details.claims).id_token
-    user = services().people.find(g.user_id) if wanted else None
+    user = here.people.find(g.user_id) if wanted else None
     return sign_id_token(
-        services().signer,
+        here.signer,
         g.client,
-        services().policy,
-        sub=services().subjects.of(g.client, g.user_id),
+        here.policy,
+        sub=here.subjects.of(g.client, g.user_id),
         sid=g.id_sid,
         auth_time=g.auth_time,
         amr=g.amr,

@@ -32,10 +32,11 @@ def userinfo() -> Response:
     if "openid" not in found.scope:
         # RFC 6750 section 3.1. It speaks for no sign-in: a client's own token, or one that was narrowed.
         raise InsufficientScope("The access token was not issued for openid.")
-    user, client = services().people.find(found.grant.user_id), services().clients.find(found.grant.client_id)
+    here, grant = services(), found.grant
+    user, client = here.people.find(grant.user_id), here.clients.find(grant.client_id)
     if user is None or user.disabled_at is not None or client is None:
         raise InvalidToken("The account is gone or disabled.")
-    return _in_form(client, {"sub": services().subjects.of(client, user.user_id)} | _told(found, client, user))
+    return _in_form(client, {"sub": here.subjects.of(client, user.user_id)} | _told(found, client, user))
 
 
 def _told(found: FoundToken, client: Client, user: User) -> dict[str, object]:
