@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -46,8 +46,7 @@ class Filled:
     server: LockstepServer
     sinks: Sequence[Sink]
     stores: Any
-    fill_s: float = 0.0
-    closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    fill_s: float
 
     def measured(self, work: Callable[[], int]) -> tuple[float, float]:
         """Processor time, in ms for each of what `work` says it has done, of the server and of its Redis."""
@@ -82,15 +81,20 @@ def figures(given: Given, sizes: Sequence[int] = ()) -> Iterator[Figure]:
 @contextlib.contextmanager
 def _filled(store: str, size: int, sinks: Sequence[Sink]) -> Iterator[Filled]:
     server = LockstepServer(store=store, logout_uri=lambda site: sinks[site.number - 1].url if site.number else "")
-    with started(server), server.centre.core() as built:
-        one = Filled(size, server, sinks, built.session_stores)
+    with started(server):
+        centre = server.centre
         begun = time.monotonic()
-        with _connected(server) as connection:
-            now = built.services.clock.now()
+        # One writer with all pages in memory: nobody else may have the file open for long.
+        centre.process.stop()
+        with centre.core() as built, _connected(server) as connection:
             # Each has been to one site and could refresh there.
-            Filler(one.stores, connection, [(Site(1).client_id, "")], now).fill(size)
-        one.fill_s = time.monotonic() - begun
-        yield one
+            filler = Filler(built.session_stores, connection, [(Site(1).client_id, "")], built.services.clock.now())
+            with filler.in_one_transaction() if store == "sqlite" else contextlib.nullcontext():
+                filler.fill(size)
+        fill_s = time.monotonic() - begun
+        centre.start()
+        with centre.core() as built:
+            yield Filled(size, server, sinks, built.session_stores, fill_s)
 
 
 @contextlib.contextmanager
