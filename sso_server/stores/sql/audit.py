@@ -10,8 +10,9 @@ from sqlalchemy import bindparam
 from sso_server.core.events import Event, EventKind
 from sso_server.stores.sql.account_tables import audit
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 
-_INSERT = sa.insert(audit)
+_INSERT = Prepared(sa.insert(audit))
 _NEWEST = sa.select(audit).order_by(audit.c.at.desc(), audit.c.number.desc())
 _PURGE = sa.delete(audit).where(
     audit.c.number.in_(
@@ -34,8 +35,8 @@ class SqlAudit:
         if not events:
             return
         with self._database.write() as connection:
-            connection.execute(
-                _INSERT,
+            _INSERT.run_each(
+                connection,
                 [
                     {
                         "at": event.at,

@@ -35,7 +35,7 @@ class SqlGrants:
         with self._database.write() as connection:
             cut_at = None
             if grant.sid:
-                found = connection.execute(LOCK_SESSION, {"_sid": grant.sid}).one_or_none()
+                found = LOCK_SESSION.find(connection, {"_sid": grant.sid})
                 session = None if found is None else session_of(found)
                 if found is None or session is None or not session.is_live(now):
                     return Refusal.SESSION_ENDED
@@ -62,7 +62,7 @@ class SqlGrants:
                     "keep_until": max(access.expires_at, access.deny_until),
                 },
             )
-            connection.execute(INSERT_TOKENS, [token])
+            INSERT_TOKENS.run(connection, token)
         return None
 
     def find_grant(self, token_hash: str, bucket: int) -> tuple[Grant, TokenDetails] | None:

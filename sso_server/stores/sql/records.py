@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, or_
+from sqlalchemy import ColumnElement, case, or_
 
 from sso_server.core.notifications import Notification, State
 from sso_server.core.sessions import Participant, Session
@@ -37,7 +37,7 @@ def due_at_of(last_active_at: ColumnElement[int]) -> ColumnElement[int]:
     )
 
 
-def session_of(row: Row[Any]) -> Session:
+def session_of(row: Any) -> Session:
     """From a row of all columns of `sessions`."""
     return Session(
         sid=row.sid,
@@ -88,7 +88,7 @@ def session_values(session: Session) -> dict[str, object]:
     }
 
 
-def participant_of(row: Row[Any]) -> Participant:
+def participant_of(row: Any) -> Participant:
     """From a row of all columns of `participants`."""
     return Participant(
         sid=row.sid,
@@ -102,7 +102,7 @@ def participant_of(row: Row[Any]) -> Participant:
     )
 
 
-def notification_of(row: Row[Any]) -> Notification:
+def notification_of(row: Any) -> Notification:
     """From a row of all columns of `notifications`."""
     return Notification(
         sid=row.sid,
@@ -156,7 +156,7 @@ def notification_values(row: Notification) -> dict[str, object]:
     }
 
 
-def ticket_of(row: Row[Any]) -> Ticket:
+def ticket_of(row: Any) -> Ticket:
     """From a row of all columns of `tickets`."""
     return Ticket(
         ticket_hash=row.ticket_hash,
@@ -178,7 +178,7 @@ def ticket_of(row: Row[Any]) -> Ticket:
     )
 
 
-def grant_of(row: Row[Any]) -> Grant:
+def grant_of(row: Any) -> Grant:
     """From a row that has all columns of `grants`."""
     return Grant(
         grant_id=row.grant_id,

@@ -15,11 +15,12 @@ from sso_server.core.sign_out import Ended
 from sso_server.stores.sql import ending
 from sso_server.stores.sql.denials import deny_unknown, note_forgotten
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import due_at_of, later, session_of, session_values
 from sso_server.stores.sql.tables import sessions
 
-_BY_SID = sa.select(sessions).where(sessions.c.sid == bindparam("_sid"))
-_BY_COOKIE = (
+_BY_SID = Prepared(sa.select(sessions).where(sessions.c.sid == bindparam("_sid")))
+_BY_COOKIE = Prepared(
     sa.select(sessions)
     .where(
         or_(
@@ -32,12 +33,12 @@ _BY_COOKIE = (
     )
     .limit(1)
 )
-_OF_BROWSER = (
+_OF_BROWSER = Prepared(
     sa.select(sessions)
     .where(sessions.c.browser_hash == bindparam("_browser"), sessions.c.ended_at.is_(None))
     .with_for_update()
 )
-_INSERT = sa.insert(sessions)
+_INSERT = Prepared(sa.insert(sessions))
 _RENEW = sa.update(sessions).where(sessions.c.sid == bindparam("_sid"))
 _active = later(sessions.c.last_active_at, bindparam("_now", type_=sa.BigInteger))
 _TOUCH = (
@@ -70,13 +71,13 @@ class SqlSessions:
         """The session of the current cookie or of a previous one within its overlap. Raises Unavailable."""
         del bucket  # an index finds it; Redis needs to know where to look
         with self._database.read() as connection:
-            row = connection.execute(_BY_COOKIE, {"_cookie": cookie_hash, "_now": now}).first()
+            row = _BY_COOKIE.find(connection, {"_cookie": cookie_hash, "_now": now})
         return None if row is None else session_of(row)
 
     def find(self, sid: str) -> Session | None:
         """The session, live or ended but not yet purged. Raises Unavailable."""
         with self._database.read() as connection:
-            row = connection.execute(_BY_SID, {"_sid": sid}).one_or_none()
+            row = _BY_SID.find(connection, {"_sid": sid})
         return None if row is None else session_of(row)
 
     def touch(self, sid: str, now: int) -> None:
@@ -91,7 +92,7 @@ class SqlSessions:
             if ended is not None:
                 return ended
             deny_unknown(connection, sid, now)
-            row = connection.execute(_BY_SID, {"_sid": sid}).one_or_none()
+            row = _BY_SID.find(connection, {"_sid": sid})
             if row is None:
                 return None
             return Ended(session_of(row), ending.notifications_of(connection, sid), first=False)
@@ -104,7 +105,7 @@ class SqlSessions:
 
 
 def _open(connection: Connection, candidate: Session, now: int, overlap_ms: int, shown: str) -> Opened | None:
-    row = connection.execute(_OF_BROWSER, {"_browser": candidate.browser_hash}).one_or_none()
+    row = _OF_BROWSER.find(connection, {"_browser": candidate.browser_hash})
     present = None if row is None else session_of(row)
     replaced: Ended | None = None
     if present is not None:
@@ -116,7 +117,7 @@ def _open(connection: Connection, candidate: Session, now: int, overlap_ms: int,
             replaced = ending.end(connection, present.sid, EndReason.REPLACED.value, now)
         else:
             replaced = ending.end_if_due(connection, present, now)
-    connection.execute(_INSERT, session_values(candidate))
+    _INSERT.run(connection, session_values(candidate))
     return Opened(candidate, renewed=False, replaced=replaced.session if replaced else None)
 
 

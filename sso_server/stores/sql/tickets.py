@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
 from sso_server.core.identifiers import CODE, REFRESH_TOKEN
@@ -14,24 +14,27 @@ from sso_server.core.sessions import Session, local_until
 from sso_server.core.tickets import NewToken, Redeemed, Redemption, Refusal, Ticket
 from sso_server.stores.sql.denials import deny_tokens, noted
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import pack, session_of, ticket_of
 from sso_server.stores.sql.room import is_full, without_room
 from sso_server.stores.sql.sweeps import KEEP_TICKET_MS
 from sso_server.stores.sql.tables import grants, sessions, tickets, tokens
 
 # Repeating an issue after a lost answer changes nothing.
-_PUT = text(
-    "INSERT INTO tickets (ticket_hash, kind, sid, client_id, user_id, redirect_uri, code_challenge, nonce, scope,"
-    " auth_time, amr, issued_at, expires_at, refreshable, offline, details)"
-    " VALUES (:ticket_hash, :kind, :sid, :client_id, :user_id, :redirect_uri, :code_challenge, :nonce, :scope,"
-    " :auth_time, :amr, :issued_at, :expires_at, :refreshable, :offline, :details)"
-    " ON CONFLICT (ticket_hash) DO NOTHING"
+_PUT = Prepared(
+    text(
+        "INSERT INTO tickets (ticket_hash, kind, sid, client_id, user_id, redirect_uri, code_challenge, nonce, scope,"
+        " auth_time, amr, issued_at, expires_at, refreshable, offline, details)"
+        " VALUES (:ticket_hash, :kind, :sid, :client_id, :user_id, :redirect_uri, :code_challenge, :nonce, :scope,"
+        " :auth_time, :amr, :issued_at, :expires_at, :refreshable, :offline, :details)"
+        " ON CONFLICT (ticket_hash) DO NOTHING"
+    )
 )
-_FIND = sa.select(tickets).where(tickets.c.ticket_hash == bindparam("_ticket"))
+_FIND = Prepared(sa.select(tickets).where(tickets.c.ticket_hash == bindparam("_ticket")))
 # The session's row first, before anything is decided: an end waits for us, or we for it. Not the weaker FOR SHARE: two
 # redemptions could both hold it, and neither could then turn it into the update of last_active_at.
-LOCK_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(key_share=True)
-_SPEND = (
+LOCK_SESSION = Prepared(sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(key_share=True))
+_SPEND = Prepared(
     sa.update(tickets)
     .where(tickets.c.ticket_hash == bindparam("_ticket"), tickets.c.spent_at.is_(None))
     .values(spent_at=bindparam("_now"))
@@ -41,7 +44,7 @@ _REVOKE = (
     .where(grants.c.grant_id == bindparam("_grant"), grants.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("_now"))
 )
-_SESSION = (
+_SESSION = Prepared(
     sa.update(sessions)
     .where(sessions.c.sid == bindparam("_sid"))
     .values(
@@ -51,12 +54,14 @@ _SESSION = (
         audiences=bindparam("_audiences"),
     )
 )
-REGISTER = text(
-    "INSERT INTO participants (sid, client_id, store_id, kind, logout_uri, registered_at, local_until, reports)"
-    " VALUES (:sid, :client_id, :store_id, :kind, :logout_uri, :registered_at, :local_until, :reports)"
-    " ON CONFLICT (sid, client_id, store_id) DO UPDATE SET kind = excluded.kind, logout_uri = excluded.logout_uri,"
-    " reports = excluded.reports, local_until = CASE WHEN excluded.local_until > participants.local_until"
-    " THEN excluded.local_until ELSE participants.local_until END"
+REGISTER = Prepared(
+    text(
+        "INSERT INTO participants (sid, client_id, store_id, kind, logout_uri, registered_at, local_until, reports)"
+        " VALUES (:sid, :client_id, :store_id, :kind, :logout_uri, :registered_at, :local_until, :reports)"
+        " ON CONFLICT (sid, client_id, store_id) DO UPDATE SET kind = excluded.kind, logout_uri = excluded.logout_uri,"
+        " reports = excluded.reports, local_until = CASE WHEN excluded.local_until > participants.local_until"
+        " THEN excluded.local_until ELSE participants.local_until END"
+    )
 )
 _VOID = (
     sa.update(tickets)
@@ -66,8 +71,8 @@ _VOID = (
     )
     .values(expires_at=bindparam("_now"))
 )
-_GRANT = sa.insert(grants)
-INSERT_TOKENS = sa.insert(tokens)
+_GRANT = Prepared(sa.insert(grants))
+INSERT_TOKENS = Prepared(sa.insert(tokens))
 
 
 class SqlTickets:
@@ -79,8 +84,8 @@ class SqlTickets:
     def put(self, ticket: Ticket) -> None:
         """Keep it until its end plus ten minutes. Raises Unavailable."""
         with self._database.write() as connection:
-            connection.execute(
-                _PUT,
+            _PUT.run(
+                connection,
                 {
                     "ticket_hash": ticket.ticket_hash,
                     "kind": ticket.kind,
@@ -116,7 +121,7 @@ class SqlTickets:
         """Spent or not, while it is kept. Raises Unavailable."""
         del bucket  # the digest is the key here; Redis needs to know where to look
         with self._database.read() as connection:
-            row = connection.execute(_FIND, {"_ticket": ticket_hash}).one_or_none()
+            row = _FIND.find(connection, {"_ticket": ticket_hash})
         return None if row is None else ticket_of(row)
 
 
@@ -150,18 +155,18 @@ def token_values(
 
 
 def _redeem(connection: Connection, redemption: Redemption, now: int) -> Redeemed:
-    row = connection.execute(_FIND, {"_ticket": redemption.ticket_hash}).one_or_none()
+    row = _FIND.find(connection, {"_ticket": redemption.ticket_hash})
     if row is None:
         return Redeemed(Refusal.UNKNOWN)
     ticket = ticket_of(row)
-    found = connection.execute(LOCK_SESSION, {"_sid": ticket.sid}).one_or_none()
+    found = LOCK_SESSION.find(connection, {"_sid": ticket.sid})
     session = None if found is None else session_of(found)
     if row.spent_at is not None:
         return _used(connection, ticket, now)
     if now >= ticket.expires_at:
         return Redeemed(Refusal.EXPIRED, ticket)
     # Of simultaneous calls the database lets exactly one write this; the row above may be older than another's commit.
-    if connection.execute(_SPEND, {"_ticket": ticket.ticket_hash, "_now": now}).rowcount != 1:
+    if _SPEND.run(connection, {"_ticket": ticket.ticket_hash, "_now": now}) != 1:
         return _used(connection, ticket, now)
     refusal = _wrong_binding(ticket, redemption)
     if refusal is None and (session is None or not session.is_live(now)):
@@ -206,7 +211,7 @@ def _wrong_binding(ticket: Ticket, redemption: Redemption) -> Refusal | None:
 def _admit(
     connection: Connection,
     ticket: Ticket,
-    row: Row[Any],
+    row: Any,
     session: Session,
     audiences: str,
     redemption: Redemption,
@@ -217,8 +222,8 @@ def _admit(
         last_active_at=max(session.last_active_at, now),
         idle_off=session.idle_off or redemption.idle_off,
     )
-    connection.execute(
-        _SESSION,
+    _SESSION.run(
+        connection,
         {
             "_sid": session.sid,
             "_active": session.last_active_at,
@@ -227,8 +232,8 @@ def _admit(
             "_audiences": audiences,
         },
     )
-    connection.execute(
-        REGISTER,
+    REGISTER.run(
+        connection,
         {
             "sid": ticket.sid,
             "client_id": ticket.client_id,
@@ -256,8 +261,8 @@ def _admit(
     if not written:
         # Without a token there is nothing that a grant could be asked for.
         return session
-    connection.execute(
-        _GRANT,
+    _GRANT.run(
+        connection,
         {
             "grant_id": ticket.ticket_hash,
             "sid": ticket.sid,
@@ -280,5 +285,5 @@ def _admit(
             ),
         },
     )
-    connection.execute(INSERT_TOKENS, written)
+    INSERT_TOKENS.run_each(connection, written)
     return session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Row, bindparam, or_
+from sqlalchemy import bindparam, or_
 from sqlalchemy.engine import Connection
 
 from sso_server.core.details import TokenDetails
@@ -15,6 +15,7 @@ from sso_server.core.tickets import Refusal
 from sso_server.core.tokens import FoundToken, Grant, Rotated, Rotation
 from sso_server.stores.sql.denials import deny_token, deny_tokens, note
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import grant_of, later, session_of, unpack
 from sso_server.stores.sql.tables import grants, sessions, tokens
 from sso_server.stores.sql.tickets import INSERT_TOKENS, LOCK_SESSION, revoke_grant, token_values
@@ -32,14 +33,15 @@ _token_columns: tuple[Any, ...] = (
     tokens.c.details.label("token_details"),
 )
 _GRANT = sa.select(grants.c.grant_id).where(grants.c.grant_id == bindparam("_grant"))
-_WITH_GRANT = (
+_with_grant = (
     sa.select(*_token_columns, *grants.c)
     .join_from(tokens, grants, grants.c.grant_id == tokens.c.grant_id)
     .where(tokens.c.token_hash == bindparam("_token"), tokens.c.kind == bindparam("_kind"))
 )
+_WITH_GRANT = Prepared(_with_grant)
 _in_session = sessions.c.ended_at.is_(None) & (sessions.c.due_at > bindparam("_now"))
-_VALID = (
-    _WITH_GRANT.add_columns(_in_session.label("in_session"))
+_VALID = Prepared(
+    _with_grant.add_columns(_in_session.label("in_session"))
     .outerjoin(sessions, sessions.c.sid == grants.c.sid)
     .where(
         tokens.c.expires_at > bindparam("_now"),
@@ -50,22 +52,22 @@ _VALID = (
     )
 )
 # The session's row first: an end that runs at the same time is either seen here or waits until the new pair is written.
-_SHARE_SESSION = sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(read=True)
+_SHARE_SESSION = Prepared(sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(read=True))
 # The grant's row, too: whoever revokes it either is seen here, or waits and then finds the new pair: a JWT of it must
 # come into the feed.
-_LOCKED = _WITH_GRANT.with_for_update(of=[tokens, grants])
-_SPEND = (
+_LOCKED = Prepared(_with_grant.with_for_update(of=[tokens, grants]))
+_SPEND = Prepared(
     sa.update(tokens)
     .where(tokens.c.token_hash == bindparam("_token"), tokens.c.spent_at.is_(None))
     .values(spent_at=bindparam("_now"))
 )
 # Of siblings the first that is used goes on; of two at once, the second waits here and then finds itself left behind.
-_GO_ON = (
+_GO_ON = Prepared(
     sa.update(grants)
     .where(grants.c.grant_id == bindparam("_grant"), grants.c.heir_step < bindparam("_step"))
     .values(heir=bindparam("_token"), heir_step=bindparam("_step"))
 )
-_KEEP = (
+_KEEP = Prepared(
     sa.update(grants)
     .where(grants.c.grant_id == bindparam("_grant"))
     .values(keep_until=later(grants.c.keep_until, bindparam("_until", type_=sa.BigInteger)))
@@ -92,7 +94,7 @@ class SqlTokens:
     def find_token(self, token_hash: str, kind: str, bucket: int, now: int) -> FoundToken | None:
         """The token if it is valid now, whatever the bucket. Raises Unavailable."""
         with self._database.read() as connection:
-            row = connection.execute(_VALID, {"_token": token_hash, "_kind": kind, "_now": now}).one_or_none()
+            row = _VALID.find(connection, {"_token": token_hash, "_kind": kind, "_now": now})
         if row is None:
             return None
         sid = row.sid if row.in_session else ""
@@ -111,7 +113,7 @@ class SqlTokens:
         Raises Unavailable.
         """
         with self._database.write() as connection:
-            row = connection.execute(_WITH_GRANT, {"_token": token_hash, "_kind": kind}).one_or_none()
+            row = _WITH_GRANT.find(connection, {"_token": token_hash, "_kind": kind})
             if row is None or row.client_id != client_id:
                 return False
             if kind == ACCESS_TOKEN:
@@ -152,16 +154,14 @@ class SqlTokens:
 
 def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     presented = {"_token": rotation.token_hash, "_kind": REFRESH_TOKEN}
-    first_look = connection.execute(_WITH_GRANT, presented).one_or_none()
+    first_look = _WITH_GRANT.find(connection, presented)
     if first_look is None:
         return Rotated(Refusal.UNKNOWN)
-    found = connection.execute(
-        # A JWT is noted in the session's row. Two that share it could not both go on to write it.
-        LOCK_SESSION if rotation.access.jti else _SHARE_SESSION,
-        {"_sid": first_look.sid},
-    ).one_or_none()
+    # A JWT is noted in the session's row. Two that share it could not both go on to write it.
+    look = LOCK_SESSION if rotation.access.jti else _SHARE_SESSION
+    found = look.find(connection, {"_sid": first_look.sid})
     session = _live(found, now)
-    row = connection.execute(_LOCKED, presented).one_or_none()
+    row = _LOCKED.find(connection, presented)
     if row is None:
         return Rotated(Refusal.UNKNOWN)
     grant = grant_of(row)
@@ -182,35 +182,35 @@ def _rotate(connection: Connection, rotation: Rotation, now: int) -> Rotated:
     if rotation.refresh is None:
         return _renew_access(connection, rotation, grant, session, found, now)
     goes_on = {"_grant": grant.grant_id, "_token": rotation.token_hash, "_step": row.step}
-    if row.heir != rotation.token_hash and not connection.execute(_GO_ON, goes_on).rowcount:
+    if row.heir != rotation.token_hash and not _GO_ON.run(connection, goes_on):
         return Rotated(Refusal.USED, grant, session)
-    connection.execute(_SPEND, {"_token": rotation.token_hash, "_now": now})
+    _SPEND.run(connection, {"_token": rotation.token_hash, "_now": now})
     cut_at = session.absolute_until if session is not None and not grant.offline else None
     if rotation.access.jti and session is not None and found is not None:
         note(connection, session.sid, found.audiences, rotation.access)
     access = token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now, in_session=session is not None)
     refresh = token_values(rotation.refresh, REFRESH_TOKEN, grant.grant_id, now, cut_at, step=row.step + 1)
-    connection.execute(INSERT_TOKENS, [access, refresh])
+    INSERT_TOKENS.run_each(connection, [access, refresh])
     until = max(rotation.access.expires_at, rotation.access.deny_until, rotation.refresh.expires_at)
-    connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})
+    _KEEP.run(connection, {"_grant": grant.grant_id, "_until": until})
     return Rotated(None, grant, session)
 
 
 def _renew_access(
-    connection: Connection, rotation: Rotation, grant: Grant, session: Session | None, found: Row[Any] | None, now: int
+    connection: Connection, rotation: Rotation, grant: Grant, session: Session | None, found: Any, now: int
 ) -> Rotated:
     """An access token beside a refresh token that stays."""
     if rotation.access.jti and session is not None and found is not None:
         note(connection, session.sid, found.audiences, rotation.access)
     in_session = session is not None
-    connection.execute(
-        INSERT_TOKENS, [token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now, in_session=in_session)]
+    INSERT_TOKENS.run(
+        connection, token_values(rotation.access, ACCESS_TOKEN, grant.grant_id, now, in_session=in_session)
     )
     until = max(rotation.access.expires_at, rotation.access.deny_until)
-    connection.execute(_KEEP, {"_grant": grant.grant_id, "_until": until})
+    _KEEP.run(connection, {"_grant": grant.grant_id, "_until": until})
     return Rotated(None, grant, session)
 
 
-def _live(row: Row[Any] | None, now: int) -> Session | None:
+def _live(row: Any, now: int) -> Session | None:
     session = None if row is None else session_of(row)
     return session if session is not None and session.is_live(now) else None

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sso_server.core.users import EndOrder, User, fold_username
 from sso_server.stores.sql.account_tables import end_orders, marks, users
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import pack, unpack
 
 _MARK = "users"
@@ -20,8 +21,8 @@ GENERATION = sa.select(marks.c.value).where(marks.c.name == bindparam("_name"))
 GROW = text(
     "INSERT INTO marks (name, value) VALUES (:name, 1) ON CONFLICT (name) DO UPDATE SET value = marks.value + 1"
 )
-_BY_ID = sa.select(users).where(users.c.user_id == bindparam("_user"))
-_BY_NAME = sa.select(users).where(users.c.folded == bindparam("_folded"))
+_BY_ID = Prepared(sa.select(users).where(users.c.user_id == bindparam("_user")))
+_BY_NAME = Prepared(sa.select(users).where(users.c.folded == bindparam("_folded")))
 _LIST = sa.select(users).order_by(users.c.folded)
 _INSERT = sa.insert(users)
 _UPDATE = sa.update(users).where(users.c.user_id == bindparam("_user"), users.c.version == bindparam("_version"))
@@ -65,13 +66,13 @@ class SqlUsers:
     def find(self, user_id: str) -> User | None:
         """By id. Raises Unavailable."""
         with self._database.read() as connection:
-            row = connection.execute(_BY_ID, {"_user": user_id}).one_or_none()
+            row = _BY_ID.find(connection, {"_user": user_id})
         return None if row is None else _user_of(row)
 
     def find_by_username(self, folded: str) -> User | None:
         """By `users.fold_username(...)`. Raises Unavailable."""
         with self._database.read() as connection:
-            row = connection.execute(_BY_NAME, {"_folded": folded}).one_or_none()
+            row = _BY_NAME.find(connection, {"_folded": folded})
         return None if row is None else _user_of(row)
 
     def generation(self) -> int:
@@ -153,7 +154,7 @@ def write_order(connection: Connection, order: EndOrder) -> None:
     connection.execute(_ADD_ORDER, _order_values(order))
 
 
-def _user_of(row: Row[Any]) -> User:
+def _user_of(row: Any) -> User:
     return User(
         user_id=row.user_id,
         username=row.username,
