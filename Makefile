@@ -20,7 +20,7 @@ FAULTS ?=
 JOBS ?= 4
 ENGINES ?= postgresql,cluster,sentinel
 
-.PHONY: help setup demo test test-engines test-failover faults fuzz bench check format constraints clean
+.PHONY: help setup demo test test-engines test-failover faults fuzz bench bench-peers check format constraints clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -52,6 +52,10 @@ fuzz: .venv/.ready-to-work  ## Ask every endpoint 100,000 times what nobody shou
 
 bench: .venv/.ready-to-work  ## Measure isolation, expiry and mass ends on this machine (docs/benchmarks.md)
 	@exec $(BIN)/python -m benchmarks $(BENCH)
+
+bench-peers: .venv/.ready-to-work  ## The same beside other people's servers, installed by name first (docs/performance.md)
+	@scripts/bench-peers
+	@exec $(BIN)/python -m benchmarks $(or $(BENCH),serving starting sign_out --save) --peers all
 
 check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check
