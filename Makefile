@@ -55,7 +55,7 @@ bench: .venv/.ready-to-work  ## Measure isolation, expiry and mass ends on this 
 
 bench-peers: .venv/.ready-to-work  ## The same beside other people's servers, installed by name first (docs/performance.md)
 	@scripts/bench-peers
-	@exec $(BIN)/python -m benchmarks $(or $(BENCH),serving starting sign_out --save) --peers all
+	@exec $(BIN)/python -m benchmarks $(or $(BENCH),serving sign_out --save) --peers all
 
 check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check
