@@ -34,6 +34,8 @@ CONNECT_S = 2.0
 _HEAD_BYTES = 32 * 1024
 _BODY_BYTES = 64 * 1024
 _BODY_S = 1.0
+# Nothing is ever unpacked.
+_ALWAYS = {"User-Agent": "Lockstep", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +147,25 @@ class GuardedSender:
         begun = monotonic()
         seen.stage = Stage.EXCHANGE
         try:
-            connection.restrict(limits)
             limits.allow(_HEAD_BYTES)
-            named = {"User-Agent": "Lockstep", **message.headers, "Host": target.authority}
-            connection.request(
-                message.method, target.path, message.body, named, preload_content=False, decode_content=False
-            )
-            response = connection.getresponse()
+            named = {**_ALWAYS, **message.headers, "Host": target.authority}
+            reply = connection.ask(message.method, target.path, named, message.body, limits)
         except BROKEN as error:
             connection.close()
             return Answer(None, code_of(error))
-        seen.answer_ms, seen.headers = ms_since(begun), response.headers
-        answer = _answer(response.status, response.headers, target)
-        reusable = False
+        seen.answer_ms, seen.headers = ms_since(begun), reply.headers
+        answer = _answer(reply.status, reply.headers, target)
         try:
             # The status is the answer; the rest is read only to use the connection again, unless it was asked for.
             limits.allow(_BODY_BYTES, within_s=WHOLE_S if message.wants_body else _BODY_S)
-            rest = response.read(_BODY_BYTES)
+            rest = reply.read(_BODY_BYTES)
             seen.beginning = rest[:KEPT]
-            # Reading on finds nothing, or says what is missing of the announced length.
-            if message.wants_body and len(rest) < _BODY_BYTES and not response.read(1):
+            if message.wants_body and reply.is_whole:
                 seen.body = rest
-            # After an interim answer (103) the real one may still come: the next call would take it for its own.
-            reusable = answer.status is not None and len(rest) < _BODY_BYTES and not connection.is_closed
         except BROKEN:
             pass
-        if reusable:
+        # After an interim answer (103) the real one may still come: the next call would take it for its own.
+        if answer.status is not None and reply.is_clean:
             self._idle.put(connection)
         else:
             connection.close()

@@ -220,6 +220,39 @@ def test_nothing_is_ever_unpacked(sender: GuardedSender) -> None:
     assert seen.beginning == ZIPPED[: len(seen.beginning)] != b""
 
 
+#: What a site may send in one piece or in several; after each of them it goes on listening.
+PIECES = {
+    "at once": (OK + b"Content-Length: 2\r\n\r\nok",),
+    "the body after the head": (OK + b"Content-Length: 2\r\n\r\n", b"ok"),
+    "the body in drops": (OK + b"Content-Length: 3\r\n\r\na", b"b", b"c"),
+    "the head in two": (OK + b"Content-Le", b"ngth: 2\r\n\r\nok"),
+    "the blank line alone": (OK + b"Content-Length: 2\r\n", b"\r\n", b"ok"),
+    "no more than it must": (b"HTTP/1.1 200\r\ncontent-length:2\r\n\r\nok",),
+    "in chunks": (CHUNKED, b"2\r\nok\r\n", b"0\r\n\r\n"),
+    "nothing to read": (b"HTTP/1.1 204 No Content\r\n\r\n",),
+    "one length twice": (OK + b"Content-Length: 2\r\n" * 2 + b"\r\nok",),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_an_answer_is_understood_in_whatever_pieces_it_comes(sender: GuardedSender, name: str) -> None:
+    def answer_twice(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        for turn in range(2):
+            for part in PIECES[name]:
+                connection.sendall(part)
+                time.sleep(0.02)  # or the kernel would make one of them
+            if not turn:
+                connection.recv(65_536)
+
+    with Sink(answer_twice, "500") as sink:
+        for _ in range(2):
+            seen = Observation()
+            assert sender.send(sink.url, b"logout_token=x", {}, seen=seen).status in (200, 204)
+            assert seen.beginning in (b"ok", b"abc", b"")
+        assert sink.connections == 1
+
+
 RETRY_AFTER = {
     "absent": ("", None),
     "zero": ("0", 0),
