@@ -12,11 +12,13 @@ from typing import Any
 
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-Words = tuple[str | int, ...]
+from sso_server.stores.redis.wire import NOTHING_YET, Words, wire_of
+
 _MOST_TIMES = 5
 """A server that trickles must not hold a thread for as many seconds as it has answers to give."""
 _LATE_S = 0.01
@@ -41,6 +43,7 @@ class Line:
         self.generation = 0
         """Belongs to whom the line belongs to (servers.py)."""
         connection.connect()
+        self._wire = wire_of(connection)
         if asks_who:
             self._introduce()
 
@@ -51,32 +54,39 @@ class Line:
 
     def write(self, commands: Sequence[Words]) -> None:
         """Send without waiting for an answer."""
-        self._connection.send_packed_command(self._packed(commands), check_health=False)
+        try:
+            self._wire.write(commands)
+        except UnicodeEncodeError:
+            # Half a character that a browser sent.
+            self._wire.write([tuple(_whole(word) for word in words) for words in commands])
         self._quiet_since = time.monotonic()
 
     def read(self, count: int) -> list[Any]:
         """So many answers; one that is an error stands in its place. RedisError if the server is silent for too long
         since `write`: while another server was waited for, it could have answered."""
         replies: list[Any] = []
+        take = self._wire.take
         for i in range(count):
-            waited = time.monotonic() - self._quiet_since
-            # The first shares its time with `write`; each further one has as much, all together a few times that.
-            most = self._timeout_s - waited if i == 0 else min(self._timeout_s, _MOST_TIMES * self._timeout_s - waited)
-            try:
-                if most < self._timeout_s - _LATE_S:
-                    reply = self._connection.read_response(timeout=max(_LATE_S, most))
-                else:
-                    reply = self._connection.read_response()
-            except ResponseError as error:
-                reply = error
+            reply = take()
+            if reply is NOTHING_YET:
+                reply = self._awaited(i == 0)
+            if isinstance(reply, RedisConnectionError):
+                # Loading, full of clients: the server itself isn't usable.
+                raise reply
             replies.append(reply)
         self.used_at = time.monotonic()
         return replies
 
+    def _awaited(self, is_first: bool) -> Any:
+        waited = time.monotonic() - self._quiet_since
+        # The first shares its time with `write`; each further one has as much, all together a few times that.
+        most = self._timeout_s - waited if is_first else min(self._timeout_s, _MOST_TIMES * self._timeout_s - waited)
+        return self._wire.wait(max(_LATE_S, most) if most < self._timeout_s - _LATE_S else None)
+
     def is_usable(self, idle_s: float) -> bool:
         """Whether the server still holds it. Raises TimeoutError if the server is silent."""
         try:
-            if self._connection.can_read(0):
+            if self._wire.has_something():
                 # An answer that nobody asked for, or the end of the connection.
                 return False
             if idle_s and time.monotonic() - self.used_at > idle_s:
@@ -90,14 +100,6 @@ class Line:
     def close(self) -> None:
         """Whatever is still under way on it."""
         self._connection.disconnect()
-
-    def _packed(self, commands: Sequence[Words]) -> list[bytes]:
-        try:
-            return list(self._connection.pack_commands(commands))
-        except UnicodeEncodeError:
-            # Half a character that a browser sent.
-            clean = [[w.encode("utf-8", "replace") if isinstance(w, str) else w for w in words] for words in commands]
-            return list(self._connection.pack_commands(clean))
 
     def _introduce(self) -> None:
         replies = self.ask([("INFO", "server"), ("INFO", "replication")])
@@ -115,6 +117,10 @@ class Line:
         self.is_of_cluster = value("redis_mode") == "cluster"
         if run_id:
             self.incarnation = f"redis:{run_id}:{value('master_replid')}"
+
+
+def _whole(word: str | int) -> str | int:
+    return word.encode("utf-8", "replace").decode() if isinstance(word, str) else word
 
 
 def _is_forbidden(error: ResponseError) -> bool:
@@ -146,7 +152,7 @@ def connect(host: tuple[str, int] | None, options: dict[str, Any], *, tls: bool 
                 "health_check_interval": 0,
                 "protocol": 2,
                 "decode_responses": True,
-                # What others wrote into our keys must not raise.
+                # See wire.py.
                 "encoding_errors": "replace",
                 "driver_info": None,
             }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from redis.exceptions import (
     AskError,
@@ -28,11 +28,12 @@ from sso_server.core.errors import Unavailable
 from sso_server.stores.redis.address import Address, parse
 from sso_server.stores.redis.calls import Call, command, step
 from sso_server.stores.redis.cluster import Cluster
-from sso_server.stores.redis.exchange import ServerFailed, exchange
-from sso_server.stores.redis.line import Line, Words, connect
+from sso_server.stores.redis.exchange import ServerFailed, ask, exchange
+from sso_server.stores.redis.line import Line, connect
 from sso_server.stores.redis.sentinel import Sentinels
 from sso_server.stores.redis.servers import Fence, Refused, Server
 from sso_server.stores.redis.topology import One, Topology, View
+from sso_server.stores.redis.wire import Words
 
 __all__ = ["Call", "Link", "command", "step"]
 
@@ -125,9 +126,11 @@ class Link:
         return other
 
     def _send(self, calls: Sequence[Call], words: Sequence[Words], one_view: bool) -> list[Any]:
-        with _outages_named():
+        try:
             view = self._topology.view()
             replies, is_confirmed = self._exchange(view, calls, words)
+            if is_confirmed and not any(isinstance(reply, Exception) for reply in replies):
+                return replies
             again = [i for i, reply in enumerate(replies) if isinstance(reply, (NoScriptError, MovedError))]
             for moved in (reply for reply in replies if isinstance(reply, MovedError)):
                 view = self._topology.moved(view, moved)
@@ -146,10 +149,14 @@ class Link:
                     raise reply
             if not is_confirmed:
                 raise Unavailable(detail=f"Redis: done, and not confirmed by {self.replicas} replicas")
-            return replies
+        except (RedisError, OSError) as error:
+            _name(error)
+        return replies
 
     def _exchange(self, view: View, calls: Sequence[Call], words: Sequence[Words]) -> tuple[list[Any], bool]:
         """The replies, errors among them, and whether enough replicas have what was written."""
+        if not view.owners:
+            return self._exchange_with(view, calls, words)
         places: dict[Server, list[int]] = {}
         for i, call in enumerate(calls):
             places.setdefault(view.of(call.key), []).append(i)
@@ -160,10 +167,7 @@ class Link:
         try:
             answers = exchange(batches, self._fence)
         except ServerFailed as failed:
-            self._topology.failed(view, failed.server)
-            if not isinstance(failed.cause, Refused):
-                failed.server.distrust()
-            raise _naming(failed) from None
+            self._give_up(view, failed)
         confirmed = [answers[server].pop() for server in waiting]
         replies: list[Any] = [None] * len(calls)
         for server, indexes in places.items():
@@ -172,10 +176,33 @@ class Link:
             if any(map(_says_not_here, answers[server])):
                 self._topology.failed(view, server)
                 server.distrust()
+        return replies, self._are_enough(confirmed)
+
+    def _exchange_with(self, view: View, calls: Sequence[Call], words: Sequence[Words]) -> tuple[list[Any], bool]:
+        """The same where one server serves everything."""
+        (server,) = view.masters
+        waits = self.replicas > 0 and any(call.writes for call in calls)
+        try:
+            replies = ask(server, [*words, ("WAIT", self.replicas, self._confirm_ms)] if waits else words, self._fence)
+        except ServerFailed as failed:
+            self._give_up(view, failed)
+        confirmed = [replies.pop()] if waits else []
+        if any(isinstance(reply, Exception) and _says_not_here(reply) for reply in replies):
+            self._topology.failed(view, server)
+            server.distrust()
+        return replies, self._are_enough(confirmed)
+
+    def _give_up(self, view: View, failed: ServerFailed) -> NoReturn:
+        self._topology.failed(view, failed.server)
+        if not isinstance(failed.cause, Refused):
+            failed.server.distrust()
+        raise _naming(failed) from None
+
+    def _are_enough(self, confirmed: Sequence[Any]) -> bool:
         for reply in confirmed:
             if isinstance(reply, Exception):
                 raise reply
-        return replies, all(int(reply) >= self.replicas for reply in confirmed)
+        return all(int(reply) >= self.replicas for reply in confirmed)
 
 
 def _topology(address: Address) -> Topology:
@@ -216,13 +243,17 @@ def _says_not_here(reply: Any) -> bool:
 
 @contextmanager
 def _outages_named() -> Iterator[None]:
-    """Away, too slow, loading, read-only, full, or a broken value under one of our keys: all mean "not now"."""
     try:
         yield
-    except MovedError as error:
+    except (RedisError, OSError) as error:
+        _name(error)
+
+
+def _name(error: RedisError | OSError) -> NoReturn:
+    """Away, too slow, loading, read-only, full, or a broken value under one of our keys: all mean "not now"."""
+    if isinstance(error, MovedError):
         words = "its slots are with other servers since a moment ago, or this is a cluster (redis+cluster://)"
         raise Unavailable(detail=f"Redis: {words}") from error
-    except AskError as error:
+    if isinstance(error, AskError):
         raise Unavailable(detail="Redis: the slot is being moved to another server") from error
-    except (RedisError, OSError) as error:
-        raise Unavailable(detail=f"Redis: {type(error).__name__}: {str(error)[:200]}") from error
+    raise Unavailable(detail=f"Redis: {type(error).__name__}: {str(error)[:200]}") from error

@@ -34,27 +34,26 @@ class Server:
         self._idle_s = idle_s
         self._generation = 0
         """Lines of an earlier one are closed when they come back."""
-        self._changed = threading.Condition()
-        self._idle: list[Line] = []
-        self._out = 0
+        self._idle: list[Line]
+        self.begin_anew()
         _servers.add(self)
 
     def take(self, fence: Fence | None) -> Line:
         """A line that the fence admits. Raises Unavailable, RedisError or OSError."""
-        self._wait_for_room()
-        line: Line | None = None
-        generation = self._generation
+        line = self._room()
         try:
-            line = self._idle_line() or self._open_line()
-            line.generation = generation
-            if not _admits(fence, line):
+            while line is not None and not line.is_usable(self._idle_s):
+                line.close()
+                line = self._next_idle()
+            if line is None:
+                line = self._open()
+            if fence is not None and not fence(line.incarnation):
                 if time.monotonic() - line.opened_at > _FRESH_S:
                     # It may lead to a life of the server that is over, or to one that has been put right since.
                     line.close()
                     line = None
-                    line = self._open_line()
-                    line.generation = generation
-                if not _admits(fence, line):
+                    line = self._open()
+                if not fence(line.incarnation):
                     self.give_back(line)
                     raise Refused
         except Refused:
@@ -66,26 +65,24 @@ class Server:
 
     def give_back(self, line: Line) -> None:
         """Every answer on it has been read."""
-        with self._changed:
+        with self._lock:
             is_current = line.generation == self._generation
             if is_current:
                 self._idle.append(line)
-            self._out -= 1
-            self._changed.notify()
+            self._leave()
         if not is_current:
             line.close()
 
     def drop(self, line: Line | None) -> None:
         """It failed, or couldn't be opened."""
-        with self._changed:
-            self._out -= 1
-            self._changed.notify()
+        with self._lock:
+            self._leave()
         if line is not None:
             line.close()
 
     def distrust(self) -> None:
         """Use no line any more that is open now: the server failed, or isn't what it was."""
-        with self._changed:
+        with self._lock:
             idle, self._idle = self._idle, []
             self._generation += 1
         for line in idle:
@@ -93,28 +90,38 @@ class Server:
 
     def begin_anew(self) -> None:
         """In a fork: the parent goes on with its lines, and its locks may be held by threads that aren't here."""
-        self._changed, self._idle, self._out = threading.Condition(), [], 0
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._idle, self._out, self._waiting = [], 0, 0
 
-    def _wait_for_room(self) -> None:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._out < self._most, self._wait_s):
-                raise RedisConnectionError(f"all {self._most} connections are in use")
+    def _room(self) -> Line | None:
+        """Count one more out: the line that was used last, None if there is none to be had without opening one."""
+        with self._lock:
+            if self._out >= self._most:
+                self._waiting += 1
+                try:
+                    if not self._changed.wait_for(lambda: self._out < self._most, self._wait_s):
+                        raise RedisConnectionError(f"all {self._most} connections are in use")
+                finally:
+                    self._waiting -= 1
             self._out += 1
+            return self._idle.pop() if self._idle else None
 
-    def _idle_line(self) -> Line | None:
-        while True:
-            with self._changed:
-                if not self._idle:
-                    return None
-                line = self._idle.pop()
-            try:
-                is_usable = line.is_usable(self._idle_s)
-            except BaseException:
-                line.close()
-                raise
-            if is_usable:
-                return line
-            line.close()
+    def _open(self) -> Line:
+        # Of the time before it was opened: whoever distrusts meanwhile means this one, too.
+        generation = self._generation
+        line = self._open_line()
+        line.generation = generation
+        return line
+
+    def _next_idle(self) -> Line | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _leave(self) -> None:
+        self._out -= 1
+        if self._waiting:
+            self._changed.notify()
 
 
 _servers: weakref.WeakSet[Server] = weakref.WeakSet()
@@ -135,7 +142,3 @@ class Refused(Unavailable):
         super().__init__(
             detail="Redis: another server, or another life of it, answers; not used before it is put right"
         )
-
-
-def _admits(fence: Fence | None, line: Line) -> bool:
-    return fence is None or fence(line.incarnation)

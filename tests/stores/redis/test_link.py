@@ -62,15 +62,15 @@ def test_ten_servers_that_hang_cost_no_more_than_one() -> None:
 def test_whoever_is_interrupted_leaves_no_answer_behind(own: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     link = Link(own.url)
     put(link)
-    read = redis.connection.Connection.read_response
+    read = Line.read
 
-    def interrupted(self, *args, **kwargs):
+    def interrupted(self, count):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(redis.connection.Connection, "read_response", interrupted)
+    monkeypatch.setattr(Line, "read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         link.send(command("GET", "key-1"))
-    monkeypatch.setattr(redis.connection.Connection, "read_response", read)
+    monkeypatch.setattr(Line, "read", read)
     assert link.send(command("GET", "key-2")) == "value-2"
     link.close()
 

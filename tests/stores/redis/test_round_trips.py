@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-import redis.connection
 
 from sso_server.core.policy import DAY, MINUTE, SECOND
 from sso_server.core.polls import PollReport
 from sso_server.core.tickets import NewToken
 from sso_server.core.tokens import Rotation
 from sso_server.stores.redis import RedisStores
+from sso_server.stores.redis.line import Line
 from tests.stores.redis.story import NOW, digest, new_jwt, new_redemption, new_report, new_session, new_ticket
 
 
@@ -27,11 +27,11 @@ def counting(redis_url, stores, raw, monkeypatch) -> Callable:
     stores.health.store_time()  # the connection is open
     raw.ping()
     packets: list[object] = []
-    send = redis.connection.Connection.send_packed_command
+    write = Line.write
 
     def counted(self, *args, **kwargs):
         packets.append(self)
-        return send(self, *args, **kwargs)
+        return write(self, *args, **kwargs)
 
     def served() -> dict[str, int]:
         return {name: stat["calls"] for name, stat in raw.info("commandstats").items()}
@@ -39,10 +39,10 @@ def counting(redis_url, stores, raw, monkeypatch) -> Callable:
     @contextmanager
     def count() -> Iterator[Sent]:
         sent, before = Sent(), served()
-        monkeypatch.setattr(redis.connection.Connection, "send_packed_command", counted)
+        monkeypatch.setattr(Line, "write", counted)
         packets.clear()
         yield sent
-        monkeypatch.setattr(redis.connection.Connection, "send_packed_command", send)
+        monkeypatch.setattr(Line, "write", write)
         after = served()
         calls = {name: after[name] - before.get(name, 0) for name in after}
         sent.round_trips = len(packets)
