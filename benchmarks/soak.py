@@ -148,7 +148,7 @@ def measure(seconds: float, persons: int = PERSONS) -> Soak:
             time.sleep(max(0.0, begun + seconds - time.monotonic()))
         lasted = time.monotonic() - begun
         soak = Soak(ceiling, lasted, diary, away, known.failures, known.cut, memory=samples)
-        soak.untold, soak.tellings = _all_told([*before.signed_out, *diary.signed_out], sites)
+        soak.untold, soak.tellings = all_told([*before.signed_out, *diary.signed_out], sites)
         return soak
 
 
@@ -191,11 +191,13 @@ def _sampled(node: Node, samples: list[Sample], begun: float, every_s: float) ->
         thread.join(30)
 
 
-def _all_told(signed_out: Sequence[SignedOut], sites: Listeners) -> tuple[list[tuple[str, int]], int]:
+def all_told(
+    signed_out: Sequence[SignedOut], sites: Listeners, timeout_s: float = 90
+) -> tuple[list[tuple[str, int]], int]:
     """What no site has heard of although it should have, and how many calls there were. What a killed node had
     claimed is free again after half a minute."""
     wanted = {(one.sid, site) for one in signed_out for site in one.sites}
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + timeout_s
     while True:
         heard = [(one.sid, one.site) for one in sites.heard()]
         untold = wanted - set(heard)
