@@ -20,7 +20,7 @@ FAULTS ?=
 JOBS ?= 4
 ENGINES ?= postgresql,cluster,sentinel
 
-.PHONY: help setup demo test test-engines test-failover faults fuzz bench bench-peers check format constraints clean
+.PHONY: help setup demo test test-engines test-failover faults fuzz bench bench-quick bench-peers check format constraints clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -50,8 +50,11 @@ faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 peopl
 fuzz: .venv/.ready-to-work  ## Ask every endpoint 100,000 times what nobody should ask (tests/fuzz)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/pytest --numprocesses 2 --dist worksteal -m "engines or not engines" tests/fuzz
 
-bench: .venv/.ready-to-work  ## Measure isolation, expiry and mass ends on this machine (docs/benchmarks.md)
+bench: .venv/.ready-to-work  ## Measure what everything costs, next to bare Flask, and renew docs/performance.md; 45 minutes
 	@exec $(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: .venv/.ready-to-work  ## Three minutes: fail if a request has become dearer than docs/performance.md says
+	@exec $(BIN)/python -m benchmarks.quick
 
 bench-peers: .venv/.ready-to-work  ## The same beside other people's servers, installed by name first (docs/performance.md)
 	@scripts/bench-peers

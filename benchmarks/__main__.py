@@ -11,6 +11,7 @@ from importlib import import_module
 
 from benchmarks import bed
 from benchmarks.given import APART, MEASUREMENTS, given_by, measurement, options
+from benchmarks.page import write
 from benchmarks.results import RAW, Figure, RawFile, Run, Summary, machine
 
 
@@ -46,6 +47,7 @@ def main() -> None:
         kept = Summary.load()
         kept.runs.setdefault("peers" if given.peers else "own", Run()).replace(run)
         kept.save()
+        write(kept)
 
 
 def _headed(figure: Figure) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from benchmarks.results import Figure
@@ -29,6 +29,12 @@ class Given:
     connections: int = CONNECTIONS
     peers: tuple[str, ...] = ()
     """Other people's servers in the same rounds."""
+    alone: bool = False
+    """Neither RSA signatures nor one connection: nothing but what `make bench-quick` compares."""
+
+    def only(self, store: str, workloads: tuple[str, ...]) -> Given:
+        """The same, of one store."""
+        return replace(self, stores=(store,), workloads=workloads)
 
 
 class Measurement(Protocol):
@@ -70,7 +76,6 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=usual.connections, help="at once")
     parser.add_argument("--peers", type=_names, default=(), help="other people's servers, in the same rounds")
     parser.add_argument("--save", action="store_true", help="into results.json and the page, though it isn't all")
-    parser.add_argument("--run", default="", help=argparse.SUPPRESS)
     return parser
 
 

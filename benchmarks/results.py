@@ -158,7 +158,7 @@ def machine(**more: str) -> dict[str, str]:
     load = os.getloadavg()
     return {
         "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores ({model}), {pages:.0f} GB, {platform.system()} {platform.release()}",
+        "machine": f"{os.cpu_count()} cores ({model}), {pages:.0f} GB, {platform.system()} {_kernel()}",
         "load before": " ".join(f"{one:.1f}" for one in load),
         "programs": ", ".join(
             (
@@ -180,6 +180,11 @@ def is_idle(run: Mapping[str, str]) -> bool:
 
 def _lines(path: str) -> list[str]:
     return Path(path).read_text(encoding="utf-8").splitlines()
+
+
+def _kernel() -> str:
+    """Its number, without what a distribution or a host adds."""
+    return platform.release().partition("-")[0]
 
 
 def _redis_version() -> str:

@@ -22,38 +22,36 @@ SIGNING = ("W2", "R", "W4")
 _NAMES = tuple(field.name for field in fields(Reading) if field.name.endswith("_ms"))
 
 
-def servers(given: Given) -> list[Callable[[], Server]]:
-    """Lockstep and its floor beside each other, then the next pair, then the peers that scripts/bench-peers brought."""
-    found: list[Callable[[], Server]] = []
-    for store in given.stores:
-        for web_server in given.web_servers:
-            for algorithm in ("ES256", "RS256") if store == "redis" else ("ES256",):
-                found += [
-                    partial(LockstepServer, web_server=web_server, store=store, algorithm=algorithm),
-                    partial(FloorServer, web_server=web_server, store=store, algorithm=algorithm),
-                ]
+def servers(given: Given) -> list[list[Callable[[], Server]]]:
+    """In groups that are compared with each other: one for each store and algorithm, with the peers that
+    scripts/bench-peers has brought."""
+    groups: list[list[Callable[[], Server]]] = []
+    for store, algorithm in (("redis", "ES256"), ("redis", "RS256"), ("sqlite", "ES256")):
+        if store in given.stores and (algorithm == "ES256" or not given.alone):
+            groups.append([])
+            for web_server in given.web_servers:
+                kind = (web_server, store, algorithm)
+                groups[-1] += [partial(LockstepServer, *kind), partial(FloorServer, *kind)]
     if given.peers:
         from benchmarks.peers.recipes import peers
 
-        found += peers(given.peers)
-    return found
-
-
-def workloads_of(server: Server, given: Given) -> Sequence[str]:
-    """Those that say something about it."""
-    wanted = given.workloads or tuple(WORKLOADS)
-    return [name for name in wanted if name in SIGNING or server.case.algorithm != "RS256"]
+        for make in peers(given.peers):
+            # Whoever signs with RSA is compared with those who do, too.
+            groups[make().case.algorithm == "RS256"].append(make)
+    return groups
 
 
 def figures(given: Given) -> Iterator[Figure]:
     """Of each reading."""
-    for reading in interleaved(
-        servers(given),
-        lambda server: workloads_of(server, given),
-        rounds=given.rounds,
-        seconds=given.seconds,
-        connections=(given.connections, 1),
-    ):
+    groups = servers(given)
+    signs_both = {make().case.product for make in groups[0]}
+
+    def names(server: Server) -> Sequence[str]:
+        is_second = server.case.algorithm == "RS256" and server.case.product in signs_both
+        return [name for name in given.workloads or WORKLOADS if name in SIGNING or not is_second]
+
+    connections = (given.connections,) if given.alone else (given.connections, 1)
+    for reading in interleaved(groups, names, rounds=given.rounds, seconds=given.seconds, connections=connections):
         yield from figures_of(reading)
 
 

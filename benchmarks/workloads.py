@@ -30,8 +30,12 @@ class Stage:
             person = Person(f"user{number % PEOPLE}")
             once(self.server.address, self.traffic.sign_in(person, Site(1)))
             self.people.append(person)
-            self.tokens.append(once(self.server.address, self._visit(person)))
+        self.renew()
         return self
+
+    def renew(self) -> None:
+        """Fresh tokens for everybody: access tokens live for five minutes."""
+        self.tokens = [once(self.server.address, self._visit(person)) for person in self.people]
 
     def issue(self, count: int, seconds: float) -> None:
         """Bring the stock to that many tickets, or to as many as come in that time, so that somebody can redeem."""
@@ -114,6 +118,7 @@ class Workload:
     protocol: str = "openid"
     spends: bool = False
     """It takes tickets from the stock, and ends when that is empty."""
+    asks_about_tokens: bool = False
     most: int = 1000
     """So many at once at the most: of passwords, as many as keep two cores busy without being sent away to wait."""
 
@@ -125,9 +130,9 @@ WORKLOADS = {
         Workload("W1", "a code for a browser with a session", issue),
         Workload("W2", "its redemption: access token, ID token", redeem, spends=True),
         Workload("R", "both: a silent sign-in to one more site", visit),
-        Workload("W3u", "userinfo", look_up),
-        Workload("W3i", "introspection", ask_about),
-        Workload("W4", "a refresh with rotation", refresh),
+        Workload("W3u", "userinfo", look_up, asks_about_tokens=True),
+        Workload("W3i", "introspection", ask_about, asks_about_tokens=True),
+        Workload("W4", "a refresh with rotation", refresh, asks_about_tokens=True),
         Workload("W5", "a sign-in with a password, to the first code", sign_in, most=4),
         Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas"),
         Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True),
