@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from sso_server.core.policy import SECOND, Policy
 from sso_server.core.uris import is_loopback_host
@@ -63,10 +62,10 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting of the centre. Durations are whole seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="SSO_", extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
     issuer: str = "http://127.0.0.1:9000"
     """The centre's own address as browsers and sites see it. https everywhere but on loopback."""
@@ -143,18 +142,6 @@ class Settings(BaseSettings):
     its part: see [operations.md](operations.md#web-servers)."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON lines elsewhere."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` hands in: it reads the environment itself, to report every problem at once."""
-        return (init_settings,)
 
     @field_validator("issuer")
     @classmethod

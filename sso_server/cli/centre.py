@@ -19,7 +19,6 @@ from sso_server.delivery.pace import in_batches
 from sso_server.delivery.sender import GuardedSender
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
-from sso_server.stores.sql import migrate
 from sso_server.web.services import Services
 
 _PAGE = 1000
@@ -156,6 +155,9 @@ def redis_trouble(services: Services) -> str:
 
 def ensure_schema(settings: Settings) -> None:
     """Make the tables where there are none. Raises Refused for a schema of another version, Unavailable."""
+    # Alembic is the slowest import of all, and `sso serve` needs another function of this file.
+    from sso_server.stores.sql import migrate
+
     # In this order: a process that makes the schema between the two questions makes the newest.
     if not migrate.has_schema(settings.sql_url):
         migrate.upgrade(settings.sql_url)

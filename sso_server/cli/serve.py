@@ -26,6 +26,7 @@ import structlog
 
 from sso_server import wiring
 from sso_server.cli.door import SETTLE_S, Door, PortTaken
+from sso_server.cli.output import uncollected
 from sso_server.cli.processes import Child, Process, share_memory, start
 from sso_server.clock import SystemClock
 from sso_server.config import METRICS_DIR, Settings, environment_with, load, metrics_dir
@@ -37,6 +38,7 @@ from sso_server.metrics.directory import supervised
 from sso_server.metrics.numbers import Numbers
 from sso_server.metrics.server import serving
 from sso_server.secret_key import prepare_data_dir
+from sso_server.stores.sql import schema
 from sso_server.web.services import Services
 
 _log = structlog.get_logger("sso_server.serve")
@@ -68,13 +70,13 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
 
 def _forked(web_server: str, door: Door, workers: int, env: Mapping[str, str]) -> list[Child]:
     """The web workers, as forks: read once here, the program is there at once and its memory is shared by all."""
-    importlib.import_module("sso_server.app")
+    with uncollected():
+        importlib.import_module("sso_server.app")
+        importlib.import_module(f"sso_server.cli.{web_server}_worker")
     if web_server == "granian":
-        importlib.import_module("sso_server.cli.granian_worker")
         names = [f"web-{number}" for number in range(1, workers + 1)]
         run = partial(_granian, door)
         return [Child(name, ("sso", "serve", name), env, door=door, run=run) for name in names]
-    importlib.import_module("sso_server.cli.web_worker")
     child = web_child("", workers, env, door=door)
     return [replace(child, argv=child.argv[2:], run=_gunicorn)]
 
@@ -112,12 +114,14 @@ def counted_together(data_dir: Path) -> Iterator[dict[str, str]]:
 
 def prepare(settings: Settings) -> None:
     """What one process does alone before any other starts: schema, keys, and the way in for the first administrator."""
-    # Here and not above: `sso deliver` shares this file, and Alembic is the slowest import of all.
     from sso_server.cli.centre import redis_trouble
-    from sso_server.stores.sql import migrate
 
     prepare_data_dir(settings)
-    migrate.upgrade(settings.sql_url)
+    if not schema.is_current(settings.sql_url):
+        # Here and not above: Alembic is the slowest import of all, and its memory would be every process's.
+        from sso_server.stores.sql import migrate
+
+        migrate.upgrade(settings.sql_url)
     built = wiring.build(settings)
     try:
         built.signing_keys.ensure_keys()
