@@ -4,12 +4,17 @@ a method may be overridden, and there only. What an answer carries is decided in
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+import re
+from functools import cached_property, lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 from flask import Flask, Request, Response, request
 from flask.ctx import RequestContext
 from flask.sessions import NullSession, SecureCookieSessionInterface, SessionMixin
+from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import Map, MapAdapter
 from werkzeug.wsgi import get_host
 
@@ -19,6 +24,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Headers = tuple[tuple[str, str], ...]
+_FORM = "application/x-www-form-urlencoded"
+_TYPES = frozenset({_FORM, "application/json"})
+#: bytes: what is read in one piece; the endpoints' own limits are lower (`web/params`)
+_LARGEST = 256 * 1024
+#: Addresses that werkzeug would send as they are; else it escapes, and writes hosts in lower case.
+_OF = "A-Za-z0-9._~:/@!$&'()*+,;=%-"
+_PLAIN = re.compile(
+    rf"(?:[a-z]+://[a-z0-9-]+(?:[.][a-z0-9-]+)*(?::[1-5]?[1-9][0-9]{{0,3}})?)?(?:/(?!/)[{_OF}]*)?(?:\?[?{_OF}]+)?(?:#[?{_OF}]+)?"
+)
 
 
 def this_request() -> Request:
@@ -34,10 +48,81 @@ class Answer(Response):
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """As the WSGI server gets it."""
-        body, status, headers = super().get_wsgi_response(environ)
+        if self._is_ready(environ):
+            body, status, headers = cast("list[bytes]", self.response), self.status, list(self.headers)
+        else:
+            body, status, headers = super().get_wsgi_response(environ)  # type: ignore[assignment]
         given = {name.lower() for name, _ in headers}
         headers += [header for header in self.unless_set if header[0].lower() not in given]
         return body, status, headers
+
+    def _is_ready(self, environ: WSGIEnvironment) -> bool:
+        """Whether werkzeug would send it as it is: a body of known length in one piece, for a status that has one, and
+        an address that needs no escapes. 7 us less than asking it."""
+        status, headers, body = self.status_code, self.headers, self.response
+        return (
+            type(body) is list
+            and len(body) == 1
+            and type(body[0]) is bytes
+            and (200 <= status < 300 or status == 303 or status >= 400)
+            and status != 204
+            and environ["REQUEST_METHOD"] != "HEAD"
+            and "Content-Length" in headers
+            and _PLAIN.fullmatch(headers.get("Location", "")) is not None
+            and "Content-Location" not in headers
+            and not self._on_close
+        )
+
+
+class Asked(Request):
+    """A request whose usual parameters, a query and a short form, are read without the machinery for files. What they
+    mean to werkzeug they mean here."""
+
+    @property
+    def mimetype(self) -> str:
+        """Of the body, in lower case and without parameters."""
+        said = self.environ.get("CONTENT_TYPE", "")
+        return said if said in _TYPES else super().mimetype
+
+    @cached_property
+    def args(self) -> MultiDict[str, str]:
+        """The query's parameters."""
+        return ImmutableMultiDict(_pairs(self.query_string))
+
+    def _load_form_data(self) -> None:
+        # Of 45 us for a form of three fields werkzeug needs 30 to find out that no file is in it.
+        found, environ = self.__dict__, self.environ
+        length = environ.get("CONTENT_LENGTH", "")
+        usual = environ.get("CONTENT_TYPE") == _FORM and "HTTP_TRANSFER_ENCODING" not in environ
+        if not usual or "form" in found or "stream" in found or not (length.isascii() and length.isdigit()):
+            return super()._load_form_data()
+        size = int(length)
+        if size > min(_LARGEST, self.max_content_length or 0):
+            return super()._load_form_data()
+        try:
+            body = environ["wsgi.input"].read(size)
+        except (OSError, ValueError) as error:
+            raise ClientDisconnected from error
+        if len(body) != size:
+            raise ClientDisconnected
+        try:
+            pairs = _pairs(body)
+        except UnicodeDecodeError:
+            pairs = []
+        found["stream"], found["form"], found["files"] = BytesIO(), ImmutableMultiDict(pairs), ImmutableMultiDict()
+        return None
+
+
+def _pairs(text: bytes) -> list[tuple[str, str]]:
+    """What stands in `a=1&b=2` (WHATWG URL section 5.1), empty values too. Raises UnicodeDecodeError."""
+    if not text:
+        return []
+    parts = [part.partition("=") for part in text.decode().replace("+", " ").split("&") if part]
+    # Bytes that aren't UTF-8 stay as they were sent, as in all of werkzeug.
+    return [
+        (unquote(name, errors="werkzeug.url_quote"), unquote(value, errors="werkzeug.url_quote"))
+        for name, _, value in parts
+    ]
 
 
 class FormCookie(SecureCookieSessionInterface):
@@ -69,6 +154,7 @@ class _Context(RequestContext):
 class Edge(Flask):
     """Addresses don't depend on the host, views are no coroutines, and the session is read when it is looked at."""
 
+    request_class = Asked
     response_class = Answer
     session_interface = FormCookie()
 

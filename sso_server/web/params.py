@@ -41,19 +41,17 @@ def read_all(
     """
     values: dict[str, str] = {}
     total = 0
-    for name in source:
-        given = source.getlist(name)
-        if name in repeatable:
-            given = [" ".join(given).strip()]
-        if len(given) > 1:
+    for name, given in source.lists():
+        value = given[0] if name not in repeatable else " ".join(given).strip()
+        if len(given) > 1 and name not in repeatable:
             # RFC 6749 section 3.1: parameters must not be included more than once.
             raise InvalidRequest("A parameter is repeated.", detail=f"repeated: {name[:80]!r}")
-        total += len(name) + len(given[0])
-        if len(given[0]) > max_value or total > max_total:
+        total += len(name) + len(value)
+        if len(value) > max_value or total > max_total:
             raise InvalidRequest("The request is too large.", detail=f"too large: {name[:80]!r}")
-        if not is_writable(given[0]):
+        if not value.isprintable() and not is_writable(value):
             # RFC 6749 appendix A: no parameter has any.
             raise InvalidRequest("A parameter holds characters that can't be kept.", detail=f"in: {name[:80]!r}")
-        if given[0] != "":
-            values[name] = given[0]
+        if value != "":
+            values[name] = value
     return values

@@ -48,9 +48,8 @@ def install_headers(app: Flask) -> None:
 
     @app.after_request
     def _headers(response: Response) -> Response:
-        asked, framed = request.url_rule, "may_be_framed" in g
-        endpoint = asked.endpoint if asked is not None else ""
-        if response.mimetype == "text/html":
+        endpoint, framed = request.endpoint or "", "may_be_framed" in g
+        if response.headers.get("Content-Type", "").startswith("text/html"):
             _set_policy(response, "*" if framed else "'none'")
         kept = endpoint == "static" or "Cache-Control" in response.headers
         response.unless_set = always(framed, endpoint.rpartition(".")[0] in _IN_POPUPS, kept)  # type: ignore[attr-defined]
