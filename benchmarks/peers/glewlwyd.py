@@ -157,10 +157,12 @@ def _sign_in(traffic: Traffic | CasTraffic, person: Person, site: Site) -> Opera
 
 
 def _sign_out(traffic: Traffic | CasTraffic, person: Person) -> Operation[None]:
-    """As its sign-out page does: the session that the last ID token named."""
+    """As its sign-out page does: the session that the last ID token named, and then the one of the browser."""
     payload = person.id_token.split(".")[1]
     sid = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sid"]
     answer = yield from browse(person, "DELETE", f"/api/oidc/session/{sid}/", traffic.host)
+    answer.must(answer.status == 200, "its sites are told")
+    answer = yield from browse(person, "DELETE", f"/api/auth/?username={person.username}", traffic.host)
     answer.must(answer.status == 200, "signed out")
 
 
