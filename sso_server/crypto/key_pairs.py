@@ -91,7 +91,9 @@ class PrivateSeal:
     def open(self, sealed: str, kid: str, alg: str) -> PrivateKey:
         """The key object. Raises Refused when no present secret opens it, or when it isn't the key that `kid` names."""
         try:
-            key = serialization.load_der_private_key(self._fernet.decrypt(sealed.encode("ascii")), password=None)
+            der = self._fernet.decrypt(sealed.encode("ascii"))
+            # Made by us and MACed by Fernet: whether an RSA key's numbers are primes was settled then. Saves 20 ms a start.
+            key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         except (InvalidToken, ValueError):
             raise Refused(
                 f"The signing key {kid} can't be read with SSO_SECRET_KEY. Add the key that it was written under.",
