@@ -92,7 +92,7 @@ class PrivateSeal:
         """The key object. Raises Refused when no present secret opens it, or when it isn't the key that `kid` names."""
         try:
             der = self._fernet.decrypt(sealed.encode("ascii"))
-            # Made by us and MACed by Fernet: whether an RSA key's numbers are primes was settled then. Saves 20 ms a start.
+            # Made by us, MACed by Fernet: that an RSA key's numbers are primes is settled. Saves 20 ms a start.
             key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         except (InvalidToken, ValueError):
             raise Refused(
