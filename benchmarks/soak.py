@@ -20,6 +20,7 @@ from benchmarks.bed import machine, percentile, table
 from benchmarks.listeners import Listeners, listening
 from benchmarks.lockstep_server import REAL, register, sign_out
 from benchmarks.nodes import Nodes
+from benchmarks.page import write
 from benchmarks.people import Diary, Done, Pace, SignedOut, coming_and_going
 from benchmarks.processes import memory
 from benchmarks.results import Figure, Run, Summary
@@ -268,6 +269,7 @@ def main() -> None:
             run.add(figure)
         kept.runs["soak"] = run
         kept.save()
+        write(kept)
     sys.exit(0 if soak.is_whole else 1)
 
 
