@@ -230,8 +230,8 @@ def figures(soak: Soak) -> Iterator[Figure]:
         for at, while_away in (("both nodes", False), ("one node", True)):
             if took := soak.took(kind, while_away=while_away):
                 for percent in (50, 99):
-                    yield Figure(CASE, f"soak, {kind}", f"p{percent}_ms", percentile(took, percent), at=at)
-                yield Figure(CASE, f"soak, {kind}", "max_ms", max(took), at=at)
+                    yield Figure(CASE, f"wait of {kind}", f"p{percent}_ms", percentile(took, percent), at=at)
+                yield Figure(CASE, f"wait of {kind}", "max_ms", max(took), at=at)
 
 
 def show(soak: Soak) -> None:
