@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from types import ModuleType
+from typing import Any
 
-from flask import Flask
-from flask_babel import Babel
+from babel import Locale
+from flask import Flask, g
+from flask_babel import Babel, get_translations
 from flask_wtf.csrf import CSRFProtect
 
 from sso_server import wiring
@@ -28,6 +30,7 @@ from sso_server.web.services import install
 
 FRONTS: tuple[ModuleType, ...] = (oidc, cas, sync, portal)
 MAX_BODY = 2 * 1024 * 1024
+_LOCALES = {language: Locale.parse(language) for language in LANGUAGES}
 
 
 def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleType, ...] = ()) -> Flask:
@@ -70,7 +73,7 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
     install_errors(app)
     install_headers(app)
     people.install(app)
-    Babel(app, locale_selector=select_locale)
+    _install_words(app)
     app.context_processor(
         lambda: {
             "site": built.services.site,
@@ -90,6 +93,20 @@ def create_app(settings: Settings | None = None, *, more_fronts: tuple[ModuleTyp
             app.register_blueprint(blueprint)
     app.wsgi_app = TrustedProxies(ReadableBodies(app.wsgi_app), settings.proxies)  # type: ignore[method-assign]
     return app
+
+
+def _install_words(app: Flask) -> None:
+    """Pages in the language of who reads them. Flask-Babel finds out anew for each sentence which language that is."""
+    Babel(app, locale_selector=lambda: _LOCALES[select_locale()])
+
+    def catalog() -> Any:
+        if "catalog" not in g:
+            g.catalog = get_translations()
+        return g.catalog
+
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension that Flask-Babel loads
+        lambda text: catalog().ugettext(text), lambda one, many, n: catalog().ungettext(one, many, n), newstyle=True
+    )
 
 
 def _check_forms(app: Flask, csrf: CSRFProtect, programs: frozenset[str]) -> None:

@@ -6,6 +6,7 @@ Not encrypted: anybody may read them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -37,6 +38,8 @@ class ItsdangerousSeals:
         # itsdangerous wants the newest last and signs with that one.
         self._secrets = list(reversed(secrets))
         self._clock = clock
+        # Of few purposes, all named in our code; making one takes longer than sealing with it.
+        self._serializer = cache(self._make)
 
     def seal(self, purpose: str, payload: Mapping[str, Any]) -> str:
         """URL-safe text of a JSON object."""
@@ -54,7 +57,7 @@ class ItsdangerousSeals:
             return None
         return payload if isinstance(payload, dict) else None
 
-    def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+    def _make(self, purpose: str) -> URLSafeTimedSerializer:
         # The purpose goes into the key, not into the payload: a text of one purpose fails the MAC of every other.
         return URLSafeTimedSerializer(
             self._secrets,

@@ -9,10 +9,12 @@ from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 from flask import Flask, Request, Response, request
 from flask.ctx import RequestContext
 from flask.sessions import NullSession, SecureCookieSessionInterface, SessionMixin
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import Map, MapAdapter
@@ -130,6 +132,9 @@ class FormCookie(SecureCookieSessionInterface):
 
     unread = NullSession()
 
+    def __init__(self) -> None:
+        self._serializers = WeakKeyDictionary[Flask, URLSafeTimedSerializer | None]()
+
     def open_session(self, app: Flask, request: Request) -> SessionMixin | None:  # type: ignore[override]
         """Nothing yet: see `_Context.session`. A null session is never written."""
         return self.unread
@@ -137,6 +142,12 @@ class FormCookie(SecureCookieSessionInterface):
     def read(self, app: Flask, request: Request) -> SessionMixin | None:
         """What the cookie says."""
         return super().open_session(app, request)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Made once for each app."""
+        if app not in self._serializers:
+            self._serializers[app] = super().get_signing_serializer(app)
+        return self._serializers[app]
 
 
 class _Context(RequestContext):

@@ -109,8 +109,7 @@ def allow_return(asking: Asking) -> None:
 
 def with_answer(asking: Asking, session: Session, now: int) -> Asking:
     """The same request, sealed with the answer of this session's person that they want to go on (`web/warned`)."""
-    payload = services().seals.open("sign-in", asking.sealed) or {}
-    return replace(asking, sealed=services().seals.seal("sign-in", answered(payload, session, now)))
+    return replace(asking, sealed=services().seals.seal("sign-in", answered(asking.payload, session, now)))
 
 
 def with_consent(asking: Asking, now: int) -> Asking:
@@ -120,8 +119,7 @@ def with_consent(asking: Asking, now: int) -> Asking:
 
 def with_password(asking: Asking, session: Session, now: int) -> Asking:
     """The same request, sealed with the proof that this session's person typed the password for it (`web/typed`)."""
-    payload = services().seals.open("sign-in", asking.sealed) or {}
-    return replace(asking, sealed=services().seals.seal("sign-in", typed(payload, session, now)))
+    return replace(asking, sealed=services().seals.seal("sign-in", typed(asking.payload, session, now)))
 
 
 def read_leave_asking(sealed: str) -> LeaveAsking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -69,21 +70,21 @@ def language_choices() -> list[Choice]:
     if not page and request.method not in _READING:
         return []
     now = select_locale()
-    return [
-        Choice(code, name, _TAGS[code], _by_cookie(page, code) if page else _by_wish(code), code == now)
-        for code, name in LANGUAGES.items()
-    ]
+    address = _by_cookie(page) if page else _by_wish()
+    return [Choice(code, name, _TAGS[code], address(code), code == now) for code, name in LANGUAGES.items()]
 
 
-def _by_cookie(page: str, code: str) -> str:
+def _by_cookie(page: str) -> Callable[[str], str]:
     kept = request.args.to_dict() if request.method in _READING else _carried()
-    return "/language?" + urlencode({"to": code, "back": f"{page}?{urlencode(kept)}" if kept else page})
+    # A sealed request is long: escaped once for all languages.
+    back = urlencode({"back": f"{page}?{urlencode(kept)}" if kept else page})
+    return lambda code: f"/language?to={code}&{back}"
 
 
-def _by_wish(code: str) -> str:
+def _by_wish() -> Callable[[str], str]:
     """The same address again, e.g. of an error page. Only a query: whatever a stranger's path is, it leads nowhere."""
     kept = [(name, value) for name, value in request.args.items(multi=True) if name != "ui_locales"]
-    return "?" + urlencode([*kept, ("ui_locales", _TAGS[code])])
+    return lambda code: "?" + urlencode([*kept, ("ui_locales", _TAGS[code])])
 
 
 def _carried() -> dict[str, str]:
