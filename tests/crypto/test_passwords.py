@@ -77,6 +77,16 @@ def test_no_more_run_at_once_than_allowed_and_who_waits_too_long_is_sent_away() 
     assert hasher.hash("x")
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have no priority of their own elsewhere")
+def test_who_hashes_lets_everybody_else_go_first() -> None:
+    hasher = Argon2Hasher(**QUICK)
+    hasher.hash("x")
+    hashing = [thread.native_id for thread in threading.enumerate() if thread.name.startswith("hash")]
+    assert hashing
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert max(os.getpriority(os.PRIO_PROCESS, thread or 0) for thread in hashing) >= min(own + 5, 19)
+
+
 def test_a_slot_that_comes_free_in_time_is_used() -> None:
     hasher = Argon2Hasher(**QUICK, at_once=1, wait_s=10)
     held = threading.Event()
