@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from importlib import import_module
 
 from benchmarks import bed
-from benchmarks.given import APART, MEASUREMENTS, given_by, measurement, options
+from benchmarks.given import APART, MEASUREMENTS, Given, given_by, measurement, options
 from benchmarks.page import write
-from benchmarks.results import RAW, Figure, RawFile, Run, Summary, machine
+from benchmarks.results import RAW, RawFile, Run, Summary, machine
 
 
 def main() -> None:
@@ -26,33 +27,44 @@ def main() -> None:
         if name not in MEASUREMENTS:
             sys.exit(f"There is no measurement {name!r}: {', '.join((*MEASUREMENTS, *APART))}.")
     given = given_by(parsed)
-    run = Run(machine(rounds=str(given.rounds), seconds=f"{given.seconds:g}"))
+    where = machine(rounds=str(given.rounds), seconds=f"{given.seconds:g}")
     print(bed.machine())
-    raw = RawFile(RAW / time.strftime("%Y%m%d-%H%M%S.jsonl"))
-    for name in parsed.names or MEASUREMENTS:
-        module = measurement(name)
-        if module is None:
-            continue
-        print(f"\n# {name}", flush=True)
-        shown = ""
-        for figure in module.figures(given):
-            run.add(figure)
-            raw.write(figure)
-            if (line := _headed(figure)) != shown:
-                print(f"\n{line}: ", end="")
-                shown = line
-            print(f"{figure.name} {figure.value:.4g}  ", end="", flush=True)
+    failed = []
+    with RawFile(RAW / time.strftime("%Y%m%d-%H%M%S.jsonl")) as raw:
+        for name in parsed.names or MEASUREMENTS:
+            try:
+                run = measured(name, given, where, raw)
+            except Exception:  # noqa: BLE001  # what the others measure is worth keeping
+                traceback.print_exc()
+                failed.append(name)
+                continue
+            if run.figures and (parsed.save or not parsed.names):
+                kept = Summary.load()
+                kept.runs.setdefault("peers" if given.peers else "own", Run()).replace(run)
+                kept.save()
+                write(kept)
+    if failed:
+        sys.exit(f"Broken off, and nothing kept of it: {', '.join(failed)}.")
+
+
+def measured(name: str, given: Given, where: dict[str, str], raw: RawFile) -> Run:
+    """All figures of one measurement, each printed as it comes; those that belong together in one line."""
+    run, last = Run(where), None
+    module = measurement(name)
+    if module is None:
+        return run
+    print(f"\n# {name}", flush=True)
+    for figure in module.figures(given):
+        run.add(figure)
+        raw.write(figure)
+        together = (figure.round, figure.case, figure.what, figure.at)
+        if together != last:
+            at = f" ({figure.at})" if figure.at else ""
+            print(f"\n{figure.round} {figure.case!s:32} {figure.what}{at}: ", end="")
+            last = together
+        print(f"{figure.name} {figure.value:.4g}  ", end="", flush=True)
     print()
-    if parsed.save or not parsed.names:
-        kept = Summary.load()
-        kept.runs.setdefault("peers" if given.peers else "own", Run()).replace(run)
-        kept.save()
-        write(kept)
-
-
-def _headed(figure: Figure) -> str:
-    at = f" ({figure.at})" if figure.at else ""
-    return f"{figure.round} {figure.case!s:32} {figure.what}{at}"
+    return run
 
 
 if __name__ == "__main__":

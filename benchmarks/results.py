@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.servers import Case
 
@@ -142,6 +142,13 @@ class RawFile:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        """It stays open in this block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def write(self, figure: Figure) -> None:
         """One line."""
