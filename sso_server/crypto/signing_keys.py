@@ -5,10 +5,12 @@ How a key looks as bytes is `key_pairs`; where it is kept is the store's.
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -27,6 +29,7 @@ KEEP_RETIRED_MS = 31 * DAY
 _REREAD_MS = 3 * SECOND
 _MAX_TOKEN = 16 * 1024
 _JWS = jwt.PyJWS(algorithms=list(ALGORITHMS))
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -143,7 +146,10 @@ class SigningKeys:
         if alg not in ALGORITHMS:
             raise ValueError(f"{alg!r} is not an algorithm of ours")
         row = self._signing_key(alg)
-        return jwt.encode(dict(claims), self._private_key(row), algorithm=alg, headers={"kid": row.kid, "typ": typ})
+        # Put together here, signed by PyJWT: its `encode` looks at header and key anew each time, 6 of 42 us (ES256).
+        signed = _header(alg, row.kid, typ) + _b64(_encode(dict(claims)).encode("ascii"))
+        signature = _JWS.get_algorithm_by_name(alg).sign(signed, self._private_key(row))
+        return (signed + b"." + _b64(signature)).decode("ascii")
 
     def verify(self, token: str, *, typ: str = "JWT") -> dict[str, Any] | None:
         """The claims of a token of ours of this type (`JWT`: an ID token), expired or not (RP-Initiated Logout 1.0
@@ -251,3 +257,13 @@ class SigningKeys:
             with self._lock:
                 key = self._public.setdefault(row.kid, public_key(row.public_jwk))
         return key
+
+
+@lru_cache(maxsize=64)
+def _header(alg: str, kid: str, typ: str) -> bytes:
+    """The JOSE header (RFC 7515 section 4), encoded, with the dot behind it."""
+    return _b64(_encode({"alg": alg, "kid": kid, "typ": typ}).encode("ascii")) + b"."
+
+
+def _b64(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
