@@ -1,6 +1,8 @@
-"""Sites that listen, in a process of their own: one port each, every logout token answered with 200 and noted.
+"""Sites that listen, in a process of their own: one port each, every logout call noted, and answered with 200 by those
+that don't hang.
 
-Noted are the moment (ms UTC), the site's number and the `sid`, a line each, in a file that whoever started it reads.
+Noted are the moment (ms UTC), the site's number and the `sid` (`-` where a call names none), a line each, in a file
+that whoever started it reads.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import parse_qs
@@ -29,7 +33,7 @@ _YES = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n
 class Heard:
     """One call."""
 
-    at_ms: int
+    at_ms: float
     site: int
     sid: str
 
@@ -40,7 +44,12 @@ class Listeners:
 
     ports: tuple[int, ...]
     notes: Path
-    pid: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self.process.pid
 
     def logout_uri(self, site: Site) -> str:
         """Of the sites 1 to 20."""
@@ -50,7 +59,20 @@ class Listeners:
         """All calls so far."""
         whole = self.notes.read_text().rpartition("\n")[0]
         rows = (line.split() for line in whole.splitlines())
-        return [Heard(int(at_ms), int(site), sid) for at_ms, site, sid in rows]
+        return [Heard(float(at_ms), int(site), sid) for at_ms, site, sid in rows]
+
+    def hang(self, sites: Iterable[int]) -> None:
+        """From now on these hear and never answer; the others answer. Waits until it is so."""
+        line = " ".join(["hang", *map(str, sites)])
+        self._say(line)
+
+    def _say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        assert said == b"so be it\n", said
 
 
 @contextlib.contextmanager
@@ -59,23 +81,24 @@ def listening(directory: Path) -> Iterator[Listeners]:
     ports, notes = tuple(free_port() for _ in range(SITES)), directory / "heard.txt"
     notes.touch()
     command = [sys.executable, "-m", "benchmarks.listeners", str(notes), *map(str, ports)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=Path(__file__).parents[1])
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
     end_with_us(process.pid)
     try:
         for port in ports:
             wait_until_listening(port, timeout_s=30)
-        yield Listeners(ports, notes, process.pid)
+        yield Listeners(ports, notes, process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.communicate(timeout=10)
 
 
 class _Site(asyncio.Protocol):
     """One connection to it."""
 
-    def __init__(self, number: int, notes: TextIO) -> None:
+    def __init__(self, number: int, notes: TextIO, hanging: set[int]) -> None:
         self._number = number
         self._notes = notes
+        self._hanging = hanging
         self._heard = b""
         self._transport: asyncio.Transport | None = None
 
@@ -88,25 +111,41 @@ class _Site(asyncio.Protocol):
         head, found, body = self._heard.partition(b"\r\n\r\n")
         lower = head.lower()
         at = lower.find(b"\r\ncontent-length:")
-        # Lockstep's sender says a length; a caller that doesn't is not answered.
-        if not found or at < 0 or len(body) < int(lower[at + 17 :].split(b"\r\n", 1)[0]):
+        if not found or (at < 0 and not body.endswith(b"0\r\n\r\n")):
+            # Without a length it comes in chunks.
+            return
+        if at >= 0 and len(body) < int(lower[at + 17 :].split(b"\r\n", 1)[0]):
             return
         self._heard = b""
-        self._notes.write(f"{time.time_ns() // 1_000_000} {self._number} {_sid(body)}\n")
+        self._notes.write(f"{time.time_ns() / 1e6:.3f} {self._number} {_sid(body)}\n")
         self._notes.flush()
         assert self._transport is not None
-        self._transport.write(_YES)
+        if self._number not in self._hanging:
+            self._transport.write(_YES)
 
 
 def _sid(body: bytes) -> str:
-    payload = parse_qs(body.decode())["logout_token"][0].split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["sid"])
+    """Of a logout token; other calls (CAS) name tickets."""
+    token = parse_qs(body.decode()).get("logout_token", [""])[0]
+    if not token:
+        return "-"
+    payload = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("sid", "-"))
 
 
 async def _listen(notes: TextIO, ports: list[int]) -> None:
     loop = asyncio.get_running_loop()
+    hanging: set[int] = set()
+
+    def told() -> None:
+        for line in os.read(0, 65_536).splitlines():
+            hanging.clear()
+            hanging.update(map(int, line.split()[1:]))
+            os.write(1, b"so be it\n")
+
+    loop.add_reader(0, told)
     for number, port in enumerate(ports, 1):
-        await loop.create_server(lambda number=number: _Site(number, notes), "127.0.0.1", port, backlog=256)
+        await loop.create_server(partial(_Site, number, notes, hanging), "127.0.0.1", port, backlog=256)
     await asyncio.Event().wait()
 
 

@@ -1,0 +1,134 @@
+"""W6 and W6h: somebody signs out of 20 sites; all of them answer, or three of them hang.
+
+How long the person waits, when the last site hears, and what that takes of the processor. `make bench-peers` asks the
+others the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.bed import percentile
+from benchmarks.given import Given
+from benchmarks.listeners import Listeners, listening
+from benchmarks.load import Operation, once
+from benchmarks.lockstep_server import LockstepServer
+from benchmarks.processes import cpu_s
+from benchmarks.results import Figure, spread_of
+from benchmarks.servers import Server, started
+from benchmarks.traffic import PEOPLE, SITES, CasTraffic, Person, Site, Traffic
+
+#: What hangs takes a call and never answers.
+HANGING = (3, 10, 17)
+#: People who sign out, one after the other, in each round; whoever waits for a site that hangs waits for seconds.
+PER_ROUND = {"W6": 20, "W6h": 5}
+_PATIENCE_S = 12.0
+#: Nobody else signs out so soon after somebody: each is measured alone.
+_BETWEEN_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One sign-out, in ms after the browser asked."""
+
+    waited: float
+    """Until the person had an answer."""
+    heard: dict[int, float]
+    """Site -> when it heard first."""
+
+    def last(self, hanging: tuple[int, ...]) -> float:
+        """When the last of those heard that answer. Raises ValueError if none did."""
+        return max(at for site, at in self.heard.items() if site not in hanging)
+
+
+def figures(given: Given) -> Iterator[Figure]:
+    """Each store with both algorithms, and the peers that can sign out."""
+    with TemporaryDirectory(prefix="bench-sites-") as directory, listening(Path(directory)) as sites:
+        for number in range(given.rounds):
+            for make in _servers(given, sites):
+                with started(make()) as server:
+                    for what in PER_ROUND:
+                        if what in server.workloads and (not given.workloads or what in given.workloads):
+                            yield from _round(server, sites, what, number)
+
+
+def _servers(given: Given, sites: Listeners) -> list[Callable[[], Server]]:
+    makes: list[Callable[[], Server]] = [
+        partial(LockstepServer, "gunicorn", store, algorithm, logout_uri=sites.logout_uri)
+        for store in given.stores
+        for algorithm in ("ES256", "RS256")
+    ]
+    if given.peers:
+        from benchmarks.peers.recipes import peers
+
+        makes += [partial(make, logout_uri=sites.logout_uri) for make in peers(given.peers)]
+    return makes
+
+
+def _round(server: Server, sites: Listeners, what: str, number: int) -> Iterator[Figure]:
+    hanging = HANGING if what == "W6h" else ()
+    traffic = server.openid or server.cas
+    assert traffic is not None
+    people = [_visitor(server, traffic, who) for who in range(PER_ROUND[what] + 1)]
+    sites.hang(hanging)
+    # Connections, scripts and imports are there after the first: people sign out of a centre that is at work.
+    sign_out(server, traffic, people.pop(), sites, hanging)
+    pids = [pid for name, pids in server.processes().items() if name != "redis" for pid in pids]
+    before, found = cpu_s(pids), []
+    for person in people:
+        time.sleep(_BETWEEN_S)
+        found.append(sign_out(server, traffic, person, sites, hanging))
+    spent = cpu_s(pids) - before
+    sites.hang(())
+    waits = [one.waited for one in found]
+    said = {
+        "waits_ms": spread_of(waits).median,
+        "waits_p99_ms": percentile(waits, 99),
+        "first_told_ms": spread_of(min(one.heard.values()) for one in found if one.heard).median,
+        "last_told_ms": spread_of(one.last(hanging) for one in found).median,
+        "told": spread_of(len(one.heard) for one in found).median,
+        "cpu_ms": spent * 1000 / len(found),
+    }
+    for name, value in said.items():
+        yield Figure(server.case, what, name, value, number)
+
+
+def _visitor(server: Server, traffic: Traffic | CasTraffic, who: int) -> Person:
+    """Somebody who has opened every site."""
+    person = Person(f"user{who % PEOPLE}")
+
+    def go_round() -> Operation[None]:
+        yield from traffic.sign_in(person, Site(1))
+        for site in map(Site, range(1, SITES + 1)):
+            ticket = yield from traffic.ticket(person, site)
+            tokens = yield from traffic.redeem(site, ticket)
+            person.id_token = tokens.get("id_token", "")
+
+    once(server.address, go_round())
+    return person
+
+
+def sign_out(
+    server: Server, traffic: Traffic | CasTraffic, person: Person, sites: Listeners, hanging: tuple[int, ...]
+) -> Told:
+    """Now. Raises WrongAnswer, and AssertionError if Lockstep has missed a site."""
+    known = len(sites.heard())
+    asked = time.time_ns() / 1e6
+    once(server.address, traffic.sign_out(person), 60)
+    waited = time.time_ns() / 1e6 - asked
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        heard: dict[int, float] = {}
+        for call in sites.heard()[known:]:
+            heard.setdefault(call.site, call.at_ms - asked)
+        if len(heard.keys() - set(hanging)) == SITES - len(hanging):
+            return Told(waited, heard)
+        if time.monotonic() > deadline:
+            assert server.case.product != "lockstep", f"{server.case}: only {sorted(heard)} were told"
+            return Told(waited, heard)
+        time.sleep(0.005)
