@@ -77,6 +77,7 @@ def test_a_writer_that_waits_too_long_for_its_turn_in_the_process_gives_up(store
 
 def test_a_full_disk_is_away_and_loses_nothing(path, stores):
     session = opened(stores)
+    stores.close()
 
     @event.listens_for(stores.database._engine, "checkout")
     def no_room(connection, _record, _proxy):
@@ -134,6 +135,7 @@ def test_a_unit_that_fails_halfway_leaves_nothing_behind(stores):
 
 def test_a_database_without_wal_is_a_problem_in_words(path, stores):
     assert stores.health.problems() == []
+    stores.close()
 
     @event.listens_for(stores.database._engine, "checkout")
     def no_wal(connection, _record, _proxy):

@@ -58,7 +58,7 @@ def test_a_process_that_never_stops_writing_lets_another_in_within_a_few_of_its_
 
 def test_gaps_are_only_made_by_who_writes_without_a_pause(databases, monkeypatch):
     slept = []
-    monkeypatch.setattr("sso_server.stores.sql.engine.sleep", slept.append)
+    monkeypatch.setattr("sso_server.stores.sql.sqlite.sleep", slept.append)
     for _ in range(30):
         write_for(databases[0], 0.001)
         time.sleep(0.004)
