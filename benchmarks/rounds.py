@@ -121,8 +121,9 @@ def _one_round(
         stages = []
         for server in servers:
             traffic = server.openid if protocol == "openid" else server.cas
-            wanted = {name for name in names(server) if name in server.workloads}
-            if traffic and any(WORKLOADS[name].protocol == protocol for name in wanted if name in WORKLOADS):
+            known = [WORKLOADS[name] for name in names(server) if name in WORKLOADS and name in server.workloads]
+            wanted = {one.name for one in known if protocol == (one.protocol or _first(server))}
+            if traffic and wanted:
                 stages.append((Stage(server, traffic).sign_in(max(connections)), wanted))
         for stage, _ in stages:
             # Every worker has met everything once: imports, connections, scripts.
@@ -130,11 +131,16 @@ def _one_round(
             measure(stage, warm, number, min(1.0, seconds), max(connections))
         for many in connections:
             for workload in WORKLOADS.values():
-                for stage, wanted in stages:
-                    if workload.protocol == protocol and workload.name in wanted:
-                        # Latencies are plain to see in half the time.
-                        lasting = seconds if many > 1 else seconds / 2
+                # Latencies are plain to see in half the time.
+                lasting = seconds * workload.share * (1 if many > 1 else 0.5)
+                for stage, wanted in stages if many > 1 or workload.is_asked_alone else ():
+                    if workload.name in wanted:
                         yield prepared(stage, workload, number, lasting, min(many, workload.most))
+
+
+def _first(server: Server) -> str:
+    """By which of its protocols it is asked what is the same in both."""
+    return "openid" if server.openid else "cas"
 
 
 def prepared(stage: Stage, workload: Workload, number: int, seconds: float, connections: int) -> Reading:
@@ -142,7 +148,7 @@ def prepared(stage: Stage, workload: Workload, number: int, seconds: float, conn
     if workload.asks_about_tokens:
         stage.renew()
     if workload.spends:
-        stage.issue(int(seconds * (3000 if connections > 1 else 1000)), seconds * 1.3)
+        stage.issue(int(seconds * (3000 if connections > 1 else 1000)), seconds)
     found = measure(stage, workload, number, seconds, connections)
     stage.tickets.clear()
     return found

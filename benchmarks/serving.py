@@ -26,8 +26,9 @@ def servers(given: Given) -> list[list[Callable[[], Server]]]:
     """In groups that are compared with each other: one for each store and algorithm, with the peers that
     scripts/bench-peers has brought."""
     groups: list[list[Callable[[], Server]]] = []
+    stores = ("redis",) if given.peers else given.stores  # beside others, what is fastest
     for store, algorithm in (("redis", "ES256"), ("redis", "RS256"), ("sqlite", "ES256")):
-        if store in given.stores and (algorithm == "ES256" or not given.alone):
+        if store in stores and (algorithm == "ES256" or not given.alone):
             groups.append([])
             for web_server in given.web_servers:
                 kind = (web_server, store, algorithm)

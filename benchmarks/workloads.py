@@ -116,9 +116,14 @@ class Workload:
     title: str
     act: Callable[[Stage, int, int], Operation[None]]
     protocol: str = "openid"
+    """'': the same in each."""
     spends: bool = False
     """It takes tickets from the stock, and ends when that is empty."""
     asks_about_tokens: bool = False
+    is_asked_alone: bool = False
+    """By one person on one connection, too: what does it take until the answer when nobody else asks?"""
+    share: float = 1.0
+    """Of a round's seconds: parts of what is measured as a whole have half of them."""
     most: int = 1000
     """So many at once at the most: of passwords, as many as keep two cores busy without being sent away to wait."""
 
@@ -126,16 +131,16 @@ class Workload:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("W0", "a health check: the web server and Flask alone", answer_at_all),
-        Workload("W1", "a code for a browser with a session", issue),
-        Workload("W2", "its redemption: access token, ID token", redeem, spends=True),
+        Workload("W0", "a health check: the web server and Flask alone", answer_at_all, share=0.5),
+        Workload("W1", "a code for a browser with a session", issue, is_asked_alone=True),
+        Workload("W2", "its redemption: access token, ID token", redeem, spends=True, is_asked_alone=True),
         Workload("R", "both: a silent sign-in to one more site", visit),
-        Workload("W3u", "userinfo", look_up, asks_about_tokens=True),
+        Workload("W3u", "userinfo", look_up, asks_about_tokens=True, is_asked_alone=True),
         Workload("W3i", "introspection", ask_about, asks_about_tokens=True),
-        Workload("W4", "a refresh with rotation", refresh, asks_about_tokens=True),
-        Workload("W5", "a sign-in with a password, to the first code", sign_in, most=4),
-        Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas"),
-        Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True),
+        Workload("W4", "a refresh with rotation", refresh, asks_about_tokens=True, is_asked_alone=True),
+        Workload("W5", "a sign-in with a password, to the first code", sign_in, protocol="", most=4),
+        Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas", share=0.5),
+        Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True, share=0.5),
         Workload("CR", "CAS: both", visit, protocol="cas"),
     )
 }
