@@ -17,7 +17,7 @@ from sso_server.stores.redis.denials import list_denied
 from sso_server.stores.redis.keys import ALL_BUCKETS, Keys
 from sso_server.stores.redis.link import Call, Link, command, step
 from sso_server.stores.redis.past import clock_us, past_call, past_of
-from sso_server.stores.redis.records import pairs
+from sso_server.stores.redis.records import pairs, site_members
 
 STORES_KEPT_MS = 400 * DAY
 _PAGE = 1000
@@ -143,8 +143,7 @@ class RedisCheckIns:
             limit,
             r.client_id,
             r.store_id,
-            r.kind,
-            r.logout_uri,
+            site_members(r.kind, r.logout_uri, reports=True),
             r.local_max_ms,
             r.margin_ms,
             r.most_in_session,

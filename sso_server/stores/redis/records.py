@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sso_server.core.details import TokenDetails
@@ -129,6 +130,13 @@ def participants(sid: str, flat: Any) -> list[Participant]:
         except _BROKEN:
             continue
     return [participant for _, participant in sorted(found, key=lambda item: item[0])]
+
+
+@lru_cache(1000)
+def site_members(kind: str, logout_uri: str, reports: bool) -> str:
+    """Of the JSON in the hash `sites`, what a client's registration says: the scripts add the rest."""
+    members = {"kind": kind, "logout_uri": logout_uri, "reports": reports}
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
 def row_name(sid: str, client_id: str, store_id: str) -> str:

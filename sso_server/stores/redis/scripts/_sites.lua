@@ -5,23 +5,21 @@ local function local_until(s, now, max_ms, margin_ms, bounded)
   return now + math.min(max_ms, absolute_until - (tonumber(s.created_at) or now)) + margin_ms
 end
 
--- Shared: registering a site under a session. The field is `client/store`, the value what is needed to tell it.
+-- Shared: registering a site under a session. The field is `client/store`, the value what is needed to tell it, as JSON of
+-- which `members` (kind, logout_uri, reports) comes ready: making it here takes as long as three commands.
 -- An older local session may still live there, so a renewal never makes local_until earlier.
-local function register(sid, client, store, kind, logout_uri, local_until, reports, now)
+local function register(sid, client, store, members, local_until, now)
   local k, field = key('sites', sid), client .. '/' .. store
-  local site = { n = redis.call('HLEN', k), registered_at = now, local_until = local_until }
-  local known = redis.call('HGET', k, field)
+  local known, n, registered_at = redis.call('HGET', k, field), nil, nil
   if known then
     local good, old = pcall(cjson.decode, known)
     if good and type(old) == 'table' then
-      site.n = tonumber(old.n) or site.n
-      site.registered_at = tonumber(old.registered_at) or now
-      site.local_until = math.max(local_until, tonumber(old.local_until) or 0)
+      n, registered_at = tonumber(old.n), tonumber(old.registered_at)
+      local_until = math.max(local_until, tonumber(old.local_until) or 0)
     end
   end
-  site.kind, site.logout_uri, site.reports = kind, logout_uri, reports
-  -- The encoder writes every slash as \/; people read these addresses, so they get plain ones.
-  redis.call('HSET', k, field, (string.gsub(cjson.encode(site), '\\/', '/')))
+  redis.call('HSET', k, field, '{"n":' .. int(n or redis.call('HLEN', k)) .. ',' .. members .. ',"registered_at":'
+    .. int(registered_at or now) .. ',"local_until":' .. int(local_until) .. '}')
 end
 
 -- Forgets those of the fields whose local sessions must be over by now: they alone need not be told any more, however long

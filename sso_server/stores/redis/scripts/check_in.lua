@@ -1,11 +1,11 @@
 -- uses: key session rows sites
 -- CheckInStore.check_in in one bucket: acknowledgements and activity in, ends out.
--- ARGV: now, limit, client_id, store_id, kind, logout_uri, local_max_ms, margin_ms, most_in_session, from where to read the
+-- ARGV: now, limit, client_id, store_id, how to tell it (see register), local_max_ms, margin_ms, most_in_session, from where to read the
 -- client's feed of what its APIs must refuse (-1: not at all) and how much of it, then three lists of sids (acks, active,
 -- live), each led by its length.
 -- Answer: unknown sids with their end, rows (sid, reason, ended_at), whether there are more, entries and places of the feed.
 local now, limit, client, store = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local field, at = client .. '/' .. store, 12
+local field, at = client .. '/' .. store, 11
 local function each(act)
   local length = tonumber(ARGV[at])
   for i = at + 1, at + length do act(ARGV[i]) end
@@ -36,11 +36,11 @@ end
 local unknown = {}
 each(function(sid)
   local s = glance(sid)
-  if not is_live(s, now) or not is_own(sid) or not has_room(sid, client, store, tonumber(ARGV[9]), now) then
+  if not is_live(s, now) or not is_own(sid) or not has_room(sid, client, store, tonumber(ARGV[8]), now) then
     unknown[#unknown + 1] = { sid, s and instant(s.ended_at) or ARGV[1] }
   elseif redis.call('HEXISTS', key('sites', sid), field) == 0 then
-    local until_ms = local_until(s, now, tonumber(ARGV[7]), tonumber(ARGV[8]), true)
-    register(sid, client, store, ARGV[5], ARGV[6], until_ms, true, now)
+    local until_ms = local_until(s, now, tonumber(ARGV[6]), tonumber(ARGV[7]), true)
+    register(sid, client, store, ARGV[5], until_ms, now)
   end
 end)
 
@@ -65,12 +65,12 @@ while more == 0 do
     end
   end
 end
-local feed, from_place = {}, tonumber(ARGV[10])
+local feed, from_place = {}, tonumber(ARGV[9])
 if from_place >= 0 then
   local time = redis.call('TIME')
   -- From another clock than this one: all of it.
   if from_place > tonumber(time[1]) * 1000000 + tonumber(time[2]) then from_place = 0 end
   feed = redis.call(
-    'ZRANGEBYSCORE', key('denied', client), int(from_place), '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[11])
+    'ZRANGEBYSCORE', key('denied', client), int(from_place), '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[10])
 end
 return { unknown, rows, more, feed }

@@ -1,6 +1,6 @@
 -- uses: key session sites denied grant grants
 -- TicketStore.redeem. The order of the checks is that of core/ports.py.
--- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, kind, logout_uri, local_max_ms, reports,
+-- ARGV: now, ticket_hash, client_id, redirect_uri, code_challenge, store_id, how to tell it (see register), local_max_ms, reports,
 -- idle_off, access hash, access end, refresh hash (empty: none), refresh end, indexed (see named_until), margin_ms, most_stores,
 -- the access token's audience (clients, parted by spaces), jti (empty: opaque), deny_until, kind, the grant's details,
 -- most_of_all (empty: however many), details of the access token, of the refresh token.
@@ -37,38 +37,38 @@ if redirect_uri ~= ARGV[4] then return burnt('redirect_uri_mismatch') end
 if code_challenge ~= ARGV[5] then return burnt('pkce_mismatch') end
 local s = session and times(session)
 if not is_live(s, now) then return burnt('session_ended') end
-if store ~= '' and not has_room(sid, client, store, tonumber(ARGV[18]), now, tonumber(ARGV[24])) then
+if store ~= '' and not has_room(sid, client, store, tonumber(ARGV[17]), now, tonumber(ARGV[23])) then
   return burnt('too_many_stores')
 end
 
-local access_end = tonumber(ARGV[13])
-local refresh_until = refreshable == '1' and ARGV[14] ~= ''
-  and refresh_end(tonumber(ARGV[15]), offline == '1', s.absolute_until) or nil
+local access_end = tonumber(ARGV[12])
+local refresh_until = refreshable == '1' and ARGV[13] ~= ''
+  and refresh_end(tonumber(ARGV[14]), offline == '1', s.absolute_until) or nil
 local longest_end = math.max(access_end, refresh_until or 0)
-local indexed = named_until(named, ARGV[16], longest_end)
+local indexed = named_until(named, ARGV[15], longest_end)
 if not indexed then return { 'index', user_id, hash } end
 
 -- The tombstone names its grant: the grant's id is the ticket's digest.
 redis.call('HSET', k, 'spent_at', ARGV[1], 'grant', hash)
-local reports = ARGV[10] == '1'
-register(sid, client, store, ARGV[7], ARGV[8], local_until(s, now, tonumber(ARGV[9]), tonumber(ARGV[17]), reports), reports, now)
-if ARGV[11] == '1' and s.idle_off ~= '1' then
+local reports = ARGV[9] == '1'
+register(sid, client, store, ARGV[7], local_until(s, now, tonumber(ARGV[8]), tonumber(ARGV[16]), reports), now)
+if ARGV[10] == '1' and s.idle_off ~= '1' then
   s.idle_off, session[15] = '1', '1'
   redis.call('HSET', key('session', sid), 'idle_off', '1')
 end
 touch(sid, s, now)
 session[9] = s.last_active_at
 -- Without a token there is nothing that a grant could be asked for.
-if ARGV[12] ~= '' or refresh_until then
+if ARGV[11] ~= '' or refresh_until then
   local grant_key = key('grant', hash)
   redis.call('HSET', grant_key, 'sid', sid, 'client_id', client, 'user_id', user_id, 'scope', scope, 'auth_time', auth_time,
     'amr', amr, 'offline', offline, 'created_at', ARGV[1], 'indexed_until', indexed,
-    'details', ARGV[23] ~= '' and ARGV[23] or details or '')
+    'details', ARGV[22] ~= '' and ARGV[22] or details or '')
   redis.call('PEXPIRE', grant_key, life(longest_end, now))
 end
-if ARGV[12] ~= '' then
-  local more = described(hash, ARGV[19], ARGV[20], tonumber(ARGV[21]), sid, now)
-  write_token(ARGV[12], ARGV[22], hash, now, access_end, nil, ARGV[25], more)
+if ARGV[11] ~= '' then
+  local more = described(hash, ARGV[18], ARGV[19], tonumber(ARGV[20]), sid, now)
+  write_token(ARGV[11], ARGV[21], hash, now, access_end, nil, ARGV[24], more)
 end
-if refresh_until then write_token(ARGV[14], 'rt', hash, now, refresh_until, 1, ARGV[26]) end
+if refresh_until then write_token(ARGV[13], 'rt', hash, now, refresh_until, 1, ARGV[25]) end
 return { '', ticket, session }
