@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import tables
 from benchmarks.goals import Verdict, verdicts
+from benchmarks.peers.words import words
 from benchmarks.picture import picture
 from benchmarks.results import Run, Summary, is_idle
 from benchmarks.tables import short
@@ -95,7 +96,7 @@ def page(summary: Summary) -> str:
     parts += _table("### Answered after (p50 / p99 ms), one connection", tables.waits(own, cases, lambda _: "1"))
     cases = tables.cases_of(peers)
     if cases:
-        parts += ["## Beside other people's servers\n", "In the same rounds. Names of workloads are those of above.\n"]
+        parts += ["## Beside other people's servers\n", words()]
         parts += _table("### Their processor time, server + Redis, in ms", tables.processor_time(peers, cases))
         parts += _table("### Their operations a second, 8 connections", tables.rates(peers, cases))
         parts += _table("### Answered by them after (p50 / p99 ms), 8 connections", tables.waits(peers, cases))
