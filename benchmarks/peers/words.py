@@ -11,19 +11,19 @@ def words() -> str:
     """A paragraph and a list."""
     return f"""In the same rounds. Names of workloads are those of above. {_versions()}; glewlwyd as Debian has it.
 
-Each is set up as its documentation says, and made quick where that says how: no consent page, opaque access tokens, the
-same people, sites and connections (`benchmarks/peers/`).
+Each is set up as its documentation says, and made quick where that says how: no consent page, opaque access tokens,
+the same people, sites and connections (`benchmarks/peers/`).
 
-- *oidc-provider*: a process for each core (`node:cluster`), records in Redis through an adapter of ours, argon2id with
-  the same parameters as here. It asks before it signs somebody out: its W6 is the question and the answer.
-- *authlib*: Authlib's Flask integration on gunicorn (2 processes, 4 threads), one key in Redis for each record, argon2id
-  as here. No ID token comes with a refresh, so its W4 signs nothing; it tells nobody of a sign-out.
-- *django-cas-server*, *django-oauth-toolkit*: on gunicorn as above, SQLite in WAL without a sync at each commit, sessions
-  in Redis, Django's default hash (PBKDF2 with 1,000,000 rounds: W5 says nothing else). The toolkit signs with RS256 only,
-  keeps client secrets in the clear here (hashed, each request of a client would take those rounds, too) and answers
-  `prompt=none` with 500, so it is asked without.
-- *glewlwyd*: one process, a thread for each connection, SQLite, access tokens that are JWTs. Its silent step is the one with
-  which its own page goes on, its sign-out the two calls of that page.
+- *oidc-provider*: a process for each core (`node:cluster`), records in Redis through an adapter of ours, argon2id
+  with the same parameters as here. It asks before it signs somebody out: its W6 is the question and the answer.
+- *authlib*: Authlib's Flask integration on gunicorn (2 processes, 4 threads), one key in Redis for each record,
+  argon2id as here. No ID token comes with a refresh, so its W4 signs nothing; it tells nobody of a sign-out.
+- *django-cas-server*, *django-oauth-toolkit*: on gunicorn as above, SQLite in WAL without a sync at each commit,
+  sessions in Redis, Django's default hash (PBKDF2 with 1,000,000 rounds: W5 says nothing else). The toolkit signs
+  with RS256 only, keeps client secrets in the clear here (hashed, each request of a client would take those rounds,
+  too) and answers `prompt=none` with 500, so it is asked without.
+- *glewlwyd*: one process, a thread for each connection, SQLite, access tokens that are JWTs. Its silent step is the
+  one with which its own page goes on, its sign-out the two calls of that page.
 """
 
 
