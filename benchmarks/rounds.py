@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ from benchmarks.servers import Case, Server, started
 from benchmarks.workloads import WORKLOADS, Stage, Workload
 
 CONNECTIONS = 8
+#: Operations of each workload before any is counted.
+WARM = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +56,13 @@ class Reading:
 
 def measure(stage: Stage, workload: Workload, number: int, seconds: float, connections: int) -> Reading:
     """Ask for so long with so many at once. Raises WrongAnswer for anything but success."""
-    took: list[float] = []
-    until = 0.0
-
-    def person(who: int) -> Operation[None]:
-        turn = 0
-        while time.perf_counter() < until and (stage.tickets or not workload.spends):
-            begun = time.perf_counter()
-            yield from workload.act(stage, who, turn)
-            took.append(time.perf_counter() - begun)
-            turn += 1
-
     processes = stage.server.processes()
     servers = [pid for name, pids in processes.items() if name != "redis" for pid in pids]
     redis = processes.get("redis", ())
     gc.collect()
     before = cpu_s(servers), cpu_s(redis), time.process_time()
     begun = time.perf_counter()
-    until = begun + seconds
-    Load(stage.server.address).play((person(who) for who in range(connections)), seconds + 60)
+    took = play(stage, workload, seconds, connections)
     lasted = time.perf_counter() - begun
     after = cpu_s(servers), cpu_s(redis), time.process_time()
     assert took, f"{stage.server.case}: no operation of {workload.name} came to its end"
@@ -90,6 +80,23 @@ def measure(stage: Stage, workload: Workload, number: int, seconds: float, conne
         client_ms=client_ms,
         **times,
     )
+
+
+def play(stage: Stage, workload: Workload, seconds: float, connections: int, most: int = 1_000_000) -> list[float]:
+    """How many seconds each operation took, of as many as come to their end in that time, or of so many."""
+    took: list[float] = []
+    until = time.perf_counter() + seconds
+
+    def person(who: int) -> Operation[None]:
+        turn = 0
+        while time.perf_counter() < until and len(took) < most and (stage.tickets or not workload.spends):
+            begun = time.perf_counter()
+            yield from workload.act(stage, who, turn)
+            took.append(time.perf_counter() - begun)
+            turn += 1
+
+    Load(stage.server.address).play((person(who) for who in range(connections)), seconds + 60)
+    return took
 
 
 def interleaved(
@@ -125,10 +132,8 @@ def _one_round(
             wanted = {one.name for one in known if protocol == (one.protocol or _first(server))}
             if traffic and wanted:
                 stages.append((Stage(server, traffic).sign_in(max(connections)), wanted))
-        for stage, _ in stages:
-            # Every worker has met everything once: imports, connections, scripts.
-            warm = WORKLOADS["R" if protocol == "openid" else "CR"]
-            measure(stage, warm, number, min(1.0, seconds), max(connections))
+        for stage, wanted in stages:
+            _warm(stage, wanted, seconds)
         for many in connections:
             for workload in WORKLOADS.values():
                 # Latencies are plain to see in half the time.
@@ -136,6 +141,17 @@ def _one_round(
                 for stage, wanted in stages if many > 1 or workload.is_asked_alone else ():
                     if workload.name in wanted:
                         yield prepared(stage, workload, number, lasting, min(many, workload.most))
+
+
+def _warm(stage: Stage, names: Collection[str], seconds: float) -> None:
+    """Every worker has met everything: imports, connections, scripts; and what compiles itself while it runs, as Node
+    does, has compiled it.."""
+    for name in names:
+        workload = WORKLOADS[name]
+        if workload.spends:
+            stage.issue(WARM // 2, seconds)
+        play(stage, workload, seconds, min(CONNECTIONS, workload.most), WARM if workload.most > CONNECTIONS else 8)
+    stage.tickets.clear()
 
 
 def _first(server: Server) -> str:
