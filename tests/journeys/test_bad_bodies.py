@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.support.centre import Centre
+from tests.support.centre import WEB_SERVER, Centre
 
 QUOTED = "zz_a-secret-in-the-wrong-place"
 BODIES = {
@@ -37,7 +37,8 @@ def status_of(centre: Centre, head: str, body: str) -> int:
 )
 def test_a_body_that_is_no_chunks_is_the_callers_fault(centre: Centre, head: str, status: int, body: str) -> None:
     before = centre.log.stat().st_size
-    assert status_of(centre, head, body) == status
+    # docs/operations.md: granian gets no body without its length.
+    assert status_of(centre, head, body) == (411 if WEB_SERVER == "granian" else status)
     with centre.log.open() as log:
         log.seek(before)
         written = log.read()

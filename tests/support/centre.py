@@ -27,6 +27,8 @@ from tests.support.ports import free_port
 from tests.support.survivors import end_with_us
 
 PASSWORD = "correct horse battery"
+#: TEST_WEB_SERVER=granian tells every story with that one.
+WEB_SERVER = os.environ.get("TEST_WEB_SERVER", "")
 
 
 def wait_until(what: Callable[[], Any], *, seconds: float = 45, why: str = "") -> Any:
@@ -139,6 +141,7 @@ class Centre:
             # Real hashes, small ones: the journeys aren't about argon2.
             "SSO_HASH_MEMORY_KIB": "8192",
             **({"SSO_REDIS_URL": self.redis_url} if self.redis_url else {}),
+            **({"SSO_WEB_SERVER": WEB_SERVER} if WEB_SERVER else {}),
             **self.settings,
         }
         self.log = self.directory / "centre.log"

@@ -1,0 +1,190 @@
+"""What holds whichever web server answers (docs/operations.md): each story with gunicorn and with granian."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.centre import Centre, tree, wait_until
+
+#: More than a worker has threads.
+MANY = 80
+
+
+@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
+    if request.param == "granian" and not os.environ.get("CI"):
+        pytest.importorskip("granian")
+    centre = Centre(tmp_path_factory.mktemp("served"), settings={"SSO_WEB_SERVER": request.param})
+    try:
+        yield centre.start()
+        assert centre.process.stop() == 0
+        assert "Traceback" not in centre.log.read_text()
+    finally:
+        centre.process.stop()
+
+
+def connected(centre: Centre) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", centre.port), timeout=10)
+
+
+def told(connection: socket.socket) -> bytes:
+    """Everything until the server hangs up."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def ask(centre: Centre, *lines: str, body: bytes = b"") -> bytes:
+    with connected(centre) as connection:
+        head = "\r\n".join((*lines, f"Host: 127.0.0.1:{centre.port}", "Connection: close", "", ""))
+        connection.sendall(head.encode("latin-1") + body)
+        return told(connection)
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def lines_of(centre: Centre, name: str) -> int:
+    return centre.log.read_text().count(f'"endpoint": "{name}"')
+
+
+def workers_of(centre: Centre) -> list[int]:
+    assert centre.process.popen is not None
+    web = [p for p in tree(centre.process.popen.pid) if Path(f"/proc/{p}/comm").read_text().startswith("sso-web")]
+    return [pid for pid in web if len(tree(pid)) == 1]
+
+
+@pytest.mark.parametrize("body", [b"nonsense\r\n", b"5\r\ntoken\r\nnonsense\r\n"])
+def test_chunks_that_are_none_are_the_callers_fault(served: Centre, body: bytes) -> None:
+    head = ("POST /revoke HTTP/1.1", "Content-Type: application/x-www-form-urlencoded", "Transfer-Encoding: chunked")
+    assert status(ask(served, *head, body=body)) in (400, 411)
+
+
+def test_half_a_body_is_never_taken_for_all_of_it(served: Centre) -> None:
+    form = b"token=at-0123456789&client_id=shop&client_secret=0123456789"
+    head = ("POST /revoke HTTP/1.1", "Content-Type: application/x-www-form-urlencoded")
+    # Taken for all of it, half of it would be a client that isn't known: 401.
+    for length in (f"Content-Length: {len(form) + 40}", "Transfer-Encoding: chunked"):
+        with connected(served) as connection:
+            lines = (*head, length, f"Host: 127.0.0.1:{served.port}", "", "")
+            sent = form if "Length" in length else f"{len(form):x}\r\n".encode() + form + b"\r\n"
+            connection.sendall("\r\n".join(lines).encode() + sent)
+            connection.shutdown(socket.SHUT_WR)
+            answer = told(connection)
+            assert answer == b"" or status(answer) in (400, 411)
+
+
+@pytest.mark.parametrize(
+    ("target", "statuses"),
+    [
+        ("/%E4%BD%A0%E5%A5%BD", (404,)),
+        ("/%ff%fe", (404, 400)),
+        ("/healthz?x=" + "y" * 9000, (400, 414)),
+        ("/healthz?x=" + "y" * 7000, (200,)),
+    ],
+)
+def test_whatever_is_asked_for_is_answered_and_no_error_of_ours(
+    served: Centre, target: str, statuses: tuple[int, ...]
+) -> None:
+    assert status(ask(served, f"GET {target} HTTP/1.1")) in statuses
+
+
+def test_too_many_and_too_large_headers_are_refused(served: Centre) -> None:
+    many = [f"X-{number}: 1" for number in range(150)]
+    assert status(ask(served, "GET /healthz HTTP/1.1", *many)) in (400, 431)
+    assert status(ask(served, "GET /healthz HTTP/1.1", "X-Long: " + "y" * 200_000)) in (400, 431)
+
+
+def test_head_is_get_without_a_body(served: Centre) -> None:
+    head = requests.head(f"{served.issuer}/.well-known/openid-configuration", timeout=10)
+    whole = requests.get(f"{served.issuer}/.well-known/openid-configuration", timeout=10)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+    assert ask(served, "HEAD /healthz HTTP/1.1").endswith(b"\r\n\r\n")
+
+
+def test_who_calls_is_who_connected_however_it_calls_itself(served: Centre) -> None:
+    # Nobody is a trusted proxy here; a page of numbers is for this machine alone, unless a proxy has left a trace.
+    numbers = f"{served.issuer}/metrics"
+    assert requests.get(numbers, timeout=10).status_code == 200
+    assert requests.get(numbers, headers={"X-Forwarded-For": "127.0.0.1"}, timeout=10).status_code == 404
+
+
+def test_more_connections_than_threads_are_all_answered_again_and_again(served: Centre) -> None:
+    kept = [connected(served) for _ in range(MANY)]
+    question = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
+    try:
+        for _ in range(3):
+            for connection in kept:
+                connection.sendall(question)
+            for connection in kept:
+                answer = b""
+                while b'"ok"' not in answer:
+                    part = connection.recv(4096)
+                    assert part, "hung up on"
+                    answer += part
+                assert answer.count(b"HTTP/1.1 200") == 1
+    finally:
+        for connection in kept:
+            connection.close()
+
+
+def test_two_requests_in_one_piece_get_two_answers_in_their_order(served: Centre) -> None:
+    host = f"Host: 127.0.0.1:{served.port}\r\n"
+    with connected(served) as connection:
+        last = f"GET /nowhere HTTP/1.1\r\n{host}Connection: close\r\n\r\n"
+        connection.sendall(f"GET /healthz HTTP/1.1\r\n{host}\r\n{last}".encode())
+        answers = told(connection)
+    assert answers.index(b"HTTP/1.1 200") < answers.index(b"HTTP/1.1 404")
+
+
+def test_a_worker_that_is_killed_is_replaced(served: Centre) -> None:
+    before = workers_of(served)
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: len(set(workers_of(served)) - set(before)) == 1, why="a new worker")
+    wait_until(lambda: requests.get(f"{served.issuer}/readyz", timeout=5).ok, why="an answer")
+
+
+@pytest.mark.parametrize("web_server", ["gunicorn", "granian"])
+def test_a_centre_that_stops_resets_nobody(web_server: str, tmp_path: Path) -> None:
+    """Callers without a pause, each on a connection of its own: one that connected is answered, or it is refused."""
+    if web_server == "granian" and not os.environ.get("CI"):
+        pytest.importorskip("granian")
+    centre = Centre(tmp_path, settings={"SSO_WEB_SERVER": web_server}).start()
+    stopping, ended = threading.Event(), []
+
+    def call() -> None:
+        while True:
+            try:
+                answer = ask(centre, "GET /healthz HTTP/1.1")
+            except (ConnectionRefusedError, TimeoutError) as error:
+                assert stopping.is_set()
+                ended.append(type(error).__name__)
+                return
+            except OSError as error:
+                ended.append(f"reset: {error}")
+                return
+            if not answer.startswith(b"HTTP/1.1 200"):
+                ended.append(f"answer: {answer[:100]!r}")
+                return
+
+    callers = [threading.Thread(target=call) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.3)  # calls are under way
+    stopping.set()
+    assert centre.process.stop() == 0
+    for caller in callers:
+        caller.join(30)
+    assert set(ended) <= {"ConnectionRefusedError", "TimeoutError"}
+    assert len(ended) == len(callers)
