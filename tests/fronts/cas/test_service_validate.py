@@ -34,19 +34,21 @@ def test_through_the_front_door_a_typed_password_is_fresh_and_a_session_is_not(s
 
 
 def test_a_disabled_person_is_named_to_nobody_although_the_session_is_not_ended_yet(site: Service) -> None:
-    users = built_of(site.app).sql.users
+    users, people = built_of(site.app).sql.users, built_of(site.app).services.people
     bob, ticket = users.find_by_username("bob"), site.ticket(site.session("bob"))
     assert users.update(replace(bob, disabled_at=1))
+    people.changed()
     try:
         assert site.validate(ticket).code == "INVALID_TICKET"
     finally:
         assert users.update(bob)
+        people.changed()
     assert site.validate(site.ticket(site.session("bob"))).user == "bob"
 
 
 def test_a_ticket_of_a_person_who_is_gone_is_not_good(site: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = site.ticket()
-    monkeypatch.setattr(built_of(site.app).services.users, "find", lambda user_id: None)
+    monkeypatch.setattr(built_of(site.app).services.people, "find", lambda user_id: None)
     assert site.validate(ticket).code == "INVALID_TICKET"
 
 

@@ -187,6 +187,7 @@ def test_of_a_disabled_account_no_token_is_active_any_more(
     (alice,) = (user for user in users.list_users(10) if user.username == "alice")
     # At once, before the order that goes with it has ended her sessions.
     assert users.update(replace(alice, disabled_at=1))
+    built_of(shop.app).services.people.changed()
     assert described(wiki, token) == described(shop, token) == DEAD
 
 

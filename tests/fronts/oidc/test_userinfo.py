@@ -88,6 +88,7 @@ def test_a_disabled_person_has_no_claims_even_before_the_order_to_end_everything
     alice = users.find_by_username("alice")
     assert alice is not None
     assert users.update(replace(alice, disabled_at=1))
+    built_of(shop.app).services.people.changed()
     assert shop.userinfo(token).status_code == 401
 
 
