@@ -8,6 +8,7 @@ import redis
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.redis import RedisStores
+from tests.stores.redis.asked import works
 from tests.stores.redis.story import NOW, new_report
 from tests.support.deliveries import eventually
 from tests.support.services import OwnRedis
@@ -82,6 +83,8 @@ def test_another_life_of_a_server_and_a_promoted_replica_are_others(start_pair: 
     promoted.close()
     master.stop()
     master.start()
+    # It listens before it has loaded its data.
+    eventually(lambda: works(stores.past.look))
     assert stores.past.look().incarnation not in ("", first)
 
 

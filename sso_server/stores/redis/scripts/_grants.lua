@@ -22,13 +22,14 @@ local function life(ends_at, now)
   return int(math.max(1, ends_at - now + KEEP))
 end
 
--- One command for all of a token. `step`: of a refresh token, from 1 on. `details`: text that the core reads.
-local function write_token(hash, kind, grant_id, now, expires_at, step, details, more)
+-- One command for all of a token; ARGV[1] is `now`. `ends`: `ends_at` as text. `step`: of a refresh token, from 1 on.
+-- `details`: text that the core reads.
+local function write_token(hash, kind, grant_id, now, ends_at, ends, step, details, more)
   local k, fields = key('token', hash), more or {}
-  if step then fields[#fields + 1], fields[#fields + 2] = 'step', int(step) end
+  if step then fields[#fields + 1], fields[#fields + 2] = 'step', step end
   if details and details ~= '' then fields[#fields + 1], fields[#fields + 2] = 'details', details end
-  redis.call('HSET', k, 'kind', kind, 'grant', grant_id, 'issued_at', int(now), 'expires_at', int(expires_at), unpack(fields))
-  redis.call('PEXPIRE', k, life(expires_at, now))
+  redis.call('HSET', k, 'kind', kind, 'grant', grant_id, 'issued_at', ARGV[1], 'expires_at', ends, unpack(fields))
+  redis.call('PEXPIRE', k, life(ends_at, now))
 end
 
 -- A grant lives as long as the longest of its tokens.
@@ -57,13 +58,16 @@ end
 
 -- The person's index lies in another slot and is written first. Whoever is about to make a grant live longer than it is
 -- named there (`named`: until when, as the grant says) answers { 'index', person, grant } instead, nothing done, and comes
--- again with the later `indexed`. Answer: until when it is named, or nil when that is too short.
+-- again with the later `indexed`. Answer: until when it is named (text), or nil when that is too short.
 local function named_until(named, indexed, longest_end)
-  local known = math.max(tonumber(indexed), tonumber(named) or 0)
-  if longest_end + KEEP <= known then return int(known) end
+  local before, now = tonumber(named) or 0, tonumber(indexed)
+  if longest_end + KEEP <= math.max(before, now) then return before >= now and named or indexed end
 end
 
--- The end of a refresh token is cut to the session's (`absolute_until`), unless the grant outlives sessions.
-local function refresh_end(asked, offline, absolute_until)
-  return offline and asked or math.min(asked, tonumber(absolute_until) or 0)
+-- The end of a token is cut to the session's (`absolute_until`), unless the grant outlives sessions: as a number and
+-- as text.
+local function cut_end(asked, offline, absolute_until)
+  local asked_at, most = tonumber(asked), not offline and (tonumber(absolute_until) or 0)
+  if most and most < asked_at then return most, absolute_until or '0' end
+  return asked_at, asked
 end

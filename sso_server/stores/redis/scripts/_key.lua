@@ -7,7 +7,8 @@ local function key(kind, name)
   return name and (B .. ':' .. kind .. ':' .. name) or (B .. ':' .. kind)
 end
 
--- Lua prints large numbers as 1.7e+12 in some versions; instants are kept as plain digits.
+-- Lua prints large numbers as 1.7e+12 in some versions; instants are kept as plain digits. This and tonumber cost as much as
+-- a small command each: what is there as text already goes on as text.
 local function int(n)
   return string.format('%.0f', n)
 end

@@ -19,7 +19,7 @@ local function times(session)
   return {
     sid = session[1], created_at = session[8] or nil, last_active_at = session[9] or nil,
     idle_allowance_ms = session[10] or nil, absolute_until = session[11] or nil, idle_off = session[15] or nil,
-    ended_at = session[18] or nil,
+    ended_at = session[18] or nil, absolute = tonumber(session[11]) or 0,
   }
 end
 
@@ -36,7 +36,7 @@ end
 
 -- A session whose times can't be read is due at once: it opens no door, and the sweeper ends it.
 local function due_at(s)
-  local absolute = tonumber(s.absolute_until) or 0
+  local absolute = s.absolute or tonumber(s.absolute_until) or 0
   if s.idle_off == '1' then return absolute end
   return math.min(absolute, (tonumber(s.last_active_at) or 0) + (tonumber(s.idle_allowance_ms) or 0))
 end
@@ -45,9 +45,9 @@ local function is_live(s, now)
   return s and not s.ended_at and now < due_at(s) or false
 end
 
--- Writes last_active_at = max(it, now) and where the due index has the session.
+-- Writes last_active_at = max(it, now) of a live session, and where the due index has it.
 local function touch(sid, s, now)
-  s.last_active_at = int(math.max(tonumber(s.last_active_at) or 0, now))
+  if now > (tonumber(s.last_active_at) or 0) then s.last_active_at = int(now) end
   redis.call('HSET', key('session', sid), 'last_active_at', s.last_active_at)
-  redis.call('ZADD', key('due'), int(due_at(s)), sid)
+  redis.call('ZADD', key('due'), s.idle_off == '1' and s.absolute_until or int(due_at(s)), sid)
 end

@@ -42,8 +42,10 @@ if store ~= '' and not has_room(sid, client, store, tonumber(ARGV[17]), now, ton
 end
 
 local access_end = tonumber(ARGV[12])
-local refresh_until = refreshable == '1' and ARGV[13] ~= ''
-  and refresh_end(tonumber(ARGV[14]), offline == '1', s.absolute_until) or nil
+local refresh_until, cut_ends
+if refreshable == '1' and ARGV[13] ~= '' then
+  refresh_until, cut_ends = cut_end(ARGV[14], offline == '1', s.absolute_until)
+end
 local longest_end = math.max(access_end, refresh_until or 0)
 local indexed = named_until(named, ARGV[15], longest_end)
 if not indexed then return { 'index', user_id, hash } end
@@ -68,7 +70,7 @@ if ARGV[11] ~= '' or refresh_until then
 end
 if ARGV[11] ~= '' then
   local more = described(hash, ARGV[18], ARGV[19], tonumber(ARGV[20]), sid, now)
-  write_token(ARGV[11], ARGV[21], hash, now, access_end, nil, ARGV[24], more)
+  write_token(ARGV[11], ARGV[21], hash, now, access_end, ARGV[12], nil, ARGV[24], more)
 end
-if refresh_until then write_token(ARGV[13], 'rt', hash, now, refresh_until, 1, ARGV[25]) end
+if refresh_until then write_token(ARGV[13], 'rt', hash, now, refresh_until, cut_ends, '1', ARGV[25]) end
 return { '', ticket, session }

@@ -39,7 +39,8 @@ if heir ~= hash and is_left_behind(step, heir_step) then return answer('ticket_u
 -- No refresh hash: the presented token stays as it is.
 local stays = ARGV[7] == ''
 local access_end = tonumber(ARGV[6])
-local refresh_until = stays and 0 or refresh_end(tonumber(ARGV[8]), offline, s and s.absolute_until)
+local refresh_until, cut_ends = 0, nil
+if not stays then refresh_until, cut_ends = cut_end(ARGV[8], offline, s and s.absolute_until) end
 local longest_end = math.max(access_end, refresh_until)
 local indexed = named_until(named, ARGV[9], longest_end)
 if not indexed then return { 'index', user_id, grant_id } end
@@ -52,7 +53,7 @@ if not stays then
 end
 if #changes > 0 then redis.call('HSET', key('grant', grant_id), unpack(changes)) end
 local more = described(grant_id, ARGV[10], ARGV[11], tonumber(ARGV[12]), live and sid or nil, now)
-write_token(ARGV[5], 'at', grant_id, now, access_end, nil, ARGV[13], more)
-if not stays then write_token(ARGV[7], 'rt', grant_id, now, refresh_until, step + 1, ARGV[14]) end
+write_token(ARGV[5], 'at', grant_id, now, access_end, ARGV[6], nil, ARGV[13], more)
+if not stays then write_token(ARGV[7], 'rt', grant_id, now, refresh_until, cut_ends, int(step + 1), ARGV[14]) end
 keep_grant(grant_id, longest_end, now)
 return answer('')
