@@ -15,6 +15,7 @@ from sso_server.core.sessions import EndReason, local_until
 from sso_server.stores.sql.denials import list_denied
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.past import read_past
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import due_at_of, later
 from sso_server.stores.sql.room import without_room
 from sso_server.stores.sql.tables import notifications, participants, sessions, site_stores
@@ -87,23 +88,27 @@ _REGISTER = text(
 )
 # `last_check_in_at` is never earlier than it was: answers of a store overtake each other, and its mark holds what
 # was written. `lapsed_from` is the end of the lease that it had before this check-in, if that was over.
-_STORE = text(
-    "INSERT INTO site_stores (client_id, store_id, last_check_in_at, lease_s, grace_s)"
-    " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id) DO UPDATE SET"
-    " last_check_in_at = CASE WHEN site_stores.last_check_in_at > excluded.last_check_in_at"
-    " THEN site_stores.last_check_in_at ELSE excluded.last_check_in_at END,"
-    " lease_s = excluded.lease_s, grace_s = excluded.grace_s, lapsed_from = CASE WHEN"
-    " site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000 < excluded.last_check_in_at"
-    " THEN site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000"
-    " ELSE site_stores.lapsed_from END, lapsed_to = CASE WHEN"
-    " site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000 < excluded.last_check_in_at"
-    " THEN excluded.last_check_in_at ELSE site_stores.lapsed_to END"
-    " RETURNING last_check_in_at"
+_STORE = Prepared(
+    text(
+        "INSERT INTO site_stores (client_id, store_id, last_check_in_at, lease_s, grace_s)"
+        " VALUES (:client_id, :store_id, :now, :lease_s, :grace_s) ON CONFLICT (client_id, store_id) DO UPDATE SET"
+        " last_check_in_at = CASE WHEN site_stores.last_check_in_at > excluded.last_check_in_at"
+        " THEN site_stores.last_check_in_at ELSE excluded.last_check_in_at END,"
+        " lease_s = excluded.lease_s, grace_s = excluded.grace_s, lapsed_from = CASE WHEN"
+        " site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000 < excluded.last_check_in_at"
+        " THEN site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000"
+        " ELSE site_stores.lapsed_from END, lapsed_to = CASE WHEN"
+        " site_stores.last_check_in_at + (site_stores.lease_s + site_stores.grace_s) * 1000 < excluded.last_check_in_at"
+        " THEN excluded.last_check_in_at ELSE site_stores.lapsed_to END"
+        " RETURNING last_check_in_at"
+    )
 )
-_KNOWN_AT = sa.select(site_stores.c.last_check_in_at).where(
-    site_stores.c.client_id == bindparam("_client"), site_stores.c.store_id == bindparam("_store")
+_KNOWN_AT = Prepared(
+    sa.select(site_stores.c.last_check_in_at).where(
+        site_stores.c.client_id == bindparam("_client"), site_stores.c.store_id == bindparam("_store")
+    )
 )
-_ENDS = (
+_ENDS = Prepared(
     sa.select(notifications.c.sid, notifications.c.reason, notifications.c.ended_at)
     .where(
         notifications.c.client_id == bindparam("_client"),
@@ -155,7 +160,7 @@ class SqlCheckIns:
             unknown = _register(connection, report, live, now)
             at, problem = _note(connection, report, now)
             past = read_past(connection, self._database)
-            rows = connection.execute(_ENDS, {**store, "_limit": limit + 1}).all()
+            rows = _ENDS.find_all(connection, {**store, "_limit": limit + 1})
             denied, denied_to, more_denied = list_denied(connection, report, now)
         ends = [EndNotice(row.sid, row.reason, row.ended_at) for row in rows[:limit]]
         listed = {row.sid for row in rows}
@@ -198,7 +203,8 @@ def _note(connection: Connection, report: StoreReport, now: int) -> tuple[int, s
     """When the store has checked in at the latest, and what kept it from being written down, if anything did: it should
     have been known to have checked in later (`went_back`), or there are too many (`is_full`)."""
     of_store = {"_client": report.client_id, "_store": report.store_id}
-    known_at: int | None = connection.execute(_KNOWN_AT, of_store).scalar_one_or_none()
+    known = _KNOWN_AT.find(connection, of_store)
+    known_at: int | None = known.last_check_in_at if known is not None else None
     if (known_at or 0) < report.proves_from:
         # Nothing is written: the proof must last until somebody has noted it.
         return known_at or 0, "went_back"
@@ -211,8 +217,8 @@ def _note(connection: Connection, report: StoreReport, now: int) -> tuple[int, s
         "lease_s": report.lease_s,
         "grace_s": report.grace_s,
     }
-    at: int = connection.execute(_STORE, values).scalar_one()
-    return at, ""
+    (at,) = _STORE.find(connection, values)
+    return int(at), ""
 
 
 def _lock_live(connection: Connection, sids: set[str], now: int) -> dict[str, int]:

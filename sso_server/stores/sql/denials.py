@@ -16,11 +16,14 @@ from sso_server.core.check_in import StoreReport
 from sso_server.core.denials import OVERLAP_US, Denied
 from sso_server.core.tickets import NewToken
 from sso_server.stores.sql.health import store_clock
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import unpack
 from sso_server.stores.sql.tables import denied, forgotten, grants, sessions, tokens
 
 NONE = "{}"
-_NOTE = sa.update(sessions).where(sessions.c.sid == bindparam("_sid")).values(audiences=bindparam("_audiences"))
+_NOTE = Prepared(
+    sa.update(sessions).where(sessions.c.sid == bindparam("_sid")).values(audiences=bindparam("_audiences"))
+)
 _INSERT = sa.insert(denied)
 _FORGET = sa.text(
     "INSERT INTO forgotten (client_id, until) VALUES (:client_id, :until) ON CONFLICT (client_id) DO UPDATE SET"
@@ -57,7 +60,7 @@ def noted(audiences: str, token: NewToken) -> str:
 
 def note(connection: Connection, sid: str, audiences: str, token: NewToken) -> None:
     """Write it down under the session, whose row the caller has locked: an end finds it or comes before the token."""
-    connection.execute(_NOTE, {"_sid": sid, "_audiences": noted(audiences, token)})
+    _NOTE.run(connection, {"_sid": sid, "_audiences": noted(audiences, token)})
 
 
 def note_forgotten(connection: Connection, audience: Sequence[str], until: int) -> None:

@@ -11,14 +11,17 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from sso_server.core.notifications import AttemptResult, Notification, State
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import notification_of
 from sso_server.stores.sql.tables import notifications
 from sso_server.stores.sql.turns import among, take_in_order
 
 # due_at is the next attempt of a pending row and the end of the claim of a claimed one: one index, by class, finds
 # both, also what a dead worker left.
-_NEXT_DUE = sa.select(sa.func.min(notifications.c.due_at)).where(
-    notifications.c.bulk == bindparam("_bulk"), notifications.c.due_at.is_not(None)
+_NEXT_DUE = Prepared(
+    sa.select(sa.func.min(notifications.c.due_at).label("due_at")).where(
+        notifications.c.bulk == bindparam("_bulk"), notifications.c.due_at.is_not(None)
+    )
 )
 _due = (
     sa.select(notifications.c.number)
@@ -48,7 +51,7 @@ def _claim(*, sqlite: bool) -> ReturningUpdate[Any]:
     )
 
 
-_CLAIM = {sqlite: _claim(sqlite=sqlite) for sqlite in (True, False)}
+_CLAIM = {sqlite: Prepared(_claim(sqlite=sqlite)) for sqlite in (True, False)}
 # By the index of what is due, not by the state: the claims of now stand among the rows of the next half minute.
 _CLAIMED = (
     sa.select(notifications)
@@ -61,7 +64,7 @@ _CLAIMED = (
     .order_by(notifications.c.due_at, notifications.c.number)
     .limit(bindparam("_limit"))
 )
-_RECORD = (
+_record = (
     sa.update(notifications)
     .where(
         notifications.c.sid == bindparam("_sid"),
@@ -85,10 +88,10 @@ _NAMED = sa.tuple_(notifications.c.sid, notifications.c.client_id, notifications
     bindparam("_names", expanding=True)
 )
 # The site has ended its session: no later failure, claim or giving up makes that untrue.
-_RECORD_SUCCESS = _RECORD.where(text("state <> 'acknowledged'"))
+_RECORD_SUCCESS = Prepared(_record.where(text("state <> 'acknowledged'")))
 # Anything else may come from an attempt that somebody else has repeated since.
-_RECORD_FAILURE = _RECORD.where(
-    notifications.c.state == State.CLAIMED.value, notifications.c.attempt == bindparam("_attempt")
+_RECORD_FAILURE = Prepared(
+    _record.where(notifications.c.state == State.CLAIMED.value, notifications.c.attempt == bindparam("_attempt"))
 )
 
 
@@ -106,7 +109,7 @@ class SqlOutbox:
             return []
         values = {"_worker": worker, "_now": now, "_limit": limit, "_until": now + claim_ms, "_bulk": bulk}
         with self._database.write() as connection:
-            rows = connection.execute(_CLAIM[self._database.is_sqlite], values).all()
+            rows = _CLAIM[self._database.is_sqlite].find_all(connection, values)
         return [notification_of(row) for row in sorted(rows, key=lambda row: (row.next_attempt_at or 0, row.number))]
 
     def record(self, results: Sequence[AttemptResult], now: int) -> None:
@@ -123,9 +126,9 @@ class SqlOutbox:
         with self._database.write() as connection:
             take_in_order(connection, _NAMED, {"_names": names})
             if failures:
-                connection.execute(_RECORD_FAILURE, failures)
+                _RECORD_FAILURE.run_each(connection, failures)
             if successes:
-                connection.execute(_RECORD_SUCCESS, successes)
+                _RECORD_SUCCESS.run_each(connection, successes)
 
     def list_claimed(self, now: int, limit: int, claim_ms: int) -> list[Notification]:
         """Rows whose claim is not over; see ports.Outbox. Raises Unavailable."""
@@ -141,7 +144,7 @@ class SqlOutbox:
         classes = (False, True) if bulk is None else (bulk,)
         with self._database.read() as connection:
             # One look for each class: each is the first entry of the index, a minimum over both would read all of it.
-            dues = [connection.execute(_NEXT_DUE, {"_bulk": one}).scalar_one() for one in classes]
+            dues = [_NEXT_DUE.find(connection, {"_bulk": one}).due_at for one in classes]
         return min((due for due in dues if due is not None), default=None)
 
 

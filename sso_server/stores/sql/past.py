@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sso_server.core.errors import Unavailable
 from sso_server.core.restorations import Past
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.side_file import SideFile
 
 # A timeline begins with every failover and every recovery to a moment; the system's identifier with every new cluster.
@@ -25,12 +26,14 @@ _INCARNATION = text(
     "SELECT system_identifier || ':' || left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_control_system()"
 )
 # The installation's name is that of the first row of restorations.
-_BEAT = text(
-    "SELECT (SELECT restoration_id FROM restorations ORDER BY number LIMIT 1) AS installation,"
-    " (SELECT value FROM marks WHERE name = 'beat') AS heartbeat"
+_BEAT = Prepared(
+    text(
+        "SELECT (SELECT restoration_id FROM restorations ORDER BY number LIMIT 1) AS installation,"
+        " (SELECT value FROM marks WHERE name = 'beat') AS heartbeat"
+    )
 )
-_WRITE_BEAT = text(
-    "INSERT INTO marks (name, value) VALUES ('beat', :at) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_WRITE_BEAT = Prepared(
+    text("INSERT INTO marks (name, value) VALUES ('beat', :at) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 )
 
 
@@ -66,17 +69,17 @@ class SqlPast:
             # what it knows must not accuse the new one again and again.
             return
         with self._database.write() as connection:
-            row = connection.execute(_BEAT).one()
-            if row.installation is None:
+            installation, beaten = _BEAT.find(connection, {})
+            if installation is None:
                 return
-            known, (owner, noted) = row.heartbeat or 0, file.read() or ("", 0)
-            noted = noted if owner == row.installation else 0
+            known, (owner, noted) = beaten or 0, file.read() or ("", 0)
+            noted = noted if owner == installation else 0
             if noted > known and not in_any_case:
                 return
             # Each is larger than the one before, also those of a clock that goes backwards.
             heartbeat = max(now, known + 1, noted)
-            connection.execute(_WRITE_BEAT, {"at": heartbeat})
-        file.write(row.installation, heartbeat)
+            _WRITE_BEAT.run(connection, {"at": heartbeat})
+        file.write(installation, heartbeat)
 
 
 def read_past(connection: Connection, database: Database) -> Past:
@@ -93,5 +96,5 @@ def _is_behind(connection: Connection, file: SideFile) -> bool:
     noted = file.read()
     if noted is None:
         return False
-    row = connection.execute(_BEAT).one()
-    return noted[0] == row.installation and noted[1] > (row.heartbeat or 0)
+    installation, heartbeat = _BEAT.find(connection, {})
+    return bool(noted[0] == installation and noted[1] > (heartbeat or 0))

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 class Prepared:
     """One statement without `expanding` parameters; its rows have an attribute for each column. Thread-safe."""
 
-    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.UpdateBase | sa.TextClause) -> None:
         self.statement = statement
         self._forms: dict[str, _Form] = {}
 
@@ -84,9 +84,9 @@ def _form_of(statement: Any, dialect: sa.Dialect, values: Mapping[str, object]) 
 
 
 def _row_of(statement: Any, *, has_booleans: bool) -> Callable[[Sequence[Any]], Any]:
-    if not isinstance(statement, sa.Select):
+    columns = [] if isinstance(statement, sa.TextClause) else list(statement.exported_columns)
+    if not columns:
         return tuple
-    columns = statement.selected_columns
     kind: Any = namedtuple("Row", [str(column.key) for column in columns])  # type: ignore[misc]  # noqa: PYI024
     make: Callable[[Sequence[Any]], Any] = kind._make
     flags = [] if has_booleans else [i for i, column in enumerate(columns) if isinstance(column.type, sa.Boolean)]
