@@ -50,7 +50,7 @@ faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 peopl
 fuzz: .venv/.ready-to-work  ## Ask every endpoint 100,000 times what nobody should ask (tests/fuzz)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/pytest --numprocesses 2 --dist worksteal -m "engines or not engines" tests/fuzz
 
-bench: .venv/.ready-to-work  ## Measure what everything costs, next to bare Flask, and renew docs/performance.md; 45 minutes
+bench: .venv/.ready-to-work  ## Measure what everything costs, next to bare Flask, and renew docs/performance.md; an hour
 	@exec $(BIN)/python -m benchmarks $(BENCH)
 
 bench-quick: .venv/.ready-to-work  ## Three minutes: fail if a request has become dearer than docs/performance.md says

@@ -1,5 +1,6 @@
-"""Measurements that anybody can repeat: `make bench`, or one of them as `python -m benchmarks.isolation`.
+"""Measurements that anybody can repeat: `make bench`, or one of them as `python -m benchmarks isolation`.
 
-docs/benchmarks.md says what each means. The centre runs as processes (`sso serve`), sites are real sockets, sessions
-are seeded through the ports. Nothing in the product knows that it is measured.
+docs/performance.md says what a request, a sign-out and a start cost, docs/benchmarks.md what one person's trouble is to
+others, docs/scaling.md how far one goes. Servers run as processes, sites are real sockets, and nothing in the product
+knows that it is measured. `load`, `traffic` and `servers` are what everything else here is made of.
 """

@@ -24,11 +24,12 @@ as the store fills. This page is made by `python -m benchmarks.page` of what `ma
 measured; nobody writes figures into it. What bad sites, deadlines and mass ends do to others is in
 [benchmarks.md](benchmarks.md), what a person costs and how far one goes is in [scaling.md](scaling.md).
 
-**Compare figures of one table with each other, and ratios before milliseconds.** Each round starts every server anew,
-one after the other, and asks all of them the same; stated is the median of all rounds, in brackets the least and the
-most. Processor time comes first: it hardly depends on what else the machine does. Every answer is checked (the code,
-the tokens, `active`, another refresh token): one that isn't success ends the run, so that no figure comes from an
-error page.
+**Compare figures of one table with each other, and ratios before milliseconds.** Each round starts every server anew.
+Those that are compared run at once and are asked in turn, workload by workload, until everything in them is warm and
+then for two seconds; stated is the median of all rounds, in brackets the least and the most, and a ratio is one of the
+same round. Processor time comes first: it depends least on what else the machine does. Every answer is checked (the
+code, the tokens, `active`, another refresh token): one that isn't success ends the measurement, so that no figure
+comes from an error page.
 """
 _WORDS = """
 - *floor*: bare Flask on the same web server, workers and threads, with the same store, doing the same signature and
@@ -40,7 +41,7 @@ _WORDS = """
 """
 _REPRODUCE = """
 ```
-make bench                     all of Lockstep's own, then this page; about 45 minutes on an idle machine
+make bench                     all of Lockstep's own, then this page; about an hour on an idle machine
 make bench BENCH='serving --rounds 2 --secs 1 --web-servers gunicorn --stores redis --workloads R,W3u'
 make bench BENCH='sign_out'    one measurement: {names}
 make bench-peers               installs the others by name, then both in the same rounds, then this page
