@@ -26,7 +26,7 @@ import structlog
 
 from sso_server import wiring
 from sso_server.cli.door import SETTLE_S, Door, PortTaken
-from sso_server.cli.output import uncollected
+from sso_server.cli.output import much_imported
 from sso_server.cli.processes import Child, Process, share_memory, start
 from sso_server.clock import SystemClock
 from sso_server.config import METRICS_DIR, Settings, environment_with, load, metrics_dir
@@ -70,7 +70,7 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
 
 def _forked(web_server: str, door: Door, workers: int, env: Mapping[str, str]) -> list[Child]:
     """The web workers, as forks: read once here, the program is there at once and its memory is shared by all."""
-    with uncollected():
+    with much_imported():
         importlib.import_module("sso_server.app")
         importlib.import_module(f"sso_server.cli.{web_server}_worker")
     if web_server == "granian":
