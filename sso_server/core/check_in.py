@@ -185,9 +185,8 @@ class CheckIns:
         if state.unfinished is not None:
             raise repairing("a restoration is not finished")
         mark = self._restorations.read_mark(state, client, call.store_id, call.mark) if call.mark else None
-        self._sign_out.sweep(_SWEEP_AT_CHECK_IN)
         # Measured before the rows are listed: a session that falls due in between is in the lag of the next call.
-        lag_ms = self._sign_out.lag_ms()
+        lag_ms = self._sign_out.sweep_and_lag(_SWEEP_AT_CHECK_IN)
         now = self._clock.now()
         answer = self._store.check_in(
             StoreReport(

@@ -155,6 +155,13 @@ class SignOut:
         oldest = self._sweeps.oldest_due(now)
         return 0 if oldest is None else max(0, now - oldest)
 
+    def sweep_and_lag(self, limit: int) -> int:
+        """`sweep`, then `lag_ms`. Mostly nothing is due, and then one look says both; each visits every bucket."""
+        if self._sweeps.oldest_due(self._clock.now()) is None:
+            return 0
+        self.sweep(limit)
+        return self.lag_ms()
+
     def order_for_user(
         self, user_id: str, user_version: int, reason: EndReason, *, keep_sid: str, revoke_grants: bool
     ) -> EndOrder:
