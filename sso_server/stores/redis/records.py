@@ -180,27 +180,25 @@ def notifications(rows: Sequence[Any]) -> list[Notification]:
     return [row for row in map(notification, rows) if row is not None]
 
 
-def ticket_fields(ticket: Ticket) -> list[str | int]:
-    """Fields and values, alternating; the digest is in the key's name."""
-    return _alternating(
-        {
-            "kind": ticket.kind,
-            "sid": ticket.sid,
-            "client_id": ticket.client_id,
-            "user_id": ticket.user_id,
-            "redirect_uri": ticket.redirect_uri,
-            "code_challenge": ticket.code_challenge,
-            "nonce": ticket.nonce,
-            "scope": " ".join(ticket.scope),
-            "auth_time": ticket.auth_time,
-            "amr": " ".join(ticket.amr),
-            "issued_at": ticket.issued_at,
-            "expires_at": ticket.expires_at,
-            "refreshable": int(ticket.refreshable),
-            "offline": int(ticket.offline),
-            "details": ticket.details,
-        }
-    )
+def ticket_words(ticket: Ticket) -> list[str | int]:
+    """Values of a ticket that is about to be written, in the order of TICKET; its digest is in the key's name."""
+    return [
+        ticket.sid,
+        ticket.kind,
+        ticket.client_id,
+        ticket.user_id,
+        ticket.redirect_uri,
+        ticket.code_challenge,
+        ticket.nonce,
+        " ".join(ticket.scope),
+        ticket.auth_time,
+        " ".join(ticket.amr),
+        ticket.issued_at,
+        ticket.expires_at,
+        int(ticket.refreshable),
+        int(ticket.offline),
+        ticket.details,
+    ]
 
 
 def ticket(ticket_hash: str, values: Values) -> Ticket | None:

@@ -26,11 +26,11 @@ class RedisTickets:
         """See ports.TicketStore."""
         life_ms = max(1, ticket.expires_at - ticket.issued_at + KEEP_MS)
         bucket, until = bucket_of(ticket.sid), named_until(ticket)
-        fields = [*records.ticket_fields(ticket), "indexed_until", until]
+        words = (ticket.ticket_hash, life_ms, until, *records.ticket_words(ticket))
         self._link.send_all(
             [
                 self._grants.put(ticket.user_id, bucket, ticket.ticket_hash, ticket.issued_at, until),
-                step("put_ticket", self._keys.bucket(bucket), ticket.ticket_hash, life_ms, *fields),
+                step("put_ticket", self._keys.bucket(bucket), *words),
             ]
         )
 
