@@ -76,7 +76,7 @@ def run(listener: int, *, threads: int = WEB_THREADS) -> int:
         *(False, None, None, None, "tls1.3", None, [], False),  # TLS is the proxy's
         (None, None),  # our numbers are in /metrics
     )
-    loop = asyncio.new_event_loop()
+    loop = asyncio.new_event_loop()  # asked for its methods; it never runs
     schedule = cast(Any, _new_cbscheduler)(loop, answering(app.wsgi_app, leaving.is_set), impl_asyncio=True)
     worker.serve_mtr(schedule, loop, stop)
     leaving.wait()

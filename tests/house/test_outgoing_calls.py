@@ -23,7 +23,8 @@ WAYS_OUT = {
     "requests": (),
     "httpx": (),
     "aiohttp": (),
-    "asyncio": (),
+    # A loop that granian wants to be handed, and that never runs.
+    "asyncio": ("sso_server/cli/granian_worker.py",),
     "smtplib": (),
     "ftplib": (),
     "imaplib": (),
