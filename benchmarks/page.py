@@ -162,7 +162,8 @@ def _row(verdict: Verdict) -> Iterator[str]:
         yield from (tables.NOTHING, "not measured")
         return
     yield f"{short(measured.median)}{unit}{tables.between(measured)}"
-    yield "met" if verdict.is_met else f"**missed by {verdict.missed_by:.0%}**"
+    by = f"{verdict.missed_by:.0%}" if verdict.missed_by >= 0.01 else "less than 1%"
+    yield "met" if verdict.is_met else f"**missed by {by}**"
 
 
 def _picture(summary: Summary) -> str:

@@ -134,13 +134,13 @@ WORKLOADS = {
         Workload("W0", "a health check: the web server and Flask alone", answer_at_all, share=0.5),
         Workload("W1", "a code for a browser with a session", issue, is_asked_alone=True),
         Workload("W2", "its redemption: access token, ID token", redeem, spends=True, is_asked_alone=True),
-        Workload("R", "both: a silent sign-in to one more site", visit),
+        Workload("R", "a silent sign-in to one more site: W1 and W2", visit),
         Workload("W3u", "userinfo", look_up, asks_about_tokens=True, is_asked_alone=True),
         Workload("W3i", "introspection", ask_about, asks_about_tokens=True),
         Workload("W4", "a refresh with rotation", refresh, asks_about_tokens=True, is_asked_alone=True),
         Workload("W5", "a sign-in with a password, to the first code", sign_in, protocol="", most=4),
         Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas", share=0.5),
         Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True, share=0.5),
-        Workload("CR", "CAS: both", visit, protocol="cas"),
+        Workload("CR", "CAS: C1 and C2", visit, protocol="cas"),
     )
 }
