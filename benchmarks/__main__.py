@@ -29,7 +29,7 @@ def main() -> None:
     given = given_by(parsed)
     where = machine(rounds=str(given.rounds), seconds=f"{given.seconds:g}")
     print(bed.machine())
-    failed = []
+    failed, is_first = [], True
     with RawFile(RAW / time.strftime("%Y%m%d-%H%M%S.jsonl")) as raw:
         for name in parsed.names or MEASUREMENTS:
             try:
@@ -40,7 +40,12 @@ def main() -> None:
                 continue
             if run.figures and (parsed.save or not parsed.names):
                 kept = Summary.load()
-                kept.runs.setdefault("peers" if given.peers else "own", Run()).replace(run)
+                of = "peers" if given.peers else "own"
+                if is_first and not parsed.names:
+                    # What was measured some other day, on some other machine, is no part of a whole run.
+                    kept.runs[of] = Run()
+                is_first = False
+                kept.runs.setdefault(of, Run()).replace(run)
                 kept.save()
                 write(kept)
     if failed:
