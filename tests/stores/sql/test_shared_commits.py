@@ -123,7 +123,11 @@ def test_what_the_database_takes_back_for_all_is_confirmed_to_nobody(path, crowd
 
 def test_whoever_counted_on_somebody_who_gave_up_commits_itself(path, crowd, monkeypatch):
     monkeypatch.setattr(sqlite, "_LOOK_AGAIN_S", 0.01)
-    with crowd.database.write() as connection:
-        write(connection, "alone")
-        crowd.database._writes._waiting += 1
+
+    def write_alone():
+        with crowd.database.write() as connection:
+            write(connection, "alone")
+            crowd.database._writes._waiting += 1
+
+    crowd.threads.submit(write_alone).result(30)
     assert names(path) == {"alone"}
