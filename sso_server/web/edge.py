@@ -107,8 +107,8 @@ class Asked(Request):
         usual = environ.get("CONTENT_TYPE") == _FORM and "HTTP_TRANSFER_ENCODING" not in environ
         if not usual or "form" in found or "stream" in found or not (length.isascii() and length.isdigit()):
             return super()._load_form_data()
-        size = int(length)
-        if size > min(_LARGEST, self.max_content_length or 0):
+        size, most = int(length), self.max_content_length
+        if size > (_LARGEST if most is None else min(_LARGEST, most)):
             return super()._load_form_data()
         try:
             body = environ["wsgi.input"].read(size)

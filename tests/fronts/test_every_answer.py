@@ -66,6 +66,14 @@ def test_only_what_sites_open_in_popups_keeps_who_opened_it(pages: list[tuple[st
     assert {path for path in kept if path.startswith(("/admin", "/apps", "/password", "/sessions", "/device"))} == set()
 
 
+def test_no_header_is_said_twice(app: Flask) -> None:
+    # Only these may come in several lines (RFC 9110 section 5.3, RFC 6265 section 3).
+    several = {"set-cookie", "vary", "www-authenticate"}
+    found = [(path, [name.lower() for name, _ in answer.headers]) for path, answer in answers_of(app, "GET")]
+    twice = {(path, name) for path, names in found for name in names if names.count(name) > 1}
+    assert {(path, name) for path, name in twice if name not in several} == set()
+
+
 @pytest.mark.covers("line-40")
 def test_a_posted_form_is_never_redirected_but_by_303(app: Flask) -> None:
     statuses = {answer.status_code for _, answer in answers_of(app, "POST")}
