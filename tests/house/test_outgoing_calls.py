@@ -6,8 +6,8 @@ from tests.house.sources import ROOT, dotted_names, python_files
 
 #: what could call out -> the files that may use it
 WAYS_OUT = {
-    # The sender's connections; the wake-up's unix datagrams; the probe of our own port and of our own health. The type of
-    # those that redis-py has opened.
+    # The sender's connections; the wake-up's unix datagrams; the probe of our own port and of our own health. The
+    # type of those that redis-py has opened.
     "socket.socket": (
         "sso_server/delivery/connection.py",
         "sso_server/delivery/wake.py",
