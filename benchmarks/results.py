@@ -70,9 +70,10 @@ class Run:
     """(case, what, at, name) -> its rounds."""
 
     def add(self, figure: Figure) -> None:
-        """One more; the same again replaces it."""
+        """One more, as it will be kept; the same again replaces it."""
         key = (figure.case, figure.what, figure.at, figure.name)
-        self.figures.setdefault(key, {})[figure.round] = figure.value
+        # Now and not when it is saved: the page is the same before and after.
+        self.figures.setdefault(key, {})[figure.round] = _short(figure.value)
 
     def replace(self, other: Run) -> None:
         """What the other measured counts instead of what was known of it."""
@@ -121,7 +122,7 @@ class Summary:
         for name, run in self.runs.items():
             lines: dict[tuple[Case, str, str], dict[str, list[float | None]]] = {}
             for (case, what, at, figure), values in run.figures.items():
-                rounds = [_short(values.get(number)) for number in range(max(values) + 1)]
+                rounds = [values.get(number) for number in range(max(values) + 1)]
                 lines.setdefault((case, what, at), {})[figure] = rounds
             text = ",\n".join(
                 json.dumps({"case": list(asdict(case).values()), "what": what, "at": at, "values": values})
@@ -131,9 +132,9 @@ class Summary:
         path.write_text("{\n" + ",\n".join(runs) + "\n}\n", "utf-8")
 
 
-def _short(value: float | None) -> float | None:
+def _short(value: float) -> float:
     """Four digits are more than any of them is worth."""
-    return None if value is None else float(f"{value:.4g}")
+    return float(f"{value:.4g}")
 
 
 class RawFile:

@@ -129,11 +129,12 @@ def test_nothing_that_was_promised_is_without_a_goal() -> None:
 
 
 def test_a_summary_comes_back_as_it_was_kept(tmp_path: Path) -> None:
-    run = run_of(*costing(REDIS, "R", 1.25, 2.5), Figure(REDIS, "memory", "worker_rss_mb", 61.5, 0, "fresh"))
+    run = run_of(*costing(REDIS, "R", 1.25, 7 / 3), Figure(REDIS, "memory", "worker_rss_mb", 61.5, 0, "fresh"))
     # A round that has no figure, as when a run was cut off.
     run.add(Figure(REDIS, "W4", "cpu_ms", 3.0, 2, "8"))
     Summary({"own": run}).save(tmp_path / "results.json")
     again = Summary.load(tmp_path / "results.json").runs["own"]
+    # To the last digit: the page is written before it is read again.
     assert (again.figures, again.machine) == (run.figures, run.machine)
     with RawFile(tmp_path / "raw.jsonl") as raw:
         raw.write(figure := Figure(REDIS, "R", "cpu_ms", 1.25, 3, "8"))
