@@ -136,7 +136,8 @@ def test_nobody_holds_a_connection_of_the_database_while_waiting(
 ) -> None:
     waiting(pool, shop, 4)
     engine = built_of(shop.app).sql.database._engine
-    eventually(lambda: engine.pool.checkedout() == 0)
+    # The one that SQLite is written by stays out; the four who wait would hold one each.
+    eventually(lambda: engine.pool.checkedout() <= 1)
 
 
 def test_a_store_that_goes_away_meanwhile_is_said_and_the_place_is_free_again(
