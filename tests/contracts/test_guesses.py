@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 from sso_server.core.guesses import Limit, limits_for
 from sso_server.core.policy import HOUR, MINUTE, SECOND
 from tests.support.builders import NOW
@@ -148,3 +150,17 @@ def test_old_counters_are_purged_and_young_ones_stay(sql_stores):
     stores.sweeps.purge(NOW + HOUR, 100)
     assert begin(stores, NOW, old) == 0
     assert begin(stores, NOW + 1, young) > 0
+
+
+def test_people_who_sign_in_at_once_under_one_name_and_address_are_in_nobodys_way(stores):
+    limits = limits_for("alice", "192.0.2.1", "")
+    own, *shared = (limit.key for limit in limits)
+
+    def sign_in(number):
+        for turn in range(20):
+            stores.guesses.begin(limits, NOW + 1000 * HOUR * (20 * number + turn))
+            stores.guesses.settle((own,), shared)
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(sign_in, number) for number in range(8)]:
+            done.result(60)

@@ -26,7 +26,7 @@ _LATE_S = 0.01
 
 
 class Line:
-    """Opened at once. Raises RedisError or OSError; where a method does, it must be closed."""
+    """Opened at once. Raises RedisError or OSError; where a method does, the line must be closed."""
 
     def __init__(self, connection: Any, timeout_s: float, *, asks_who: bool = True) -> None:
         self._connection = connection
@@ -42,10 +42,15 @@ class Line:
         """It serves some keys and sends callers away with the others."""
         self.generation = 0
         """Belongs to whom the line belongs to (servers.py)."""
-        connection.connect()
-        self._wire = wire_of(connection)
-        if asks_who:
-            self._introduce()
+        try:
+            connection.connect()
+            self._wire = wire_of(connection)
+            if asks_who:
+                self._introduce()
+        except BaseException:
+            # Nobody has the line yet who could.
+            connection.disconnect()
+            raise
 
     def ask(self, commands: Sequence[Words]) -> list[Any]:
         """Write and read."""

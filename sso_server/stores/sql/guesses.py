@@ -12,10 +12,11 @@ from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.tables import guesses
 
 # Written before it is read: on PostgreSQL only a row that is there can be locked, and of twenty guesses at once on a
-# name never seen before every one would count itself the first. In the order of the keys: no two wait crosswise.
+# name never seen before every one would count itself the first. A row that is there is locked by it, too: else somebody
+# who signs in at this moment could still take it away. In the order of the keys: no two wait crosswise.
 _ENSURE = text(
     "INSERT INTO guesses (key, attempts, last_at, forget_at) VALUES (:key, 0, :now, :forget_at)"
-    " ON CONFLICT (key) DO NOTHING"
+    " ON CONFLICT (key) DO UPDATE SET attempts = guesses.attempts"
 )
 _LOCK = (
     sa.select(guesses)
@@ -80,6 +81,8 @@ class SqlGuesses:
     def settle(self, clear: Sequence[str], refund: Sequence[str]) -> None:
         """Forget the first keys, take one attempt back on the others. Raises Unavailable."""
         with self._database.write() as connection:
+            # In the order of the keys, as `begin` does.
+            connection.execute(_LOCK, {"_keys": sorted((*clear, *refund))})
             if clear:
                 connection.execute(_CLEAR, {"_keys": sorted(clear)})
             if refund:

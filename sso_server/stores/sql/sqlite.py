@@ -151,6 +151,9 @@ class Writes:
                     self._drop()
                     raise
             sleep(_ASK_AGAIN_S)
+        # In SQLAlchemy's books, too: outside a transaction it would take everything back when a statement fails, and
+        # with it what the others of this batch have written.
+        connection.begin()
         self._batch = _Batch(connection, driver)
         return self._batch
 

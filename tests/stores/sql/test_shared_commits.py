@@ -6,14 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, exc, text
 
 from sso_server.core.errors import Unavailable
 from sso_server.stores.sql import migrate, sqlite
 from sso_server.stores.sql.engine import Database
+from sso_server.stores.sql.prepared import Prepared
 from tests.support.sdk import wait_until
 
 WRITERS = 6
+#: As the hot steps write: past SQLAlchemy.
+INSERT = Prepared(text("INSERT INTO one_time (key, expires_at) VALUES (:_name, 1)"))
 
 
 class Crowd:
@@ -54,7 +57,7 @@ class Crowd:
 
 
 def write(connection, name):
-    connection.exec_driver_sql("INSERT INTO one_time (key, expires_at) VALUES (?, 1)", (name,))
+    INSERT.run(connection, {"_name": name})
 
 
 def names(path):
@@ -103,6 +106,19 @@ def test_a_unit_that_fails_takes_nothing_of_the_others_along(path, crowd):
     failed = {f"w{n}" for n in range(1, WRITERS, 2)}
     assert {name for name, outcome in outcomes.items() if isinstance(outcome, KeyError)} == failed
     assert names(path) == set(outcomes) - failed
+    assert crowd.writes_on(path)
+
+
+def test_a_statement_that_is_refused_takes_nothing_of_the_others_along(path, crowd):
+    def unit(connection, n):
+        if n % 2:
+            write(connection, "first")
+
+    outcomes, _ = crowd.write_all(unit)
+    failed = {f"w{n}" for n in range(1, WRITERS, 2)}
+    assert {name for name, outcome in outcomes.items() if isinstance(outcome, exc.IntegrityError)} == failed
+    assert names(path) == set(outcomes) - failed
+    assert crowd.statements.count("COMMIT") == 1
     assert crowd.writes_on(path)
 
 
