@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -45,6 +46,7 @@ Headers = list[tuple[str, str]]
 
 def run(listener: int, *, threads: int = WEB_THREADS) -> int:
     """Answer requests on this descriptor until SIGTERM or SIGINT; 0. Raises ConfigError."""
+    supervisor = os.getppid()
     app = create_app()
     leaving, gone, stop = threading.Event(), threading.Event(), WorkerSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,7 +82,8 @@ def run(listener: int, *, threads: int = WEB_THREADS) -> int:
     schedule = cast(Any, _new_cbscheduler)(loop, answering(app.wsgi_app, leaving.is_set), impl_asyncio=True)
     worker.serve_mtr(schedule, loop, stop)
     leaving.wait()
-    gone.wait(_LINGER_S)
+    # Without a supervisor nobody else holds the address: who starts the next one waits for it.
+    gone.wait(_LINGER_S if os.getppid() == supervisor else 0)
     stop.set()
     gone.wait(_GRACEFUL_S - _LINGER_S)
     return 0
@@ -140,6 +143,10 @@ def _refusal(environ: dict[str, Any]) -> tuple[int, Headers, bytes] | None:
     if "HTTP_TRANSFER_ENCODING" in environ:
         # granian tells nobody when chunks end too early (RFC 9112 section 8): half a body would pass for all of it.
         return _plain(411, "The body needs a Content-Length.")
+    if environ.get("HTTP_COOKIE") == "" or not all(environ.get("HTTP_X_FORWARDED_FOR", "-").split(",")):
+        # What has a byte beyond ASCII comes from granian as an empty text: everybody would be signed out by one foreign
+        # cookie, without a word, and a stranger could take the proxy's address for his own.
+        return _plain(400, "A header has characters beyond ASCII.")
     return None
 
 

@@ -54,8 +54,7 @@ class Fork:
     def __init__(self, child: Child, run: Callable[[], int], doors: Sequence[Door]) -> None:
         """`doors`: those of all children; it keeps its own."""
         # What is buffered would be said twice.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _say_all()
         parent = os.getpid()
         # A signal that came before the fork has handlers of its own would be taken by ours, which stop nothing there.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
@@ -145,10 +144,18 @@ def _live(child: Child, run: Callable[[], int], doors: Sequence[Door], parent: i
     except BaseException:  # noqa: BLE001  (whatever it is, it ends here and is said)
         sys.excepthook(*sys.exc_info())
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+        try:
+            _say_all()
+        finally:
+            os._exit(code)
+
+
+def _say_all() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # None: whoever started us closed it.
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
 
 
 def _die_with_parent() -> None:

@@ -80,7 +80,8 @@ def install_headers(app: Flask) -> None:
     def more(endpoint: str, policy: _Policy, given: Mapping[str, str]) -> Headers:
         is_page = given.get("content-type", "").startswith("text/html")
         in_popup = endpoint.rpartition(".")[0] in _IN_POPUPS
-        is_kept = endpoint == "static" or "cache-control" in given
+        # What is a file says so itself; the page that says there is none is nobody else's.
+        is_kept = "cache-control" in given
         headers, names = always(policy.is_framed, in_popup, is_kept, is_page and policy is _USUAL)
         if is_page and policy is not _USUAL:
             headers = (*headers, ("Content-Security-Policy", policy.text()))

@@ -30,6 +30,10 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         centre.process.stop()
 
 
+def is_granian(centre: Centre) -> bool:
+    return centre.process.env["SSO_WEB_SERVER"] == "granian"
+
+
 def connected(centre: Centre) -> socket.socket:
     return socket.create_connection(("127.0.0.1", centre.port), timeout=10)
 
@@ -145,6 +149,15 @@ def test_two_requests_in_one_piece_get_two_answers_in_their_order(served: Centre
         connection.sendall(f"GET /healthz HTTP/1.1\r\n{host}\r\n{last}".encode())
         answers = told(connection)
     assert answers.index(b"HTTP/1.1 200") < answers.index(b"HTTP/1.1 404")
+
+
+def test_a_cookie_beyond_ascii_signs_nobody_out_without_a_word(served: Centre) -> None:
+    answers = [
+        ask(served, "GET /healthz HTTP/1.1", header)
+        for header in ("Cookie: lockstep_session=1; city=M\xfcnchen", "X-Forwarded-For: \xff, 192.0.2.9")
+    ]
+    # granian would hand on a header without a value; gunicorn reads it.
+    assert {status(answer) for answer in answers} == {400 if is_granian(served) else 200}
 
 
 def test_a_worker_that_is_killed_is_replaced(served: Centre) -> None:

@@ -118,8 +118,10 @@ class Writes:
         self._wait_for(batch)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, when who waits for a commit has had it."""
         with self._turn:
+            if self._batch is not None:
+                self._commit(self._batch)
             self._drop()
 
     def _take_turn(self) -> None:
@@ -136,26 +138,32 @@ class Writes:
             raise Unavailable(detail=f"sqlite: this process's writers kept each other waiting for {self._busy_ms} ms")
 
     def _begin(self) -> _Batch:
-        """BEGIN IMMEDIATE, asked for every millisecond: SQLite's own waiting asks ever more rarely, at last ten times a
-        second, and misses every gap."""
         self._let_others_in()
         connection = self._connection or self._connect()
         driver: Any = connection.connection.driver_connection
-        deadline = monotonic() + self._busy_ms / 1000
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-                break
-            except sqlite3.Error as error:
-                if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
-                    self._drop()
-                    raise
-            sleep(_ASK_AGAIN_S)
+        try:
+            self._ask(driver, "BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            self._drop()
+            raise
         # In SQLAlchemy's books, too: outside a transaction it would take everything back when a statement fails, and
         # with it what the others of this batch have written.
         connection.begin()
         self._batch = _Batch(connection, driver)
         return self._batch
+
+    def _ask(self, driver: Any, word: str) -> None:
+        """Every millisecond until nobody is in the way: SQLite's own waiting asks ever more rarely, at last ten times a
+        second, and misses every gap. Raises sqlite3.Error."""
+        deadline = monotonic() + self._busy_ms / 1000
+        while True:
+            try:
+                driver.execute(word)
+                return
+            except sqlite3.Error as error:
+                if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
+                    raise
+            sleep(_ASK_AGAIN_S)
 
     def _connect(self) -> Connection:
         connection = self._engine.connect()
@@ -199,8 +207,9 @@ class Writes:
     def _commit(self, batch: _Batch) -> None:
         failure = None
         try:
-            # The driver's own: SQLAlchemy has seen no statement where only prepared ones ran.
-            batch.driver.execute("COMMIT")
+            # The driver's own: SQLAlchemy has seen no statement where only prepared ones ran. Without WAL (there are
+            # file systems that can't) readers are in its way.
+            self._ask(batch.driver, "COMMIT")
         except sqlite3.Error as error:
             failure = error
         self._end(batch, failure)

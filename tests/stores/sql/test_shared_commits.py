@@ -147,3 +147,50 @@ def test_whoever_counted_on_somebody_who_gave_up_commits_itself(path, crowd, mon
 
     crowd.threads.submit(write_alone).result(30)
     assert names(path) == {"alone"}
+
+
+def test_without_wal_a_writer_waits_for_those_who_read(path):
+    """Network file systems have none: then a commit needs the whole file for a moment."""
+    database, reading, leave = Database(f"sqlite:///{path}"), threading.Event(), threading.Event()
+
+    @event.listens_for(database._engine, "connect")
+    def without_wal(connection, _record):
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+
+    def read():
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT key FROM one_time").fetchall()
+            reading.set()
+            assert leave.wait(30)
+
+    with database.write():
+        pass
+    with ThreadPoolExecutor(2) as pool:
+        reader = pool.submit(read)
+        assert reading.wait(30)
+        timer = threading.Timer(0.1, leave.set)
+        timer.start()
+        with database.write() as connection:
+            write(connection, "in the end")
+        reader.result(30)
+        timer.join()
+    database.close()
+    assert "in the end" in names(path)
+
+
+def test_closing_commits_for_those_who_wait(path, crowd):
+    """Somebody who was about to write gave up; the others count on a commit that nobody makes."""
+    writes = crowd.database._writes
+    writes._waiting += 1
+    waits = crowd.threads.submit(lambda: write_once(crowd.database, "waits"))
+    wait_until(lambda: writes._batch is not None and writes._batch.committed is not None)
+    crowd.database.close()
+    assert waits.exception(30) is None
+    assert "waits" in names(path)
+    writes._waiting -= 1
+
+
+def write_once(database, name):
+    with database.write() as connection:
+        write(connection, name)
