@@ -1,7 +1,8 @@
 """The directory of people: what sites are told of somebody, cached in the process. Thread-safe.
 
-A change is seen at once in the process that made it, elsewhere within a second. It describes people and decides
-nothing: who may sign in, and who holds a password, is asked of the store (sign_in.py, accounts.py).
+A change is seen at once in the process that made it, elsewhere within a second: so late may userinfo, introspection and
+CAS validations hear that an account was disabled, whose sessions end meanwhile. Who may sign in, and who holds a
+password, is asked of the store (sign_in.py, accounts.py).
 """
 
 from __future__ import annotations
