@@ -42,8 +42,8 @@ def introspect() -> Response:
         return json_answer({"active": False})
     owner = here.clients.find(found.grant.client_id)
     user = here.people.find(found.grant.user_id) if found.grant.user_id else None
-    # Within a second, before the sessions and grants have ended one by one: of a client that is gone (or has come anew under
-    # the same id), and, as at userinfo, of an account that is disabled.
+    # Within a second, before the sessions and grants have ended one by one: of a client that is gone (or has come anew
+    # under the same id), and, as at userinfo, of an account that is disabled.
     is_orphan = owner is None or not found.is_for(owner)
     if is_orphan or owner is None or (found.grant.user_id and (user is None or user.disabled_at is not None)):
         return json_answer({"active": False})
