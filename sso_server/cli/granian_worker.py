@@ -143,7 +143,7 @@ def _refusal(environ: dict[str, Any]) -> tuple[int, Headers, bytes] | None:
     if "HTTP_TRANSFER_ENCODING" in environ:
         # granian tells nobody when chunks end too early (RFC 9112 section 8): half a body would pass for all of it.
         return _plain(411, "The body needs a Content-Length.")
-    if environ.get("HTTP_COOKIE") == "" or not all(environ.get("HTTP_X_FORWARDED_FOR", "-").split(",")):
+    if not environ.get("HTTP_COOKIE", "-") or not environ.get("HTTP_X_FORWARDED_FOR", "-").rpartition(",")[2].strip():
         # What has a byte beyond ASCII comes from granian as an empty text: everybody would be signed out by one foreign
         # cookie, without a word, and a stranger could take the proxy's address for his own.
         return _plain(400, "A header has characters beyond ASCII.")
