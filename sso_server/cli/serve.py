@@ -222,6 +222,8 @@ def supervise(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    # Whoever started us may ignore it, and we would inherit that: nobody could say then how a child ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     clock = SystemClock()
     doors = list(dict.fromkeys(child.door for child in children if child.door is not None))
     share_memory()
