@@ -72,6 +72,36 @@ def test_an_answer_goes_out_as_werkzeug_would_send_it(address: str) -> None:
         assert sent(Answer, method) == sent(flask.Response, method)
 
 
+@pytest.mark.parametrize("status", [200, 204, 304, 404])
+def test_so_does_one_of_any_status(status: int) -> None:
+    def sent(kind: type[flask.Response]) -> tuple[bytes, str, list[tuple[str, str]]]:
+        body, line, headers = kind("page", status).get_wsgi_response(create_environ())
+        return b"".join(body), line, headers
+
+    assert sent(Answer) == sent(flask.Response)
+
+
+def test_what_is_to_be_done_when_an_answer_is_out_is_done() -> None:
+    done: list[str] = []
+    answer = Answer("page")
+    answer.call_on_close(lambda: done.append("closed"))
+    body, _, _ = answer.get_wsgi_response(create_environ())
+    body.close()  # type: ignore[attr-defined]
+    assert done == ["closed"]
+
+
+def test_a_length_beside_chunks_is_not_believed() -> None:
+    ours, theirs = (
+        kind(
+            environ_of(
+                b"a=1&b=2", CONTENT_LENGTH="3", HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input_terminated": "1"}
+            )
+        )
+        for kind in (Asked, flask.Request)
+    )
+    assert list(ours.form.lists()) == list(theirs.form.lists())
+
+
 def test_what_a_view_has_said_of_a_header_is_not_said_again() -> None:
     answer = Answer("page")
     answer.more = lambda given: () if "x-one" in given else (("X-One", "usual"),)
