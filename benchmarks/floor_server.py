@@ -21,7 +21,9 @@ from tests.support.services import OwnRedis
 def argv(web_server: str, port: int, threads: int = WEB_THREADS) -> list[str]:
     """What starts the floor: as many processes and threads as `sso serve` has. Raises KeyError for another server."""
     app, here = "benchmarks.floor_app:create_app", [sys.executable, "-m"]
-    gunicorn = ["-b", f"127.0.0.1:{port}", "-w", "2", "-k", "gthread", "--threads", str(threads), "--keep-alive", "5"]
+    # The worker that `sso serve` has: its own saving is none of Lockstep's views.
+    worker = "sso_server.cli.gunicorn_worker.LeavingWorker"
+    gunicorn = ["-b", f"127.0.0.1:{port}", "-w", "2", "-k", worker, "--threads", str(threads), "--keep-alive", "5"]
     granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--loop", "asyncio"]
     granian += ["--blocking-threads", str(threads), "--no-ws", "--http", "1", "--log-level", "warning"]
     return {
