@@ -10,6 +10,7 @@ import re
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -81,7 +82,8 @@ def request(
 class _Line:
     """One person's connection."""
 
-    doing: Operation[Any]
+    doing: Operation[Any] | None
+    """None: kept for whoever is next."""
     socket: socket.socket | None = None
     sent: bytes = b""
     heard: bytes = b""
@@ -98,6 +100,8 @@ class Load:
     """How often a server had closed a kept connection."""
     _epoll: select.epoll = field(default_factory=select.epoll)
     _lines: dict[int, _Line] = field(default_factory=dict)
+    _free: deque[_Line] | None = None
+    """Of `play_at`, who was used longest ago first; None: whoever has come to the end hangs up."""
 
     def play(self, people: Iterable[Operation[Any]], longest_s: float = 120.0) -> None:
         """Until each has come to its end. Raises WrongAnswer, and TimeoutError after `longest_s`."""
@@ -106,20 +110,49 @@ class Load:
             for doing in people:
                 self._go_on(_Line(doing), None)
             while self._lines:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{len(self._lines)} people still at it after {longest_s} s")
-                for descriptor, _ in self._epoll.poll(1.0):
-                    if line := self._lines.get(descriptor):
-                        self._hear(line)
+                self._listen(1.0, deadline)
         finally:
-            for line in list(self._lines.values()):
-                self._close(line)
+            self._close_all()
+
+    def play_at(self, due: Iterable[tuple[float, Operation[Any]]], connections: int, longest_s: float = 120.0) -> None:
+        """Each begins at its moment (`time.perf_counter`, in order), on one of so many kept connections that is free;
+        when all wait for answers, on one more: nobody stands behind another. Raises as `play`."""
+        deadline, self._free = time.monotonic() + longest_s, deque()
+        try:
+            for at, doing in due:
+                while (left_s := at - time.perf_counter()) > 0:
+                    self._listen(left_s, deadline)
+                is_kept = len(self._lines) >= connections and self._free
+                line = self._free.popleft() if is_kept else _Line(None)
+                line.doing = doing
+                self._go_on(line, None)
+            while len(self._free) < len(self._lines):
+                self._listen(1.0, deadline)
+        finally:
+            self._close_all()
+            self._free = None
+
+    def _listen(self, longest_s: float, deadline: float) -> None:
+        """Until somebody has said something, or for so long."""
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(self._lines)} people still at it after the longest time")
+        # epoll itself counts in whole milliseconds, and would be late by half a one.
+        if not select.select([self._epoll], [], [], longest_s)[0]:
+            return
+        for descriptor, _ in self._epoll.poll(0):
+            if line := self._lines.get(descriptor):
+                self._hear(line)
 
     def _go_on(self, line: _Line, answer: Answer | None) -> None:
+        assert line.doing is not None
         try:
             line.sent = next(line.doing) if answer is None else line.doing.send(answer)
         except StopIteration:
-            self._close(line)
+            line.doing = None
+            if self._free is None:
+                self._close(line)
+            elif line.socket is not None:
+                self._free.append(line)
             return
         self._send(line)
 
@@ -142,6 +175,10 @@ class Load:
             data = line.socket.recv(1 << 18)
         except OSError:
             data = b""
+        if line.doing is None:
+            # Nobody asked: the server ends a connection that nobody uses.
+            self._close(line)
+            return
         line.heard += data
         answer, length, closes = parsed(line.heard, is_over=not data)
         if answer is None:
@@ -162,7 +199,13 @@ class Load:
         self.reconnections += 1
         self._send(line)
 
+    def _close_all(self) -> None:
+        for line in list(self._lines.values()):
+            self._close(line)
+
     def _close(self, line: _Line) -> None:
+        if self._free and line in self._free:
+            self._free.remove(line)
         if line.socket is not None:
             del self._lines[line.socket.fileno()]
             self._epoll.unregister(line.socket.fileno())

@@ -1,8 +1,9 @@
 """How long session checks take while a crowd signs in: p99 of `GET /userinfo` when nothing else happens, and while 50
 people type their passwords at once, each in a browser and at an address of their own, again and again.
 
-Checks come at fixed times, whether the last one was quick or not, and each counts from when it was due. The crowd is a
-process of its own; whoever is sent away to wait comes back when the page says.
+Checks come at fixed times on ten connections (`Load.play_at`), and each counts from when it was due. The crowd is a
+process of its own; whoever is sent away to wait comes back when the page says. An answer that is neither success nor
+that ends the measurement.
 """
 
 from __future__ import annotations
@@ -11,33 +12,38 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Self
 
 from benchmarks.bed import percentile
 from benchmarks.given import Given
-from benchmarks.load import Load, Operation, once, request
+from benchmarks.load import Load, Operation, WrongAnswer, once, request
 from benchmarks.lockstep_server import LockstepServer
 from benchmarks.results import Figure
 from benchmarks.servers import started
-from benchmarks.traffic import PASSWORD, SITES, Person, Site, Tokens, Traffic, hidden_fields
+from benchmarks.traffic import PASSWORD, SITES, Person, Site, Traffic, hidden_fields
 from benchmarks.workloads import Stage
 
 CROWD = 50
 CHECKS_A_SECOND = 100
+#: Which sites keep to the centre.
+CONNECTIONS = 10
 #: Of so many times the seconds of other measurements: fewer checks than these have no p99.
 _LASTING = 2.5
-_WAIT_S = 1.0
+#: No answer takes as long; `once` gives up before.
+_PATIENCE_S = 90.0
 _PROXY = {"SSO_TRUSTED_PROXIES": "127.0.0.1/32"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Crowd:
     """What became of all attempts."""
 
-    signed_in: int
-    sent_away: int
+    signed_in: int = 0
+    sent_away: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """Answers that were neither; the first ends the storm."""
 
 
 def figures(given: Given) -> Iterator[Figure]:
@@ -79,71 +85,90 @@ def add_crowd(server: LockstepServer, people: int = CROWD) -> None:
 def checks(stage: Stage, seconds: float) -> list[float]:
     """Seconds that each took since it was due."""
     took: list[float] = []
-    assert isinstance(stage.traffic, Traffic)
-    Load(stage.server.address).play([_checking(stage.traffic, stage.tokens[0], seconds, took)], 20 * seconds + 60)
-    return took
+    traffic, tokens = stage.traffic, stage.tokens[0]
+    assert isinstance(traffic, Traffic)
 
-
-def _checking(traffic: Traffic, tokens: Tokens, seconds: float, took: list[float]) -> Operation[None]:
-    begun = time.perf_counter()
-    for number in range(int(seconds * CHECKS_A_SECOND)):
-        due = begun + number / CHECKS_A_SECOND
-        # Nobody else is played by this loop.
-        time.sleep(max(0.0, due - time.perf_counter()))
+    def check(due: float) -> Operation[None]:
         yield from traffic.look_up(tokens)
         took.append(time.perf_counter() - due)
 
+    begun = time.perf_counter()
+    moments = (begun + number / CHECKS_A_SECOND for number in range(int(seconds * CHECKS_A_SECOND)))
+    Load(stage.server.address).play_at(((due, check(due)) for due in moments), CONNECTIONS, 20 * seconds + 60)
+    return took
+
 
 class _Storm:
-    """It rages in this block, from when the first have signed in."""
+    """It rages in this block, from when the first have signed in. Raises WrongAnswer at its end for any answer that
+    was wrong, and if nobody has signed in."""
 
     def __init__(self, stage: Stage, people: int) -> None:
         context = multiprocessing.get_context("fork")
-        self._mine, theirs = context.Pipe()
+        self._mine, self._theirs = context.Pipe()
         assert isinstance(stage.traffic, Traffic)
-        self._process = context.Process(target=_rage, args=(stage.server.address, stage.traffic, people, theirs))
-        self.crowd = Crowd(0, 0)
+        self._process = context.Process(
+            target=_rage, args=(stage.server.address, stage.traffic, people, self._theirs), daemon=True
+        )
+        self.crowd = Crowd()
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
         self._begun = time.perf_counter()
         self._process.start()
-        self._mine.recv()
+        # So that it is heard when the process ends.
+        self._theirs.close()
+        self._told()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         self._mine.send("enough")
-        self.crowd = self._mine.recv()
+        self.crowd = self._told()
         self.seconds = time.perf_counter() - self._begun
         self._process.join()
+        if self.crowd.wrong:
+            raise WrongAnswer(f"{len(self.crowd.wrong)} times in the crowd: {self.crowd.wrong[0]}") from error
+        if not self.crowd.signed_in:
+            raise WrongAnswer(f"nobody of the crowd has signed in: {self.crowd}") from error
+
+    def _told(self) -> Crowd:
+        if not self._mine.poll(_PATIENCE_S):
+            self._process.kill()
+            raise TimeoutError(f"nothing heard of the crowd for {_PATIENCE_S} s")
+        crowd: Crowd = self._mine.recv()
+        return crowd
 
 
 def _rage(address: tuple[str, int], traffic: Traffic, people: int, told: Connection) -> None:
-    is_over, begun, lock = threading.Event(), threading.Event(), threading.Lock()
-    signed_in = sent_away = 0
+    is_over, begun, lock, crowd = threading.Event(), threading.Event(), threading.Lock(), Crowd()
 
     def person(number: int) -> None:
-        nonlocal signed_in, sent_away
         turn = number
         while not is_over.is_set():
             turn += 1
-            wait_s = once(address, _sign_in(traffic, number, Site(1 + turn % SITES)))
-            with lock:
-                signed_in += not wait_s
-                sent_away += bool(wait_s)
-            begun.set()
+            try:
+                wait_s = once(address, _sign_in(traffic, number, Site(1 + turn % SITES)))
+                with lock:
+                    crowd.signed_in += not wait_s
+                    crowd.sent_away += bool(wait_s)
+            except Exception as error:  # noqa: BLE001  (the thread's last handler: the measurement must hear of it)
+                with lock:
+                    crowd.wrong.append(f"{type(error).__name__}: {error}"[:2000])
+                is_over.set()
+                return
+            finally:
+                begun.set()
             is_over.wait(wait_s)
 
     threads = [threading.Thread(target=person, args=(number,)) for number in range(people)]
     for thread in threads:
         thread.start()
     begun.wait()
-    told.send("begun")
+    told.send(Crowd())
     told.recv()
     is_over.set()
     for thread in threads:
         thread.join()
-    told.send(Crowd(signed_in, sent_away))
+    told.send(crowd)
 
 
 def _sign_in(traffic: Traffic, number: int, site: Site) -> Operation[float]:
@@ -157,7 +182,11 @@ def _sign_in(traffic: Traffic, number: int, site: Site) -> Operation[float]:
         )
         answer.keep_cookies(person.cookies)
         if answer.status in (429, 503):
-            return float(answer.header("retry-after") or _WAIT_S)
+            # Sent away is only who gave a password, with the page to give it again and the time when.
+            wait = answer.header("retry-after")
+            is_busy = form is not None and wait.isdecimal() and int(wait) > 0 and b'name="password"' in answer.body
+            answer.must(is_busy, "the way to the site, or to come again")
+            return float(wait)
         if traffic.ticket_in(answer):
             return 0.0
         if answer.status == 200:
