@@ -17,14 +17,15 @@ from benchmarks.traffic import CasTraffic, Traffic, by_form
 OPENID = frozenset({"W1", "W2", "R", "W3u", "W3i", "W4", "W5"})
 CAS = frozenset({"C1", "C2", "CR", "W5"})
 SIGN_OUT = frozenset({"W6", "W6h"})
+#: Of the version that packages.txt names, whatever else is installed here: oidc-provider asks for an LTS from 22 on.
+NODE = INSTALLED / "node/node_modules/node/bin/node"
 
 
 def _node(_: Place) -> Sequence[str]:
     # A program's imports are looked for from where it lies.
     for file in (PROGRAMS / "node").iterdir():
         shutil.copy(file, INSTALLED / "node" / file.name)
-    own = INSTALLED / "node/node_modules/node/bin/node"
-    return [str(own) if own.exists() else "node", str(INSTALLED / "node/server.mjs")]
+    return [str(NODE), str(INSTALLED / "node/server.mjs")]
 
 
 def _gunicorn(folder: str, app: str) -> tuple[str, ...]:

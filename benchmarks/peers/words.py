@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from benchmarks.peers.peer import HERE
 
-_NAMED = ("oidc-provider", "ioredis", "Authlib", "django-cas-server", "django-oauth-toolkit", "Django", "gunicorn")
+_NAMED = (
+    "node",
+    "oidc-provider",
+    "ioredis",
+    "Authlib",
+    "django-cas-server",
+    "django-oauth-toolkit",
+    "Django",
+    "gunicorn",
+)
+
+_TITLES = {"node": "Node.js"}
 
 
 def words() -> str:
@@ -33,4 +44,4 @@ def _versions() -> str:
         package = line.rpartition(" ")[2]
         name, _, version = package.replace("==", "@").rpartition("@")
         found[name] = version
-    return ", ".join(f"{name} {found[name]}" for name in _NAMED)
+    return ", ".join(f"{_TITLES.get(name, name)} {found[name]}" for name in _NAMED)

@@ -1,6 +1,7 @@
 """Other people's servers (scripts/bench-peers): each that is installed answers all that it is said to answer."""
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from benchmarks.load import WrongAnswer, once
 from benchmarks.peers import recipes
 from benchmarks.peers.peer import Peer, Recipe
+from benchmarks.peers.words import words
 from benchmarks.traffic import Person, Site
 from benchmarks.workloads import WORKLOADS, Stage
 from tests.support.services import find_redis_server
@@ -22,6 +24,14 @@ def test_packages_are_names_and_versions_only() -> None:
     shape = re.compile(r"(pypi [a-z-]+ [\w.-]+==[\w.]+|npm [a-z]+ (@[\w-]+/)?[\w-]+@[\w.]+|debian - [a-z0-9-]+)")
     assert [line for line in lines if not shape.fullmatch(line)] == []
     assert len(lines) == len(set(lines))
+
+
+def test_node_is_the_one_that_the_page_names() -> None:
+    if not recipes.NODE.exists():
+        pytest.skip("oidc-provider is not installed (scripts/bench-peers)")
+    said = subprocess.run([recipes.NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    assert f"npm node node@{said.removeprefix('v')}" in PACKAGES
+    assert f"Node.js {said.removeprefix('v')}" in words()
 
 
 def test_an_unknown_peer_is_refused_and_all_names_each() -> None:
