@@ -18,6 +18,7 @@ import pytest
 from tests.support.engines import ENGINES, USUAL
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.redis_cluster import RedisCluster, running_cluster
+from tests.support.saved_work import collecting_tests, make_addresses_once, trust_nobody_elses_authorities
 from tests.support.sentinel import SentinelSet, running_sentinel
 from tests.support.services import SERVICES, running_redis
 
@@ -68,6 +69,14 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and has_memory_for_files():
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # it remembers what it found first
+    trust_nobody_elses_authorities()
+    make_addresses_once()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    with collecting_tests():
+        return (yield)
 
 
 def has_memory_for_files() -> bool:

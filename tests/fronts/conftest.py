@@ -27,6 +27,7 @@ from sso_server.core.identifiers import digest
 from sso_server.stores.sql import SqlHealth, migrate
 from sso_server.web import errors
 from tests.support.oidc_site import ISSUER, PASSWORD, OidcSite, built_of
+from tests.support.saved_work import small_hashes
 
 SECRETS = {"shop": "shop-secret-" + "s" * 32, "wiki": "wiki-secret-" + "w" * 32, "spa": ""}
 Later = Callable[[float], AbstractContextManager[object]]
@@ -70,7 +71,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("prepared")
     settings = settings_in(directory)
     migrate.upgrade(settings.sql_url)
-    built = wiring.build(settings)
+    with small_hashes():
+        built = wiring.build(settings)
     built.signing_keys.ensure_keys()
     for username in ("alice", "bob"):
         built.services.accounts.add(
@@ -89,7 +91,8 @@ def make_app(prepared: Path, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     shutil.copy(prepared / "lockstep.sqlite3", tmp_path)
 
     def make(**settings: object) -> Flask:
-        apps.append(create_app(settings_in(tmp_path, **settings)))
+        with small_hashes():
+            apps.append(create_app(settings_in(tmp_path, **settings)))
         # Nobody waits a second for what was found to be found again.
         built_of(apps[-1]).services.readiness._fresh_s = 0
         return apps[-1]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from sso_server.app import create_app
 from tests.fronts.conftest import settings_in
 from tests.support.oidc_site import ISSUER, PASSWORD, built_of
+from tests.support.saved_work import small_hashes
 
 OLD, NEW = "k" * 40, "n" * 40
 
@@ -19,7 +20,8 @@ class Browser:
     """A client whose requests any app may answer."""
 
     def __init__(self, directory: Path) -> None:
-        self._apps = {key: create_app(settings_in(directory, secret_key=key)) for key in (OLD, f"{NEW},{OLD}", NEW)}
+        with small_hashes():
+            self._apps = {key: create_app(settings_in(directory, secret_key=key)) for key in (OLD, f"{NEW},{OLD}", NEW)}
         self._client = FlaskClient(self._apps[OLD], self._apps[OLD].response_class)
 
     def get(self, key: str) -> str:

@@ -32,6 +32,7 @@ from sso_server.core.identifiers import digest
 from sso_server.stores.sql import migrate
 from tests.support.oidc_site import built_of
 from tests.support.ports import free_port
+from tests.support.saved_work import small_hashes
 from tests.support.sdk import MovedClock
 
 SECRET = "shop-secret-" + "s" * 32
@@ -66,7 +67,8 @@ class RealCentre:
             issuer=self.issuer, data_dir=directory, secret_key="k" * 40, hash_memory_kib=8192, log_format="json"
         )
         migrate.upgrade(settings.sql_url)
-        self.app = create_app(settings)
+        with small_hashes():
+            self.app = create_app(settings)
         built_of(self.app).signing_keys.ensure_keys()
 
     def register(self, base_url: str, **changes: Any) -> None:

@@ -20,6 +20,7 @@ from sso_server.core.sessions import Session
 from tests.fronts.conftest import settings_in
 from tests.support.builders import opened
 from tests.support.oidc_site import built_of
+from tests.support.saved_work import small_hashes
 
 CAS_NS = "{http://www.yale.edu/tp/cas}"
 ENDPOINTS = ("/cas/serviceValidate", "/cas/proxyValidate", "/cas/p3/serviceValidate", "/cas/p3/proxyValidate")
@@ -30,7 +31,8 @@ NO_SUCH_TICKET = "ST-07-" + "a" * 32
 def running(prepared: Path, directory: Path, **settings: object) -> Iterator[Flask]:
     """An app for all tests of a module: each registers services of its own and opens sessions of its own."""
     shutil.copy(prepared / "lockstep.sqlite3", directory)
-    app = create_app(settings_in(directory, **settings))
+    with small_hashes():
+        app = create_app(settings_in(directory, **settings))
     try:
         yield app
     finally:

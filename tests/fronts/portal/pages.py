@@ -18,6 +18,7 @@ from sso_server.core.sessions import Session
 from sso_server.core.tickets import Issued, s256
 from sso_server.core.users import User
 from sso_server.web.services import Services
+from tests.support.saved_work import small_hashes
 
 PASSWORD = "correct horse battery"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -154,4 +155,5 @@ def open_centre(directory: Path, database: Path, **settings: Any) -> Centre:
     """A centre whose database is a copy of a migrated one."""
     directory.mkdir(mode=0o700)
     shutil.copy(database, directory / "lockstep.sqlite3")
-    return Centre(create_app(config.load({}, data_dir=directory, hash_memory_kib=8192, **settings)))
+    with small_hashes():
+        return Centre(create_app(config.load({}, data_dir=directory, hash_memory_kib=8192, **settings)))
