@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from benchmarks.load import Operation
 from benchmarks.processes import words
 from benchmarks.servers import Case, own_redis
 from benchmarks.traffic import PASSWORD, PEOPLE, SITES, CasTraffic, Person, Site, Traffic, browse, by_form
+from sso_server import wiring
 from sso_server.core.clients import CAS, Client, ClientSecret
 from sso_server.core.identifiers import digest
 from tests.support.centre import Centre, tree
@@ -72,6 +74,8 @@ class LockstepServer:
 
     def start(self) -> None:
         """With accounts and clients; the first start makes schema and keys, too."""
+        # As pip leaves what it installs, the peers too: where PYTHONDONTWRITEBYTECODE is set each start would compile.
+        compileall.compile_dir(wiring.PACKAGE, quiet=1)
         self.directory = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         if self.store == "redis":
             self.redis = own_redis(self.directory / "redis")
