@@ -34,6 +34,8 @@ demo: .venv/.ready-to-run  ## Start the centre and three demo sites, ready to cl
 test: .venv/.ready-to-work  ## Run the tests; as root, install redis-server, Node, npm, Chromium and a Chinese font first if missing
 	@scripts/system-parts
 	@scripts/foreign-packages
+	@# Hundreds of processes are started: where PYTHONDONTWRITEBYTECODE is set, each would compile all modules.
+	-@$(BIN)/python -m compileall -q sso_server sso_client demo_apps
 	@$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
 
 test-engines: .venv/.ready-to-work  ## The contract suite on PostgreSQL, Redis Cluster and Sentinel, and what else needs these
