@@ -27,6 +27,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _FAILED = 1
+#: Of one process. Not without bounds where the system knows none: some programs go through all that they might have.
+_DESCRIPTORS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,20 @@ class Fork:
 
 
 Process = subprocess.Popen[bytes] | Fork
+
+
+def take_descriptors() -> None:
+    """As many open files as we may have, here and in all children: the usual soft limit of 1024, meant for programs
+    that use select(2), is less than the connections of one web worker and those to its stores."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def share_memory() -> None:

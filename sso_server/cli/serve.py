@@ -27,7 +27,7 @@ import structlog
 from sso_server import wiring
 from sso_server.cli.door import SETTLE_S, Door, PortTaken
 from sso_server.cli.output import much_imported
-from sso_server.cli.processes import Child, Process, share_memory, start
+from sso_server.cli.processes import Child, Process, share_memory, start, take_descriptors
 from sso_server.clock import SystemClock
 from sso_server.config import METRICS_DIR, Settings, environment_with, load, metrics_dir
 from sso_server.core import setup
@@ -61,6 +61,7 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
     def say(_: Kill) -> None:
         click.echo(f"Lockstep serves {settings.issuer} on {bind}. Ctrl-C ends it.")
 
+    take_descriptors()
     with contextlib.closing(Door(host.strip("[]"), int(port))) as door:
         prepare(settings)
         with counted_together(settings.data_dir) as variables:

@@ -117,9 +117,15 @@ class SignIn:
         wait_ms = self._guesses.begin(limits, now)
         if wait_ms > 0:
             raise TooManyGuesses(wait_ms)
-        user = self._users.find_by_username(folded)
-        # The same work for an unknown, a disabled and a real account (ASVS 5.0, 6.3.8).
-        matches = self._hasher.verify(user.password_hash if user else None, password)
+        try:
+            user = self._users.find_by_username(folded)
+            # The same work for an unknown, a disabled and a real account (ASVS 5.0, 6.3.8).
+            matches = self._hasher.verify(user.password_hash if user else None, password)
+        except Unavailable:
+            # Nobody has learnt anything: who is asked to come again in two seconds must not have to wait for minutes.
+            with contextlib.suppress(Unavailable):
+                self._guesses.settle((), [limit.key for limit in limits])
+            raise
         if user is None or not matches or user.disabled_at is not None:
             self._audit.append(
                 Event(

@@ -41,6 +41,21 @@ says(os.environ["OURS"], sys.argv[0])
     assert lines == [["ours"], [{"ITS": "2"}, ["sso", "part"], "sso-part\n", ""], ["1", "-c"]]
 
 
+def test_as_many_files_may_be_open_as_the_system_allows_and_no_fewer_than_before() -> None:
+    lines, done = told("""
+import resource
+from sso_server.cli.processes import take_descriptors
+of_files = lambda: list(resource.getrlimit(resource.RLIMIT_NOFILE))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512))
+take_descriptors()
+fork(lambda: says(*of_files())).wait(20)
+take_descriptors()
+says(*of_files())
+""")
+    assert done.stderr == ""
+    assert lines == [[512, 512], [512, 512]]
+
+
 def test_a_fork_keeps_its_own_door_and_no_other() -> None:
     lines, done = told("""
 doors = [Door("127.0.0.1", free_port()) for _ in range(3)]

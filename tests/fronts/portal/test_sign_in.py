@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sso_server.core.errors import Unavailable
+from sso_server.crypto.passwords import Argon2Hasher
 from tests.fronts.portal.pages import PASSWORD, Browser, Centre
 
 TYPED = "Al<b>ice"
@@ -236,6 +237,23 @@ def test_a_store_that_is_away_loses_nothing(centre: Centre, browser: Browser, mo
     assert (page.status, page.response.headers["Retry-After"]) == (503, "3")
     assert "Nothing was lost: please try again in 3 seconds." in page.text
     assert 'value="alice"' in page.field("username")
+
+
+def test_who_is_sent_away_because_too_many_sign_in_has_not_guessed(
+    centre: Centre, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.add_user()
+
+    def busy(*_: object) -> bool:
+        raise Unavailable(detail="too many wait for password hashing")
+
+    for _ in range(4):
+        assert browser.sign_in("alice", "wrong password").status == 400
+    with monkeypatch.context() as crowd:
+        crowd.setattr(Argon2Hasher, "verify", busy)
+        assert {browser.sign_in("alice").status for _ in range(8)} == {503}
+    assert browser.sign_in("alice", "wrong password").status == 400, "the fifth is still free"
+    assert browser.sign_in("alice", "wrong password").status == 429, "and those that were looked at count"
 
 
 def test_the_first_page_names_the_browser_and_later_ones_keep_the_name(browser: Browser) -> None:
