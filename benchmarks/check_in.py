@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
+from benchmarks.floor_server import FloorServer
 from benchmarks.given import Given
 from benchmarks.load import Answer, Operation, request
 from benchmarks.lockstep_server import LockstepServer
@@ -21,23 +23,36 @@ from benchmarks.traffic import Site
 from benchmarks.workloads import Stage, Workload
 from sso_server.core.policy import DAY, HOUR, SECOND
 from sso_server.core.sessions import EndReason
-from tests.support.builders import opened, random_part, registered
+from tests.support.builders import NOW, opened, random_part, registered
 
 ENDS = (0, 100)
 
 
 def figures(given: Given) -> Iterator[Figure]:
-    """Each store, on the first web server."""
+    """Each web server and store, beside its floor."""
     for number in range(given.rounds):
-        for store in given.stores:
-            server = LockstepServer(given.web_servers[0], store)
-            with started(server):
+        for store, web_server in product(given.stores, given.web_servers):
+            servers = LockstepServer(web_server, store), FloorServer(web_server, store)
+            with started(servers[0]), started(servers[1]):
                 for ends in ENDS:
-                    stage, workload = Stage(server, server.openid), _workload(_stores(server, ends), ends)
-                    measure(stage, workload, number, min(0.5, given.seconds), CONNECTIONS)
-                    reading = measure(stage, workload, number, given.seconds, CONNECTIONS)
-                    for figure in figures_of(reading):
-                        yield Figure(figure.case, "F", figure.name, figure.value, number, f"{ends} ends")
+                    known = (_stores(servers[0], ends), _stores_of_floor(servers[1], ends))
+                    for server, store_ids in zip(servers, known, strict=True):
+                        stage, workload = Stage(server, server.openid), _workload(store_ids, ends)
+                        measure(stage, workload, number, min(0.5, given.seconds), CONNECTIONS)
+                        reading = measure(stage, workload, number, given.seconds, CONNECTIONS)
+                        for figure in figures_of(reading):
+                            yield Figure(figure.case, "F", figure.name, figure.value, number, f"{ends} ends")
+
+
+def _stores_of_floor(server: FloorServer, ends: int) -> list[str]:
+    """What each is to hear is one value, read by its name; and when it was there is written."""
+    store_ids = [f"st-{random_part()}" for _ in range(CONNECTIONS)]
+    for store_id in store_ids:
+        told = [
+            {"sid": f"sid-{random_part()}", "reason": EndReason.SIGN_OUT.value, "ended_at": NOW} for _ in range(ends)
+        ]
+        server.put(f"ends:{store_id}", json.dumps(told))
+    return store_ids
 
 
 def _stores(server: LockstepServer, ends: int) -> list[str]:

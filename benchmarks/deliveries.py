@@ -1,25 +1,29 @@
 """D: how many sites one core of the delivery process tells in a second, when many people have signed out at once.
 
-Counted is all that the process takes: claiming, signing, sending, reading the answers, recording them, and copying what
-is final to the audit.
+Counted is all that the process takes, and its Redis: claiming, signing, sending, reading the answers, recording them,
+and copying what is final to the audit. The floor signs and sends (`floor_telling`).
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from benchmarks.bed import MARGIN_MS
 from benchmarks.given import Given
+from benchmarks.keys import private_key
 from benchmarks.listeners import Listeners, listening
 from benchmarks.lockstep_server import LockstepServer
 from benchmarks.processes import cpu_s
 from benchmarks.results import Figure
-from benchmarks.servers import started
+from benchmarks.servers import Case, started
 from benchmarks.traffic import SITES, Site
 from sso_server.core.policy import DAY, HOUR, SECOND
 from sso_server.core.sessions import EndReason
@@ -39,6 +43,7 @@ def figures(given: Given) -> Iterator[Figure]:
                 server = LockstepServer("gunicorn", store, algorithm, logout_uri=sites.logout_uri)
                 with started(server):
                     yield from _round(server, sites, people, number)
+                yield from _floor(server.case, sites, people, number)
 
 
 def _round(server: LockstepServer, sites: Listeners, people: int, number: int) -> Iterator[Figure]:
@@ -59,15 +64,34 @@ def _round(server: LockstepServer, sites: Listeners, people: int, number: int) -
         told_s = _until_told(stores, sites, SITES * (people + 1)) - begun
         spent, spent_redis = cpu_s(pids) - before, cpu_s(redis) - before_redis
         _check(stores, sites, sids)
-    count = SITES * people
+    yield from _figures(server.case, SITES * people, told_s, spent, spent_redis, number)
+
+
+def _figures(case: Case, count: int, told_s: float, spent: float, spent_redis: float, number: int) -> Iterator[Figure]:
     said = {
-        "per_second_and_core": count / max(spent, 0.01),
-        "cpu_ms": spent * 1000 / count,
+        "per_second_and_core": count / max(spent + spent_redis, 0.001),
+        "cpu_ms": (spent + spent_redis) * 1000 / count,
         "redis_ms": spent_redis * 1000 / count,
         "per_second": count / told_s,
     }
     for name, value in said.items():
-        yield Figure(server.case, "D", name, value, number)
+        yield Figure(case, "D", name, value, number)
+
+
+def _floor(case: Case, sites: Listeners, people: int, number: int) -> Iterator[Figure]:
+    """A loop that tells the same sites as often."""
+    before = len(sites.heard())
+    urls = [sites.logout_uri(Site(site)) for site in range(1, SITES + 1)]
+    with NamedTemporaryFile(suffix=".pem") as key_file:
+        key_file.write(private_key(case.algorithm))
+        key_file.flush()
+        command = [sys.executable, "-m", "benchmarks.floor_telling", key_file.name, case.algorithm, str(people), *urls]
+        said = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=_LONGEST_S, cwd=Path(__file__).parents[1]
+        )
+    told_s, spent = map(float, said.stdout.split())
+    assert len(sites.heard()) - before == SITES * (people + 1), "a site was not told"
+    yield from _figures(replace(case, product="floor"), SITES * people, told_s, spent, 0.0, number)
 
 
 def _session(stores: Any, sites: Listeners, now: int) -> str:

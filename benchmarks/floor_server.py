@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.floor_app import RedisStore, SqliteStore
+from benchmarks.keys import private_key
 from benchmarks.load import Operation
 from benchmarks.servers import Case, own_redis
-from benchmarks.traffic import PASSWORD, CasTraffic, Person, Site, Traffic, browse
+from benchmarks.traffic import PASSWORD, SITES, CasTraffic, Person, Site, Traffic, browse
 from sso_server.web.waiting import WEB_THREADS
 from tests.support.centre import Process, clean_env, tree
 from tests.support.ports import free_port, wait_until_listening
@@ -24,11 +26,9 @@ def argv(web_server: str, port: int, threads: int = WEB_THREADS) -> list[str]:
     # The worker that `sso serve` has: its own saving is none of Lockstep's views.
     worker = "sso_server.cli.gunicorn_worker.LeavingWorker"
     gunicorn = ["-b", f"127.0.0.1:{port}", "-w", "2", "-k", worker, "--threads", str(threads), "--keep-alive", "5"]
-    granian = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--loop", "asyncio"]
-    granian += ["--blocking-threads", str(threads), "--no-ws", "--http", "1", "--log-level", "warning"]
     return {
         "gunicorn": [*here, "gunicorn", *gunicorn, "--no-control-socket", f"{app}()"],
-        "granian": [*here, "granian", *granian, "--factory", app],
+        "granian": [*here, "benchmarks.floor_granian", str(port), "2", str(threads)],
     }[web_server]
 
 
@@ -39,9 +39,12 @@ class FloorServer:
     web_server: str = "gunicorn"
     store: str = "redis"
     algorithm: str = "ES256"
+    logout_uri: Callable[[Site], str] | None = None
+    """Where each of the sites 1 to 20 is told of sign-outs; None: nobody is."""
     redis: OwnRedis | None = field(init=False, default=None)
     _port: int = field(init=False, default_factory=free_port)
     _process: Process = field(init=False)
+    _directory: Path = field(init=False)
     _open: contextlib.ExitStack = field(init=False, default_factory=contextlib.ExitStack)
 
     @property
@@ -51,8 +54,9 @@ class FloorServer:
 
     @property
     def workloads(self) -> frozenset[str]:
-        """All that isn't a sign-out."""
-        return frozenset({"W0", "W1", "W2", "R", "W3u", "W3i", "W4", "W5", "C1", "C2", "CR"})
+        """A sign-out if anybody listens; what hangs is beyond a floor."""
+        known = frozenset({"W0", "W1", "W2", "R", "W3u", "W3i", "W4", "W5", "hash", "C1", "C2", "CR"})
+        return known | {"W6"} if self.logout_uri else known
 
     @property
     def address(self) -> tuple[str, int]:
@@ -62,7 +66,7 @@ class FloorServer:
     @property
     def openid(self) -> Traffic:
         """The same addresses as Lockstep's."""
-        return Traffic(f"127.0.0.1:{self._port}", _sign_in)
+        return Traffic(f"127.0.0.1:{self._port}", _sign_in, _sign_out)
 
     @property
     def cas(self) -> CasTraffic:
@@ -71,28 +75,46 @@ class FloorServer:
 
     def start(self) -> None:
         """With a store of its own."""
-        directory = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        env = {**clean_env(), "FLOOR_ALGORITHM": self.algorithm}
+        directory = self._directory = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        key_file = directory / "key.pem"
+        key_file.write_bytes(private_key(self.algorithm))
+        env = {**clean_env(), "FLOOR_ALGORITHM": self.algorithm, "FLOOR_KEY": str(key_file)}
+        if self.logout_uri:
+            env["FLOOR_SITES"] = " ".join(self.logout_uri(Site(number)) for number in range(1, SITES + 1))
         if self.store == "redis":
             self.redis = own_redis(directory / "redis")
             self._open.callback(self.redis.kill)
             env["FLOOR_REDIS"] = str(self.redis.port)
         else:
-            env["FLOOR_SQLITE"] = str(directory / "floor.sqlite3")
+            env["FLOOR_SQLITE"] = str(self._file)
         root = Path(__file__).resolve().parent.parent
         self._process = Process(argv(self.web_server, self._port), env, directory / "floor.log", cwd=root)
         self._process.start()
         self._open.callback(self._process.kill)
         wait_until_listening(self._port)
 
+    def put(self, name: str, value: str) -> None:
+        """Into its store."""
+        store = RedisStore(self.redis.port) if self.redis else SqliteStore(str(self._file))
+        store.write(name, value)
+
     def stop(self) -> None:
         """At once."""
         self._open.close()
+
+    @property
+    def _file(self) -> Path:
+        return self._directory / "floor.sqlite3"
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """`web` and `redis`."""
         assert self._process.popen is not None
         return {"web": tree(self._process.popen.pid)} | ({"redis": [self.redis.pid]} if self.redis else {})
+
+
+def _sign_out(traffic: Traffic | CasTraffic, person: Person) -> Operation[None]:
+    answer = yield from browse(person, "GET", "/end-session", traffic.host)
+    answer.must(answer.status == 303, "signed out")
 
 
 def _sign_in(traffic: Traffic | CasTraffic, person: Person, site: Site) -> Operation[None]:

@@ -55,9 +55,16 @@ class Listeners:
         """Of the sites 1 to 20."""
         return f"http://127.0.0.1:{self.ports[site.number - 1]}/logout" if site.number else ""
 
-    def heard(self) -> list[Heard]:
-        """All calls so far."""
-        whole = self.notes.read_text().rpartition("\n")[0]
+    @property
+    def so_far(self) -> int:
+        """How long the notes are: those that come later begin there."""
+        return self.notes.stat().st_size
+
+    def heard(self, since: int = 0) -> list[Heard]:
+        """All calls, or those noted since (`so_far`): who looks often would take a core of its own to read all."""
+        with self.notes.open("rb") as notes:
+            notes.seek(since)
+            whole = notes.read().decode().rpartition("\n")[0]
         rows = (line.split() for line in whole.splitlines())
         return [Heard(float(at_ms), int(site), sid) for at_ms, site, sid in rows]
 

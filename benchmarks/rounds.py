@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from benchmarks.bed import percentile
 from benchmarks.load import Load, Operation
 from benchmarks.processes import cpu_s
+from benchmarks.proof import prove
 from benchmarks.servers import Case, Server, started
 from benchmarks.workloads import WORKLOADS, Stage, Workload
 
 CONNECTIONS = 8
 #: Operations of each workload before any is counted.
 WARM = 600
+#: Of each at a server that compiles itself while it runs, as Node does, and however many operations that is.
+WARM_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +109,16 @@ def interleaved(
     rounds: int,
     seconds: float,
     connections: Sequence[int] = (CONNECTIONS, 1),
+    is_asked_alone: Callable[[Case], bool] = lambda _: True,
 ) -> Iterator[Reading]:
-    """`rounds` times each of these groups, new servers each time, each asked the workloads that are named for it."""
+    """`rounds` times each of these groups, new servers each time, each asked the workloads that are named for it;
+    on one connection only those of which `is_asked_alone` says so."""
     for number in range(rounds):
         for group in groups if number % 2 == 0 else groups[::-1]:
             with ExitStack() as stack:
                 servers = [stack.enter_context(started(make())) for make in group]
-                yield from _one_round(
-                    servers if number % 2 == 0 else servers[::-1], names, number, seconds, connections
-                )
+                turned = servers if number % 2 == 0 else servers[::-1]
+                yield from _one_round(turned, names, number, seconds, connections, is_asked_alone)
 
 
 def _one_round(
@@ -123,6 +127,7 @@ def _one_round(
     number: int,
     seconds: float,
     connections: Sequence[int],
+    is_asked_alone: Callable[[Case], bool],
 ) -> Iterator[Reading]:
     for protocol in ("openid", "cas"):
         stages = []
@@ -133,24 +138,28 @@ def _one_round(
             if traffic and wanted:
                 stages.append((Stage(server, traffic).sign_in(max(connections)), wanted))
         for stage, wanted in stages:
+            prove(stage)
             _warm(stage, wanted, seconds)
         for many in connections:
             for workload in WORKLOADS.values():
                 # Latencies are plain to see in half the time.
                 lasting = seconds * workload.share * (1 if many > 1 else 0.5)
-                for stage, wanted in stages if many > 1 or workload.is_asked_alone else ():
-                    if workload.name in wanted:
+                for stage, wanted in stages:
+                    is_alone = workload.is_asked_alone and is_asked_alone(stage.server.case)
+                    if workload.name in wanted and (many > 1 or is_alone):
                         yield prepared(stage, workload, number, lasting, min(many, workload.most))
 
 
 def _warm(stage: Stage, names: Collection[str], seconds: float) -> None:
-    """Every worker has met everything: imports, connections, scripts; and what compiles itself while it runs, as Node
-    does, has compiled it.."""
+    """Every worker has met everything: imports, connections, scripts; and what compiles itself has compiled it."""
+    compiles = stage.server.case.web_server == "node" and seconds >= 1
     for name in names:
         workload = WORKLOADS[name]
+        is_quick = workload.most > CONNECTIONS
+        lasting, most = (WARM_S, 100_000) if compiles and is_quick else (seconds, WARM if is_quick else 8)
         if workload.spends:
-            stage.issue(WARM // 2, seconds)
-        play(stage, workload, seconds, min(CONNECTIONS, workload.most), WARM if workload.most > CONNECTIONS else 8)
+            stage.issue(most // 2, lasting)
+        play(stage, workload, lasting, min(CONNECTIONS, workload.most), most)
     stage.tickets.clear()
 
 

@@ -127,6 +127,7 @@ class Traffic:
     token: str = "/token"
     userinfo: str = "/userinfo"
     introspect: str = "/introspect"
+    discovery: str = "/.well-known/openid-configuration"
     scope: str = "openid"
     silent: str = "&prompt=none"
     """What a request for a silent sign-in adds."""

@@ -65,6 +65,12 @@ def answer_at_all(stage: Stage, _who: int, _turn: int) -> Operation[None]:
     answer.must(answer.status == 200, "health")
 
 
+def hash_alone(stage: Stage, _who: int, _turn: int) -> Operation[None]:
+    """The same, and a password's hash in it."""
+    answer = yield request("GET", "/hash", stage.traffic.host)
+    answer.must(answer.status == 200, "a hash")
+
+
 def issue(stage: Stage, who: int, turn: int) -> Operation[None]:
     """A ticket for the next site."""
     site = site_of(who, turn)
@@ -139,6 +145,7 @@ WORKLOADS = {
         Workload("W3i", "introspection", ask_about, asks_about_tokens=True),
         Workload("W4", "a refresh with rotation", refresh, asks_about_tokens=True, is_asked_alone=True),
         Workload("W5", "a sign-in with a password, to the first code", sign_in, protocol="", most=4),
+        Workload("hash", "the floor's alone: a health check that hashes a password", hash_alone, share=0.5, most=4),
         Workload("C1", "CAS: a ticket for a browser with a session", issue, protocol="cas", share=0.5),
         Workload("C2", "CAS: its validation", redeem, protocol="cas", spends=True, share=0.5),
         Workload("CR", "CAS: C1 and C2", visit, protocol="cas"),

@@ -181,6 +181,7 @@ RECIPE = Recipe(
         token="/api/oidc/token",
         userinfo="/api/oidc/userinfo",
         introspect="/api/oidc/introspect",
+        discovery="/api/oidc/.well-known/openid-configuration",
         silent="&g_continue",
     ),
     uses_redis=False,

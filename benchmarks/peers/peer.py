@@ -15,9 +15,8 @@ from typing import Any
 
 import requests
 from argon2 import PasswordHasher
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from benchmarks.keys import private_key
 from benchmarks.lockstep_server import NOWHERE
 from benchmarks.servers import Case, own_redis
 from benchmarks.traffic import PASSWORD, PEOPLE, SITES, CasTraffic, Site, Traffic
@@ -160,7 +159,7 @@ class Peer:
 
     def _settings(self, directory: Path) -> dict[str, Any]:
         key_file = directory / "signing.pem"
-        key_file.write_bytes(_private_key(self.case.algorithm))
+        key_file.write_bytes(private_key(self.case.algorithm))
         hashed = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
         return {
             "directory": str(directory),
@@ -184,14 +183,3 @@ class Peer:
             "logout_uri": self.logout_uri(site) if site.number else None,
             "refreshes": site.number == 0,
         }
-
-
-def _private_key(algorithm: str) -> bytes:
-    key = (
-        ec.generate_private_key(ec.SECP256R1())
-        if algorithm == "ES256"
-        else rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    )
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

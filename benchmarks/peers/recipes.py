@@ -84,6 +84,7 @@ DJANGO_OAUTH = Recipe(
         token="/o/token/",
         userinfo="/o/userinfo/",
         introspect="/o/introspect/",
+        discovery="/o/.well-known/openid-configuration",
         silent="",
     ),
     answers_at="/o/.well-known/openid-configuration",

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines]
 def test_every_hot_step_has_a_figure_at_every_size(store: str) -> None:
     found = list(growth.figures(Given(rounds=1, seconds=0.3, stores=(store,)), sizes=(64, 500)))
     costs = {(one.what, one.at): one.value for one in found if one.name == "cpu_ms"}
-    steps = {f"growth of {name}" for name in ("W1", "W2", "W3u", "W6", "expiry")}
+    steps = {f"growth of {name}" for name in ("W1", "W2", "W3u", "W3i", "W6", "expiry")}
     assert set(costs) == {(step, at) for step in steps for at in ("64 sessions", "500 sessions")}
     assert all(value >= 0 for value in costs.values())
     assert costs["growth of W6", "64 sessions"] > 0

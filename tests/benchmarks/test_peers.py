@@ -11,6 +11,7 @@ from benchmarks.load import WrongAnswer, once
 from benchmarks.peers import recipes
 from benchmarks.peers.peer import Peer, Recipe
 from benchmarks.peers.words import words
+from benchmarks.proof import prove
 from benchmarks.traffic import Person, Site
 from benchmarks.workloads import WORKLOADS, Stage
 from tests.support.services import find_redis_server
@@ -74,6 +75,7 @@ def test_each_workload_is_answered_and_an_error_page_ends_the_run(peer: Peer) ->
     traffic = peer.openid or peer.cas
     assert traffic is not None
     stage = Stage(peer, traffic).sign_in(1)
+    prove(stage)
     stage.issue(3, 20)
     # glewlwyd's refresh brings none.
     stage.people[0].id_token = stage.tokens[0].get("id_token", "")

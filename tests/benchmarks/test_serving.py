@@ -26,6 +26,8 @@ def test_every_workload_is_measured_here_and_at_the_floor(store: str, names: tup
         run.add(figure)
     for product in ("lockstep", "floor"):
         for name in names:
+            if product == "lockstep" and name == "hash":
+                continue  # a route of the floor's
             at = str(min(CONNECTIONS, WORKLOADS[name].most))
             cases = [case for case in run.cases(name, at) if case.product == product]
             assert len(cases) == 1, (product, name)

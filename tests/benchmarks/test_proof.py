@@ -1,0 +1,52 @@
+"""What a server says that it signs is looked at: an ID token that is none ends the measurement."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.floor_telling import Signing
+from benchmarks.keys import private_key
+from benchmarks.load import WrongAnswer
+from benchmarks.proof import check
+
+RIGHT = {"iss": "http://here/", "sub": "user", "aud": "site1", "nonce": "nonce-1"}
+
+
+@pytest.fixture(params=["ES256", "RS256"])
+def signing(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Signing, str]:
+    key_file = tmp_path / "key.pem"
+    key_file.write_bytes(private_key(request.param))
+    return Signing(key_file, request.param, "JWT"), request.param
+
+
+def token(signing: Signing, **changes: Any) -> str:
+    now = int(time.time())
+    return signing.signed({**RIGHT, "iat": now, "exp": now + 60, **changes})
+
+
+def test_an_id_token_is_verified_as_a_site_does_it(signing: tuple[Signing, str]) -> None:
+    made, algorithm = signing
+    check(token(made), made.published(), algorithm, "http://here/", "user")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sub": "another"}, {"aud": "site2"}, {"nonce": "nonce-2"}, {"iss": "http://there/"}, {"exp": 1}],
+    ids=str,
+)
+def test_one_for_somebody_else_is_none(signing: tuple[Signing, str], changes: dict[str, Any]) -> None:
+    made, algorithm = signing
+    with pytest.raises(WrongAnswer, match="not expected was"):
+        check(token(made, **changes), made.published(), algorithm, "http://here/", "user")
+
+
+def test_another_algorithm_or_another_key_is_no_signature(signing: tuple[Signing, str], tmp_path: Path) -> None:
+    made, algorithm = signing
+    (tmp_path / "other.pem").write_bytes(private_key(algorithm))
+    other = Signing(tmp_path / "other.pem", algorithm, "JWT")
+    named = "RS256" if algorithm == "ES256" else "ES256"
+    for keys, expected in ((other.published(), algorithm), (made.published(), named)):
+        with pytest.raises(WrongAnswer, match="not expected was"):
+            check(token(made), keys, expected, "http://here/", "user")
