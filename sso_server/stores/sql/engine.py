@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from sso_server.core.errors import Unavailable
 from sso_server.stores.sql.address import parse_url
 from sso_server.stores.sql.presence import Presence
-from sso_server.stores.sql.sqlite import Writes, make_engine
+from sso_server.stores.sql.sqlite import Reads, Writes, make_engine
 
 BUSY_MS = 5_000
 # On PostgreSQL, for one process: so many work at once, others wait for a moment (docs/postgresql.md has the sum).
@@ -42,13 +42,14 @@ class Database:
         self._presence = Presence(str(self.url.database)) if self.is_sqlite else None
         self._engine = self._make_engine(busy_ms, connections, patient=patient)
         self._writes = Writes(self._engine, busy_ms) if self.is_sqlite else None
+        self._reads = Reads(self._engine) if self.is_sqlite else None
         # Single statements need no transaction around them: no BEGIN and COMMIT round trips on PostgreSQL.
         self._reading = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; each statement sees its own snapshot. Raises Unavailable."""
-        with _translated(), self._reading.connect() as connection:
+        with _translated(), self._reads.one() if self._reads is not None else self._reading.connect() as connection:
             yield connection
 
     @contextmanager
@@ -67,6 +68,8 @@ class Database:
         """Close every pooled connection."""
         if self._writes is not None:
             self._writes.close()
+        if self._reads is not None:
+            self._reads.close()
         self._engine.dispose()
         if self._presence is not None:
             self._presence.leave()

@@ -1,6 +1,6 @@
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from sqlalchemy import event, text
@@ -47,6 +47,36 @@ def test_readers_go_on_while_somebody_writes(path, stores):
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("DELETE FROM sessions")
         assert stores.sessions.find(session.sid) == session
+
+
+def test_a_reader_finds_its_connection_again_and_sees_what_was_committed_meanwhile(stores):
+    session = opened(stores)
+    with stores.database.read() as connection:
+        # Not read to its end, and seen by SQLAlchemy alone: nothing of it may stay open.
+        connection.exec_driver_sql("SELECT 1 UNION SELECT 2").fetchone()
+    taken = []
+    event.listen(stores.database._engine, "checkout", lambda *_: taken.append(1))
+    assert stores.sessions.find(session.sid) == session
+    stores.sessions.touch(session.sid, NOW + 1)
+    assert stores.sessions.find(session.sid).last_active_at == NOW + 1
+    assert taken == []
+
+
+def test_readers_leave_most_places_to_others_when_they_are_done(stores):
+    with ExitStack() as all_at_once:
+        for _ in range(32):
+            all_at_once.enter_context(stores.database.read())
+    with ExitStack() as others:
+        for _ in range(28):
+            others.enter_context(stores.database._engine.connect())
+
+
+def test_a_read_that_fails_leaves_no_connection_that_is_used_again(stores):
+    with pytest.raises(KeyError), stores.database.read() as broken:
+        raise KeyError("halfway")
+    with stores.database.read() as connection:
+        assert connection is not broken
+    assert broken.closed
 
 
 def test_a_locked_database_is_away_and_comes_back(path, stores):
