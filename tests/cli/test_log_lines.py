@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 _WRITES = """
@@ -36,3 +37,35 @@ def test_lines_of_several_processes_stay_apart(tmp_path: Path) -> None:
     lines = place.read_text().splitlines()
     assert len(lines) == 2000
     assert sorted(json.loads(line)["number"] for line in lines) == sorted(list(range(500)) * 4)
+
+
+_SAYS = """
+import structlog
+from sso_server import logs
+logs.configure_logs("json")
+structlog.contextvars.bind_contextvars(request_id="req-1", client_id="wiki")
+def say(log):
+    log.info("plain", status=200, ms=1.5, client_id="its own")
+    log.bind(part="a").warning("with %s", "words", odd={1}, text="\\u00fc\\n\\"")
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("broken")
+    log.debug("nobody reads this")
+say(structlog.get_logger("x"))
+structlog.configure(processors=[*logs._common(), *logs._last("json")], cache_logger_on_first_use=False)
+say(structlog.get_logger("y"))
+"""
+
+
+def test_a_line_holds_what_structlogs_own_steps_would_write_in_their_order() -> None:
+    done = subprocess.run([sys.executable, "-c", _SAYS], check=True, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    ours, theirs = lines[:3], lines[3:]
+    assert [list(line) for line in ours] == [list(line) for line in theirs]
+    for line in lines:
+        at = datetime.fromisoformat(line.pop("timestamp"))
+        assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    assert ours == theirs
+    assert ours[0]["client_id"] == "its own"
+    assert "ZeroDivisionError" in ours[2]["exception"]
