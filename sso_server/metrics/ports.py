@@ -156,6 +156,8 @@ class _Counts:
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
+        # Looked up once: 2 us each, up to three times a request.
+        self._access, self._refresh = (numbers.tokens_issued.labels(kind).inc for kind in ("access", "refresh"))
 
     def audited(self, _answer: None, *events: Event) -> None:
         for event in events:
@@ -179,16 +181,16 @@ class _Counts:
             self._numbers.tickets_refused.labels(answer.refusal.value).inc()
             return
         self._numbers.tickets_redeemed.inc()
-        self._numbers.tokens_issued.labels("access").inc()
+        self._access()
         if redemption.refresh is not None and answer.ticket is not None and answer.ticket.refreshable:
-            self._numbers.tokens_issued.labels("refresh").inc()
+            self._refresh()
 
     def rotated(self, answer: Rotated, _rotation: Rotation, _now: int) -> None:
         if answer.refusal is not None:
             self._numbers.refreshes_refused.labels(answer.refusal.value).inc()
             return
-        for kind in ("access", "refresh"):
-            self._numbers.tokens_issued.labels(kind).inc()
+        self._access()
+        self._refresh()
 
     def recorded(self, _answer: None, results: Sequence[AttemptResult], _now: int) -> None:
         for result in results:

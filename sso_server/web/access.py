@@ -31,7 +31,7 @@ def install_requests(app: Flask) -> None:
         begun = monotonic()
         # `web/client_ip` lets the header through from a trusted proxy alone.
         given = request.environ.get("HTTP_X_REQUEST_ID", "")
-        name = given if _NAME.fullmatch(given) else token("req")[:20]
+        name = given if given and _NAME.fullmatch(given) else token("req")[:20]
         g.begun, g.request_id = begun, name
         structlog.contextvars.bind_contextvars(request_id=name)
 

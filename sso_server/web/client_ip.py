@@ -45,9 +45,10 @@ class TrustedProxies:
         forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
         scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).strip().lower()
         trusted = self._is_trusted(str(environ.get("REMOTE_ADDR", "")))
-        environ[_CAME_THROUGH_PROXY] = not _TRACES.isdisjoint(environ)
-        for header in _HEADERS & environ.keys():
-            del environ[header]
+        environ[_CAME_THROUGH_PROXY] = has_traces = not _TRACES.isdisjoint(environ)
+        if has_traces:
+            for header in _HEADERS & environ.keys():
+                del environ[header]
         if not trusted:
             # What the request is called in our logs is for us to say, or for our own proxy.
             environ.pop("HTTP_X_REQUEST_ID", None)

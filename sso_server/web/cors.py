@@ -24,7 +24,7 @@ def install_cors(blueprint: Blueprint) -> None:
 
 def _allow(response: Response) -> Response:
     response.headers.add("Vary", "Origin")
-    origin = request.headers.get("Origin", "")
+    origin = request.environ.get("HTTP_ORIGIN", "")
     if not origin or not _is_of_a_site(origin):
         return response
     response.headers["Access-Control-Allow-Origin"] = origin

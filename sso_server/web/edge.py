@@ -5,7 +5,7 @@ a method may be overridden, and there only. What an answer carries is decided in
 from __future__ import annotations
 
 import re
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ from werkzeug.datastructures import ImmutableMultiDict, MultiDict
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import Map, MapAdapter
 from werkzeug.sansio.http import parse_cookie
+from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_host
 
 if TYPE_CHECKING:
@@ -89,6 +90,17 @@ class Asked(Request):
         """Of the body, in lower case and without parameters."""
         said = self.environ.get("CONTENT_TYPE", "")
         return said if said in _TYPES else super().mimetype
+
+    @property
+    def blueprints(self) -> list[str]:
+        """Flask asks three times a request; ours aren't nested."""
+        name = self.blueprint
+        return [] if name is None else [name]
+
+    def close(self) -> None:
+        """Nothing to be closed where there are no files."""
+        if self.__dict__.get("files"):
+            super().close()
 
     @cached_property
     def args(self) -> MultiDict[str, str]:
@@ -189,7 +201,10 @@ class Edge(Flask):
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """What finds the view, and knows by which name the centre was asked."""
-        if request is None or "HTTP_UPGRADE" in request.environ:
+        if request is None:
+            # Of an app context; SERVER_NAME, which is all that Flask would look at, is never set.
+            return None
+        if "HTTP_UPGRADE" in request.environ:
             return super().create_url_adapter(request)
         of = request.environ.get
         scheme = request.scheme

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, url_for
 
 from sso_server.core.acr import acr_of, meets
 from sso_server.core.consents import Wish, wish_of
@@ -29,6 +29,7 @@ from sso_server.fronts.oidc.received_request import PushedRequests, receive, use
 from sso_server.web import browser_state, typed
 from sso_server.web.agreed import has_agreed, to_agree
 from sso_server.web.cookies import session_cookie
+from sso_server.web.edge import this_request
 from sso_server.web.errors import error_page
 from sso_server.web.form_post import post_by_browser
 from sso_server.web.language import known_language
@@ -50,6 +51,7 @@ _log = structlog.get_logger("sso_server.oidc")
 @blueprint.route("/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """A site asks who this is."""
+    request = this_request()
     sent = read_params(request, repeatable=("resource",))
     params = {name: value for name, value in sent.items() if name in PARAMETERS}
     if request.method == "POST":
@@ -62,7 +64,7 @@ def authorize() -> Response:
 @blueprint.get(CONTINUE)
 def go_on() -> Response:
     """Back from the sign-in page. Everything is checked again: the registration may have changed meanwhile."""
-    params, sealed = take_back(request, CONTINUE)
+    params, sealed = take_back(this_request(), CONTINUE)
     if sealed.get("pushed"):
         here = services()
         return _answer(PushedRequests(here.slips, here.clock).find_again(str(sealed["pushed"])), sealed)
@@ -89,7 +91,7 @@ def _take(received: Received) -> bool:
 
 
 def _decide(received: Received, sealed: Mapping[str, Any]) -> Response:
-    here = services()
+    here, request = services(), this_request()
     asked = check(
         received,
         issuer=here.policy.issuer,
@@ -97,7 +99,7 @@ def _decide(received: Received, sealed: Mapping[str, Any]) -> Response:
         find_hint=lambda token: read_hint(here.signer, token, here.policy.issuer),
         must_push=here.policy.require_pushed_requests,
     )
-    if "cancel" in request.args and sealed:
+    if sealed and "cancel" in request.args:
         # OpenID Connect Core 1.0 section 3.1.2.6: on one of our pages the person chose not to go on.
         raise AuthorizationRefused("access_denied", "The person doesn't want to.", asked.back)
     try:
@@ -190,7 +192,7 @@ def _with_code(asked: AuthorizeRequest, received: Received, session: Session) ->
         # Two browsers, or two tabs at once: the site got its answer, and waits for no second one.
         raise used_up()
     _log.info("ticket_issued", client_id=asked.client.client_id, sid=session.sid)
-    state = browser_state.session_state(request, asked.client, asked.back.redirect_uri)
+    state = browser_state.session_state(this_request(), asked.client, asked.back.redirect_uri)
     return _to_site(asked.back, asked.back.fields(code=code) | state)
 
 

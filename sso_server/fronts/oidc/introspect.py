@@ -5,7 +5,7 @@ Any other is just not active.
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from sso_server.core.acr import acr_of
 from sso_server.core.claims import claims_for
@@ -17,6 +17,7 @@ from sso_server.core.resources import audience_names
 from sso_server.core.tokens import FoundToken
 from sso_server.core.users import User
 from sso_server.web.client_auth import read_client_form
+from sso_server.web.edge import this_request
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.responses import json_answer
 from sso_server.web.services import Services, services
@@ -28,7 +29,7 @@ install_json_errors(blueprint)
 @blueprint.post("/introspect")
 def introspect() -> Response:
     """Active and what it stands for, or `{"active": false}` and nothing else."""
-    client, form = read_client_form(request)
+    client, form = read_client_form(this_request())
     if client.public:
         # Section 4: whoever can't prove who it is could try tokens out here.
         raise InvalidClient("Client authentication failed.", detail="a public client asked for introspection")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from sso_server.core.client_metadata import (
     AUTHORIZATION_CODE,
@@ -23,6 +23,7 @@ from sso_server.fronts.oidc.token_request import REPEATABLE, TokenRequest, check
 from sso_server.web.client_auth import read_client_form
 from sso_server.web.cors import install_cors
 from sso_server.web.dpop import install_nonces, prove_key
+from sso_server.web.edge import this_request
 from sso_server.web.json_errors import install_json_errors
 
 blueprint = Blueprint("oidc_token", __name__)
@@ -42,6 +43,7 @@ GRANTS: dict[str, Callable[[TokenRequest], Response]] = {
 @blueprint.post("/token")
 def token() -> Response:
     """Tokens for what the client brings."""
+    request = this_request()
     client, form = read_client_form(request, repeatable=REPEATABLE)
     asked = TokenRequest(client, form, prove_key(request, client))
     grant_type = asked.required("grant_type")

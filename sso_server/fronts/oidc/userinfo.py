@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from sso_server.core.claims import asked_for, claims_for
 from sso_server.core.claims_request import parse
@@ -12,6 +12,7 @@ from sso_server.core.errors import InsufficientScope, InvalidToken
 from sso_server.core.tokens import FoundToken
 from sso_server.core.users import User
 from sso_server.web.cors import install_cors
+from sso_server.web.edge import this_request
 from sso_server.web.json_errors import install_json_errors
 from sso_server.web.presented_token import install_challenges, read_token
 from sso_server.web.responses import json_answer
@@ -28,7 +29,7 @@ SIGNED = "application/jwt"
 @blueprint.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """Who the token speaks for."""
-    found = read_token(request)
+    found = read_token(this_request())
     if "openid" not in found.scope:
         # RFC 6750 section 3.1. It speaks for no sign-in: a client's own token, or one that was narrowed.
         raise InsufficientScope("The access token was not issued for openid.")
