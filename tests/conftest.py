@@ -118,7 +118,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (dropped if is_out else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    if hasattr(config, "workerinput"):
+        # Of several workers none should begin one of these when the others have nothing left to do.
+        kept.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items[:] = kept
 
 
 @pytest.hookimpl(tryfirst=True)
