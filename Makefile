@@ -52,15 +52,15 @@ faults: .venv/.ready-to-work  ## Kill, cut and hang everything while 1,000 peopl
 fuzz: .venv/.ready-to-work  ## Ask every endpoint 100,000 times what nobody should ask (tests/fuzz)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(BIN)/pytest --numprocesses 2 --dist worksteal -m "engines or not engines" tests/fuzz
 
-bench: .venv/.ready-to-work  ## Measure what everything costs, next to bare Flask, and renew docs/performance.md; an hour
+bench: .venv/.ready-to-work  ## Measure what everything costs, next to bare Flask, and renew docs/performance.md
 	@exec $(BIN)/python -m benchmarks $(BENCH)
 
-bench-quick: .venv/.ready-to-work  ## Three minutes: fail if a request has become dearer than docs/performance.md says
+bench-quick: .venv/.ready-to-work  ## Three minutes: fail unless each request costs what docs/performance.md says
 	@exec $(BIN)/python -m benchmarks.quick
 
-bench-peers: .venv/.ready-to-work  ## The same beside other people's servers, installed by name first (docs/performance.md)
+bench-peers: .venv/.ready-to-work  ## All of bench, and other people's servers in the same rounds, installed by name first; an hour
 	@scripts/bench-peers
-	@exec $(BIN)/python -m benchmarks $(or $(BENCH),serving sign_out --save) --peers all
+	@exec $(BIN)/python -m benchmarks $(BENCH) --peers all
 
 check: .venv/.ready-to-work  ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check

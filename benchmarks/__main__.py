@@ -11,9 +11,14 @@ import traceback
 from importlib import import_module
 
 from benchmarks import bed
+from benchmarks.estimate import minutes
 from benchmarks.given import APART, MEASUREMENTS, Given, given_by, measurement, options
 from benchmarks.page import write
 from benchmarks.results import RAW, RawFile, Run, Summary, machine
+from benchmarks.servers import Case
+
+#: Of `make bench`; all others are other people's.
+OWN = ("lockstep", "floor")
 
 
 def main() -> None:
@@ -29,27 +34,45 @@ def main() -> None:
     given = given_by(parsed)
     where = machine(rounds=str(given.rounds), seconds=f"{given.seconds:g}")
     print(bed.machine())
-    failed, is_first = [], True
+    names = parsed.names or MEASUREMENTS
+    print(f"This takes about {minutes(names, given)} minutes on an idle machine with two cores.", flush=True)
+    failed, took, is_whole = [], {}, not parsed.names
     with RawFile(RAW / time.strftime("%Y%m%d-%H%M%S.jsonl")) as raw:
-        for name in parsed.names or MEASUREMENTS:
+        for name in names:
+            begun = time.monotonic()
             try:
                 run = measured(name, given, where, raw)
             except Exception:  # noqa: BLE001  # what the others measure is worth keeping
                 traceback.print_exc()
                 failed.append(name)
                 continue
+            took[name] = time.monotonic() - begun
             if run.figures and (parsed.save or not parsed.names):
                 kept = Summary.load()
-                of = "peers" if given.peers else "own"
-                if is_first and not parsed.names:
-                    # What was measured some other day, on some other machine, is no part of a whole run.
-                    kept.runs[of] = Run()
-                is_first = False
-                kept.runs.setdefault(of, Run()).replace(run)
+                keep(kept, run, anew=is_whole, with_peers=bool(given.peers))
+                is_whole = False
                 kept.save()
                 write(kept)
+    print("\nTook", ", ".join(f"{name} {lasted:.0f} s" for name, lasted in took.items()) or "nothing")
     if failed:
         sys.exit(f"Broken off, and nothing kept of it: {', '.join(failed)}.")
+
+
+def keep(summary: Summary, run: Run, *, anew: bool, with_peers: bool) -> None:
+    """Lockstep and its floor stand in one run; other people's servers in another, and beside them Lockstep as it was in
+    the same rounds, so that no later run of Lockstep alone is compared with them. `anew`: the first of a whole run;
+    what was measured some other day, on some other machine, is no part of it."""
+    parts = {"own": run.part(lambda case, _: case.product in OWN)}
+    if with_peers:
+
+        def is_beside(case: Case, what: str) -> bool:
+            return case.product != "floor" and any(one.product not in OWN for one in run.measured(what))
+
+        parts["peers"] = run.part(is_beside)
+    for name, part in parts.items():
+        if anew:
+            summary.runs[name] = Run()
+        summary.runs.setdefault(name, Run()).replace(part)
 
 
 def measured(name: str, given: Given, where: dict[str, str], raw: RawFile) -> Run:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks import tables
-from benchmarks.goals import Verdict, verdicts
+from benchmarks.estimate import minutes
+from benchmarks.given import MEASUREMENTS, Given
+from benchmarks.goals import ROUNDS, Verdict, verdicts
 from benchmarks.peers.words import words
 from benchmarks.picture import picture
 from benchmarks.results import Run, Summary, is_idle
 from benchmarks.tables import short
 from benchmarks.tried import TRIED
+from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/performance.md"
+NOTHING_TRIED = "nothing is written down yet."
 PICTURE = ROOT / "docs/pictures/performance.svg"
 
 _INTRODUCTION = """# How fast it is
@@ -24,33 +29,44 @@ as the store fills. This page is made by `python -m benchmarks.page` of what `ma
 measured; nobody writes figures into it. What bad sites, deadlines and mass ends do to others is in
 [benchmarks.md](benchmarks.md), what a person costs and how far one goes is in [scaling.md](scaling.md).
 
-**Compare figures of one table with each other, and ratios before milliseconds.** Each round starts every server anew.
-Those that are compared run at once and are asked in turn, workload by workload, until everything in them is warm and
-then for two seconds; stated is the median of all rounds, in brackets the least and the most, and a ratio is one of the
-same round. Processor time comes first: it depends least on what else the machine does. Every answer is checked (the
-code, the tokens, `active`, another refresh token): one that isn't success ends the measurement, so that no figure
-comes from an error page.
+**Compare figures of one table with each other, and ratios before milliseconds.** Servers that are compared run at once
+and are asked in turn, workload by workload, first until everything in them is warm and then for as long as is said
+below (the parts W0, C1 and C2 for half of that). Each round starts them anew and turns the order round; only memory,
+cold starts, the storm and growth keep theirs through all rounds. Stated is the median of all rounds, in brackets the
+least and the most, and a ratio is one of the same round. Processor time comes first: it depends least on what else
+the machine does. Every answer is checked (the code, the tokens, `active`, another refresh token): one that isn't
+success ends the measurement, so that no figure comes from an error page.
 """
+#: What isn't in the table of workloads.
+_MORE = {
+    "W6": "signing out, when 20 sites are to be told; W6h: when three of them hang",
+    "F": "a check-in of a site's store, with nothing to hear and with 100 ends",
+    "D": "telling sites when many people have signed out at once",
+    "G": "growth: the same with 1,000, 100,000 and 1,000,000 sessions in the store",
+}
 _WORDS = """
 - *floor*: bare Flask on the same web server, workers and threads, with the same store, doing the same signature and
-  as many round trips, and no check at all (`benchmarks/floor_app.py`). It is no server; it is what Flask and the web
-  server take of each figure.
-- *ms*: processor time of one operation, all processes of the server and its Redis together, in thousandths of a
-  second.
+  as many round trips, and no check at all (`benchmarks/floor_app.py`). It is no server; it is what Flask, the web
+  server and the store's usual library take of each figure.
+- *ms*: processor time of one operation in thousandths of a second: all processes of the server and its Redis together.
+  Where a table has columns of its own for Redis, or counts one process alone, it says so.
 - *an operation* of a row is all of its requests: R are two, W5 are four and in one of them is the hash.
 """
 _REPRODUCE = """
 ```
-make bench                     all of Lockstep's own, then this page; about an hour on an idle machine
+make bench-peers               everything: installs other people's servers by name, measures them beside Lockstep and
+                               its floor in the same rounds, then makes this page; about {all} minutes
+make bench                     the same without the others, who stay as they were; about {own} minutes
 make bench BENCH='serving --rounds 2 --secs 1 --web-servers gunicorn --stores redis --workloads R,W3u'
 make bench BENCH='sign_out'    one measurement: {names}
-make bench-peers               installs the others by name, then both in the same rounds, then this page
 make bench-quick               three minutes: ratios to the floor, against those that are stated here
 make bench BENCH=soak          ten minutes of mixed load on two nodes, one of them killed meanwhile
 ```
 
-A run that names measurements prints and keeps nothing; with `--save` it becomes part of this page. Raw figures of
-each round stand in `benchmarks/results/`, the summary in `benchmarks/results.json`. Nothing but the interpreter,
+Times are those of an idle machine with two cores. A run that names measurements prints and keeps nothing; with `--save`
+it becomes part of this page, which then says which figures are of which day and machine. Of every round a raw line is
+written to `benchmarks/results/` where it was measured; the repository has all rounds of each figure in
+`benchmarks/results.json`. Nothing but the interpreter,
 `redis-server` and, for the others, what `scripts/bench-peers` installs is needed; every server listens on 127.0.0.1.
 """
 _LIMITS = """
@@ -61,8 +77,8 @@ _LIMITS = """
   network.
 - A closed loop: eight people, each asking again as soon as answered. A server that is slower is asked less; p99 under
   a fixed rate would be another figure.
-- The kernel counts processor time in hundredths of a second, so that a round of two seconds is good to half a per
-  cent for what is busy, and worth less for Redis.
+- Processor time is what the kernel's clocks of the processes say; what it does for them in interrupts and in threads
+  of its own isn't in it.
 - Redis writes its append-only file each second, as [redis.md](redis.md) asks for; SQLite syncs each commit to this
   machine's disk, and a disk of another kind moves SQLite's operations a second by as much.
 - The sites have no refresh tokens but one, whose rotation is W4: others' servers give them to clients that ask, and
@@ -86,8 +102,10 @@ that stayed, all its processes, and its slope over the second half.
 def page(summary: Summary) -> str:
     """All of it."""
     own, peers = summary.runs.get("own", Run()), summary.runs.get("peers", Run())
-    parts = [_INTRODUCTION, _measured(summary), "## Goals\n", _goals(verdicts(summary)), _picture(summary)]
-    parts += ["## What a request costs\n", _WORDS.strip() + "\n"]
+    listed = {name: one.title for name, one in WORKLOADS.items()} | _MORE
+    parts = [_INTRODUCTION, _measured(summary), "## What is measured\n"]
+    parts += ["\n".join(f"- **{name}**: {title}" for name, title in listed.items()) + "\n", _WORDS.strip() + "\n"]
+    parts += ["## Goals\n", _goals(verdicts(summary)), _PICTURE, "## What a request costs\n"]
     for store, title in (("redis", "Redis"), ("sqlite", "SQLite")):
         parts += _table(f"### Processor time, sessions in {title}, ES256", tables.costs(own, store))
     parts += _table("### Processor time with RSA signatures (RS256), Redis", tables.costs(own, "redis", "RS256"))
@@ -107,37 +125,49 @@ def page(summary: Summary) -> str:
     if soak := summary.runs.get("soak"):
         parts += _table(f"## Ten minutes of mixed load\n\n{_SOAK.strip()}", tables.of_measurement(soak, "soak"))
         parts += _table("### How long people waited meanwhile", tables.of_measurement(soak, "wait"))
-    from benchmarks.given import MEASUREMENTS
-
-    parts += ["## Again, on your machine", _REPRODUCE.format(names=", ".join(MEASUREMENTS))]
+    times = {name: minutes(MEASUREMENTS, Given(peers=others)) for name, others in (("own", ()), ("all", ("all",)))}
+    parts += ["## Again, on your machine", _REPRODUCE.format(names=", ".join(MEASUREMENTS), **times)]
     parts += ["## What limits the reading", _LIMITS]
     return "\n".join(parts).replace("\n\n\n", "\n\n").strip() + "\n"
 
 
+_PICTURE = "![Processor time of each kind of request](pictures/performance.svg)\n"
 _FURTHER = (
     ("## Signing out\n\n20 sites are told (W6); three of them hang (W6h).", ("W6", "W6h")),
-    ("## Deliveries", ("D",)),
+    ("## Deliveries\n\nCounted is the delivery process; what its Redis takes stands beside it.", ("D",)),
     ("## Check-ins", ("F",)),
     ("## A storm of sign-ins", ("storm",)),
     (
         "## Cold start\n\nFrom `sso serve` on a data directory that has schema and keys to both first answers.",
         ("cold start",),
     ),
-    ("## Memory", ("memory",)),
+    ("## Memory\n\nLooked at once, before any sign-in and after many.", ("memory",)),
     ("## As the store fills", ("growth",)),
 )
 
 
 def _measured(summary: Summary) -> str:
-    names = {"own": "make bench", "peers": "make bench-peers", "soak": "make bench BENCH=soak"}
-    lines = []
+    """A line for each machine and day: usually one."""
+    titles = {"own": "Lockstep and its floor", "peers": "other people's servers", "soak": "ten minutes of mixed load"}
+    lines: list[tuple[dict[str, str], list[str]]] = []
     for name, run in summary.runs.items():
-        said = {key: value for key, value in run.machine.items() if value}
-        rest = "; ".join(f"{key}: {value}" for key, value in said.items() if key not in ("measured", "load before"))
-        busy = "" if is_idle(said) else " **Other programs were busy on it: take ratios, and these with doubt.**"
-        load = f"Load before: {said.get('load before', '?')}.{busy}"
-        lines.append(f"- `{names.get(name, name)}`, {said.get('measured', '')}. {rest}. {load}")
-    return "\n".join(lines) + "\n"
+        groups = run.conditions()
+        for whats, machine in groups:
+            parts = dict.fromkeys(what.partition(" of ")[0] for what in whats)
+            label = titles.get(name, name) + (f" ({', '.join(parts)})" if len(groups) > 1 else "")
+            same = next((labels for known, labels in lines if known == machine), None)
+            if same is None:
+                lines.append((machine, [label]))
+            else:
+                same.append(label)
+    return "\n".join(f"- **{'; '.join(labels)}**: {_described(machine)}" for machine, labels in lines) + "\n"
+
+
+def _described(machine: dict[str, str]) -> str:
+    said = {key: value for key, value in machine.items() if value}
+    rest = "; ".join(f"{key}: {value}" for key, value in said.items() if key not in ("measured", "load before"))
+    busy = "" if is_idle(said) else " **Other programs were busy on it: take ratios, and these with doubt.**"
+    return f"{said.get('measured', '')}. {rest}. Load before: {said.get('load before', '?')}.{busy}"
 
 
 def _goals(found: list[Verdict]) -> str:
@@ -148,27 +178,41 @@ def _goals(found: list[Verdict]) -> str:
     text = f"{met} of {len(known)} are met{waiting}.\n\n"
     text += tables.table(["goal", "where", "bound", "measured", "verdict"], rows) + "\n"
     missed = dict.fromkeys(verdict.goal.about for verdict in known if not verdict.is_met)
-    tried = [f"- *{about}*: {TRIED[about]}" for about in missed if about in TRIED]
+    tried = [f"- *{about}*: {TRIED.get(about, NOTHING_TRIED)}" for about in missed]
     return text + ("\n### What was tried for those that are missed\n\n" + "\n".join(tried) + "\n" if tried else "")
 
 
 def _row(verdict: Verdict) -> Iterator[str]:
     goal, measured = verdict.goal, verdict.measured
-    unit = goal.unit if goal.unit in ("x", "/s") else f" {goal.unit}"
+    unit = goal.unit if goal.unit in ("x", "/s", "") else f" {goal.unit}"
     yield goal.about
     yield f"{goal.where}: {verdict.note}" if verdict.note else goal.where
-    yield f"at {'most' if goal.at_most else 'least'} {short(goal.bound)}{unit}"
+    bound = (
+        "to be stated" if goal.bound is None else f"at {'most' if goal.at_most else 'least'} {short(goal.bound)}{unit}"
+    )
+    yield bound
     if measured is None:
         yield from (tables.NOTHING, "not measured")
         return
     yield f"{short(measured.median)}{unit}{tables.between(measured)}"
-    by = f"{verdict.missed_by:.0%}" if verdict.missed_by >= 0.01 else "less than 1%"
-    yield "met" if verdict.is_met else f"**missed by {by}**"
+    yield _verdict(verdict)
 
 
-def _picture(summary: Summary) -> str:
-    del summary
-    return "![Processor time of each kind of request](pictures/performance.svg)\n"
+def _verdict(verdict: Verdict) -> str:
+    """`met`, or by how much it isn't; and whether few rounds say so."""
+    if verdict.goal.bound is None:
+        said = "stated"
+    elif verdict.is_met:
+        said = "met"
+    elif verdict.missed_by == math.inf:
+        said = "**missed**"
+    else:
+        said = f"**missed by {f'{verdict.missed_by:.0%}' if verdict.missed_by >= 0.01 else 'less than 1%'}**"
+    if verdict.goal.is_stated_once:
+        return f"{said} (measured once)"
+    if verdict.rounds < ROUNDS:
+        return f"{said} ({verdict.rounds} {'round' if verdict.rounds == 1 else 'rounds'})"
+    return said
 
 
 def _table(title: str, text: str) -> Iterable[str]:

@@ -23,7 +23,7 @@ BARS = (
 )
 _LEFT, _RIGHT, _LINE, _HEAD, _WIDTH = 190, 90, 24, 40, 860
 _SVG = "http://www.w3.org/2000/svg"
-_LEGEND = "Processor time in ms, server and Redis; ES256. Shorter is better; the line: least to most of all rounds."
+_LEGEND = "Processor time in ms, server and Redis; ES256. Each group has a scale of its own. Line: least to most."
 _STYLE = """
     :root { --paper: #ffffff; --ink: #1d2630; --soft: #566372; --own: #2f6fb5; --floor: #b9c2cc; --peer: #c98a3d; }
     @media (prefers-color-scheme: dark) {

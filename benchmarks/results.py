@@ -13,7 +13,7 @@ import sqlite3
 import ssl
 import statistics
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -63,24 +63,49 @@ def spread_of(values: Iterable[float]) -> Spread:
 
 @dataclass(slots=True)
 class Run:
-    """The figures of one run on one machine."""
+    """Figures, and on which machine each measurement was made: not all of them in one day."""
 
     machine: dict[str, str] = field(default_factory=dict)
+    """Of all that is added here (`machine()`)."""
     figures: dict[tuple[Case, str, str, str], Values] = field(default_factory=dict)
     """(case, what, at, name) -> its rounds."""
+    machines: dict[str, dict[str, str]] = field(default_factory=dict)
+    """what -> the machine, the programs, how many rounds, when."""
 
     def add(self, figure: Figure) -> None:
         """One more, as it will be kept; the same again replaces it."""
         key = (figure.case, figure.what, figure.at, figure.name)
+        self.machines.setdefault(figure.what, self.machine)
         # Now and not when it is saved: the page is the same before and after.
         self.figures.setdefault(key, {})[figure.round] = _short(figure.value)
 
     def replace(self, other: Run) -> None:
         """What the other measured counts instead of what was known of it."""
-        for key in [key for key in self.figures if key[1] in {what for _, what, _, _ in other.figures}]:
+        for key in [key for key in self.figures if key[1] in other.machines]:
             del self.figures[key]
         self.figures |= other.figures
-        self.machine = other.machine
+        self.machines |= other.machines
+
+    def measured(self, what: str) -> set[Case]:
+        """All for which there is anything of it, under whatever circumstances."""
+        return {case for case, known, _, _ in self.figures if known == what}
+
+    def part(self, is_wanted: Callable[[Case, str], bool]) -> Run:
+        """What was measured of these cases (and `what`)."""
+        figures = {key: values for key, values in self.figures.items() if is_wanted(key[0], key[1])}
+        known = {what for _, what, _, _ in figures}
+        return Run(self.machine, figures, {what: one for what, one in self.machines.items() if what in known})
+
+    def conditions(self) -> list[tuple[list[str], dict[str, str]]]:
+        """What was measured on the same machine on the same day, together."""
+        found: list[tuple[list[str], dict[str, str]]] = []
+        for what, machine in self.machines.items():
+            same = next((names for names, one in found if one == machine), None)
+            if same is None:
+                found.append(([what], machine))
+            else:
+                same.append(what)
+        return found
 
     def values(self, case: Case, what: str, name: str, at: str = "") -> Values:
         """Its rounds; none when it wasn't measured."""
@@ -97,7 +122,7 @@ class Run:
 
 @dataclass(slots=True)
 class Summary:
-    """`own`: `make bench`; `peers`: `make bench-peers`, Lockstep in the same rounds; `soak`: ten minutes of load."""
+    """`own`: Lockstep and its floor; `peers`: others' servers, and Lockstep in the same rounds; `soak`: mixed load."""
 
     runs: dict[str, Run] = field(default_factory=dict)
 
@@ -108,7 +133,9 @@ class Summary:
             return cls()
         runs = {}
         for name, said in json.loads(path.read_text("utf-8")).items():
-            run = runs[name] = Run(said["machine"])
+            run = runs[name] = Run()
+            for conditions in said["measured"]:
+                run.machines |= dict.fromkeys(conditions["what"], conditions["machine"])
             for line in said["figures"]:
                 case = Case(*line["case"])
                 for figure, values in line["values"].items():
@@ -128,7 +155,10 @@ class Summary:
                 json.dumps({"case": list(asdict(case).values()), "what": what, "at": at, "values": values})
                 for (case, what, at), values in lines.items()
             )
-            runs.append(f'"{name}": {{"machine": {json.dumps(run.machine)}, "figures": [\n{text}\n]}}')
+            measured = ",\n".join(
+                json.dumps({"what": names, "machine": machine}) for names, machine in run.conditions()
+            )
+            runs.append(f'"{name}": {{"measured": [\n{measured}\n], "figures": [\n{text}\n]}}')
         path.write_text("{\n" + ",\n".join(runs) + "\n}\n", "utf-8")
 
 

@@ -14,7 +14,7 @@ from benchmarks.given import Given
 from benchmarks.lockstep_server import LockstepServer
 from benchmarks.results import Figure
 from benchmarks.rounds import Reading, interleaved
-from benchmarks.servers import Server
+from benchmarks.servers import Case, Server
 from benchmarks.workloads import WORKLOADS
 
 #: With RSA signatures only what has one is another thing.
@@ -23,23 +23,25 @@ _NAMES = tuple(field.name for field in fields(Reading) if field.name.endswith("_
 
 
 def servers(given: Given) -> list[list[Callable[[], Server]]]:
-    """In groups that are compared with each other: one for each store and algorithm, with the peers that
-    scripts/bench-peers has brought."""
-    groups: list[list[Callable[[], Server]]] = []
-    stores = ("redis",) if given.peers else given.stores  # beside others, what is fastest
+    """In groups that are compared with each other: one for each store and algorithm. The peers that scripts/bench-peers
+    has brought are asked beside those on Redis. What RSA adds is the signature: there the floor isn't asked again."""
+    groups: dict[tuple[str, str], list[Callable[[], Server]]] = {}
     for store, algorithm in (("redis", "ES256"), ("redis", "RS256"), ("sqlite", "ES256")):
-        if store in stores and (algorithm == "ES256" or not given.alone):
-            groups.append([])
+        if store in given.stores and (algorithm == "ES256" or not given.alone):
+            group = groups[store, algorithm] = []
             for web_server in given.web_servers:
                 kind = (web_server, store, algorithm)
-                groups[-1] += [partial(LockstepServer, *kind), partial(FloorServer, *kind)]
+                group.append(partial(LockstepServer, *kind))
+                if algorithm == "ES256":
+                    group.append(partial(FloorServer, *kind))
     if given.peers:
         from benchmarks.peers.recipes import peers
 
         for make in peers(given.peers):
             # Whoever signs with RSA is compared with those who do, too.
-            groups[make().case.algorithm == "RS256"].append(make)
-    return groups
+            algorithm = "RS256" if make().case.algorithm == "RS256" else "ES256"
+            groups.setdefault(("redis", algorithm), []).append(make)
+    return list(groups.values())
 
 
 def figures(given: Given) -> Iterator[Figure]:
@@ -52,8 +54,15 @@ def figures(given: Given) -> Iterator[Figure]:
         return [name for name in given.workloads or WORKLOADS if name in SIGNING or not is_second]
 
     connections = (given.connections,) if given.alone else (given.connections, 1)
-    for reading in interleaved(groups, names, rounds=given.rounds, seconds=given.seconds, connections=connections):
+    for reading in interleaved(
+        groups, names, rounds=given.rounds, seconds=given.seconds, connections=connections, is_asked_alone=_is_plain
+    ):
         yield from figures_of(reading)
+
+
+def _is_plain(case: Case) -> bool:
+    """How long one person alone waits is said of Lockstep and its floor on Redis: elsewhere it is little else."""
+    return case.product in ("lockstep", "floor") and (case.store, case.algorithm) == ("redis", "ES256")
 
 
 def figures_of(reading: Reading) -> Iterator[Figure]:

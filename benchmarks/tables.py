@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks.goals import WEB_SERVERS, at, floor, ours
+from benchmarks.goals import WEB_SERVERS, at, floor, ours, over_floor
 from benchmarks.results import Run, Spread, Values, spread_of
 from benchmarks.servers import Case
 from benchmarks.workloads import WORKLOADS
@@ -54,11 +54,13 @@ def costs(run: Run, store: str, algorithm: str = "ES256") -> str:
         for web_server in WEB_SERVERS:
             case = ours(web_server, store, algorithm)
             mine, least = (run.values(one, workload, "cpu_ms", at(workload)) for one in (case, floor(case)))
-            yield from (spread(mine), spread(least), spread(run.ratio(mine, least)))
+            yield from (spread(mine), spread(least), spread(over_floor(run, case, workload)))
 
-    shown = [workload for workload in WORKLOADS if any(cell != NOTHING for cell in row(workload))]
     headings = [f"{one} {what}" for one in WEB_SERVERS for what in ("ms", "floor", "ratio")]
-    return table(["", *headings], [[titled(workload), *row(workload)] for workload in shown])
+    rows = {workload: cells for workload in WORKLOADS if set(cells := [*row(workload)]) != {NOTHING}}
+    used = [n for n in range(len(headings)) if any(cells[n] != NOTHING for cells in rows.values())]
+    named = ["", *(headings[n] for n in used)]
+    return table(named, [[titled(workload), *(cells[n] for n in used)] for workload, cells in rows.items()])
 
 
 def cells(cases: Sequence[Case], workloads: Sequence[str], cell: Callable[[Case, str], str]) -> str:
@@ -98,11 +100,16 @@ def waits(run: Run, cases: Sequence[Case], when: Callable[[str], str] = at) -> s
 
 
 def of_measurement(run: Run, *names: str) -> str:
-    """Everything that is known of these measurements (`Figure.what`, or how it begins), a row for each case."""
+    """Everything that is known of these measurements (`Figure.what`, or how it begins), a row for each case; beside a
+    floor, processor time against it."""
     rows: dict[tuple[Case, str, str], dict[str, Values]] = {}
     for (case, what, when, figure), values in run.figures.items():
         if any(what == one or what.startswith(f"{one} of ") for one in names):
             rows.setdefault((case, what, when), {})[figure] = values
+    for (case, what, when), row in rows.items():
+        least = run.values(floor(case), what, "cpu_ms", when)
+        if case.product == "lockstep" and least:
+            row["against the floor"] = run.ratio(row.get("cpu_ms", {}), least)
     columns = list(dict.fromkeys(figure for row in rows.values() for figure in row))
     return table(
         ["", "what", "when", *(column.replace("_", " ") for column in columns)],
