@@ -9,9 +9,12 @@ import inspect
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 from sso_client import settings as site_settings
-from sso_server.config import _SECRETS, Settings
+from sso_server import config
+from sso_server.config import _SECRETS
+from sso_server.readings import Secret
 
 HEAD = """# Configuration
 
@@ -49,31 +52,34 @@ def row(name: str, default: str, text: str) -> str:
     return f"| `{name}` | {shown} | {text} |"
 
 
+def texts_of(module: ModuleType) -> dict[str, str]:
+    """The docstring of each field of its dataclass Settings: only the source has them."""
+    source = ast.parse(Path(inspect.getfile(module)).read_text(encoding="utf-8"))
+    (body,) = [node.body for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
+    return {
+        before.target.id: inspect.cleandoc(after.value.value)
+        for before, after in pairwise(body)
+        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+    }
+
+
 def centre_rows() -> list[str]:
     """Every field of the centre's Settings."""
-    rows = []
-    for name, info in Settings.model_fields.items():
-        default = info.default.get_secret_value() if hasattr(info.default, "get_secret_value") else info.default
+    texts, rows = texts_of(config), []
+    for field in fields(config.Settings):
+        default = field.default.get_secret_value() if isinstance(field.default, Secret) else field.default
         default = str(default).lower() if isinstance(default, bool) else str(default)
-        bounds = [
-            f"{word} {getattr(part, key)}" for part in info.metadata for key, word in LIMITS if hasattr(part, key)
-        ]
+        bounds = [f"{word} {field.metadata[key]}" for key, word in LIMITS if key in field.metadata]
         limits = f" ({', '.join(bounds)})" if bounds else ""
-        star = r"\*" if name in _SECRETS else ""
-        rows.append(row(f"SSO_{name.upper()}", default, f"{info.description}{limits}").replace("` |", f"`{star} |", 1))
+        star = r"\*" if field.name in _SECRETS else ""
+        told = row(f"SSO_{field.name.upper()}", default, f"{texts[field.name]}{limits}")
+        rows.append(told.replace("` |", f"`{star} |", 1))
     return rows
 
 
 def site_rows() -> list[str]:
-    """Every field of the SDK's Settings: a dataclass, whose field docstrings only the source has."""
-    source = ast.parse(Path(inspect.getfile(site_settings)).read_text(encoding="utf-8"))
-    (body,) = [node.body for node in source.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
-    texts = {
-        before.target.id: after.value.value
-        for before, after in pairwise(body)
-        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-    }
-    rows = []
+    """Every field of the SDK's Settings."""
+    texts, rows = texts_of(site_settings), []
     for field in fields(site_settings.Settings):
         default = "" if field.default in (MISSING, None) else field.default
         default = " ".join(default) if isinstance(default, tuple) else str(default)

@@ -10,15 +10,15 @@ import difflib
 import importlib.util
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 from urllib.parse import urlsplit
-
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from sso_server.core.policy import SECOND, Policy
 from sso_server.core.uris import is_loopback_host
+from sso_server.readings import Secret, read, whole
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
@@ -49,8 +49,7 @@ _OF_SITES = (
     "SSO_PROTOCOL",
     "SSO_CAS_URL",
 )
-
-
+_NO_SECRET = Secret("")
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -62,28 +61,27 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-class Settings(BaseModel):
-    """Every setting of the centre. Durations are whole seconds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of the centre. Durations are whole seconds. Raises ConfigError."""
 
     issuer: str = "http://127.0.0.1:9000"
     """The centre's own address as browsers and sites see it. https everywhere but on loopback."""
     data_dir: Path = Path("lockstep-data")
     """Where the SQLite database, the secret key and the wake-up socket live. Made with mode 0700 when absent."""
-    database_url: SecretStr = SecretStr("")
+    database_url: Secret = _NO_SECRET
     """`postgresql://user:password@host:port/name` (docs/postgresql.md) or `sqlite:////path`.
     Empty: SQLite in the data directory. PostgreSQL needs `SSO_SECRET_KEY`."""
-    database_connections: int = Field(10, ge=2, le=500)
+    database_connections: int = whole(10, ge=2, le=500)
     """How many connections one process opens to PostgreSQL at most: each web worker, and the delivery process."""
-    redis_url: SecretStr = SecretStr("")
+    redis_url: Secret = _NO_SECRET
     """One server (`redis://`), a service under Sentinel (`redis+sentinel://`) or a cluster (`redis+cluster://`), with
     `rediss` over TLS: see [redis.md](redis.md#addresses). Empty: sessions, tickets and the ledger live in the
     database."""
-    redis_replicas: int = Field(0, ge=0, le=10)
+    redis_replicas: int = whole(0, ge=0, le=10)
     """How many replicas of a Redis must have confirmed a change before it is answered; fewer, and the answer is 503.
     See [redis.md](redis.md#what-your-redis-needs)."""
-    secret_key: SecretStr = SecretStr("")
+    secret_key: Secret = _NO_SECRET
     """One or more keys of at least 32 characters, separated by commas: the first writes, all read.
     Empty: made and kept in the data directory."""
     trusted_proxies: str = ""
@@ -95,27 +93,27 @@ class Settings(BaseModel):
     """The name that pages show."""
     support_contact: str = ""
     """Whom to ask for a forgotten password: a sentence, an address or a telephone number shown on the sign-in page."""
-    ticket_life: int = Field(60, ge=5, le=600)
+    ticket_life: int = whole(60, ge=5, le=600)
     """How long an authorization code can be redeemed, a CAS ticket validated."""
-    access_token_life: int = Field(300, ge=10, le=3600)
+    access_token_life: int = whole(300, ge=10, le=3600)
     """Life of an access token."""
-    offline_life: int = Field(30 * 86400, ge=60, le=366 * 86400)
+    offline_life: int = whole(30 * 86400, ge=60, le=366 * 86400)
     """Life of a refresh token with `offline_access`; without it the session decides."""
-    session_idle: int = Field(8 * 3600, ge=1, le=90 * 86400)
+    session_idle: int = whole(8 * 3600, ge=1, le=90 * 86400)
     """A session ends after this long without activity anywhere."""
-    session_absolute: int = Field(24 * 3600, ge=2, le=90 * 86400)
+    session_absolute: int = whole(24 * 3600, ge=2, le=90 * 86400)
     """A session ends after this long whatever happens."""
-    session_remembered: int = Field(30 * 86400, ge=60, le=366 * 86400)
+    session_remembered: int = whole(30 * 86400, ge=60, le=366 * 86400)
     """The same when "keep me signed in" was ticked."""
     offer_remember: bool = True
     """Show "keep me signed in" on the sign-in page (never ticked beforehand)."""
     idle_without_reports: bool = False
     """End a session by idleness even if one of its sites can't report activity."""
-    lease: int = Field(60, ge=1, le=3600)
+    lease: int = whole(60, ge=1, le=3600)
     """N: how long a site's store may serve local sessions after a check-in. New clients get this value."""
-    grace: int = Field(0, ge=0, le=86400)
+    grace: int = whole(0, ge=0, le=86400)
     """What new clients get as grace: extra seconds when the centre can't be reached."""
-    audit_days: int = Field(400, ge=1, le=3650)
+    audit_days: int = whole(400, ge=1, le=3650)
     """How long the audit is kept."""
     require_pushed_requests: bool = False
     """Every site has to push its authorization requests to `/par` first (RFC 9126), which sites with our SDK don't do.
@@ -129,13 +127,13 @@ class Settings(BaseModel):
     session_management: bool = False
     """Let sites ask a frame of ours whether the person is still signed in (OpenID Connect Session Management), by a
     cookie that most browsers hide from frames: see [frontchannel.md](frontchannel.md)."""
-    key_rotation_days: int = Field(90, ge=0, le=3650)
+    key_rotation_days: int = whole(90, ge=0, le=3650)
     """After how many days the delivery process makes a next signing key by itself. 0: only `sso key rotate` does."""
     dpop_nonce: bool = False
     """Ask every DPoP proof for a nonce of ours (RFC 9449 section 8): a proof made beforehand is worth nothing then."""
-    hash_memory_kib: int = Field(19456, ge=8192, le=1048576)
+    hash_memory_kib: int = whole(19456, ge=8192, le=1048576)
     """argon2id memory per hash."""
-    hash_limit: int = Field(2, ge=1, le=64)
+    hash_limit: int = whole(2, ge=1, le=64)
     """How many passwords one process hashes at once."""
     web_server: Literal["gunicorn", "granian"] = "gunicorn"
     """What answers requests: `gunicorn`, or `granian` (an extra of that name), which is faster behind a proxy that does
@@ -143,91 +141,32 @@ class Settings(BaseModel):
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON lines elsewhere."""
 
-    @field_validator("issuer")
-    @classmethod
-    def _issuer_is_an_origin(cls, issuer: str) -> str:
-        parts = urlsplit(issuer)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.query
-            or parts.fragment
-            or "@" in parts.netloc
-        ):
-            raise ValueError("is not a plain http(s) address")
-        if parts.path not in ("", "/"):
-            raise ValueError("may not have a path: give the centre a host name of its own")
-        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
-            raise ValueError("must be https outside loopback")
-        return issuer.rstrip("/")
+    def __post_init__(self) -> None:
+        """Each as it should be, whatever came from the environment; all that isn't is said at once."""
+        kinds = get_type_hints(Settings)
+        problems = []
+        for each in fields(self):
+            try:
+                value = read(getattr(self, each.name), kinds[each.name], each.metadata)
+                if check := _CHECKS.get(each.name):
+                    value = check(value)
+                object.__setattr__(self, each.name, value)
+            except ValueError as error:
+                problems.append(f"SSO_{each.name.upper()}: {error}")
+        if problems or (problems := self._contradictions()):
+            raise ConfigError(problems)
 
-    @field_validator("secret_key")
-    @classmethod
-    def _keys_are_long(cls, keys: SecretStr) -> SecretStr:
-        for key in filter(None, (k.strip() for k in keys.get_secret_value().split(","))):
-            if len(key) < 32:
-                raise ValueError("has a key of less than 32 characters")
-        return keys
-
-    @field_validator("trusted_proxies", "metrics_from")
-    @classmethod
-    def _are_networks(cls, text: str) -> str:
-        for network in filter(None, (n.strip() for n in text.split(","))):
-            ipaddress.ip_network(network, strict=False)
-        return text
-
-    @field_validator("web_server")
-    @classmethod
-    def _web_server_is_there(cls, name: str) -> str:
-        if importlib.util.find_spec(name) is None:
-            raise ValueError(f"{name} is not installed; install lockstep-sso[server,{name}]")
-        return name
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_scheme(cls, url: SecretStr) -> SecretStr:
-        # The rest of the address is read where a Redis client is at hand (stores/redis/address.py).
-        address = url.get_secret_value()
-        if address and not address.startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
-        return url
-
-    @field_validator("database_url")
-    @classmethod
-    def _database_address(cls, url: SecretStr) -> SecretStr:
-        address = url.get_secret_value()
-        scheme = address.split("://")[0]
-        if scheme not in ("", "sqlite", "sqlite+pysqlite", *_POSTGRESQL):
-            raise ValueError("must begin with postgresql:// or sqlite:///")
-        if scheme in _POSTGRESQL and importlib.util.find_spec("psycopg") is None:
-            raise ValueError("the driver is not installed; install lockstep-sso[server,postgres]")
-        if address:
-            # Here, because commands that need no database shouldn't wait for SQLAlchemy.
-            from sso_server.stores.sql.address import parse_url
-
-            parsed = parse_url(address)
-            if scheme in _POSTGRESQL:
-                from sso_server.stores.sql.postgres import refuse_unknown_options
-
-                refuse_unknown_options(parsed)
-        return url
-
-    @model_validator(mode="after")
-    def _postgresql_is_shared(self) -> Settings:
+    def _contradictions(self) -> list[str]:
         # What one node seals another opens: a key of its own in each data directory would part them, and a node with a
         # new disk could open none of the signing keys.
         if self.is_postgresql and not self.secret_key.get_secret_value().strip(", "):
-            raise ValueError(
-                "SSO_SECRET_KEY: needed with PostgreSQL, and the same on every node. Take the content of secret-key in"
-                " SSO_DATA_DIR if there is one, else make one: openssl rand -base64 48"
+            words = (
+                "Take the content of secret-key in SSO_DATA_DIR if there is one, else make one: openssl rand -base64 48"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _times_fit(self) -> Settings:
+            return [f"SSO_SECRET_KEY: needed with PostgreSQL, and the same on every node. {words}"]
         if self.session_absolute < self.session_idle:
-            raise ValueError("SSO_SESSION_ABSOLUTE is shorter than SSO_SESSION_IDLE")
-        return self
+            return ["SSO_SESSION_ABSOLUTE is shorter than SSO_SESSION_IDLE"]
+        return []
 
     @property
     def is_https(self) -> bool:
@@ -271,12 +210,88 @@ class Settings(BaseModel):
         )
 
 
+def _origin(issuer: str) -> str:
+    parts = urlsplit(issuer)
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
+        raise ValueError("is not a plain http(s) address")
+    if parts.path not in ("", "/"):
+        raise ValueError("may not have a path: give the centre a host name of its own")
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        raise ValueError("must be https outside loopback")
+    return issuer.rstrip("/")
+
+
+def _long_keys(keys: Secret) -> Secret:
+    for key in filter(None, (k.strip() for k in keys.get_secret_value().split(","))):
+        if len(key) < 32:
+            raise ValueError("has a key of less than 32 characters")
+    return keys
+
+
+def _list_of_networks(text: str) -> str:
+    _networks(text)
+    return text
+
+
+def _installed(name: str) -> str:
+    if importlib.util.find_spec(name) is None:
+        raise ValueError(f"{name} is not installed; install lockstep-sso[server,{name}]")
+    return name
+
+
+def _redis_address(url: Secret) -> Secret:
+    # The rest of the address is read where a Redis client is at hand (stores/redis/address.py).
+    address = url.get_secret_value()
+    if address and not address.startswith(_REDIS_SCHEMES):
+        raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
+    return url
+
+
+def _database_address(url: Secret) -> Secret:
+    address = url.get_secret_value()
+    scheme = address.split("://")[0]
+    if scheme not in ("", "sqlite", "sqlite+pysqlite", *_POSTGRESQL):
+        raise ValueError("must begin with postgresql:// or sqlite:///")
+    if scheme in _POSTGRESQL and importlib.util.find_spec("psycopg") is None:
+        raise ValueError("the driver is not installed; install lockstep-sso[server,postgres]")
+    if address:
+        # Here, because commands that need no database shouldn't wait for SQLAlchemy.
+        from sso_server.stores.sql.address import parse_url
+
+        parsed = parse_url(address)
+        if scheme in _POSTGRESQL:
+            from sso_server.stores.sql.postgres import refuse_unknown_options
+
+            refuse_unknown_options(parsed)
+    return url
+
+
+#: The settings, in order.
+NAMES = tuple(each.name for each in fields(Settings))
+#: What a setting must be beyond its type: the value, or ValueError.
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "issuer": _origin,
+    "secret_key": _long_keys,
+    "trusted_proxies": _list_of_networks,
+    "metrics_from": _list_of_networks,
+    "web_server": _installed,
+    "redis_url": _redis_address,
+    "database_url": _database_address,
+}
+
+
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """The settings from the environment, `overrides` (by field name) first. Raises ConfigError with all problems."""
     environ = os.environ if environ is None else environ
     problems: list[str] = []
     values: dict[str, Any] = {}
-    known = {f"SSO_{name.upper()}": name for name in Settings.model_fields}
+    known = {f"SSO_{name.upper()}": name for name in NAMES}
     files = {f"SSO_{name.upper()}_FILE": name for name in _SECRETS}
     for variable in sorted(v for v in environ if v.startswith("SSO_")):
         if variable in known:
@@ -292,11 +307,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     values.update(overrides)
     try:
         settings = Settings(**values)
-    except ValidationError as error:
-        for item in error.errors():
-            name = ".".join(str(part) for part in item["loc"])
-            text = item["msg"].removeprefix("Value error, ")
-            problems.append(f"SSO_{name.upper()}: {text}" if name else text)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from None
     if problems:
         raise ConfigError(problems)
     return settings
@@ -307,7 +319,7 @@ def sources(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     environ = os.environ if environ is None else environ
     files = {name: f"SSO_{name.upper()}_FILE" for name in _SECRETS}
     found = {name: variable for name, variable in files.items() if variable in environ}
-    return found | {n: f"SSO_{n.upper()}" for n in Settings.model_fields if f"SSO_{n.upper()}" in environ}
+    return found | {n: f"SSO_{n.upper()}" for n in NAMES if f"SSO_{n.upper()}" in environ}
 
 
 def metrics_dir() -> Path | None:

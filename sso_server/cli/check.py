@@ -11,7 +11,7 @@ from sso_server import wiring
 from sso_server.checks import redis_check
 from sso_server.cli.output import Failed, json_option, print_json, print_table
 from sso_server.clock import SystemClock
-from sso_server.config import ConfigError, Settings, load, sources
+from sso_server.config import NAMES, ConfigError, Settings, load, sources
 from sso_server.core.errors import LockstepError
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
@@ -31,7 +31,7 @@ def check(as_json: bool) -> None:
     good: list[str] = []
     try:
         settings = load()
-        shown = [_setting(settings, name) for name in Settings.model_fields]
+        shown = [_setting(settings, name) for name in NAMES]
         _look(settings, good, problems)
     except ConfigError as error:
         problems += error.problems
