@@ -45,6 +45,14 @@ local function is_live(s, now)
   return s and not s.ended_at and now < due_at(s) or false
 end
 
+-- The same of a session of which nothing else is asked.
+local function lives(sid, now)
+  local s = values(key('session', sid), 'sid', 'last_active_at', 'idle_allowance_ms', 'absolute_until', 'idle_off', 'ended_at')
+  return s and is_live({
+    last_active_at = s[2], idle_allowance_ms = s[3], absolute_until = s[4], idle_off = s[5], ended_at = s[6],
+  }, now) or false
+end
+
 -- Writes last_active_at = max(it, now) of a live session, and where the due index has it.
 local function touch(sid, s, now)
   if now > (tonumber(s.last_active_at) or 0) then s.last_active_at = int(now) end

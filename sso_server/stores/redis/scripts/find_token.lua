@@ -11,6 +11,6 @@ local grant = grant_values(grant_id or '')
 if not grant then return {} end
 local _, sid, _, _, _, _, offline, _, revoked_at, _, _, heir_step = unpack(grant)
 if revoked_at or kind == 'rt' and is_left_behind(step, heir_step) then return {} end
-local in_session = is_live(glance(sid or ''), now)
+local in_session = lives(sid or '', now)
 if not in_session and (offline ~= '1' or bound == '1') then return {} end
 return { token, grant, in_session and 1 or 0 }
