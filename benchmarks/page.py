@@ -49,7 +49,7 @@ _WORDS = """
   as many round trips, and no check at all (`benchmarks/floor_app.py`). It is no server; it is what Flask, the web
   server and the store's usual library take of each figure.
 - *ms*: processor time of one operation in thousandths of a second: all processes of the server and its Redis together.
-  Where a table has columns of its own for Redis, or counts one process alone, it says so.
+  *redis ms* of a table is the part of Redis in it, *server ms* the rest.
 - *an operation* of a row is all of its requests: R are two, W5 are four and in one of them is the hash.
 """
 _REPRODUCE = """
@@ -133,8 +133,14 @@ def page(summary: Summary) -> str:
 
 _PICTURE = "![Processor time of each kind of request](pictures/performance.svg)\n"
 _FURTHER = (
-    ("## Signing out\n\n20 sites are told (W6); three of them hang (W6h).", ("W6", "W6h")),
-    ("## Deliveries\n\nCounted is the delivery process; what its Redis takes stands beside it.", ("D",)),
+    (
+        "## Signing out\n\n20 sites are told (W6); three of them hang (W6h). p99 is of all rounds together.",
+        ("W6", "W6h"),
+    ),
+    (
+        "## Deliveries\n\nCounted are the delivery process and its Redis. The floor signs and sends, and keeps no ledger.",
+        ("D",),
+    ),
     ("## Check-ins", ("F",)),
     ("## A storm of sign-ins", ("storm",)),
     (
