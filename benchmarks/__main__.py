@@ -35,7 +35,7 @@ def main() -> None:
     where = machine(rounds=str(given.rounds), seconds=f"{given.seconds:g}")
     print(bed.machine())
     names = parsed.names or MEASUREMENTS
-    print(f"This takes about {minutes(names, given)} minutes on an idle machine with two cores.", flush=True)
+    print(f"This takes about {minutes(names, given)} min on an idle machine with two cores.", flush=True)
     failed, took, is_whole = [], {}, not parsed.names
     with RawFile(RAW / time.strftime("%Y%m%d-%H%M%S.jsonl")) as raw:
         for name in names:

@@ -138,7 +138,7 @@ _FURTHER = (
         ("W6", "W6h"),
     ),
     (
-        "## Deliveries\n\nCounted are the delivery process and its Redis. The floor signs and sends, and keeps no ledger.",
+        "## Deliveries\n\nCounted: the delivery process and its Redis. The floor signs and sends; it has no ledger.",
         ("D",),
     ),
     ("## Check-ins", ("F",)),
