@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, str], ...]
 _FORM = "application/x-www-form-urlencoded"
 _TYPES = frozenset({_FORM, "application/json"})
+_NO_FILES = ImmutableMultiDict[str, Any]()
 #: bytes: what is read in one piece; the endpoints' own limits are lower (`web/params`)
 _LARGEST = 256 * 1024
 #: Addresses that werkzeug would send as they are; else it escapes, and writes hosts in lower case.
@@ -132,7 +133,7 @@ class Asked(Request):
             pairs = _pairs(body)
         except UnicodeDecodeError:
             pairs = []
-        found["stream"], found["form"], found["files"] = BytesIO(), ImmutableMultiDict(pairs), ImmutableMultiDict()
+        found["stream"], found["form"], found["files"] = BytesIO(), ImmutableMultiDict(pairs), _NO_FILES
         return None
 
 
