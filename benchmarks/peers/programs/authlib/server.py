@@ -192,14 +192,14 @@ class WithIdToken(OpenIDCode):
     def exists_nonce(self, nonce, request):
         return False  # PKCE makes a second use of a code useless
 
-    def get_jwt_config(self, grant, client=None):
-        return {"key": KEY, "alg": SETTINGS["alg"], "iss": SETTINGS["issuer"], "exp": HOUR}
+    def resolve_client_private_key(self, client):
+        return KEY
 
     def get_client_algorithm(self, client):
         return SETTINGS["alg"]
 
     def get_client_claims(self, client):
-        return {}
+        return {"iss": SETTINGS["issuer"]}
 
     def generate_user_info(self, user, scope):
         return UserInfo(sub=user.name)
@@ -320,4 +320,9 @@ def userinfo():
 
 @app.get("/.well-known/openid-configuration")
 def about():
-    return jsonify(issuer=SETTINGS["issuer"])
+    return jsonify(issuer=SETTINGS["issuer"], jwks_uri=f"{SETTINGS['issuer']}/jwks")
+
+
+@app.get("/jwks")
+def keys():
+    return jsonify(keys=[KEY.as_dict(private=False)])
