@@ -25,6 +25,7 @@ from sso_server.config import become
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_M_ARENA_MAX = -8  # malloc.h; Python has no name for it
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _FAILED = 1
 #: Of one process. Not without bounds where the system knows none: some programs go through all that they might have.
@@ -154,6 +155,7 @@ def _live(child: Child, run: Callable[[], int], doors: Sequence[Door], parent: i
             become(child.env)
         sys.argv = list(child.argv)
         _take_name(child)
+        _allocate_from_few()
         code = run()
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else _FAILED if done.code else 0
@@ -178,6 +180,13 @@ def _die_with_parent() -> None:
     """A supervisor killed with -9 takes its children along (Linux): nobody serves unsupervised."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _allocate_from_few() -> None:
+    """glibc gives threads that allocate at once areas of their own, up to eight a core, and each keeps what it had: of
+    a worker's 87 MB with 24 callers 5."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _take_name(child: Child) -> None:
