@@ -133,8 +133,9 @@ class Settings:
     """Ask every DPoP proof for a nonce of ours (RFC 9449 section 8): a proof made beforehand is worth nothing then."""
     hash_memory_kib: int = whole(19456, ge=8192, le=1048576)
     """argon2id memory per hash."""
-    hash_limit: int = whole(2, ge=1, le=64)
-    """How many passwords one process hashes at once."""
+    hash_limit: int = whole(1, ge=1, le=64)
+    """How many passwords one process hashes at once; all of a node together hash no more than half as many as it has
+    cores, one at least."""
     web_server: Literal["gunicorn", "granian"] = "gunicorn"
     """What answers requests: `gunicorn`, or `granian` (an extra of that name), which is faster behind a proxy that does
     its part: see [operations.md](operations.md#web-servers)."""

@@ -51,6 +51,7 @@ from sso_server.core.uris import is_loopback_host
 from sso_server.crypto.client_keys import RegisteredKeys
 from sso_server.crypto.identifiers import SystemRandomness
 from sso_server.crypto.passwords import Argon2Hasher
+from sso_server.crypto.places import Places
 from sso_server.crypto.proofs import SelfSigned
 from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
@@ -73,6 +74,7 @@ from sso_server.secret_key import prepare_data_dir, secret_keys
 from sso_server.stores.sql import SqlStores
 from sso_server.web.readiness import Readiness
 from sso_server.web.services import Services, Site
+from sso_server.web.turns import Turns
 from sso_server.web.waiting import WaitingRoom
 
 if TYPE_CHECKING:
@@ -248,7 +250,14 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         watch_stores(stores, STORE_NAMES[1], numbers)
     wake_path = data_dir / "wake"
     wake = DatagramWake(wake_path)
-    hasher = WatchedHasher(Argon2Hasher(memory_kib=settings.hash_memory_kib, at_once=settings.hash_limit), numbers)
+    turns = Turns()
+    argon2 = Argon2Hasher(
+        memory_kib=settings.hash_memory_kib,
+        at_once=settings.hash_limit,
+        place=Places(data_dir).taken,
+        while_waiting=turns.given_up,
+    )
+    hasher = WatchedHasher(argon2, numbers)
     seals = ItsdangerousSeals(keys, clock)
     signing_keys = SigningKeys(sql.keys, keys, clock)
     subjects = Subjects(sql.lasting, randomness)
@@ -318,6 +327,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         polls=Polls(stores.polls, ClockGuard(stores.health, clock), clock),
         trials=Trials(trial_caller, stores.guesses, sql.audit, clock, randomness, policy),
         waiting=WaitingRoom(),
+        turns=turns,
         lists=stores.lists,
         ledger=stores.ledger,
         reports=SignOutReports(stores.ledger, stores.check_ins, clients, clock, sql.restorations),

@@ -16,7 +16,7 @@ from sso_server.web import services
 from sso_server.web.waiting import WEB_THREADS
 
 worker_class = "sso_server.cli.gunicorn_worker.LeavingWorker"
-# Most of a request is waiting for a store, and ten may stand in line for a password's hash (crypto/passwords.py): the
+# Most of a request is waiting for a store, and nine may stand in line for a password's hash (crypto/passwords.py): the
 # others are there for check-ins and tokens. A quarter may hold polls that wait.
 threads = WEB_THREADS
 keepalive = 5

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import secrets
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -21,9 +20,6 @@ from sso_server.core.errors import Unavailable
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-#: A third of what an ordinary thread gets when both want to run. With 10, a tenth, whoever keeps the cores busy with
-#: cheap requests kept nearly everybody from signing in, and the others were not answered any sooner.
-_NICE = 5
 
 
 class Argon2Hasher:
@@ -31,7 +27,8 @@ class Argon2Hasher:
 
     `at_once` hashes run in this process at the same moment and `most_waiting` callers wait for their turn, each for at
     most `wait_s` seconds. Whoever comes then is sent away at once: a waiting caller holds a thread of the web worker,
-    and a crowd at the sign-in page must leave threads for check-ins and tokens.
+    and a crowd at the sign-in page must leave threads for check-ins and tokens. `place`: held while one is hashed.
+    `while_waiting`: entered by the caller until the hash is there.
     """
 
     def __init__(
@@ -40,9 +37,11 @@ class Argon2Hasher:
         memory_kib: int = 19_456,
         time_cost: int = 2,
         parallelism: int = 1,
-        at_once: int = 2,
+        at_once: int = 1,
         most_waiting: int = 8,
         wait_s: float = 1.0,
+        place: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        while_waiting: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         self._argon2 = PasswordHasher(
             time_cost=time_cost,
@@ -55,9 +54,11 @@ class Argon2Hasher:
         self._slots = threading.BoundedSemaphore(at_once)
         self._places = threading.BoundedSemaphore(at_once + most_waiting)
         self._wait_s = wait_s
+        self._place = place
+        self._while_waiting = while_waiting
         # malloc keeps for each thread what it once needed: 19 MiB for a hash in every thread of the web worker are more
         # than half a GB. So only these threads ever hash.
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="hash", initializer=_step_back)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="hash")
         # A hash of nothing: the digest is random, no password is known for it, and checking one against it costs
         # exactly what a real check costs (ASVS 5.0, 6.3.8: time must not tell whether an account exists).
         self._nobody = (
@@ -66,12 +67,12 @@ class Argon2Hasher:
 
     def hash(self, password: str) -> str:
         """The PHC string to be stored. Raises Unavailable when too many wait already."""
-        with self._slot():
-            return self._threads.submit(self._argon2.hash, _bytes_of(password)).result()
+        with self._while_waiting(), self._slot():
+            return self._threads.submit(self._hash, password).result()
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password belongs to the hash; with None it takes as long and is False. Raises Unavailable."""
-        with self._slot():
+        with self._while_waiting(), self._slot():
             return self._threads.submit(self._verify, password_hash, password).result()
 
     def needs_rehash(self, password_hash: str) -> bool:
@@ -81,17 +82,22 @@ class Argon2Hasher:
         except InvalidHashError:
             return True
 
+    def _hash(self, password: str) -> str:
+        with self._place():
+            return self._argon2.hash(_bytes_of(password))
+
     def _verify(self, password_hash: str | None, password: str) -> bool:
-        try:
-            self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
-            return password_hash is not None
-        except InvalidHashError:
-            # A damaged row must not be told apart from a wrong password, by time either.
-            with contextlib.suppress(VerificationError):
-                self._argon2.verify(self._nobody, _bytes_of(password))
-            return False
-        except VerificationError:
-            return False
+        with self._place():
+            try:
+                self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
+                return password_hash is not None
+            except InvalidHashError:
+                # A damaged row must not be told apart from a wrong password, by time either.
+                with contextlib.suppress(VerificationError):
+                    self._argon2.verify(self._nobody, _bytes_of(password))
+                return False
+            except VerificationError:
+                return False
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
@@ -106,17 +112,6 @@ class Argon2Hasher:
                 self._slots.release()
         finally:
             self._places.release()
-
-
-def _step_back() -> None:
-    """This thread computes when nobody else has much to do: a hash takes 20 ms of a core, and while a crowd signs in
-    who only shows a token must not stand in line behind it. Not the lowest one: people are signed in on a busy machine,
-    too, and the interpreter's lock, which a thread holds for a moment before and after a hash, is never kept for long.
-    """
-    if sys.platform == "linux":
-        # There a number of a thread is as good as one of a process (setpriority(2)).
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _bytes_of(password: str) -> bytes:

@@ -52,6 +52,7 @@ from sso_server.core.tokens import Tokens
 from sso_server.core.trials import Trials
 from sso_server.web.client_ip import Network
 from sso_server.web.readiness import Readiness
+from sso_server.web.turns import Turns
 from sso_server.web.waiting import WaitingRoom
 
 _KEY = "lockstep"
@@ -114,6 +115,7 @@ class Services:
     polls: Polls
     trials: Trials
     waiting: WaitingRoom
+    turns: Turns
     lists: SessionLists
     ledger: Ledger
     reports: SignOutReports

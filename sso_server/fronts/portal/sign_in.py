@@ -50,6 +50,17 @@ class Form:
     """The form's token already failed once before."""
 
 
+@blueprint.before_request
+def _take_turn() -> None:
+    # A crowd that signs in must not stand between a session check and the interpreter.
+    services().turns.take()
+
+
+@blueprint.teardown_request
+def _give_turn_back(_: BaseException | None) -> None:
+    services().turns.give_back()
+
+
 @blueprint.get("/sign-in")
 def show() -> ResponseReturnValue:
     """Ask. Somebody who is signed in and whom no site sent has nothing to do here."""

@@ -1,0 +1,65 @@
+"""Whoever hashes has a place of the node; nobody waits for ever for one."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sso_server.crypto.passwords import Argon2Hasher
+from sso_server.crypto.places import Places
+
+HOLDER = """
+import sys, threading
+from pathlib import Path
+from sso_server.crypto.places import Places
+with Places(Path(sys.argv[1]), count=1).taken():
+    print("taken", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(directory: Path) -> subprocess.Popen[str]:
+    """Another process that has the only place until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "taken\n"
+    return process
+
+
+@pytest.mark.parametrize("kind", ["hash", "verify"])
+def test_a_hash_waits_until_another_process_has_made_its_own(tmp_path: Path, kind: str) -> None:
+    hasher = Argon2Hasher(memory_kib=1024, time_cost=1, place=Places(tmp_path, count=1, wait_s=60).taken)
+    done = threading.Event()
+    asked = {"hash": lambda: hasher.hash("x"), "verify": lambda: hasher.verify(None, "x")}[kind]
+    with holder(tmp_path) as other:
+        threading.Thread(target=lambda: (asked(), done.set()), daemon=True).start()
+        assert not done.wait(0.2)
+        other.kill()
+        assert done.wait(10), "a process that has died keeps no place"
+
+
+def test_there_are_as_many_places_as_were_asked_for(tmp_path: Path) -> None:
+    places = Places(tmp_path, count=2, wait_s=0.3)
+
+    def took() -> float:
+        started = time.monotonic()
+        with places.taken():
+            return time.monotonic() - started
+
+    with places.taken():
+        assert took() < 0.25
+        with places.taken():
+            assert took() >= 0.3, "and whoever waits too long goes on without"
+    assert took() < 0.25
+
+
+def test_where_no_file_can_be_made_nobody_waits(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(Places(tmp_path / "away", wait_s=60).taken())
