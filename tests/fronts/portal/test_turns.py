@@ -50,7 +50,7 @@ def test_nobody_waits_for_a_turn_while_a_password_is_hashed(
 
 
 def test_a_page_that_fails_keeps_nobody_waiting(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> str:
+    def broken(*_: object, **__: object) -> str:
         raise RuntimeError
 
     with monkeypatch.context() as now:
