@@ -36,9 +36,16 @@ def holder(directory: Path) -> subprocess.Popen[str]:
 def test_a_hash_waits_until_another_process_has_made_its_own(tmp_path: Path, kind: str) -> None:
     hasher = Argon2Hasher(memory_kib=1024, time_cost=1, place=Places(tmp_path, count=1, wait_s=60).taken)
     done = threading.Event()
-    asked = {"hash": lambda: hasher.hash("x"), "verify": lambda: hasher.verify(None, "x")}[kind]
+
+    def ask() -> None:
+        if kind == "hash":
+            hasher.hash("x")
+        else:
+            hasher.verify(None, "x")
+        done.set()
+
     with holder(tmp_path) as other:
-        threading.Thread(target=lambda: (asked(), done.set()), daemon=True).start()
+        threading.Thread(target=ask, daemon=True).start()
         assert not done.wait(0.2)
         other.kill()
         assert done.wait(10), "a process that has died keeps no place"

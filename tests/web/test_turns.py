@@ -10,8 +10,18 @@ from sso_server.web.turns import Turns
 def begun(work: Callable[[], object]) -> threading.Event:
     """Set once this work is done, in a thread of its own."""
     done = threading.Event()
-    threading.Thread(target=lambda: (work(), done.set()), daemon=True).start()
+
+    def whole() -> None:
+        work()
+        done.set()
+
+    threading.Thread(target=whole, daemon=True).start()
     return done
+
+
+def take_and_give_back(turns: Turns) -> None:
+    turns.take()
+    turns.give_back()
 
 
 def test_the_next_one_begins_when_the_turn_is_given_back() -> None:
@@ -27,7 +37,7 @@ def test_who_waits_for_something_lets_others_go_on_and_has_a_turn_again_afterwar
     turns = Turns(wait_s=60)
     turns.take()
     with turns.given_up():
-        assert begun(lambda: (turns.take(), turns.give_back())).wait(10)
+        assert begun(lambda: take_and_give_back(turns)).wait(10)
     next_one = begun(turns.take)
     assert not next_one.wait(0.1)
     turns.give_back()
@@ -47,7 +57,7 @@ def test_who_has_no_turn_gets_none_by_waiting_and_gives_none_back() -> None:
 def test_whoever_waits_too_long_goes_on_without() -> None:
     turns = Turns(wait_s=0.05)
     turns.take()
-    late = begun(lambda: (turns.take(), turns.give_back()))
+    late = begun(lambda: take_and_give_back(turns))
     assert late.wait(10)
     started = time.monotonic()
     assert begun(turns.take).wait(10), "what was not had was not given back"

@@ -12,7 +12,12 @@ from tests.fronts.portal.pages import Browser, Centre, Page
 def in_a_thread(ask: Callable[[], Page]) -> tuple[threading.Event, list[Page]]:
     pages: list[Page] = []
     answered = threading.Event()
-    threading.Thread(target=lambda: (pages.append(ask()), answered.set()), daemon=True).start()
+
+    def work() -> None:
+        pages.append(ask())
+        answered.set()
+
+    threading.Thread(target=work, daemon=True).start()
     return answered, pages
 
 
