@@ -50,7 +50,7 @@ class Told:
 
 
 def figures(given: Given) -> Iterator[Figure]:
-    """Each web server and store, RSA on the first, each floor, and the peers that can sign out."""
+    """Each web server and store, each floor, and the peers that can sign out."""
     waits: dict[tuple[Case, str], list[float]] = {}
     with TemporaryDirectory(prefix="bench-sites-") as directory, listening(Path(directory)) as sites:
         for number in range(given.rounds):
@@ -73,7 +73,6 @@ def _servers(given: Given, sites: Listeners) -> list[Callable[[], Server]]:
             kind = (web_server, store)
             makes.append(partial(LockstepServer, *kind, logout_uri=sites.logout_uri))
             makes.append(partial(FloorServer, *kind, logout_uri=sites.logout_uri))
-        makes.append(partial(LockstepServer, given.web_servers[0], store, "RS256", logout_uri=sites.logout_uri))
     if given.peers:
         from benchmarks.peers.recipes import peers
 
