@@ -76,7 +76,9 @@ class LockstepServer:
         """With accounts and clients; the first start makes schema and keys, too."""
         # As pip leaves what it installs, the peers too: where PYTHONDONTWRITEBYTECODE is set each start would compile.
         compileall.compile_dir(wiring.PACKAGE, quiet=1)
-        self.directory = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        # Children of what was killed may write for a moment longer: that ends no run of an hour.
+        directory = tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)
+        self.directory = Path(self._open.enter_context(directory))
         if self.store == "redis":
             self.redis = own_redis(self.directory / "redis")
             self._open.callback(self.redis.kill)
