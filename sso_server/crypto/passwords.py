@@ -39,7 +39,7 @@ class Argon2Hasher:
         parallelism: int = 1,
         at_once: int = 1,
         most_waiting: int = 8,
-        wait_s: float = 1.0,
+        wait_s: float = 2.0,
         place: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
         while_waiting: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:

@@ -23,7 +23,7 @@ _LOOK_EVERY_S = 0.002
 class Places:
     """Locks on files, which nobody keeps who has died. Thread-safe."""
 
-    def __init__(self, directory: Path, *, count: int = 0, wait_s: float = 1.0) -> None:
+    def __init__(self, directory: Path, *, count: int = 0, wait_s: float = 0.2) -> None:
         """`directory` is there and the node's own. `count` 0: half of the cores, one at least. `wait_s`: in seconds;
         whoever waits longer goes on without a place, so that one process that stands still stops no other."""
         self._files = [directory / f"hashing-{number}.lock" for number in range(count or max(1, _cores() // 2))]
