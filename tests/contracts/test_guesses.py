@@ -75,6 +75,16 @@ def test_a_success_forgets_the_first_counters_and_takes_one_attempt_back_on_the_
     assert begin(stores, NOW, shared) == MINUTE
 
 
+def test_an_attempt_that_is_taken_back_takes_its_moment_along(stores):
+    assert [begin(stores) for _ in range(4)] == [0, 0, 0, SECOND]
+    later = NOW + 10 * SECOND
+    assert begin(stores, later) == 0
+    assert begin(stores, later) == 2 * SECOND
+    stores.guesses.settle([], [LIMIT.key])
+    assert begin(stores, later) == 0, "as if it had not been made"
+    assert begin(stores, later) == 2 * SECOND
+
+
 def test_taking_back_what_was_never_counted_gives_nobody_credit(stores):
     stores.guesses.settle(["nothing"], [LIMIT.key])
     for _ in range(3):

@@ -27,13 +27,23 @@ _LOCK = (
 _COUNT = (
     sa.update(guesses)
     .where(guesses.c.key == bindparam("_key"))
-    .values(attempts=bindparam("_attempts"), last_at=bindparam("_now"), forget_at=bindparam("_forget"))
+    .values(
+        attempts=bindparam("_attempts"),
+        previous_at=guesses.c.last_at,
+        last_at=bindparam("_now"),
+        forget_at=bindparam("_forget"),
+    )
 )
 _CLEAR = sa.delete(guesses).where(guesses.c.key.in_(bindparam("_keys", expanding=True)))
 _REFUND = (
     sa.update(guesses)
     .where(guesses.c.key == bindparam("_key"), guesses.c.attempts > 0)
-    .values(attempts=guesses.c.attempts - 1)
+    # With its moment, once: what was counted before that one isn't known.
+    .values(
+        attempts=guesses.c.attempts - 1,
+        last_at=sa.func.coalesce(guesses.c.previous_at, guesses.c.last_at),
+        previous_at=None,
+    )
 )
 
 

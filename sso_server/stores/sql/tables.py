@@ -208,6 +208,7 @@ guesses = Table(
     Column("attempts", Integer, nullable=False),
     ms("last_at"),
     ms("forget_at"),
+    ms("previous_at", optional=True),
     Index("ix_guesses_forget_at", "forget_at"),
 )
 
