@@ -5,6 +5,8 @@ All of it, or what is run with `--save`, is kept in benchmarks/results.json, and
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 import traceback
@@ -16,6 +18,7 @@ from benchmarks.given import APART, MEASUREMENTS, Given, given_by, measurement, 
 from benchmarks.page import write
 from benchmarks.results import RAW, RawFile, Run, Summary, machine
 from benchmarks.servers import Case
+from tests.support.services import find_redis_server
 
 #: Of `make bench`; all others are other people's.
 OWN = ("lockstep", "floor")
@@ -23,15 +26,22 @@ OWN = ("lockstep", "floor")
 
 def main() -> None:
     """Each of `APART` reads its own options."""
+    _end_tidily()
     if len(sys.argv) > 1 and sys.argv[1] in APART:
         name = sys.argv.pop(1)
         import_module(f"benchmarks.{name}").main()
         return
     parsed = options().parse_args()
     for name in parsed.names:
+        if name in APART:
+            sys.exit(f"{name!r} has options of its own and stands alone: make bench BENCH={name}")
         if name not in MEASUREMENTS:
             sys.exit(f"There is no measurement {name!r}: {', '.join((*MEASUREMENTS, *APART))}.")
-    given = given_by(parsed)
+    given, keeps = given_by(parsed), parsed.save or not parsed.names
+    if ("redis" in given.stores or given.peers) and find_redis_server() is None:
+        sys.exit("There is no redis-server in PATH: install it, or measure with --stores sqlite alone.")
+    if keeps:
+        Summary.load_or_leave()
     where = machine(rounds=str(given.rounds), seconds=f"{given.seconds:g}")
     print(bed.machine())
     names = parsed.names or MEASUREMENTS
@@ -46,9 +56,10 @@ def main() -> None:
                 traceback.print_exc()
                 failed.append(name)
                 continue
-            took[name] = time.monotonic() - begun
-            if run.figures and (parsed.save or not parsed.names):
-                kept = Summary.load()
+            if run.figures:
+                took[name] = time.monotonic() - begun
+            if run.figures and keeps:
+                kept = Summary.load_or_leave()
                 keep(kept, run, anew=is_whole, with_peers=bool(given.peers))
                 is_whole = False
                 kept.save()
@@ -56,6 +67,20 @@ def main() -> None:
     print("\nTook", ", ".join(f"{name} {lasted:.0f} s" for name, lasted in took.items()) or "nothing")
     if failed:
         sys.exit(f"Broken off, and nothing kept of it: {', '.join(failed)}.")
+    if not took:
+        sys.exit("Nothing was measured: nothing of this is asked of that.")
+
+
+def _end_tidily() -> None:
+    """Whoever is told to end removes servers and directories: they may hold a million sessions."""
+    here = os.getpid()
+
+    def end(*_: object) -> None:
+        if os.getpid() != here:
+            os._exit(143)  # a fork: what is to be removed isn't its own
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def keep(summary: Summary, run: Run, *, anew: bool, with_peers: bool) -> None:

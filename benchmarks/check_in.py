@@ -16,7 +16,7 @@ from benchmarks.given import Given
 from benchmarks.load import Answer, Operation, request
 from benchmarks.lockstep_server import LockstepServer
 from benchmarks.results import Figure
-from benchmarks.rounds import CONNECTIONS, measure
+from benchmarks.rounds import CONNECTIONS, measure, turned
 from benchmarks.servers import started
 from benchmarks.serving import figures_of
 from benchmarks.traffic import Site
@@ -36,7 +36,7 @@ def figures(given: Given) -> Iterator[Figure]:
             with started(servers[0]), started(servers[1]):
                 for ends in ENDS:
                     known = (_stores(servers[0], ends), _stores_of_floor(servers[1], ends))
-                    for server, store_ids in zip(servers, known, strict=True):
+                    for server, store_ids in turned([*zip(servers, known, strict=True)], number):
                         stage, workload = Stage(server, server.openid), _workload(store_ids, ends)
                         measure(stage, workload, number, min(0.5, given.seconds), CONNECTIONS)
                         reading = measure(stage, workload, number, given.seconds, CONNECTIONS)

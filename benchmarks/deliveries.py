@@ -16,13 +16,15 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
-from benchmarks.bed import MARGIN_MS
+from benchmarks.bed import MARGIN_MS, hasten
 from benchmarks.given import Given
+from benchmarks.goals import ours
 from benchmarks.keys import private_key
 from benchmarks.listeners import Listeners, listening
 from benchmarks.lockstep_server import LockstepServer
 from benchmarks.processes import cpu_s
 from benchmarks.results import Figure
+from benchmarks.rounds import turned
 from benchmarks.servers import Case, started
 from benchmarks.traffic import SITES, Site
 from sso_server.core.policy import DAY, HOUR, SECOND
@@ -39,11 +41,16 @@ def figures(given: Given) -> Iterator[Figure]:
     people = max(2, int(PER_SECOND * given.seconds))
     for number in range(given.rounds):
         for store, algorithm in product(given.stores, ("ES256", "RS256")):
-            with TemporaryDirectory(prefix="bench-sites-") as directory, listening(Path(directory)) as sites:
-                server = LockstepServer("gunicorn", store, algorithm, logout_uri=sites.logout_uri)
-                with started(server):
-                    yield from _round(server, sites, people, number)
-                yield from _floor(server.case, sites, people, number)
+            for told_by in turned((_lockstep, _floor), number):
+                # Each tells sites of its own, who have heard nothing yet.
+                with TemporaryDirectory(prefix="bench-sites-") as directory, listening(Path(directory)) as sites:
+                    yield from told_by(ours("gunicorn", store, algorithm), sites, people, number)
+
+
+def _lockstep(case: Case, sites: Listeners, people: int, number: int) -> Iterator[Figure]:
+    server = LockstepServer(case.web_server, case.store, case.algorithm, logout_uri=sites.logout_uri)
+    with started(server):
+        yield from _round(server, sites, people, number)
 
 
 def _round(server: LockstepServer, sites: Listeners, people: int, number: int) -> Iterator[Figure]:
@@ -51,9 +58,7 @@ def _round(server: LockstepServer, sites: Listeners, people: int, number: int) -
     with server.centre.core() as built:
         stores: Any = built.session_stores
         if server.store == "sqlite":
-            # Of what fills the store alone.
-            with stores.database.read() as connection:
-                connection.exec_driver_sql("PRAGMA synchronous = OFF")
+            hasten(stores.database)
         now = built.services.clock.now() - SECOND
         # Everything has been done once, and each site has said that it answers.
         _end(stores, [_session(stores, sites, now)], now + SECOND)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, cast
 
 from benchmarks.results import Figure
 from benchmarks.rounds import CONNECTIONS
+from benchmarks.workloads import WORKLOADS
 
 WEB_SERVERS = ("gunicorn", "granian")
 STORES = ("redis", "sqlite")
+#: What `sign_out` can be asked; all others are of `serving`.
+SIGN_OUTS = ("W6", "W6h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +70,19 @@ def options() -> argparse.ArgumentParser:
     usual = Given()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"{', '.join(MEASUREMENTS)}; all of these unless some are named")
-    parser.add_argument("--rounds", type=int, default=usual.rounds)
-    parser.add_argument("--secs", type=float, default=usual.seconds, help="of each workload in each round")
-    parser.add_argument("--web-servers", type=_names, default=usual.web_servers)
-    parser.add_argument("--stores", type=_names, default=usual.stores)
-    parser.add_argument("--workloads", type=_names, default=(), help="only these: W1,R,W3u ...")
-    parser.add_argument("--connections", type=int, default=usual.connections, help="at once")
+    parser.add_argument("--rounds", type=at_least_one, default=usual.rounds)
+    parser.add_argument("--secs", type=above_zero, default=usual.seconds, help="of each workload in each round")
+    parser.add_argument("--web-servers", type=partial(_names, known=WEB_SERVERS), default=usual.web_servers)
+    parser.add_argument("--stores", type=partial(_names, known=STORES), default=usual.stores)
+    known = (*WORKLOADS, *SIGN_OUTS)
+    parser.add_argument("--workloads", type=partial(_names, known=known), default=(), help=f"some of {','.join(known)}")
+    parser.add_argument("--connections", type=at_least_one, default=usual.connections, help="at once")
     parser.add_argument(
-        "--peers", type=_names, default=(), help="other people's servers beside those on Redis, in the same rounds; all"
+        "--peers", type=_peers, default=(), help="other people's servers beside those on Redis, in the same rounds; all"
     )
-    parser.add_argument("--save", action="store_true", help="into results.json and the page, though it isn't all")
+    parser.add_argument(
+        "--save", action="store_true", help="into results.json and the page, in place of what it measured"
+    )
     return parser
 
 
@@ -90,5 +99,34 @@ def given_by(parsed: argparse.Namespace) -> Given:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
+def at_least_one(text: str) -> int:
+    """A count. Raises ArgumentTypeError, as argparse wants it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    """Seconds. Raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+
+def _names(text: str, known: Collection[str]) -> tuple[str, ...]:
+    names = tuple(name for name in text.split(",") if name)
+    if not names or set(names) - set(known):
+        raise argparse.ArgumentTypeError(f"{text!r}: known are {','.join(known)}")
+    return names
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    from benchmarks.peers.recipes import peers
+
+    names = tuple(name for name in text.split(",") if name)
+    try:
+        peers(names)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return names

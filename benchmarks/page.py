@@ -31,11 +31,11 @@ measured; nobody writes figures into it. What bad sites, deadlines and mass ends
 
 **Compare figures of one table with each other, and ratios before milliseconds.** Servers that are compared run at once
 and are asked in turn, workload by workload, first until everything in them is warm and then for as long as is said
-below (the parts W0, C1 and C2 for half of that). Each round starts them anew and turns the order round; only memory,
-cold starts, the storm and growth keep theirs through all rounds. Stated is the median of all rounds, in brackets the
-least and the most, and a ratio is one of the same round. Processor time comes first: it depends least on what else
-the machine does. Every answer is checked (the code, the tokens, `active`, another refresh token): one that isn't
-success ends the measurement, so that no figure comes from an error page.
+below (the parts W0, C1 and C2 for half of that); sign-outs and deliveries one server at a time. Each round starts them
+anew and turns the order round; only memory, cold starts, the storm and growth keep theirs through all rounds. Stated is
+the median of all rounds, in brackets the least and the most, and a ratio is one of the same round. Processor time comes
+first: it depends least on what else the machine does. Every answer is checked (the code, the tokens, `active`, another
+refresh token): one that isn't success ends the measurement, so that no figure comes from an error page.
 """
 #: What isn't in the table of workloads.
 _MORE = {
@@ -47,7 +47,8 @@ _MORE = {
 _WORDS = """
 - *floor*: bare Flask on the same web server, workers and threads, with the same store, doing the same signature and
   as many round trips, and no check at all (`benchmarks/floor_app.py`). It is no server; it is what Flask, the web
-  server and the store's usual library take of each figure.
+  server and the store's usual library take of each figure. With RSA it isn't asked again, and W6h has none: what
+  hangs is beyond a floor.
 - *ms*: processor time of one operation in thousandths of a second: all processes of the server and its Redis together.
   *redis ms* of a table is the part of Redis in it, *server ms* the rest.
 - *an operation* of a row is all of its requests: R are two, W5 are four and in one of them is the hash.
@@ -64,10 +65,10 @@ make bench BENCH=soak          ten minutes of mixed load on two nodes, one of th
 ```
 
 Times are those of an idle machine with two cores. A run that names measurements prints and keeps nothing; with `--save`
-it becomes part of this page, which then says which figures are of which day and machine. Of every round a raw line is
-written to `benchmarks/results/` where it was measured; the repository has all rounds of each figure in
-`benchmarks/results.json`. Nothing but the interpreter,
-`redis-server` and, for the others, what `scripts/bench-peers` installs is needed; every server listens on 127.0.0.1.
+what it measured stands here in place of what was known of it, and the page says which figures are of which day and
+machine. Of every round a raw line is written to `benchmarks/results/` where it was measured; the repository has all
+rounds of each figure in `benchmarks/results.json`. Nothing but the interpreter, `redis-server`, PostgreSQL for the soak
+and, for the others, what `scripts/bench-peers` installs is needed; every server listens on 127.0.0.1.
 """
 _LIMITS = """
 - Client, server and Redis share the cores. What the client takes of them is a figure, too (`client_ms` in

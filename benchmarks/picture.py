@@ -38,9 +38,14 @@ _STYLE = """
 
 
 def picture(summary: Summary) -> str:
-    """An SVG. Of the run with the peers if there is one: bars of two runs can't be compared."""
-    peers = summary.runs.get("peers", Run())
-    run = peers if any(_known(peers, case, "R") for case, _, _ in BARS) else summary.runs.get("own", Run())
+    """An SVG. Of the run with the peers if there is one, and of floors that were asked in the same: bars of two runs
+    can't be compared."""
+    peers, own = summary.runs.get("peers", Run()), summary.runs.get("own", Run())
+    run = own
+    if any(_known(peers, case, "R") for case, _, _ in BARS):
+        at_once = {what for what, machine in peers.machines.items() if own.machines.get(what) == machine}
+        floors = own.part(lambda case, what: case.product == "floor" and what in at_once)
+        run = Run(peers.machine, floors.figures | peers.figures, peers.machines)
     drawn, height = [], 34
     for workload in SHOWN:
         bars = [(*bar, values) for bar in BARS if (values := _known(run, bar[0], workload))]

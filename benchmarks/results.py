@@ -13,6 +13,7 @@ import sqlite3
 import ssl
 import statistics
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -80,11 +81,17 @@ class Run:
         self.figures.setdefault(key, {})[figure.round] = _short(figure.value)
 
     def replace(self, other: Run) -> None:
-        """What the other measured counts instead of what was known of it."""
-        for key in [key for key in self.figures if key[1] in other.machines]:
+        """What the other measured of a case counts instead of what was known of it. Cases that it left out stay, and
+        its machine's line says of when they are."""
+        anew = {key[:2] for key in other.figures}
+        for key in [key for key in self.figures if key[:2] in anew]:
             del self.figures[key]
+        for what, machine in other.machines.items():
+            before, stay = self.machines.get(what, machine), self.measured(what)
+            said = ("measured", "rounds", "load before")
+            older = ", ".join(f"{name} {before[name]}" for name in said if name in before)
+            self.machines[what] = {**machine, "cases left out of it": older} if stay and before != machine else machine
         self.figures |= other.figures
-        self.machines |= other.machines
 
     def measured(self, what: str) -> set[Case]:
         """All for which there is anything of it, under whatever circumstances."""
@@ -127,7 +134,7 @@ class Summary:
     runs: dict[str, Run] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path = SUMMARY) -> Summary:
+    def load(cls, path: Path = SUMMARY) -> Self:
         """As it was saved; empty when there is none."""
         if not path.exists():
             return cls()
@@ -142,6 +149,15 @@ class Summary:
                     rounds = {number: value for number, value in enumerate(values) if value is not None}
                     run.figures[case, line["what"], line["at"], figure] = rounds
         return cls(runs)
+
+    @classmethod
+    def load_or_leave(cls, path: Path = SUMMARY) -> Self:
+        """The same, for who is about to measure for minutes: SystemExit with one line if it can't be read."""
+        try:
+            return cls.load(path)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            name = f"benchmarks/{path.name}"
+            sys.exit(f"{name} can't be read ({error!r}): git checkout {name}")
 
     def save(self, path: Path = SUMMARY) -> None:
         """A line for each case and workload, so that a change can be read."""

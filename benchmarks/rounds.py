@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 from benchmarks.bed import percentile
 from benchmarks.load import Load, Operation
@@ -25,6 +26,7 @@ CONNECTIONS = 8
 WARM = 600
 #: Of each at a server that compiles itself while it runs, as Node does, and however many operations that is.
 WARM_S = 2.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def play(stage: Stage, workload: Workload, seconds: float, connections: int, mos
     return took
 
 
+def turned(these: Sequence[_T], number: int) -> Sequence[_T]:
+    """In odd rounds the last comes first: what came before must not be why somebody is slower."""
+    return these if number % 2 == 0 else these[::-1]
+
+
 def interleaved(
     groups: Sequence[Sequence[Callable[[], Server]]],
     names: Callable[[Server], Sequence[str]],
@@ -114,11 +121,10 @@ def interleaved(
     """`rounds` times each of these groups, new servers each time, each asked the workloads that are named for it;
     on one connection only those of which `is_asked_alone` says so."""
     for number in range(rounds):
-        for group in groups if number % 2 == 0 else groups[::-1]:
+        for group in turned(groups, number):
             with ExitStack() as stack:
                 servers = [stack.enter_context(started(make())) for make in group]
-                turned = servers if number % 2 == 0 else servers[::-1]
-                yield from _one_round(turned, names, number, seconds, connections, is_asked_alone)
+                yield from _one_round(turned(servers, number), names, number, seconds, connections, is_asked_alone)
 
 
 def _one_round(

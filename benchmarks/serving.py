@@ -46,6 +46,8 @@ def servers(given: Given) -> list[list[Callable[[], Server]]]:
 
 def figures(given: Given) -> Iterator[Figure]:
     """Of each reading."""
+    if given.workloads and WORKLOADS.keys().isdisjoint(given.workloads):
+        return
     groups = servers(given)
     signs_both = {make().case.product for make in groups[0]}
 

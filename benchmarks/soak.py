@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.bed import machine, percentile, table
+from benchmarks.given import above_zero, at_least_one
 from benchmarks.listeners import Listeners, listening
 from benchmarks.lockstep_server import REAL, register, sign_out
 from benchmarks.nodes import Nodes
@@ -254,16 +255,19 @@ def show(soak: Soak) -> None:
 def main() -> None:
     """Print the tables; 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--persons", type=int, default=PERSONS)
+    parser.add_argument("--seconds", type=above_zero, default=600)
+    parser.add_argument("--persons", type=at_least_one, default=PERSONS)
     parser.add_argument("--save", action="store_true", help="into results.json and the page, though it was shorter")
     given = parser.parse_args()
     about = described(seconds=f"{given.seconds:g}")
     print(machine(), flush=True)
+    keeps = given.save or given.seconds >= 600
+    if keeps:
+        Summary.load_or_leave()
     soak = measure(given.seconds, given.persons)
     show(soak)
-    if given.save or given.seconds >= 600:
-        kept = Summary.load()
+    if keeps:
+        kept = Summary.load_or_leave()
         run = Run(about)
         for figure in figures(soak):
             run.add(figure)

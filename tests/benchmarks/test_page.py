@@ -219,6 +219,23 @@ def test_a_new_run_replaces_what_it_measured_and_nothing_else() -> None:
     assert run.values(REDIS, "D", "per_second_and_core") == {0: 500}
 
 
+def test_a_smaller_run_leaves_the_cases_that_it_left_out_and_says_of_when_they_are() -> None:
+    granian = replace(REDIS, web_server="granian")
+    run, again = Run({"measured": "2026-11-01", "rounds": "5"}), Run({"measured": "2026-11-02", "rounds": "1"})
+    for figure in (*costing(REDIS, "R", 9, 9), *costing(granian, "R", 3, 3)):
+        run.add(figure)
+    for figure in costing(REDIS, "R", 1):
+        again.add(figure)
+    run.replace(again)
+    assert run.values(REDIS, "R", "cpu_ms", "8") == {0: 1}
+    assert run.values(granian, "R", "cpu_ms", "8") == {0: 3, 1: 3}
+    assert "cases left out of it: measured 2026-11-01, rounds 5" in page.page(Summary({"own": run}))
+    for figure in costing(granian, "R", 2):
+        again.add(figure)
+    run.replace(again)
+    assert run.machines["R"] == {"measured": "2026-11-02", "rounds": "1"}
+
+
 def test_figures_of_another_day_keep_the_name_of_their_machine(tmp_path: Path) -> None:
     busy = {"measured": "2026-11-01", "machine": "a laptop", "load before": "9.0 9.0 9.0"}
     idle = {"measured": "2026-11-02", "machine": "64 cores", "load before": "0.1 0.1 0.1"}
@@ -300,6 +317,17 @@ def test_the_picture_shows_one_run_in_light_and_dark_and_says_it_in_words() -> N
     assert "7.77" not in both
     assert "Lockstep, gunicorn 2 ms, oidc-provider, Node 2.4 ms" in both
     assert "prefers-color-scheme: dark" in both
+
+
+def test_the_picture_has_the_floor_of_the_same_run_and_of_no_other() -> None:
+    kept = Summary()
+    together = [*costing(REDIS, "R", 2.0), *costing(floor(REDIS), "R", 1.5), *costing(OIDC_PROVIDER, "R", 2.4)]
+    keep(kept, run_of(*together), anew=True, with_peers=True)
+    assert "Lockstep, gunicorn 2 ms, bare Flask, gunicorn 1.5 ms, oidc-provider, Node 2.4 ms" in picture(kept)
+    later = Run({"measured": "another day"})
+    later.add(Figure(floor(REDIS), "R", "cpu_ms", 1.7, 0, "8"))
+    keep(kept, later, anew=True, with_peers=False)
+    assert "Lockstep, gunicorn 2 ms, oidc-provider, Node 2.4 ms" in picture(kept)
 
 
 def test_the_commands_are_there() -> None:
