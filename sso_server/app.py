@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +12,7 @@ from babel import Locale
 from flask import Flask, g
 from flask_babel import Babel, get_translations
 from flask_wtf.csrf import CSRFProtect
+from markupsafe import Markup
 
 from sso_server import wiring
 from sso_server.config import Settings, load, metrics_dir
@@ -107,6 +109,16 @@ def _install_words(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension that Flask-Babel loads
         lambda text: catalog().ugettext(text), lambda one, many, n: catalog().ungettext(one, many, n), newstyle=True
     )
+
+    @cache
+    def sentence(_: str, text: str) -> Markup:
+        return Markup(catalog().ugettext(text))  # noqa: S704  # the sentence is ours; what stands in it is escaped
+
+    def words(text: str, **variables: object) -> Markup:
+        # Jinja's own finds itself, the catalogue and the sentence anew each time: 75 of 470 us for the sign-in page.
+        return sentence(select_locale(), text) % variables
+
+    app.jinja_env.globals["_"] = words
 
 
 def _check_forms(app: Flask, csrf: CSRFProtect, programs: frozenset[str]) -> None:
