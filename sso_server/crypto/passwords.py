@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from sso_server.core.errors import Unavailable
+from sso_server.crypto import hash_memory
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
@@ -43,21 +43,20 @@ class Argon2Hasher:
         place: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
         while_waiting: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
-        self._argon2 = PasswordHasher(
+        self._argon2 = hash_memory.hasher(
             time_cost=time_cost,
             memory_cost=memory_kib,
             parallelism=parallelism,
             hash_len=_HASH_BYTES,
             salt_len=_SALT_BYTES,
-            type=Type.ID,
         )
         self._slots = threading.BoundedSemaphore(at_once)
         self._places = threading.BoundedSemaphore(at_once + most_waiting)
         self._wait_s = wait_s
         self._place = place
         self._while_waiting = while_waiting
-        # malloc keeps for each thread what it once needed: 19 MiB for a hash in every thread of the web worker are more
-        # than half a GB. So only these threads ever hash.
+        # Where there are no huge pages malloc keeps for each thread what it once needed: 19 MiB for a hash in every
+        # thread of the web worker are more than half a GB. So only these threads ever hash.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="hash")
         # A hash of nothing: the digest is random, no password is known for it, and checking one against it costs
         # exactly what a real check costs (ASVS 5.0, 6.3.8: time must not tell whether an account exists).
