@@ -302,6 +302,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
                 values.setdefault(files[variable], Path(environ[variable]).read_text(encoding="utf-8").strip())
             except OSError as error:
                 problems.append(f"{variable}: cannot read {environ[variable]}: {error.strerror}")
+            except UnicodeDecodeError:
+                problems.append(f"{variable}: cannot read {environ[variable]}: it isn't UTF-8")
         elif variable not in _OF_SITES:
             near = difflib.get_close_matches(variable, [*known, *files], n=1)
             problems.append(f"{variable}: there is no such setting" + (f"; did you mean {near[0]}?" if near else ""))

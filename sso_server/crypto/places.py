@@ -48,7 +48,8 @@ class Places:
 
 @contextlib.contextmanager
 def _open(file: Path) -> Iterator[int]:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    # For reading, which a lock needs no more than: a command of root's may have made the file.
+    descriptor = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         yield descriptor
     finally:

@@ -1,16 +1,20 @@
 """Whoever hashes has a place of the node; nobody waits for ever for one."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sso_server import config, wiring
 from sso_server.crypto.passwords import Argon2Hasher
 from sso_server.crypto.places import Places
+from sso_server.stores.sql import migrate
 
 HOLDER = """
 import sys, threading
@@ -70,3 +74,39 @@ def test_where_no_file_can_be_made_nobody_waits(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(Places(tmp_path / "away", wait_s=60).taken())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks there")
+def test_a_file_that_somebody_else_made_is_locked_as_well(tmp_path: Path) -> None:
+    (tmp_path / "hashing-0.lock").touch(mode=0o444)
+    one, other = (Places(tmp_path, count=1, wait_s=0.3) for _ in range(2))
+    with one.taken():
+        begun = time.monotonic()
+        with other.taken():
+            assert time.monotonic() - begun >= 0.3
+
+
+@pytest.mark.parametrize("kind", ["hash", "verify"])
+def test_whoever_waits_for_a_hash_gives_up_what_others_need_meanwhile(kind: str) -> None:
+    entered: list[str] = []
+
+    @contextlib.contextmanager
+    def given_up() -> Iterator[None]:
+        entered.append("in")
+        yield
+        entered.append("out")
+
+    hasher = Argon2Hasher(memory_kib=1024, time_cost=1, while_waiting=given_up)
+    hasher.hash("x") if kind == "hash" else hasher.verify(None, "x")
+    assert entered == ["in", "out"]
+
+
+def test_a_centre_hashes_in_its_nodes_places(tmp_path: Path) -> None:
+    settings = config.load({"SSO_ISSUER": "http://127.0.0.1:8000", "SSO_DATA_DIR": str(tmp_path)})
+    migrate.upgrade(settings.sql_url)
+    with contextlib.closing(wiring.build(settings)) as built, contextlib.ExitStack() as stack:
+        for number in range(os.cpu_count() or 1):
+            stack.enter_context(Places(tmp_path, count=number + 1).taken())
+        begun = time.monotonic()
+        built.services.accounts.add("alice", "correct horse battery", actor="test")
+        assert time.monotonic() - begun >= 0.2
