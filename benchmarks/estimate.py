@@ -29,7 +29,7 @@ class Lasting:
 KNOWN = {
     "serving": Lasting(a_round=95, a_second=112, with_peers=(40, 50)),
     "starting": Lasting(once=90, a_round=6),
-    "sign_out": Lasting(a_round=51, with_peers=(40, 0)),
+    "sign_out": Lasting(a_round=56, with_peers=(40, 0)),
     "deliveries": Lasting(a_round=12, a_second=18, goes_by_web_server=False),
     "check_in": Lasting(a_round=34, a_second=8),
     "storm": Lasting(once=12, a_round=6, a_second=32),
