@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import HashingError, InvalidHashError, VerificationError
 
 from sso_server.core.errors import Unavailable
 from sso_server.crypto import hash_memory
@@ -82,15 +82,15 @@ class Argon2Hasher:
             return True
 
     def _hash(self, password: str) -> str:
-        with self._place():
+        with self._place(), _enough_memory():
             return self._argon2.hash(_bytes_of(password))
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
-        with self._place():
+        with self._place(), _enough_memory():
             try:
                 self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
                 return password_hash is not None
-            except InvalidHashError:
+            except (InvalidHashError, UnicodeEncodeError):
                 # A damaged row must not be told apart from a wrong password, by time either.
                 with contextlib.suppress(VerificationError):
                     self._argon2.verify(self._nobody, _bytes_of(password))
@@ -111,6 +111,15 @@ class Argon2Hasher:
                 self._slots.release()
         finally:
             self._places.release()
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Who can't be checked has not guessed wrongly."""
+    try:
+        yield
+    except HashingError as error:
+        raise Unavailable(detail=f"password hashing: {error}") from error
 
 
 def _bytes_of(password: str) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 class Turns:
     """One per process. Thread-safe. A thread has one turn or none; whoever waits too long goes on without."""
 
-    def __init__(self, wait_s: float = 0.25) -> None:
+    def __init__(self, wait_s: float = 0.1) -> None:
         """`wait_s`: for a turn, in seconds; it keeps nobody out. Long enough for a crowd's pages, one after the other;
         short for those behind somebody whose turn is spent with waiting for a store."""
         self._free = threading.Semaphore(1)

@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sso_server import clock
+
 _WRITES = """
 import sys, structlog
 from sso_server.logs import configure_logs
@@ -69,3 +71,12 @@ def test_a_line_holds_what_structlogs_own_steps_would_write_in_their_order() -> 
     assert ours == theirs
     assert ours[0]["client_id"] == "its own"
     assert "ZeroDivisionError" in ours[2]["exception"]
+
+
+def test_time_stamps_go_on_from_second_to_second() -> None:
+    begun, last = datetime.now(UTC), ""
+    while (now := datetime.now(UTC)) < begun + timedelta(seconds=1.1):
+        said = clock.stamp()
+        assert said >= last
+        assert timedelta(milliseconds=-1) < datetime.fromisoformat(said) - now < timedelta(seconds=0.5)
+        last = said

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from argon2.exceptions import HashingError
 
 from sso_server.core.errors import Unavailable
 from sso_server.crypto.passwords import Argon2Hasher
@@ -141,3 +142,24 @@ def test_many_threads_that_hash_once_do_not_keep_the_memory_of_a_hash_each() -> 
 
         assert len(set(pool.map(lambda _: one(), range(16)))) == 16
         assert held_mib() - before < 100
+
+
+@pytest.mark.parametrize("kind", ["hash", "verify"])
+def test_without_memory_nobody_has_guessed_wrongly(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def hash(self, *_: object) -> str:
+            raise HashingError("Memory allocation error")
+
+        verify = hash
+
+    hasher = Argon2Hasher(**QUICK)
+    known = hasher.hash("x")
+    with monkeypatch.context() as now, pytest.raises(Unavailable):
+        now.setattr(hasher, "_argon2", Full())
+        hasher.hash("x") if kind == "hash" else hasher.verify(known, "x")
+    assert hasher.verify(known, "x"), "and nobody's place is lost"
+
+
+def test_a_damaged_hash_of_other_letters_is_a_wrong_password() -> None:
+    hasher = Argon2Hasher(**QUICK)
+    assert not hasher.verify(hasher.hash("x").replace("$", "\xa7", 1), "x")
