@@ -86,6 +86,8 @@ class FloorServer:
             self._open.callback(self.redis.kill)
             env["FLOOR_REDIS"] = str(self.redis.port)
         else:
+            # Before two processes make it at once: whoever turns to WAL second is refused, and would not start.
+            SqliteStore(str(self._file))
             env["FLOOR_SQLITE"] = str(self._file)
         root = Path(__file__).resolve().parent.parent
         self._process = Process(argv(self.web_server, self._port), env, directory / "floor.log", cwd=root)

@@ -35,7 +35,8 @@ below (the parts W0, C1 and C2 for half of that); sign-outs and deliveries one s
 anew and turns the order round; only memory, cold starts, the storm and growth keep theirs through all rounds. Stated is
 the median of all rounds, in brackets the least and the most, and a ratio is one of the same round. Processor time comes
 first: it depends least on what else the machine does. Every answer is checked (the code, the tokens, `active`, another
-refresh token): one that isn't success ends the measurement, so that no figure comes from an error page.
+refresh token), so that no figure comes from an error page: one that isn't success ends the measurement at Lockstep and
+its floor; another server is asked nothing more in that round.
 """
 #: What isn't in the table of workloads.
 _MORE = {

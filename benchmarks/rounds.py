@@ -8,20 +8,23 @@ medians of rounds. Who isn't asked does nothing, but for the few looks of Lockst
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from benchmarks.bed import percentile
-from benchmarks.load import Load, Operation
+from benchmarks.load import Load, Operation, WrongAnswer
 from benchmarks.processes import cpu_s
 from benchmarks.proof import prove
 from benchmarks.servers import Case, Server, started
 from benchmarks.workloads import WORKLOADS, Stage, Workload
 
 CONNECTIONS = 8
+#: Whose wrong answer ends a measurement.
+OWN = ("lockstep", "floor")
 #: Operations of each workload before any is counted.
 WARM = 600
 #: Of each at a server that compiles itself while it runs, as Node does, and however many operations that is.
@@ -136,16 +139,18 @@ def _one_round(
     is_asked_alone: Callable[[Case], bool],
 ) -> Iterator[Reading]:
     for protocol in ("openid", "cas"):
-        stages = []
+        stages: list[tuple[Stage, set[str]]] = []
+        found: list[Reading] = []
         for server in servers:
             traffic = server.openid if protocol == "openid" else server.cas
             known = [WORKLOADS[name] for name in names(server) if name in WORKLOADS and name in server.workloads]
             wanted = {one.name for one in known if protocol == (one.protocol or _first(server))}
             if traffic and wanted:
-                stages.append((Stage(server, traffic).sign_in(max(connections)), wanted))
+                stages.append((Stage(server, traffic), wanted))
         for stage, wanted in stages:
-            prove(stage)
-            _warm(stage, wanted, seconds)
+            with excused(stage.server.case, wanted, number):
+                prove(stage.sign_in(max(connections)))
+                _warm(stage, wanted, seconds)
         for many in connections:
             for workload in WORKLOADS.values():
                 # Latencies are plain to see in half the time.
@@ -153,7 +158,24 @@ def _one_round(
                 for stage, wanted in stages:
                     is_alone = workload.is_asked_alone and is_asked_alone(stage.server.case)
                     if workload.name in wanted and (many > 1 or is_alone):
-                        yield prepared(stage, workload, number, lasting, min(many, workload.most))
+                        with excused(stage.server.case, wanted, number):
+                            found.append(prepared(stage, workload, number, lasting, min(many, workload.most)))
+                        yield from found
+                        found.clear()
+
+
+@contextmanager
+def excused(case: Case, wanted: set[str], number: int) -> Iterator[None]:
+    """Other people's servers may fail now and then: who does is asked nothing more in this round (`wanted` is emptied),
+    and what was right before is kept. Lockstep and its floor may not: raises whatever is raised."""
+    try:
+        yield
+    except (WrongAnswer, OSError) as error:
+        if case.product in OWN:
+            raise
+        wanted.clear()
+        said = " ".join(str(error).split())[:300]
+        print(f"\n{number} {case!s:32} is asked nothing more in this round: {said}", file=sys.stderr, flush=True)
 
 
 def _warm(stage: Stage, names: Collection[str], seconds: float) -> None:

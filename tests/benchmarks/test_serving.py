@@ -8,8 +8,8 @@ from benchmarks.given import Given
 from benchmarks.load import Operation, WrongAnswer
 from benchmarks.lockstep_server import LockstepServer
 from benchmarks.results import Run
-from benchmarks.rounds import CONNECTIONS, measure
-from benchmarks.servers import started
+from benchmarks.rounds import CONNECTIONS, excused, measure
+from benchmarks.servers import Case, started
 from benchmarks.workloads import WORKLOADS, Stage, Workload, look_up
 from sso_server.core.identifiers import ACCESS_TOKEN
 
@@ -47,6 +47,17 @@ def test_no_figure_comes_from_an_error_page() -> None:
         assert reading.cpu_ms > 0
         with pytest.raises(WrongAnswer, match=r"userinfo(?s:.*) 401 "):
             measure(stage, Workload("W3u", "with a token that nobody issued", forged), 0, 5, 1)
+
+
+def test_another_server_that_fails_takes_nothing_of_the_others_along(capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = {"W1", "W2"}
+    with excused(Case("glewlwyd", "its own", "sqlite"), wanted, 3):
+        raise WrongAnswer("the way back: not expected was\nHTTP/1.1 302 Found")
+    assert not wanted
+    assert "3 glewlwyd" in capsys.readouterr().err
+    for product in ("lockstep", "floor"):
+        with pytest.raises(WrongAnswer), excused(Case(product, "gunicorn", "sqlite"), {"W1"}, 3):
+            raise WrongAnswer("the way back")
 
 
 def test_memory_is_read_of_each_worker_and_a_start_is_timed_to_both_answers() -> None:
