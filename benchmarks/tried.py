@@ -4,4 +4,66 @@ Keys are `Goal.about`; one that is met again needs no text, and none is shown. A
 that, and fails a test as soon as its figures are of a whole run.
 """
 
-TRIED: dict[str, str] = {}
+_OF_NODE = (
+    "oidc-provider runs on the Node that it asks for (22). What took most of ours is gone: [a thin "
+    "edge](decisions/2026-11-22-a-thin-edge-on-flask.md), [scripts that read what they "
+    "need](decisions/2026-11-22-what-a-step-costs-redis.md), [people cached in the "
+    "process](decisions/2026-11-22-people-are-cached-in-the-process.md), [statements that go to the "
+    "driver](decisions/2026-11-22-hot-statements-go-to-the-driver.md). What is left above the floor are the "
+    "checks, two log lines, counters and a second trip to Redis ([two trips for a "
+    "code](decisions/2026-11-22-a-code-takes-two-trips-to-redis.md): 25 to 40 us of some 650). Tried and not "
+    "kept: ES256 without PyJWT (3 to 5 us), blocking sockets to Redis (1 us), the garbage collector held back (1 "
+    "to 2 us). Not tried: an answer before Flask's own dispatch, which would be a second way for requests through "
+    "the house."
+)
+_OF_CHECKS = (
+    "One trip to Redis or one statement, and no signature: most of what is measured is Flask and the web server. "
+    "Done: [a thin edge](decisions/2026-11-22-a-thin-edge-on-flask.md), [scripts that read what they "
+    "need](decisions/2026-11-22-what-a-step-costs-redis.md), connections that are kept for reading (SQLite: a "
+    "look-up in 10 us instead of 30), a log line made in one step (10 us instead of 13), counters looked up once. "
+    "Each hash field that Redis reads costs about 0.35 us: fields packed into one would be next, with a version "
+    "in between that reads both forms."
+)
+_W5 = (
+    "A sign-in is four requests: pages and redirects with sealed state and a form's token. Without hash, web "
+    "server and Redis they take 3.3 to 3.5 ms in one process that does nothing else; behind a hash, which sweeps "
+    "the processor's caches, they take more. Done: sentences of a template translated once, a seal's key derived "
+    "once, small tables for deflate. Left: counters of guesses in three trips, Flask-WTF's serializer for each "
+    "call, the audit's commit on SQLite (0.3 ms)."
+)
+_STORM = (
+    "[Turns and places](decisions/2026-11-22-sign-ins-take-turns.md) took most of it away; that page has the "
+    "table of what was tried: lower priorities, a process that hashes, shorter turns of the interpreter. What is "
+    "left are the crowd's own pages on the same two cores."
+)
+_START = (
+    "[Forks, and a start without pydantic](decisions/2026-11-22-forks-and-granian.md), settings read by own code, "
+    "one dialect of SQL, no Alembic where the schema is current. What is left are imports: SQLAlchemy, "
+    "cryptography, Flask, redis, and with granian its own."
+)
+_FRESH = (
+    "[Forks, and a start without pydantic](decisions/2026-11-22-forks-and-granian.md): what is imported before "
+    "the fork is shared (about 50 MB of the figure, which counts shared pages in full for each process). Fewer "
+    "modules is the only way left; settings without pydantic took 7 MB, one dialect of SQL 2.6."
+)
+_WORKER = (
+    "[Huge pages](decisions/2026-11-22-hashes-in-huge-pages.md) took 38 MB away. What is left is what a fresh "
+    "worker holds, and some 4 MB of threads, caches and statements."
+)
+
+TRIED: dict[str, str] = {
+    "R ES256, operations a second against oidc-provider": _OF_NODE,
+    "R RS256, operations a second against oidc-provider": _OF_NODE,
+    "W4 ES256, operations a second against oidc-provider": _OF_NODE,
+    "R ES256, processor time against the floor": _OF_NODE,
+    "W2 ES256, processor time against the floor": _OF_NODE,
+    "W3u ES256, operations a second against oidc-provider": _OF_CHECKS,
+    "W3i ES256, operations a second against oidc-provider": _OF_CHECKS,
+    "W3u ES256, processor time against the floor": _OF_CHECKS,
+    "W3i ES256, processor time against the floor": _OF_CHECKS,
+    "W5, processor time over the hash": _W5,
+    "p99 of userinfo while 50 people sign in, against its idle p99": _STORM,
+    "cold start": _START,
+    "memory of a worker before any sign-in": _FRESH,
+    "memory of a worker after many sign-ins": _WORKER,
+}
