@@ -15,7 +15,8 @@ from flask_wtf.csrf import CSRFProtect
 from markupsafe import Markup
 
 from sso_server import wiring
-from sso_server.config import Settings, load, metrics_dir
+from sso_server.config import Settings, load
+from sso_server.environment import metrics_dir
 from sso_server.fronts import cas, oidc, portal, sync
 from sso_server.fronts.portal import people
 from sso_server.logs import configure_logs

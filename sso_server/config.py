@@ -1,5 +1,4 @@
-"""Settings: environment variables with the prefix `SSO_`, each secret also as `SSO_..._FILE`. The only reader of the
-environment.
+"""Settings: environment variables with the prefix `SSO_`, each secret also as `SSO_..._FILE`.
 
 All problems are reported at once, in words; an unknown `SSO_` name is reported with its nearest match.
 """
@@ -9,7 +8,6 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import ipaddress
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 
 from sso_server.core.policy import SECOND, Policy
 from sso_server.core.uris import is_loopback_host
+from sso_server.environment import environment_with
 from sso_server.readings import Secret, read, whole
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -50,7 +49,6 @@ _OF_SITES = (
     "SSO_CAS_URL",
 )
 _NO_SECRET = Secret("")
-METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class ConfigError(Exception):
@@ -289,7 +287,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
 
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """The settings from the environment, `overrides` (by field name) first. Raises ConfigError with all problems."""
-    environ = os.environ if environ is None else environ
+    environ = environment_with() if environ is None else environ
     problems: list[str] = []
     values: dict[str, Any] = {}
     known = {f"SSO_{name.upper()}": name for name in NAMES}
@@ -319,33 +317,10 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
 
 def sources(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variable that each setting comes from, by field name; one that isn't in it has its default."""
-    environ = os.environ if environ is None else environ
+    environ = environment_with() if environ is None else environ
     files = {name: f"SSO_{name.upper()}_FILE" for name in _SECRETS}
     found = {name: variable for name, variable in files.items() if variable in environ}
     return found | {n: f"SSO_{n.upper()}" for n in NAMES if f"SSO_{n.upper()}" in environ}
-
-
-def metrics_dir() -> Path | None:
-    """Where the processes of one `sso serve` put their numbers; None: this process is alone. The name is
-    prometheus_client's own, which looks for it as soon as it is imported."""
-    path = os.environ.get(METRICS_DIR, "")
-    return Path(path) if path else None
-
-
-def environment_with(**variables: str) -> dict[str, str]:
-    """Our environment and these."""
-    return {**os.environ, **variables}
-
-
-def become(environment: Mapping[str, str]) -> None:
-    """Of a fork: from now on this is our environment, as if we had been executed with it."""
-    os.environ.clear()
-    os.environ.update(environment)
-
-
-def child_environment(**variables: str) -> dict[str, str]:
-    """The environment of a process that we start with settings of its own: ours without any `SSO_`, and these."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("SSO_")} | variables
 
 
 def _networks(text: str) -> tuple[_Network, ...]:

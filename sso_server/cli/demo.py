@@ -21,10 +21,11 @@ from sso_server.cli.demo_cable import CUT_OFF
 from sso_server.cli.demo_kill import listening
 from sso_server.cli.output import Failed
 from sso_server.cli.processes import Child
-from sso_server.config import child_environment, load
+from sso_server.config import load
 from sso_server.core.clients import CAS, OIDC, ClientSecret, check_client, site_client
 from sso_server.core.errors import Refused
 from sso_server.core.identifiers import digest
+from sso_server.environment import child_environment
 from sso_server.fronts.demo.switches import Switches
 
 _HOST = "127.0.0.1"

@@ -21,7 +21,7 @@ from time import monotonic
 from typing import NoReturn
 
 from sso_server.cli.door import Door
-from sso_server.config import become
+from sso_server.environment import become
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15

@@ -29,10 +29,11 @@ from sso_server.cli.door import SETTLE_S, Door, PortTaken
 from sso_server.cli.output import much_imported
 from sso_server.cli.processes import Child, Process, share_memory, start, take_descriptors
 from sso_server.clock import SystemClock
-from sso_server.config import METRICS_DIR, Settings, environment_with, load, metrics_dir
+from sso_server.config import Settings, load
 from sso_server.core import setup
 from sso_server.core.errors import Unavailable
 from sso_server.delivery.process import run_delivery
+from sso_server.environment import METRICS_DIR, environment_with, metrics_dir
 from sso_server.logs import configure_logs, take_over_logging
 from sso_server.metrics.directory import supervised
 from sso_server.metrics.numbers import Numbers

@@ -14,6 +14,7 @@ from sso_server import config, wiring
 from sso_server.cli import serve
 from sso_server.core.clients import Client, ClientSecret
 from sso_server.core.identifiers import digest
+from sso_server.environment import child_environment
 from sso_server.stores.sql import migrate
 from tests.faults import broken, plan
 from tests.faults.centre_ports import Diary, watch
@@ -166,7 +167,7 @@ class World:
 
     def _env(self) -> dict[str, str]:
         # A small heap matters here: two dozen processes on two cores.
-        return config.child_environment(
+        return child_environment(
             **self.settings,
             FAULTS_RUN=str(self.directory),
             FAULTS_PART=self.part,

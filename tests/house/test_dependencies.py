@@ -15,7 +15,7 @@ from tests.house.sources import PACKAGES, ROOT, dotted_names, imported_modules, 
 
 SOURCES = [path for package in PACKAGES for path in python_files(package)]
 CLOCK = ("sso_server/clock.py", "sso_client/clock.py")
-ENVIRONMENT = ("sso_server/config.py", "sso_client/settings.py")
+ENVIRONMENT = ("sso_server/environment.py", "sso_client/settings.py")
 OWNERS = {
     "time.time": CLOCK,
     "time.time_ns": CLOCK,
