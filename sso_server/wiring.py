@@ -4,10 +4,9 @@ decides.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +16,12 @@ import structlog
 
 from sso_server import checks
 from sso_server.clock import SystemClock
-from sso_server.config import ConfigError, Settings
+from sso_server.config import Settings
 from sso_server.core.accounts import Accounts
 from sso_server.core.census import Findings
 from sso_server.core.check_in import CheckIns
 from sso_server.core.client_assertions import ClientAssertions
-from sso_server.core.clients import CAS, OIDC, Client, ClientDirectory
+from sso_server.core.clients import ClientDirectory
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.consents import Consents
 from sso_server.core.devices import Devices
@@ -30,11 +29,10 @@ from sso_server.core.direct_grants import DirectGrants
 from sso_server.core.dpop import DpopProofs
 from sso_server.core.fence import Fence
 from sso_server.core.interventions import Interventions
-from sso_server.core.notifications import POLLED, Notification
 from sso_server.core.people import People
 from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
-from sso_server.core.ports import Clock, Randomness, Signer, Wake
+from sso_server.core.ports import Clock, Randomness, Wake
 from sso_server.core.proxy_granting import ProxyGranting
 from sso_server.core.registrations import Registrations
 from sso_server.core.reports import SignOutReports
@@ -57,7 +55,7 @@ from sso_server.crypto.seals import ItsdangerousSeals
 from sso_server.crypto.signing_keys import SigningKeys
 from sso_server.delivery.census import Census
 from sso_server.delivery.documents import GuardedDocuments
-from sso_server.delivery.outgoing import Builder, OutgoingPost
+from sso_server.delivery.outgoing import Builder
 from sso_server.delivery.proxy_callback import ProxyCaller
 from sso_server.delivery.restorer import Restorer
 from sso_server.delivery.sender import GuardedSender
@@ -66,11 +64,11 @@ from sso_server.delivery.trial import TrialCaller
 from sso_server.delivery.upkeep import Upkeep
 from sso_server.delivery.wake import DatagramWake
 from sso_server.delivery.worker import Worker
-from sso_server.fronts.cas import logout_request
-from sso_server.fronts.oidc import logout_token
+from sso_server.logout_posts import logout_posts
 from sso_server.metrics.numbers import Numbers
 from sso_server.metrics.ports import WatchedHasher, tell, watch_sender, watch_stores
 from sso_server.secret_key import prepare_data_dir, secret_keys
+from sso_server.session_stores import open_session_stores
 from sso_server.stores.sql import SqlStores
 from sso_server.web.readiness import Readiness
 from sso_server.web.services import Services, Site
@@ -99,6 +97,7 @@ class Built:
     numbers: Numbers
     proxy_caller: ProxyCaller
     documents: GuardedDocuments
+    logout_posts: Mapping[str, Builder]
 
     def worker(self) -> Worker:
         """The delivery worker of this process, under a name of its own: claims of a dead one are told apart."""
@@ -110,7 +109,7 @@ class Built:
             audit=self.sql.audit,
             safe_by=services.reports.safe_by,
             clients=services.clients,
-            builders=dict.fromkeys((OIDC, POLLED, CAS), self.logout_post),
+            builders=self.logout_posts,
             sender=watch_sender(self.sender(), self.numbers),
             clock=services.clock,
             clock_guard=ClockGuard(stores.health, services.clock),
@@ -121,13 +120,6 @@ class Built:
     def sender(self) -> GuardedSender:
         """What calls sites; whoever takes it closes it."""
         return GuardedSender(allow_loopback=self.services.site.is_loopback)
-
-    def logout_post(self, row: Notification, client: Client) -> OutgoingPost:
-        """The call of one attempt, signed now. Raises Refused (unreadable key), Unavailable."""
-        services = self.services
-        return _logout_posts(
-            services.signer, services.subjects, services.policy.issuer, services.clock, services.randomness
-        )(row, client)
 
     def sweeper(self) -> Sweeper:
         """Ends what is due, runs end orders, drops what nobody needs."""
@@ -198,37 +190,8 @@ def _make_sign_out(
     )
 
 
-def _logout_posts(signer: Signer, subjects: Subjects, issuer: str, clock: Clock, randomness: Randomness) -> Builder:
-    def build_post(row: Notification, client: Client) -> OutgoingPost:
-        if row.kind == CAS:
-            body, headers = logout_request.build(row.ticket, now_ms=clock.now(), request_id=randomness.token("LR"))
-        else:
-            sub, jti = subjects.of(client, row.user_id), randomness.token("jti")
-            body, headers = logout_token.build(row, client, sub, signer, issuer, clock.now(), jti)
-        return OutgoingPost(row.logout_uri, body, headers)
-
-    return build_post
-
-
 def _tell_of_keys(client_id: str, why: str) -> None:
     structlog.get_logger("sso_server.oidc").warning("client_keys_unusable", client_id=client_id, why=why)
-
-
-def open_session_stores(
-    settings: Settings, sql: SqlStores, *, fence: Callable[[str], bool] | None = None
-) -> SqlStores | RedisStores:
-    """Where sessions, tickets and the ledger live; behind the fence, if one is given. Raises ConfigError."""
-    url = settings.redis_url.get_secret_value()
-    if not url:
-        return sql
-    if importlib.util.find_spec("redis") is None:
-        raise ConfigError(["SSO_REDIS_URL: the redis client is not installed; install lockstep-sso[server,redis]."])
-    from sso_server.stores.redis import RedisStores
-
-    try:
-        return RedisStores.open(url, fence=fence, replicas=settings.redis_replicas)
-    except ValueError as error:
-        raise ConfigError([str(error)]) from None
 
 
 def build(settings: Settings, numbers: Numbers | None = None) -> Built:
@@ -266,10 +229,8 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
     sign_out = _make_sign_out(stores, sql, wake, clock, randomness)
     restorations = Restorations(sql.restorations, stores.past, seals, clock, randomness, one_store=stores is sql)
     is_loopback = is_loopback_host(urlsplit(settings.issuer).hostname)
-    trial_caller = TrialCaller(
-        _logout_posts(signing_keys, subjects, policy.issuer, clock, randomness),
-        lambda: GuardedSender(allow_loopback=is_loopback),
-    )
+    posts = logout_posts(signing_keys, subjects, policy.issuer, clock, randomness)
+    trial_caller = TrialCaller(posts, lambda: GuardedSender(allow_loopback=is_loopback))
     tickets = Tickets(stores.tickets, sql.audit, clock, randomness, policy)
     service_tickets = ServiceTickets(stores.tickets, stores.tokens, sql.audit, clock, randomness, policy)
     proxy_caller = ProxyCaller(lambda: GuardedSender(allow_loopback=is_loopback))
@@ -353,4 +314,6 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         ),
         watch=numbers,
     )
-    return Built(settings, keys, services, sql, stores, signing_keys, wake_path, numbers, proxy_caller, documents)
+    return Built(
+        settings, keys, services, sql, stores, signing_keys, wake_path, numbers, proxy_caller, documents, posts
+    )

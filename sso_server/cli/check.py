@@ -15,6 +15,7 @@ from sso_server.config import NAMES, ConfigError, Settings, load, sources
 from sso_server.core.errors import LockstepError
 from sso_server.logs import configure_logs
 from sso_server.secret_key import prepare_data_dir
+from sso_server.session_stores import open_session_stores
 from sso_server.stores.sql import SqlStores, migrate
 from sso_server.web.readiness import Readiness, Report
 
@@ -85,7 +86,7 @@ def _look_at_redis(settings: Settings, good: list[str], problems: list[str]) -> 
         return
     sql = SqlStores.open(settings.sql_url)
     try:
-        stores = wiring.open_session_stores(settings, sql)
+        stores = open_session_stores(settings, sql)
         try:
             _tell(Readiness([redis_check(stores.health, SystemClock())]).report(_MOST_S), good, problems)
         finally:

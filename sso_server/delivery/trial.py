@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from time import monotonic
@@ -19,14 +19,14 @@ from sso_server.delivery.sender import GuardedSender
 class TrialCaller:
     """`ports.LogoutCaller` through the guarded sender."""
 
-    def __init__(self, build: Builder, make_sender: Callable[[], GuardedSender]) -> None:
-        self._build = build
+    def __init__(self, builders: Mapping[str, Builder], make_sender: Callable[[], GuardedSender]) -> None:
+        self._builders = builders
         self._make_sender = make_sender
 
     def call(self, row: Notification, client: Client) -> tuple[Answer, int]:
         # A sender for each call: a kept connection would lead each probe to the same one of the site's workers.
         with closing(self._make_sender()) as sender:
-            post, seen = self._build(row, client), Observation()
+            post, seen = self._builders[row.kind](row, client), Observation()
             begun = monotonic()
             answer = sender.send(post.url, post.body, post.headers, allow_private=client.allow_private, seen=seen)
             took_ms = ms_since(begun)

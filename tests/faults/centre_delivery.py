@@ -73,13 +73,10 @@ def deliver() -> None:
     settings = config.load()
     configure_logs(settings.log_format)
     built = wiring.build(settings)
-    logout_post = built.logout_post
     if fast := os.environ.get("FAULTS_FAST", ""):
         since, rate = map(int, fast.split(":"))
         built = _sped_up(built, FastClock(since, rate), rate)
     worker = built.worker()
-    # Tokens are for sites, and those live in real time.
-    worker._builders = dict.fromkeys(worker._builders, logout_post)
     worker._sender = PointedSender(broken.sender(part, worker._sender), Points(run / "points"))
     run_delivery(worker, built.sweeper(), threading.Event(), wake_path=built.wake_path)
     built.close()
@@ -90,7 +87,8 @@ def _sped_up(built: wiring.Built, clock: FastClock, rate: int) -> wiring.Built:
     worker_module.SEND_MS = SEND_MS * rate  # type: ignore[misc]
     stores: Any = built.session_stores
     stores._watched["health"] = FastHealth(stores.health, clock)
-    # `sign_out` keeps the real time: an end is stamped with it, and no session ends before its real deadline.
+    # `sign_out` keeps the real time: an end is stamped with it, and no session ends before its real deadline. So do
+    # `logout_posts`: tokens are for sites, and those live in real time.
     return dataclasses.replace(built, services=dataclasses.replace(built.services, clock=clock))
 
 

@@ -164,7 +164,7 @@ def test_each_site_gets_a_token_that_no_other_site_takes(
     for row in built.services.ledger.of_session(session.sid):
         client = built.services.clients.find(row.client_id)
         assert client is not None
-        body = parse_qsl(built.logout_post(row, client).body.decode())
+        body = parse_qsl(built.logout_posts[row.kind](row, client).body.decode())
         posts[row.client_id] = claims_of(dict(body)["logout_token"])
     assert {client_id: claims["aud"] for client_id, claims in posts.items()} == {"shop": "shop", "wiki": "wiki"}
 

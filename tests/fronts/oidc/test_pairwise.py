@@ -101,7 +101,7 @@ def test_a_logout_token_and_a_security_event_name_the_person_as_the_id_token_did
     )  # fmt: skip
     client = built.services.clients.find("shop")
     assert client is not None
-    (pushed,) = parse_qs(built.logout_post(row, client).body.decode())["logout_token"]
+    (pushed,) = parse_qs(built.logout_posts[row.kind](row, client).body.decode())["logout_token"]
     assert unverified(pushed)["sub"] == identity["shop"]["sub"]
     assert user_id(app) not in json.dumps(unverified(pushed))
     browser.get("/end-session", query_string={"id_token_hint": shop.tokens(browser)["id_token"]})
