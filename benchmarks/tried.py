@@ -43,14 +43,15 @@ _STORM = (
     "left are the crowd's own pages on the same two cores."
 )
 _START = (
-    "[Forks, and a start without pydantic](decisions/2026-11-22-forks-and-granian.md), settings read by own code, "
-    "one dialect of SQL, no Alembic where the schema is current. What is left are imports: SQLAlchemy, "
-    "cryptography, Flask, redis, and with granian its own."
+    "[Forks](decisions/2026-11-22-forks-and-granian.md), no Alembic where the schema is current, "
+    "[settings read by own code, one dialect of SQL](decisions/2026-11-22-settings-are-read-by-own-code.md). What is "
+    "left are imports: SQLAlchemy, cryptography, Flask, redis, and with granian its own."
 )
 _FRESH = (
-    "[Forks, and a start without pydantic](decisions/2026-11-22-forks-and-granian.md): what is imported before "
-    "the fork is shared (about 50 MB of the figure, which counts shared pages in full for each process). Fewer "
-    "modules is the only way left; settings without pydantic took 7 MB, one dialect of SQL 2.6."
+    "[Forks](decisions/2026-11-22-forks-and-granian.md): what is imported before the fork is shared (about 50 MB of "
+    "the figure, which counts shared pages in full for each process). Fewer modules is the only way left; "
+    "[settings without pydantic](decisions/2026-11-22-settings-are-read-by-own-code.md) took 7 MB away, one dialect of "
+    "SQL 2.6."
 )
 _WORKER = (
     "[Huge pages](decisions/2026-11-22-hashes-in-huge-pages.md) took 38 MB away. What is left is what a fresh "

@@ -1,6 +1,6 @@
 """How the value of one setting is read: from an environment variable's text, or as a value of the type already.
 
-Own code and not pydantic, whose import takes a sixth of a start and 17 MB of each process. The rules and the words are
+Own code and not pydantic, whose import takes a sixth of a start and 7 MB of each process. The rules and the words are
 its own. Which settings there are is config.py's.
 """
 
