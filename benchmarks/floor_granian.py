@@ -1,5 +1,6 @@
-"""The floor on granian, started as `sso serve` starts it: one socket, forked workers, each a `WSGIWorker` with the same
-numbers; and the least that is between granian and Flask. `python -m benchmarks.floor_granian PORT WORKERS THREADS`.
+"""The floor on granian, started as `sso serve` starts it: forked workers, each with a door of its own and a
+`WSGIWorker` with the same numbers; and the least that is between granian and Flask.
+`python -m benchmarks.floor_granian PORT WORKERS THREADS`.
 """
 
 from __future__ import annotations
@@ -7,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -18,6 +18,7 @@ from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings
 
 from benchmarks.floor_app import create_app
+from sso_server.cli.door import Door
 
 _BACKLOG = 2048
 
@@ -59,12 +60,12 @@ def _work(listener: int, threads: int) -> None:
 
 def main(port: int, workers: int, threads: int) -> None:
     """Until SIGTERM."""
-    listener = socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
+    first = Door("127.0.0.1", port)
     children = []
-    for _ in range(workers):
+    for door in [first, *(first.beside() for _ in range(1, workers))]:
         child = os.fork()
         if not child:
-            _work(listener.fileno(), threads)
+            _work(door.fd, threads)
         children.append(child)
     signal.signal(signal.SIGTERM, lambda *_: [os.kill(child, signal.SIGTERM) for child in children])
     for child in children:

@@ -50,7 +50,7 @@ class Measurement(Protocol):
 #: What `make bench` runs, in this order; each is a module here.
 MEASUREMENTS = ("serving", "starting", "sign_out", "deliveries", "check_in", "storm", "growth")
 #: These have a command line of their own (docs/benchmarks.md, docs/scaling.md), and `soak` takes ten minutes.
-APART = ("isolation", "expiry", "mass_end", "scale", "soak")
+APART = ("isolation", "expiry", "mass_end", "scale", "sharing", "soak")
 
 
 def measurement(name: str) -> Measurement | None:

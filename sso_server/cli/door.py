@@ -1,4 +1,4 @@
-"""The address that a node listens on: bound once by the supervisor, handed to gunicorn, and shut without a reset.
+"""The address that a node listens on: bound by the supervisor, handed to the web workers, and shut without a reset.
 
 A listening socket that is closed resets whoever has connected and isn't accepted yet. To a balancer that is a request
 which may have been carried out: a POST isn't sent elsewhere, and a person sees an error.
@@ -23,9 +23,22 @@ class PortTaken(Exception):
 class Door:
     """One address. Processes that were given the descriptor hold it as well."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Bound, and not listening: callers are refused until gunicorn is there to take them. Raises PortTaken."""
-        self._socket = _bound(host, port)
+    def __init__(self, host: str, port: int, *, is_beside: bool = False) -> None:
+        """Bound, and not listening: callers are refused until a web worker is there to take them. Raises PortTaken.
+
+        `is_beside`: for `beside` alone."""
+        self._host, self._port = host, port
+        self._socket = _bound(host, port, is_beside=is_beside)
+
+    def beside(self) -> Door:
+        """Another one for the same address, for another process: the system deals callers out among those that listen,
+        by chance, but evenly. Where two processes share one, the first to look takes all who have called by then, and
+        may have every connection that a proxy keeps. On other systems than Linux it is this door. Raises PortTaken."""
+        if sys.platform != "linux":
+            return self
+        # Only now: the first bind was to find out whether anybody else has the address, another Lockstep too.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return Door(self._host, self._port, is_beside=True)
 
     @property
     def fd(self) -> int:
@@ -54,10 +67,12 @@ def check_port(host: str, port: int) -> None:
     _bound(host, port).close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, *, is_beside: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_beside:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:

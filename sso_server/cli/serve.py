@@ -76,9 +76,10 @@ def _forked(web_server: str, door: Door, workers: int, env: Mapping[str, str]) -
         importlib.import_module("sso_server.app")
         importlib.import_module(f"sso_server.cli.{web_server}_worker")
     if web_server == "granian":
-        names = [f"web-{number}" for number in range(1, workers + 1)]
-        run = partial(_granian, door)
-        return [Child(name, ("sso", "serve", name), env, door=door, run=run) for name in names]
+        # What takes callers there can't be told to leave one to another process: each has a door of its own.
+        doors = [door, *(door.beside() for _ in range(1, workers))]
+        named = [(f"web-{number}", one) for number, one in enumerate(doors, 1)]
+        return [Child(name, ("sso", "serve", name), env, door=one, run=partial(_granian, one)) for name, one in named]
     child = web_child("", workers, env, door=door)
     return [replace(child, argv=child.argv[2:], run=_gunicorn)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import expiry, isolation, mass_end, scale, steps, whole
+from benchmarks import expiry, isolation, mass_end, scale, sharing, steps, whole
 from benchmarks.bed import percentile
 
 ENGINES = ["sqlite", pytest.param("redis", marks=pytest.mark.redis)]
@@ -35,6 +35,13 @@ def test_a_person_signs_out_while_a_crowd_does(engine: str, way: str) -> None:
     # Measured 0.1 s.
     assert percentile(run.meanwhile.answered, 99) < 5000
     assert percentile(run.meanwhile.acknowledged, 99) < 5000
+
+
+def test_of_eight_connections_each_process_of_gunicorn_has_its_share() -> None:
+    shares = [share for share, rate in sharing.measure("gunicorn", times=5) if rate > 0]
+    assert {sum(share) for share in shares} == {8}
+    # Measured 3 at the least. By chance it is none or one, more often than not.
+    assert sum(share[-1] for share in shares if len(share) == 2) / 5 >= 2
 
 
 @pytest.mark.redis

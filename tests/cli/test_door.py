@@ -1,5 +1,6 @@
 """The listening socket that the supervisor holds: whoever has connected is taken, whoever comes later is refused."""
 
+import contextlib
 import socket
 import sys
 
@@ -52,3 +53,36 @@ def test_a_port_that_somebody_listens_on_is_named() -> None:
         for take in (Door, check_port):
             with pytest.raises(PortTaken, match=f"Cannot listen on 127.0.0.1:{port}: Address already in use"):
                 take("127.0.0.1", port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the door beside it is the same one")
+def test_callers_are_dealt_out_among_the_doors_of_one_address_that_listen() -> None:
+    port = free_port()
+    first = Door("127.0.0.1", port)
+    doors = [first, first.beside()]
+    with listening(doors[0]) as early:
+        alone = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(12)]
+        for _ in alone:
+            early.accept()[0].close()
+        with listening(doors[1]) as late:
+            callers = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(16)]
+            taken = [_taken(listener) for listener in (early, late)]
+            # By chance: once in 30,000 times all would come to one.
+            assert sum(taken) == 16
+            assert min(taken) > 0
+            with pytest.raises(PortTaken):
+                Door("127.0.0.1", port)
+            for door in doors:
+                door.close()
+    for caller in alone + callers:
+        caller.close()
+
+
+def _taken(listener: socket.socket) -> int:
+    listener.setblocking(False)
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            taken += 1
+    return taken

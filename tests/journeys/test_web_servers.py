@@ -1,5 +1,6 @@
 """What holds whichever web server answers (docs/operations.md): each story with gunicorn and with granian."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -65,6 +66,14 @@ def workers_of(centre: Centre) -> list[int]:
     assert centre.process.popen is not None
     web = [p for p in tree(centre.process.popen.pid) if Path(f"/proc/{p}/comm").read_text().startswith("sso-web")]
     return [pid for pid in web if len(tree(pid)) == 1]
+
+
+def sockets_of(pid: int) -> int:
+    links = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            links.append(str(link.readlink()))
+    return sum(link.startswith("socket:") for link in links)
 
 
 @pytest.mark.parametrize("body", [b"nonsense\r\n", b"5\r\ntoken\r\nnonsense\r\n"])
@@ -142,6 +151,30 @@ def test_more_connections_than_threads_are_all_answered_again_and_again(served: 
             connection.close()
 
 
+def test_connections_that_are_kept_are_shared_among_the_processes(served: Centre) -> None:
+    before, kept = [sockets_of(pid) for pid in workers_of(served)], [connected(served) for _ in range(MANY)]
+    try:
+        wait_until(lambda: sum(sockets_of(pid) for pid in workers_of(served)) >= sum(before) + MANY, why="all taken")
+        taken = [sockets_of(pid) - had for pid, had in zip(workers_of(served), before, strict=True)]
+    finally:
+        for connection in kept:
+            connection.close()
+    # gunicorn's processes look whether another has fewer; granian's are dealt them by chance.
+    assert min(taken) >= MANY * (0.15 if is_granian(served) else 0.4), taken
+
+
+# At granian's, what the system has dealt out to a process waits for it.
+@pytest.mark.parametrize("served", ["gunicorn"], indirect=True)
+def test_a_process_that_hangs_keeps_callers_from_no_other(served: Centre) -> None:
+    hung = workers_of(served)[0]
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        for _ in range(20):
+            assert requests.get(f"{served.issuer}/healthz", timeout=5).ok
+    finally:
+        os.kill(hung, signal.SIGCONT)
+
+
 def test_two_requests_in_one_piece_get_two_answers_in_their_order(served: Centre) -> None:
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     with connected(served) as connection:
@@ -164,6 +197,9 @@ def test_a_worker_that_is_killed_is_replaced(served: Centre) -> None:
     before = workers_of(served)
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
+    # Some of them while nobody is there in its place.
+    for _ in range(20):
+        assert status(ask(served, "GET /healthz HTTP/1.1")) == 200
     wait_until(lambda: len(set(workers_of(served)) - set(before)) == 1, why="a new worker")
     wait_until(lambda: requests.get(f"{served.issuer}/readyz", timeout=5).ok, why="an answer")
 

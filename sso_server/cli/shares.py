@@ -1,0 +1,60 @@
+"""How many connections each of a server's processes has, in memory that all of them see: who has more than another
+leaves the next caller to it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+#: More processes than these are served all the same: whoever finds no row counts for nobody.
+_ROWS = 128
+_TAKEN = -1
+
+
+class Shares:
+    """Made before the processes are forked. Each has a row of its own, which nobody else writes."""
+
+    def __init__(self) -> None:
+        memory = memoryview(mmap.mmap(-1, 2 * _ROWS * 4)).cast("i")
+        self._pids, self._connections = memory[:_ROWS], memory[_ROWS:]
+
+    def claim(self) -> int | None:
+        """A row for the process that is forked next, the first that is free; in the parent, which alone claims."""
+        for row, pid in enumerate(self._pids):
+            if pid == 0 or (pid != _TAKEN and not _lives(pid)):
+                self._pids[row], self._connections[row] = _TAKEN, 0
+                return row
+        return None
+
+    def join(self, row: int) -> None:
+        """From now on this process takes callers."""
+        self._pids[row] = os.getpid()
+
+    def leave(self, row: int) -> None:
+        """It takes none any more: nobody leaves a caller to it."""
+        self._pids[row] = _TAKEN
+
+    def note(self, row: int, connections: int) -> None:
+        """So many it has."""
+        self._connections[row] = connections
+
+    def another_has_fewer(self, row: int) -> bool:
+        """Whether a process that lives and takes callers has fewer connections than this one."""
+        own = self._connections[row]
+        for other, pid in enumerate(self._pids):
+            if pid == 0:  # rows are claimed in their order: there are no more
+                return False
+            if other != row and pid != _TAKEN and self._connections[other] < own and _lives(pid):
+                return True
+        return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, as somebody else
+        return True
+    return True

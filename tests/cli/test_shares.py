@@ -1,0 +1,66 @@
+"""The connections of each web process, in memory that all of them see."""
+
+import os
+import signal
+
+from sso_server.cli.shares import Shares
+
+
+def forked(shares: Shares, row: int, connections: int) -> int:
+    """The id of another process that has so many connections, and is there until it is killed."""
+    ready, tells = os.pipe()
+    if not (pid := os.fork()):
+        shares.join(row)
+        shares.note(row, connections)
+        os.write(tells, b"1")
+        signal.pause()
+        os._exit(0)
+    os.read(ready, 1)
+    os.close(ready)
+    os.close(tells)
+    return pid
+
+
+def gone(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def test_a_caller_is_left_to_a_process_with_fewer_connections_while_it_lives() -> None:
+    shares = Shares()
+    own, row = shares.claim(), shares.claim()
+    assert own is not None
+    assert row is not None
+    shares.join(own)
+    shares.note(own, 3)
+    assert not shares.another_has_fewer(own), "the other has not begun"
+    other = forked(shares, row, 2)
+    try:
+        assert shares.another_has_fewer(own)
+        shares.note(own, 2)
+        assert not shares.another_has_fewer(own), "as many"
+        shares.note(own, 3)
+        shares.leave(row)
+        assert not shares.another_has_fewer(own), "it takes nobody any more"
+    finally:
+        gone(other)
+
+
+def test_who_was_killed_is_waited_for_by_nobody_and_its_row_is_the_next_ones() -> None:
+    shares = Shares()
+    own, row = shares.claim(), shares.claim()
+    assert own is not None
+    assert row is not None
+    shares.join(own)
+    shares.note(own, 3)
+    gone(forked(shares, row, 1))
+    assert not shares.another_has_fewer(own)
+    assert shares.claim() == row
+    assert shares.claim() != row
+
+
+def test_more_processes_than_there_are_rows_count_for_nobody() -> None:
+    shares = Shares()
+    rows = [shares.claim() for _ in range(200)]
+    assert len({row for row in rows if row is not None}) == 128
+    assert rows[-1] is None
