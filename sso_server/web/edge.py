@@ -12,7 +12,6 @@ from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 from flask import Flask, Request, Response, request
-from flask.ctx import RequestContext
 from flask.sessions import NullSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
@@ -21,6 +20,8 @@ from werkzeug.routing import Map, MapAdapter
 from werkzeug.sansio.http import parse_cookie
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_host
+
+from sso_server.web.dispatch import DirectContext, Dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -173,7 +174,7 @@ class FormCookie(SecureCookieSessionInterface):
         return self._serializers[app]
 
 
-class _Context(RequestContext):
+class _Context(DirectContext):
     """Of one request."""
 
     @property
@@ -185,7 +186,7 @@ class _Context(RequestContext):
         return super().session
 
 
-class Edge(Flask):
+class Edge(Dispatch):
     """Addresses don't depend on the host, views are no coroutines, and the session is read when it is looked at."""
 
     request_class = Asked
@@ -196,7 +197,7 @@ class Edge(Flask):
         """They all are."""
         return func
 
-    def request_context(self, environ: WSGIEnvironment) -> RequestContext:
+    def request_context(self, environ: WSGIEnvironment) -> DirectContext:
         """See `_Context`."""
         return _Context(self, environ)
 
