@@ -66,8 +66,10 @@ class WakeListener:
 
     def wait(self, timeout_s: float) -> bool:
         """Whether somebody rang within the time; several rings are one."""
-        ready, _, _ = select.select([self._socket], [], [], timeout_s)
-        if not ready:
+        # Not select(2), which knows no descriptor from 1024 on: processes of ours may have more.
+        bell = select.poll()
+        bell.register(self._socket, select.POLLIN)
+        if not bell.poll(timeout_s * 1000):
             return False
         try:
             while True:

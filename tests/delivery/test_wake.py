@@ -1,12 +1,26 @@
+import contextlib
+import os
+import resource
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sso_server.delivery.wake import DatagramWake, WakeListener, socket_name, take_dead
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < 1200:
+        pytest.skip("the hard limit of open files is too low here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
 
 
 def test_a_ring_without_listeners_is_nothing(short: Path) -> None:
@@ -32,6 +46,17 @@ def test_a_listener_that_never_looks_does_not_block_the_bell(short: Path) -> Non
         DatagramWake(short).ring()
     assert listener.wait(0)
     listener.close()
+
+
+def test_a_listener_whose_descriptor_is_beyond_those_of_select_hears(short: Path, many_descriptors: None) -> None:
+    with contextlib.ExitStack() as opened:
+        while opened.enter_context(Path(os.devnull).open()).fileno() < 1024:
+            pass
+        listener = WakeListener(short, "high")
+        DatagramWake(short).ring()
+        assert listener.wait(5)
+        assert not listener.wait(0.01)
+        listener.close()
 
 
 @pytest.mark.parametrize("name", ["host-1234", "a" * 200, "käse/../x", ".hidden"])

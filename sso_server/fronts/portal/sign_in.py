@@ -95,6 +95,8 @@ def submit() -> ResponseReturnValue:
 @asks_again(blueprint)
 def renew() -> ResponseReturnValue:
     """The form's cookie is gone or cut: the same page with a fresh token, ready for a second press."""
+    # Forms are checked before anything of this blueprint's is asked: `_take_turn` has not run.
+    services().turns.take()
     form = _form_from(_posted())
     person = find_person_quietly()
     lost = form.tried_again and browser_cookie(request) is None

@@ -32,6 +32,18 @@ def test_the_page_waits_for_its_turn_and_everything_else_is_answered(centre: Cen
     assert pages[0].status == 200
 
 
+def test_a_form_whose_token_is_lost_waits_for_its_turn_and_gives_it_back(centre: Centre) -> None:
+    centre.services.turns._wait_s = 60
+    centre.services.turns.take()
+    answered, pages = in_a_thread(lambda: centre.browser().post("/sign-in", username="alice"))
+    assert not answered.wait(0.2)
+    centre.services.turns.give_back()
+    assert answered.wait(10)
+    assert pages[0].status == 400
+    other, _ = in_a_thread(lambda: centre.browser().get("/sign-in"))
+    assert other.wait(10), "before anybody would go on without a turn"
+
+
 def test_nobody_waits_for_a_turn_while_a_password_is_hashed(
     centre: Centre, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
