@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME ...] [options]`: all that `make bench` measures, or some of it.
 
-All of it, or what is run with `--save`, is kept in benchmarks/results.json, and docs/performance.md is made of that.
+All of it, or what is run with `--save`, is kept in benchmarks/results.json, and docs/performance.md is made of that. A
+run that leaves something out takes nobody else's figures away.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from importlib import import_module
 
 from benchmarks import bed
 from benchmarks.estimate import minutes
-from benchmarks.given import APART, MEASUREMENTS, Given, given_by, measurement, options
+from benchmarks.given import APART, MEASUREMENTS, Given, given_by, is_whole, measurement, options
 from benchmarks.page import write
 from benchmarks.results import RAW, RawFile, Run, Summary, machine
 from benchmarks.servers import Case
@@ -37,7 +38,8 @@ def main() -> None:
             sys.exit(f"{name!r} has options of its own and stands alone: make bench BENCH={name}")
         if name not in MEASUREMENTS:
             sys.exit(f"There is no measurement {name!r}: {', '.join((*MEASUREMENTS, *APART))}.")
-    given, keeps = given_by(parsed), parsed.save or not parsed.names
+    given, anew = given_by(parsed), is_whole(parsed)
+    keeps = parsed.save or anew
     if ("redis" in given.stores or given.peers) and find_redis_server() is None:
         sys.exit("There is no redis-server in PATH: install it, or measure with --stores sqlite alone.")
     if keeps:
@@ -46,7 +48,9 @@ def main() -> None:
     print(bed.machine())
     names = parsed.names or MEASUREMENTS
     print(f"This takes about {minutes(names, given)} min on an idle machine with two cores.", flush=True)
-    failed, took, is_whole = [], {}, not parsed.names
+    if not keeps:
+        print("Not all of it: nothing of this is kept. With --save it is, in place of what it measures.", flush=True)
+    failed, took = [], {}
     with RawFile(RAW / time.strftime("%Y%m%d-%H%M%S.jsonl")) as raw:
         for name in names:
             begun = time.monotonic()
@@ -60,8 +64,8 @@ def main() -> None:
                 took[name] = time.monotonic() - begun
             if run.figures and keeps:
                 kept = Summary.load_or_leave()
-                keep(kept, run, anew=is_whole, with_peers=bool(given.peers))
-                is_whole = False
+                keep(kept, run, anew=anew, with_peers=bool(given.peers))
+                anew = False
                 kept.save()
                 write(kept)
     print("\nTook", ", ".join(f"{name} {lasted:.0f} s" for name, lasted in took.items()) or "nothing")

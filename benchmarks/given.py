@@ -99,6 +99,13 @@ def given_by(parsed: argparse.Namespace) -> Given:
     )
 
 
+def is_whole(parsed: argparse.Namespace) -> bool:
+    """Whether nothing of what is measured was left out. Fewer rounds are a shorter whole."""
+    others = not parsed.peers or "all" in parsed.peers
+    everything = set(parsed.web_servers) == set(WEB_SERVERS) and set(parsed.stores) == set(STORES)
+    return others and everything and not parsed.names and not parsed.workloads
+
+
 def at_least_one(text: str) -> int:
     """A count. Raises ArgumentTypeError, as argparse wants it."""
     if not text.isdecimal() or int(text) < 1:

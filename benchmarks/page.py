@@ -65,11 +65,12 @@ make bench-quick               three minutes: ratios to the floor, against those
 make bench BENCH=soak          ten minutes of mixed load on two nodes, one of them killed meanwhile
 ```
 
-Times are those of an idle machine with two cores. A run that names measurements prints and keeps nothing; with `--save`
-what it measured stands here in place of what was known of it, and the page says which figures are of which day and
-machine. Of every round a raw line is written to `benchmarks/results/` where it was measured; the repository has all
-rounds of each figure in `benchmarks/results.json`. Nothing but the interpreter, `redis-server`, PostgreSQL for the soak
-and, for the others, what `scripts/bench-peers` installs is needed; every server listens on 127.0.0.1.
+Times are those of an idle machine with two cores. A run that names measurements, or only some workloads, stores or
+servers, prints and keeps nothing; with `--save` what it measured stands here in place of what was known of it, and the
+page says which figures are of which day and machine. Of every round a raw line is written to `benchmarks/results/`
+where it was measured; the repository has all rounds of each figure in `benchmarks/results.json`. Nothing but the
+interpreter, `redis-server`, PostgreSQL for the soak and, for the others, what `scripts/bench-peers` installs is needed;
+every server listens on 127.0.0.1.
 """
 _LIMITS = """
 - Client, server and Redis share the cores. What the client takes of them is a figure, too (`client_ms` in
@@ -133,10 +134,16 @@ def page(summary: Summary) -> str:
     return "\n".join(parts).replace("\n\n\n", "\n\n").strip() + "\n"
 
 
+_SIGNING_OUT = """
+20 sites are told (W6); three of them hang (W6h). p99 is of all rounds together. *told* is how many sites heard of one
+sign-out while it was looked at, the median. Where three hang that is 17 at Lockstep as soon as somebody has signed out
+before: that call still holds the lane of each site that hangs, the next ones stand behind it and are sent when the
+lane is free again, and no other site waits for them.
+"""
 _PICTURE = "![Processor time of each kind of request](pictures/performance.svg)\n"
 _FURTHER = (
     (
-        "## Signing out\n\n20 sites are told (W6); three of them hang (W6h). p99 is of all rounds together.",
+        f"## Signing out\n\n{_SIGNING_OUT.strip()}",
         ("W6", "W6h"),
     ),
     (

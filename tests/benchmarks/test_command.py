@@ -14,7 +14,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import given, quick, serving, sign_out, soak
 from benchmarks.given import Given
-from benchmarks.results import Figure, Summary
+from benchmarks.results import Figure, Run, Summary
 from benchmarks.rounds import turned
 from benchmarks.servers import Case
 
@@ -107,6 +107,48 @@ def test_enough_people_sign_out_in_a_usual_run_for_a_p99_with_and_without_sites_
     monkeypatch.setattr(sign_out, "_round", one_round)
     found = list(sign_out.figures(Given()))
     assert {(one.what, one.name) for one in found} == {("W6", "waits_p99_ms"), ("W6h", "waits_p99_ms")}
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("", {"serving": True, "storm": False}),
+        ("--rounds 1 --secs 0.1", {"serving": True, "storm": False}),
+        ("--peers all", {"serving": True, "storm": False}),
+        ("--workloads R", {}),
+        ("--stores redis", {}),
+        ("--web-servers gunicorn", {}),
+        ("--peers glewlwyd", {}),
+        ("storm", {}),
+        ("--workloads R --save", {"serving": False, "storm": False}),
+        ("storm --save", {"storm": False}),
+    ],
+)
+def test_only_a_whole_run_takes_the_place_of_all_that_was_known(
+    words: str, kept: dict[str, bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: dict[str, bool] = {}
+
+    def measured(name: str, *_: object) -> Run:
+        return Run({}, {(Case("lockstep", "gunicorn", "redis"), name, "", "cpu_ms"): {0: 1.0}})
+
+    def keep(_: Summary, run: Run, *, anew: bool, with_peers: bool) -> None:
+        made[next(iter(run.figures))[1]] = anew
+
+    for name, stand_in in {
+        "measured": measured,
+        "keep": keep,
+        "write": lambda _: None,
+        "find_redis_server": lambda: "redis-server",
+        "MEASUREMENTS": ("serving", "storm"),
+        "RAW": tmp_path,
+    }.items():
+        monkeypatch.setattr(command, name, stand_in)
+    monkeypatch.setattr(Summary, "load_or_leave", Summary)
+    monkeypatch.setattr(Summary, "save", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words.split()])
+    command.main()
+    assert made == kept
 
 
 def test_the_order_is_turned_round_in_odd_rounds() -> None:
