@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, or_
@@ -13,14 +14,24 @@ from sso_server.core.tickets import Ticket
 from sso_server.core.tokens import Grant
 from sso_server.stores.sql.tables import sessions
 
+#: Made once; `json.dumps` makes one for each call that wants it short.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+#: The lists of the hot rows (scopes, `amr`, audiences) are short, and few are different.
+_SHORT = 100
+
 
 def pack(values: tuple[str, ...]) -> str:
     """A list of texts as it is kept."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(values)
 
 
 def unpack(text: str) -> tuple[str, ...]:
     """The opposite of `pack`."""
+    return _unpacked(text) if len(text) <= _SHORT else tuple(json.loads(text))
+
+
+@lru_cache(maxsize=256)
+def _unpacked(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 

@@ -77,22 +77,18 @@ class Reads:
         self._idle: list[Connection] = []
         self._is_closed = False
 
-    @contextmanager
-    def one(self) -> Iterator[Connection]:
-        """For this block alone. Raises Unavailable, sqlite3.Error and SQLAlchemy's."""
+    def take(self) -> Connection:
+        """One for the caller alone. Raises Unavailable, sqlite3.Error and SQLAlchemy's."""
         try:
-            connection = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
-            connection = self._engine.connect()
-        try:
-            yield connection
-            if connection.in_transaction():
-                # In SQLAlchemy's books: the driver begins none by itself.
-                connection.rollback()
-        except BaseException:
-            # As before its errors: the pool looks what it still is.
-            connection.close()
-            raise
+            return self._engine.connect()
+
+    def give_back(self, connection: Connection) -> None:
+        """After reading that went well; what didn't is closed, and the pool looks what it still is."""
+        if connection.in_transaction():
+            # In SQLAlchemy's books: the driver begins none by itself.
+            connection.rollback()
         # The others go back, so that the pool's places are there for whoever else needs one.
         if self._is_closed or len(self._idle) >= _KEPT:
             connection.close()

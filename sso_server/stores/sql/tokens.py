@@ -33,15 +33,31 @@ _token_columns: tuple[Any, ...] = (
     tokens.c.details.label("token_details"),
 )
 _GRANT = sa.select(grants.c.grant_id).where(grants.c.grant_id == bindparam("_grant"))
-_with_grant = (
-    sa.select(*_token_columns, *grants.c)
-    .join_from(tokens, grants, grants.c.grant_id == tokens.c.grant_id)
-    .where(tokens.c.token_hash == bindparam("_token"), tokens.c.kind == bindparam("_kind"))
-)
-_WITH_GRANT = Prepared(_with_grant)
+
+
+def _with_grant(*columns: Any) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .join_from(tokens, grants, grants.c.grant_id == tokens.c.grant_id)
+        .where(tokens.c.token_hash == bindparam("_token"), tokens.c.kind == bindparam("_kind"))
+    )
+
+
+_whole = _with_grant(*_token_columns, *grants.c)
+_WITH_GRANT = Prepared(_whole)
+# Asked with each request of an API: only what the answer needs. A column that is read costs 0.3 us.
+_told = [column for column in grants.c if column.key not in ("keep_until", "heir", "heir_step")]
 _in_session = sessions.c.ended_at.is_(None) & (sessions.c.due_at > bindparam("_now"))
 _VALID = Prepared(
-    _with_grant.add_columns(_in_session.label("in_session"))
+    _with_grant(
+        tokens.c.issued_at,
+        tokens.c.expires_at,
+        tokens.c.audience,
+        tokens.c.jti,
+        tokens.c.details.label("token_details"),
+        *_told,
+        _in_session.label("in_session"),
+    )
     .outerjoin(sessions, sessions.c.sid == grants.c.sid)
     .where(
         tokens.c.expires_at > bindparam("_now"),
@@ -55,7 +71,7 @@ _VALID = Prepared(
 _SHARE_SESSION = Prepared(sa.select(sessions).where(sessions.c.sid == bindparam("_sid")).with_for_update(read=True))
 # The grant's row, too: whoever revokes it either is seen here, or waits and then finds the new pair: a JWT of it must
 # come into the feed.
-_LOCKED = Prepared(_with_grant.with_for_update(of=[tokens, grants]))
+_LOCKED = Prepared(_whole.with_for_update(of=[tokens, grants]))
 _SPEND = Prepared(
     sa.update(tokens)
     .where(tokens.c.token_hash == bindparam("_token"), tokens.c.spent_at.is_(None))
