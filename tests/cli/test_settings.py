@@ -1,8 +1,10 @@
 """How settings are read from the environment, and what is said of those that can't be."""
 
+from pathlib import Path
+
 import pytest
 
-from sso_server.config import ConfigError, Settings, load
+from sso_server.config import ConfigError, Settings, load, sources
 from sso_server.readings import Secret
 
 
@@ -73,3 +75,13 @@ def test_a_secret_shows_itself_to_nobody_who_did_not_ask() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(AttributeError):
         load({}).lease = 1  # type: ignore[misc]
+
+
+def test_a_secret_that_is_given_twice_is_taken_from_the_variable_and_not_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("f" * 32)
+    environment = {"SSO_SECRET_KEY_FILE": str(tmp_path / "key")}
+    assert load(environment).secret_key.get_secret_value() == "f" * 32
+    assert sources(environment)["secret_key"] == "SSO_SECRET_KEY_FILE"
+    environment["SSO_SECRET_KEY"] = "v" * 32
+    assert load(environment).secret_key.get_secret_value() == "v" * 32
+    assert sources(environment)["secret_key"] == "SSO_SECRET_KEY"

@@ -110,3 +110,13 @@ def test_a_centre_hashes_in_its_nodes_places(tmp_path: Path) -> None:
         begun = time.monotonic()
         built.services.accounts.add("alice", "correct horse battery", actor="test")
         assert time.monotonic() - begun >= 0.2
+
+
+@pytest.mark.parametrize(("cores", "count"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4)])
+def test_half_of_a_nodes_cores_hash_and_one_at_least(
+    cores: int, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    with Places(tmp_path).taken():
+        assert len(list(tmp_path.iterdir())) == count
