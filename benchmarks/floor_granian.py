@@ -1,4 +1,4 @@
-"""The floor on granian, started as `sso serve` starts it: forked workers, each with a door of its own and a
+"""The floor on granian, started as `sso serve` starts it: forked workers, each with a door and a core of its own and a
 `WSGIWorker` with the same numbers; and the least that is between granian and Flask.
 `python -m benchmarks.floor_granian PORT WORKERS THREADS`.
 """
@@ -19,6 +19,7 @@ from granian.http import HTTP1Settings
 
 from benchmarks.floor_app import create_app
 from sso_server.cli.door import Door
+from sso_server.crypto.cores import keep_to_one
 
 _BACKLOG = 2048
 
@@ -62,9 +63,10 @@ def main(port: int, workers: int, threads: int) -> None:
     """Until SIGTERM."""
     first = Door("127.0.0.1", port)
     children = []
-    for door in [first, *(first.beside() for _ in range(1, workers))]:
+    for number, door in enumerate([first, *(first.beside() for _ in range(1, workers))]):
         child = os.fork()
         if not child:
+            keep_to_one(number)
             _work(door.fd, threads)
         children.append(child)
     signal.signal(signal.SIGTERM, lambda *_: [os.kill(child, signal.SIGTERM) for child in children])

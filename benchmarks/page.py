@@ -50,6 +50,8 @@ _WORDS = """
   as many round trips, and no check at all (`benchmarks/floor_app.py`). It is no server; it is what Flask, the web
   server and the store's usual library take of each figure. With RSA it isn't asked again, and W6h has none: what
   hangs is beyond a floor.
+- *granian* is with a core for each worker (`SSO_OWN_CORES=true`, [operations.md](operations.md#cores)), the floor too;
+  *gunicorn* is what `sso serve` starts without any option.
 - *ms*: processor time of one operation in thousandths of a second: all processes of the server and its Redis together.
   *redis ms* of a table is the part of Redis in it, *server ms* the rest.
 - *an operation* of a row is all of its requests: R are two, W5 are four and in one of them is the hash.

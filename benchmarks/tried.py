@@ -5,10 +5,9 @@ that, and fails a test as soon as its figures are of a whole run.
 """
 
 _SHARED = (
-    "With eight connections on two processes it is chance how many of them each process takes. Where one has "
-    "most, half as many requests are answered and each costs a third more (R with gunicorn: 370 to 390 a second "
-    "in three rounds, 670 and 760 in two); oidc-provider's cluster deals connections out in turn. A process that "
-    "leaves a new connection to one with fewer is what comes next."
+    "Done: [processes share the connections that are kept](decisions/2026-11-22-processes-share-connections.md) (by "
+    "chance one had most of them, and half as many requests were answered), and with granian [a core for each "
+    "worker](decisions/2026-11-22-workers-may-keep-to-a-core.md) (R 16 %, userinfo 40 % more a second)."
 )
 _OF_NODE = (
     "oidc-provider runs on the Node that it asks for (22). What took most of ours is gone: [a thin "
@@ -19,14 +18,20 @@ _OF_NODE = (
     "checks, two log lines, counters and a second trip to Redis ([two trips for a "
     "code](decisions/2026-11-22-a-code-takes-two-trips-to-redis.md): 25 to 40 us of some 650). Tried and not "
     "kept: ES256 without PyJWT (3 to 5 us), blocking sockets to Redis (1 us), the garbage collector held back (1 "
-    "to 2 us). Not tried: an answer before Flask's own dispatch, which would be a second way for requests through "
-    "the house."
+    "to 2 us), one request at a time in the application (dearer), fewer threads for granian (no difference). "
+    "Done: [views "
+    "and hooks found once](decisions/2026-11-22-views-and-hooks-are-looked-up-once.md). Not tried: an answer "
+    "before Flask, which "
+    "would be a second way for requests through the house."
 )
 _OF_CHECKS = (
     "One trip to Redis or one statement, and no signature: most of what is measured is Flask and the web server. "
     "Done: [a thin edge](decisions/2026-11-22-a-thin-edge-on-flask.md), [scripts that read what they "
     "need](decisions/2026-11-22-what-a-step-costs-redis.md), connections that are kept for reading (SQLite: a "
     "look-up in 10 us instead of 30), a log line made in one step (10 us instead of 13), counters looked up once. "
+    "On SQLite a userinfo took 1.58 times the floor in one thread; in four it grows, because each call into SQLite "
+    "and each log line lets another thread take the interpreter: a core for each worker (granian's rows) helps. "
+    "Tried and not kept there: larger caches, memory maps, rarer checkpoints (within the noise). "
     "Each hash field that Redis reads costs about 0.35 us: fields packed into one would be next, with a version "
     "in between that reads both forms."
 )
@@ -35,7 +40,7 @@ _W5 = (
     "server and Redis they take 3.3 to 3.5 ms in one process that does nothing else; behind a hash, which sweeps "
     "the processor's caches, they take more. Done: sentences of a template translated once, a seal's key derived "
     "once, small tables for deflate. Left: counters of guesses in three trips, Flask-WTF's serializer for each "
-    "call, the audit's commit on SQLite (0.3 ms)."
+    "call, the audit's commit on SQLite (0.3 ms), guesses that go through SQLAlchemy in five or six statements."
 )
 _STORM = (
     "[Turns and places](decisions/2026-11-22-sign-ins-take-turns.md) took most of it away; that page has the "
@@ -49,7 +54,9 @@ _START = (
 )
 _FRESH = (
     "[Forks](decisions/2026-11-22-forks-and-granian.md): what is imported before the fork is shared (about 50 MB of "
-    "the figure, which counts shared pages in full for each process). Fewer modules is the only way left; "
+    "the figure, which counts shared pages in full for each process). Tried: giving free memory back before the "
+    "fork (0.1 MB). Fewer modules is the only way left: importing only what "
+    "we use of redis, of X.509 and no greenlet would be 6 MB; "
     "[settings without pydantic](decisions/2026-11-22-settings-are-read-by-own-code.md) took 7 MB away, one dialect of "
     "SQL 2.6."
 )
@@ -66,8 +73,8 @@ TRIED: dict[str, str] = {
     "W4 ES256, operations a second against oidc-provider": _OF_NODE,
     "R ES256, processor time against the floor": _OF_NODE,
     "W2 ES256, processor time against the floor": _OF_NODE,
-    "W3u ES256, operations a second against oidc-provider": _OF_CHECKS,
-    "W3i ES256, operations a second against oidc-provider": _OF_CHECKS,
+    "W3u ES256, operations a second against oidc-provider": _SHARED + " " + _OF_CHECKS,
+    "W3i ES256, operations a second against oidc-provider": _SHARED + " " + _OF_CHECKS,
     "W3u ES256, processor time against the floor": _OF_CHECKS,
     "W3i ES256, processor time against the floor": _OF_CHECKS,
     "W5, processor time over the hash": _W5,

@@ -23,6 +23,7 @@ from granian.http import HTTP1Settings
 
 from sso_server.app import create_app
 from sso_server.core.errors import Unavailable
+from sso_server.crypto import cores
 from sso_server.web import services
 from sso_server.web.waiting import WEB_THREADS
 
@@ -44,9 +45,12 @@ _GRACEFUL_S = 8.0
 Headers = list[tuple[str, str]]
 
 
-def run(listener: int, *, threads: int = WEB_THREADS) -> int:
-    """Answer requests on this descriptor until SIGTERM or SIGINT; 0. Raises ConfigError."""
+def run(listener: int, *, core: int | None = None, threads: int = WEB_THREADS) -> int:
+    """Answer requests on this descriptor until SIGTERM or SIGINT; 0. `core`: the number of the one that this process
+    keeps to; None: any. Raises ConfigError."""
     supervisor = os.getppid()
+    if core is not None:
+        cores.keep_to_one(core)
     app = create_app()
     leaving, gone, stop = threading.Event(), threading.Event(), WorkerSignal()
     for number in (signal.SIGTERM, signal.SIGINT):

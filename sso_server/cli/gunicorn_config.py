@@ -9,6 +9,7 @@ import gc
 import importlib
 from typing import Any
 
+from sso_server.cli.gunicorn_worker import LeavingWorker
 from sso_server.config import load
 from sso_server.core.errors import Unavailable
 from sso_server.logs import take_over_logging
@@ -37,7 +38,9 @@ loglevel = "warning"
 def on_starting(server: Any) -> None:
     """The program is read once, before the workers are forked: they share its memory, and one that has died is back in
     a few milliseconds. Only modules: stores, keys and connections each worker opens for itself."""
-    take_over_logging(load().log_format)
+    settings = load()
+    take_over_logging(settings.log_format)
+    LeavingWorker.own_cores = settings.own_cores
     importlib.import_module(server.app.app_uri.partition(":")[0])
     # Else the first collection in each worker would touch, and so copy, every page of it.
     gc.freeze()

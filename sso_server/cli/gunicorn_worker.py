@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from gunicorn.workers.gthread import ThreadWorker
 
 from sso_server.cli.shares import Shares
+from sso_server.crypto import cores
 
 #: What a client that has its answer, or a proxy with the next person's request, needs for the next one.
 _STAYS_MS = 5
@@ -31,6 +32,8 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     #: gunicorn makes its workers in the parent, and forks then.
     shares: ClassVar[Shares | None] = None
+    #: Each keeps to one core; set before they are made.
+    own_cores: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,6 +43,12 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._row = self._shares.claim()
         #: Listeners where a caller is left to others, and until when (monotonic seconds).
         self._left: dict[Any, float] = {}
+
+    def init_process(self) -> None:
+        """gunicorn calls it in the process that it has forked, before there are threads."""
+        if self.own_cores and self._row is not None:
+            cores.keep_to_one(self._row)
+        super().init_process()
 
     def accept(self, listener: Any) -> None:
         """gunicorn calls it when somebody has connected."""

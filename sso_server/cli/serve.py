@@ -67,19 +67,18 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
         prepare(settings)
         with counted_together(settings.data_dir) as variables:
             env = environment_with(**variables)
-            return supervise([*_forked(settings.web_server, door, workers, env), _delivering(env)], on_started=say)
+            return supervise([*_forked(settings, door, workers, env), _delivering(env)], on_started=say)
 
 
-def _forked(web_server: str, door: Door, workers: int, env: Mapping[str, str]) -> list[Child]:
+def _forked(settings: Settings, door: Door, workers: int, env: Mapping[str, str]) -> list[Child]:
     """The web workers, as forks: read once here, the program is there at once and its memory is shared by all."""
     with much_imported():
         importlib.import_module("sso_server.app")
-        importlib.import_module(f"sso_server.cli.{web_server}_worker")
-    if web_server == "granian":
+        importlib.import_module(f"sso_server.cli.{settings.web_server}_worker")
+    if settings.web_server == "granian":
         # What takes callers there can't be told to leave one to another process: each has a door of its own.
         doors = [door, *(door.beside() for _ in range(1, workers))]
-        named = [(f"web-{number}", one) for number, one in enumerate(doors, 1)]
-        return [Child(name, ("sso", "serve", name), env, door=one, run=partial(_granian, one)) for name, one in named]
+        return [_granian_child(number, one, env, own_core=settings.own_cores) for number, one in enumerate(doors)]
     child = web_child("", workers, env, door=door)
     return [replace(child, argv=child.argv[2:], run=_gunicorn)]
 
@@ -91,10 +90,16 @@ def _gunicorn() -> int:
     return 0
 
 
-def _granian(door: Door) -> int:
+def _granian_child(number: int, door: Door, env: Mapping[str, str], *, own_core: bool) -> Child:
+    name = f"web-{number + 1}"
+    run = partial(_granian, door, number if own_core else None)
+    return Child(name, ("sso", "serve", name), env, door=door, run=run)
+
+
+def _granian(door: Door, core: int | None) -> int:
     from sso_server.cli import granian_worker
 
-    return granian_worker.run(door.fd)
+    return granian_worker.run(door.fd, core=core)
 
 
 def _delivering(env: Mapping[str, str]) -> Child:

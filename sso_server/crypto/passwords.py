@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from argon2.exceptions import HashingError, InvalidHashError, VerificationError
 
 from sso_server.core.errors import Unavailable
-from sso_server.crypto import hash_memory
+from sso_server.crypto import cores, hash_memory
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
@@ -82,11 +82,11 @@ class Argon2Hasher:
             return True
 
     def _hash(self, password: str) -> str:
-        with self._place(), _enough_memory():
+        with self._place(), cores.any_core(), _enough_memory():
             return self._argon2.hash(_bytes_of(password))
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
-        with self._place(), _enough_memory():
+        with self._place(), cores.any_core(), _enough_memory():
             try:
                 self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
                 return password_hash is not None

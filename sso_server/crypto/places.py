@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
+from sso_server.crypto import cores
+
 if sys.platform != "win32":
     import fcntl
 
@@ -26,7 +28,7 @@ class Places:
     def __init__(self, directory: Path, *, count: int = 0, wait_s: float = 0.2) -> None:
         """`directory` is there and the node's own. `count` 0: half of the cores, one at least. `wait_s`: in seconds;
         whoever waits longer goes on without a place, so that one process that stands still stops no other."""
-        self._files = [directory / f"hashing-{number}.lock" for number in range(count or max(1, _cores() // 2))]
+        self._files = [directory / f"hashing-{number}.lock" for number in range(count or max(1, cores.count() // 2))]
         self._wait_s = wait_s
 
     @contextlib.contextmanager
@@ -63,7 +65,3 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

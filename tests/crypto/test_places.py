@@ -116,7 +116,6 @@ def test_a_centre_hashes_in_its_nodes_places(tmp_path: Path) -> None:
 def test_half_of_a_nodes_cores_hash_and_one_at_least(
     cores: int, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr("sso_server.crypto.cores.count", lambda: cores)
     with Places(tmp_path).taken():
         assert len(list(tmp_path.iterdir())) == count

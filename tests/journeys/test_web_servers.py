@@ -205,6 +205,28 @@ def test_a_worker_that_is_killed_is_replaced(served: Centre) -> None:
 
 
 @pytest.mark.parametrize("web_server", ["gunicorn", "granian"])
+def test_each_worker_keeps_to_a_core_of_its_own_if_that_is_asked_for(web_server: str, tmp_path: Path) -> None:
+    if web_server == "granian" and not os.environ.get("CI"):
+        pytest.importorskip("granian")
+    cores = sorted(os.sched_getaffinity(0))
+    centre = Centre(tmp_path, settings={"SSO_WEB_SERVER": web_server, "SSO_OWN_CORES": "true"}).start()
+    try:
+        wait_until(lambda: len(workers_of(centre)) == 2, why="both")
+        threads = [[int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()] for pid in workers_of(centre)]
+        kept = [{core for thread in each for core in os.sched_getaffinity(thread)} for each in threads]
+        assert sorted(map(sorted, kept)) == sorted(
+            [cores[0]] if each == 0 else [cores[1 % len(cores)]] for each in (0, 1)
+        )
+        assert centre.process.popen is not None
+        others = set(tree(centre.process.popen.pid)) - set(workers_of(centre))
+        assert all(sorted(os.sched_getaffinity(pid)) == cores for pid in others), (
+            "supervisors and deliveries keep to none"
+        )
+    finally:
+        assert centre.process.stop() == 0
+
+
+@pytest.mark.parametrize("web_server", ["gunicorn", "granian"])
 def test_a_centre_that_stops_resets_nobody(web_server: str, tmp_path: Path) -> None:
     """Callers without a pause, each on a connection of its own: one that connected is answered, or it is refused."""
     if web_server == "granian" and not os.environ.get("CI"):
