@@ -40,7 +40,7 @@ end
 -- Shared: whether one more store of the client (or one more ticket of a CAS site) has room in the session, or is there: an
 -- end must stay one short step. Stores and tickets don't take each other's room (a site may take up our SDK).
 -- `most_of_all` (nil: however many): of participants, whatever their client. Before the answer is no, those that are over
--- are forgotten.
+-- are forgotten. The session has a number for each client, never less than there are: so that not all are looked at each time.
 local function has_room(sid, client, store, most, now, most_of_all)
   local k, prefix, stores = key('sites', sid), client .. '/', {}
   local function is_ticket(name)
@@ -50,11 +50,18 @@ local function has_room(sid, client, store, most, now, most_of_all)
   if most_of_all and redis.call('HLEN', k) >= most_of_all and forget_over(k, redis.call('HKEYS', k), now) >= most_of_all then
     return false
   end
+  local session, number = key('session', sid), (is_ticket(store) and 'tickets/' or 'stores/') .. client
+  if (tonumber(redis.call('HGET', session, number) or '') or most) < most then
+    redis.call('HINCRBY', session, number, 1)
+    return true
+  end
   for _, field in ipairs(redis.call('HKEYS', k)) do
     local name = string.sub(field, #prefix + 1)
     if name ~= '' and string.sub(field, 1, #prefix) == prefix and is_ticket(name) == is_ticket(store) then
       stores[#stores + 1] = field
     end
   end
-  return #stores < most or forget_over(k, stores, now) < most
+  local count = #stores < most and #stores or forget_over(k, stores, now)
+  redis.call('HSET', session, number, math.min(count + 1, most))
+  return count < most
 end
