@@ -26,7 +26,7 @@ _INTRODUCTION = """# How fast it is
 
 What a request costs, next to the least that Flask can do and next to other people's servers, and whether that changes
 as the store fills. This page is made by `python -m benchmarks.page` of what `make bench` and `make bench-peers`
-measured; nobody writes figures into it. What bad sites, deadlines and mass ends do to others is in
+measured; nobody writes figures into its tables. What bad sites, deadlines and mass ends do to others is in
 [benchmarks.md](benchmarks.md), what a person costs and how far one goes is in [scaling.md](scaling.md).
 
 **Compare figures of one table with each other, and ratios before milliseconds.** Servers that are compared run at once
@@ -47,19 +47,21 @@ _MORE = {
 }
 _WORDS = """
 - *floor*: bare Flask on the same web server, workers and threads, with the same store, doing the same signature and
-  as many round trips, and no check at all (`benchmarks/floor_app.py`). It is no server; it is what Flask, the web
+  as many round trips, and no check at all (`benchmarks/floor_app.py`); Lockstep is below it where it spares what Flask
+  does at each request. It is no server; it is what Flask, the web
   server and the store's usual library take of each figure. With RSA it isn't asked again, and W6h has none: what
   hangs is beyond a floor.
 - *granian* is with a core for each worker (`SSO_OWN_CORES=true`, [operations.md](operations.md#cores)), the floor too;
-  *gunicorn* is what `sso serve` starts without any option.
+  *gunicorn* is what `sso serve` starts without any option. Other people's processes have no core of their own, and
+  those on gunicorn take connections by chance: their ranges are wide. Passwords are asked of 4 at once, not of 8.
 - *ms*: processor time of one operation in thousandths of a second: all processes of the server and its Redis together.
   *redis ms* of a table is the part of Redis in it, *server ms* the rest.
 - *an operation* of a row is all of its requests: R are two, W5 are four and in one of them is the hash.
 """
 _REPRODUCE = """
 ```
-make bench-peers               everything: installs other people's servers by name, measures them beside Lockstep and
-                               its floor in the same rounds, then makes this page; about {all} minutes
+make bench-peers               all but the soak: installs other people's servers by name, measures them beside
+                               Lockstep and its floor in the same rounds, then makes this page; about {all} minutes
 make bench                     the same without the others, who stay as they were; about {own} minutes
 make bench BENCH='serving --rounds 2 --secs 1 --web-servers gunicorn --stores redis --workloads R,W3u'
 make bench BENCH='sign_out'    one measurement: {names}
@@ -68,11 +70,11 @@ make bench BENCH=soak          ten minutes of mixed load on two nodes, one of th
 ```
 
 Times are those of an idle machine with two cores. A run that names measurements, or only some workloads, stores or
-servers, prints and keeps nothing; with `--save` what it measured stands here in place of what was known of it, and the
-page says which figures are of which day and machine. Of every round a raw line is written to `benchmarks/results/`
-where it was measured; the repository has all rounds of each figure in `benchmarks/results.json`. Nothing but the
-interpreter, `redis-server`, PostgreSQL for the soak and, for the others, what `scripts/bench-peers` installs is needed;
-every server listens on 127.0.0.1.
+servers, prints and keeps nothing (a soak of ten minutes is kept); with `--save` what it measured stands here in place
+of what was known of it, and the page says which figures are of which day and machine. Of every round a raw line is
+written to `benchmarks/results/` where it was measured; the repository has all rounds of each figure in
+`benchmarks/results.json`. Nothing but the interpreter, `redis-server`, PostgreSQL for the soak and, for the others,
+what `scripts/bench-peers` installs is needed; every server listens on 127.0.0.1.
 """
 _LIMITS = """
 - Client, server and Redis share the cores. What the client takes of them is a figure, too (`client_ms` in
@@ -137,10 +139,15 @@ def page(summary: Summary) -> str:
 
 
 _SIGNING_OUT = """
-20 sites are told (W6); three of them hang (W6h). p99 is of all rounds together. *told* is how many sites heard of one
-sign-out while it was looked at, the median. Where three hang that is 17 at Lockstep as soon as somebody has signed out
-before: that call still holds the lane of each site that hangs, the next ones stand behind it and are sent when the
-lane is free again, and no other site waits for them.
+20 sites are told (W6); three of them hang (W6h). Times are in ms after the click; p99 is of all rounds together.
+*told* is how many of the 20 had been called when we stopped looking, the median. The first sign-out of a round isn't
+counted. Where three hang that is 17 at Lockstep as soon as somebody has signed out before: that call still holds the
+lane of each site that hangs, the next ones stand behind it and are sent when the lane is free again, and no other site
+waits for them.
+"""
+_STORM = """
+Userinfo is asked for 100 times a second, first alone, then while 50 people sign in again and again; p50 and p99 are
+userinfo's. *sent away*: asked to try again in a moment.
 """
 _PICTURE = "![Processor time of each kind of request](pictures/performance.svg)\n"
 _FURTHER = (
@@ -152,8 +159,11 @@ _FURTHER = (
         "## Deliveries\n\nCounted: the delivery process and its Redis. The floor signs and sends; it has no ledger.",
         ("D",),
     ),
-    ("## Check-ins", ("F",)),
-    ("## A storm of sign-ins", ("storm",)),
+    ("## Check-ins\n\nEight stores ask at once, and acknowledge nothing: each hears the same again.", ("F",)),
+    (
+        f"## A storm of sign-ins\n\n{_STORM.strip()}",
+        ("storm",),
+    ),
     (
         "## Cold start\n\nFrom `sso serve` on a data directory that has schema and keys to both first answers.",
         ("cold start",),

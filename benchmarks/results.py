@@ -88,9 +88,10 @@ class Run:
             del self.figures[key]
         for what, machine in other.machines.items():
             before, stay = self.machines.get(what, machine), self.measured(what)
-            said = ("measured", "rounds", "load before")
-            older = ", ".join(f"{name} {before[name]}" for name in said if name in before)
-            self.machines[what] = {**machine, "cases left out of it": older} if stay and before != machine else machine
+            said, left_out = ("measured", "rounds", "load before"), "cases left out of it"
+            # What was left out twice is as old as it was the first time, at least.
+            older = before.get(left_out) or ", ".join(f"{name} {before[name]}" for name in said if name in before)
+            self.machines[what] = {**machine, left_out: older} if stay and before != machine else machine
         self.figures |= other.figures
 
     def measured(self, what: str) -> set[Case]:

@@ -138,8 +138,8 @@ class Settings:
     """What answers requests: `gunicorn`, or `granian` (an extra of that name), which is faster behind a proxy that does
     its part: see [operations.md](operations.md#web-servers)."""
     own_cores: bool = False
-    """Each web worker keeps to one core (Linux), which saves much where a machine or container has a core for each and
-    no other program keeps to some: see [operations.md](operations.md#cores)."""
+    """Each web worker keeps to one core (Linux): less work for all but password sign-ins where a machine or container
+    has a core for each that no other program is bound to: see [operations.md](operations.md#cores)."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: text on a terminal, JSON lines elsewhere."""
 

@@ -1,6 +1,6 @@
 """One web worker on granian, as `sso serve --web-server granian` runs it: the only file that knows granian.
 
-granian's own supervisor isn't used: ours binds the socket, forks the workers, restarts what dies and shuts the door
+granian's own supervisor isn't used: ours binds the sockets, forks the workers, restarts what dies and shuts the door
 without a reset. What granian leaves to the application is kept here: bodies are what their head says, long addresses
 are refused, and nobody's environment variables get among the request's.
 """

@@ -46,8 +46,10 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def init_process(self) -> None:
         """gunicorn calls it in the process that it has forked, before there are threads."""
-        if self.own_cores and self._row is not None:
-            cores.keep_to_one(self._row)
+        if self._row is not None:
+            self._shares.leave(self._row)
+            if self.own_cores:
+                cores.keep_to_one(self._row)
         super().init_process()
 
     def accept(self, listener: Any) -> None:

@@ -9,11 +9,11 @@ import os
 
 #: More processes than these are served all the same: whoever finds no row counts for nobody.
 _ROWS = 128
-_TAKEN = -1
 
 
 class Shares:
-    """Made before the processes are forked. Each has a row of its own, which nobody else writes."""
+    """Made before the processes are forked. Each has a row of its own, which nobody else writes: its process id,
+    negative while it takes no callers, and how many connections it has."""
 
     def __init__(self) -> None:
         memory = memoryview(mmap.mmap(-1, 2 * _ROWS * 4)).cast("i")
@@ -22,8 +22,9 @@ class Shares:
     def claim(self) -> int | None:
         """A row for the process that is forked next, the first that is free; in the parent, which alone claims."""
         for row, pid in enumerate(self._pids):
-            if pid == 0 or (pid != _TAKEN and not _lives(pid)):
-                self._pids[row], self._connections[row] = _TAKEN, 0
+            if pid == 0 or not _lives(abs(pid)):
+                self._connections[row] = 0
+                self.leave(row)  # ours, until the process has begun
                 return row
         return None
 
@@ -32,8 +33,8 @@ class Shares:
         self._pids[row] = os.getpid()
 
     def leave(self, row: int) -> None:
-        """It takes none any more: nobody leaves a caller to it."""
-        self._pids[row] = _TAKEN
+        """It takes none, not yet or not any more: nobody leaves a caller to it; the row is its own until it ends."""
+        self._pids[row] = -os.getpid()
 
     def note(self, row: int, connections: int) -> None:
         """So many it has."""
@@ -45,7 +46,7 @@ class Shares:
         for other, pid in enumerate(self._pids):
             if pid == 0:  # rows are claimed in their order: there are no more
                 return False
-            if other != row and pid != _TAKEN and self._connections[other] < own and _lives(pid):
+            if other != row and pid > 0 and self._connections[other] < own and _lives(pid):
                 return True
         return False
 

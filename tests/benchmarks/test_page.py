@@ -230,6 +230,13 @@ def test_a_smaller_run_leaves_the_cases_that_it_left_out_and_says_of_when_they_a
     assert run.values(REDIS, "R", "cpu_ms", "8") == {0: 1}
     assert run.values(granian, "R", "cpu_ms", "8") == {0: 3, 1: 3}
     assert "cases left out of it: measured 2026-11-01, rounds 5" in page.page(Summary({"own": run}))
+    third = Run({"measured": "2026-11-03", "rounds": "5"})
+    for figure in costing(REDIS, "R", 2):
+        third.add(figure)
+    run.replace(third)
+    assert "cases left out of it: measured 2026-11-01, rounds 5" in page.page(Summary({"own": run})), (
+        "not those of before"
+    )
     for figure in costing(granian, "R", 2):
         again.add(figure)
     run.replace(again)

@@ -6,12 +6,14 @@ import signal
 from sso_server.cli.shares import Shares
 
 
-def forked(shares: Shares, row: int, connections: int) -> int:
+def forked(shares: Shares, row: int, connections: int, *, leaves: bool = False) -> int:
     """The id of another process that has so many connections, and is there until it is killed."""
     ready, tells = os.pipe()
     if not (pid := os.fork()):
         shares.join(row)
         shares.note(row, connections)
+        if leaves:
+            shares.leave(row)
         os.write(tells, b"1")
         signal.pause()
         os._exit(0)
@@ -57,6 +59,16 @@ def test_who_was_killed_is_waited_for_by_nobody_and_its_row_is_the_next_ones() -
     assert not shares.another_has_fewer(own)
     assert shares.claim() == row
     assert shares.claim() != row
+
+
+def test_a_process_that_has_left_keeps_its_row_until_it_has_ended() -> None:
+    shares = Shares()
+    row = shares.claim()
+    assert row is not None
+    pid = forked(shares, row, 1, leaves=True)
+    assert shares.claim() != row
+    gone(pid)
+    assert shares.claim() == row
 
 
 def test_more_processes_than_there_are_rows_count_for_nobody() -> None:
