@@ -25,13 +25,14 @@ Share = tuple[int, ...]
 """The connections of each process, the most first."""
 
 
-def measure(web_server: str, times: int) -> Iterator[tuple[Share, float]]:
-    """Each time: who had how many once all had been answered some times, and answers a second."""
+def measure(web_server: str, times: int, *, kept: bool = True) -> Iterator[tuple[Share, float]]:
+    """Each time: who had how many once all had been answered some times, and answers a second. `kept`: else each
+    request has a connection of its own, as from a proxy that keeps none."""
     server = LockstepServer(web_server=web_server, store="sqlite")
     server.start()
     try:
         for _ in range(times):
-            callers = _Callers(server)
+            callers = _Callers(server, kept)
             begun = perf_counter()
             Load(server.address).play(callers.ask() for _ in range(_CONNECTIONS))
             yield callers.share, callers.answered / (perf_counter() - begun)
@@ -44,17 +45,18 @@ class _Callers:
     """Those of one time."""
 
     server: LockstepServer
+    kept: bool
     share: Share = ()
     answered: int = 0
 
     def ask(self) -> Operation[None]:
         """Until there is a share, and some times in all."""
-        own = 0
-        while own < _REQUESTS or not self.share:
-            answer = yield request("GET", "/healthz", f"127.0.0.1:{self.server.address[1]}")
+        own, headers = 0, {} if self.kept else {"Connection": "close"}
+        while own < _REQUESTS or (self.kept and not self.share):
+            answer = yield request("GET", "/healthz", f"127.0.0.1:{self.server.address[1]}", headers=headers)
             answer.must(answer.status == 200, "a health check")
             own, self.answered = own + 1, self.answered + 1
-            if not self.share and self.answered >= _CONNECTIONS * _REQUESTS // 2:
+            if self.kept and not self.share and self.answered >= _CONNECTIONS * _REQUESTS // 2:
                 taken = _taken(self.server.address[1])
                 counts = (len(taken & _sockets(pid)) for pid in self.server.processes()["web"])
                 self.share = tuple(sorted(filter(None, counts), reverse=True))
@@ -87,7 +89,12 @@ def main() -> None:
         for share, count in sorted(Counter(share for share, _ in found).items()):
             rate = percentile([rate for each, rate in found if each == share], 50)
             rows.append([web_server, " + ".join(map(str, share)), str(count), f"{rate:.0f}"])
+    again = []
+    for web_server in filter(has_web_server, WEB_SERVERS):
+        rates = [rate for _, rate in measure(web_server, times, kept=False)]
+        again.append([web_server, *(f"{percentile(rates, percent):.0f}" for percent in (50, 0, 100))])
     table("Eight connections", ["web server", "connections of each process", "times", "answers a second"], rows)
+    table("A connection for each request, answers a second", ["web server", "median", "least", "most"], again)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class Door:
 
         `is_beside`: for `beside` alone."""
         self._host, self._port = host, port
+        self._claimed: socket.socket | None = None
         self._socket = _bound(host, port, is_beside=is_beside)
 
     def beside(self) -> Door:
@@ -36,9 +37,22 @@ class Door:
         may have every connection that a proxy keeps. On other systems than Linux it is this door. Raises PortTaken."""
         if sys.platform != "linux":
             return self
+        self._claim()
         # Only now: the first bind was to find out whether anybody else has the address, another Lockstep too.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         return Door(self._host, self._port, is_beside=True)
+
+    def _claim(self) -> None:
+        """The address for this supervisor and its children: with SO_REUSEPORT the system would let another of the
+        same user in beside us, as long as neither listens. Raises PortTaken."""
+        if self._claimed is None:
+            claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                claimed.bind(f"\0lockstep {self._host} {self._port}")
+            except OSError as error:
+                claimed.close()
+                raise PortTaken(f"Cannot listen on {self._host}:{self._port}: {error.strerror}.") from error
+            self._claimed = claimed
 
     @property
     def fd(self) -> int:
@@ -60,6 +74,8 @@ class Door:
     def close(self) -> None:
         """Give up our hold; when the last has, callers are refused."""
         self._socket.close()
+        if self._claimed is not None:
+            self._claimed.close()
 
 
 def check_port(host: str, port: int) -> None:

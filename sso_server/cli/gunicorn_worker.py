@@ -18,6 +18,10 @@ from sso_server.crypto import cores
 _STAYS_MS = 5
 #: What another process that has nothing at hand needs to take a caller.
 _LEAVES_S = 0.002
+#: For how long no caller is left to others after nobody took one, and after one who hung up with the first answer:
+#: where connections aren't kept there is nothing to share, and each would wait.
+_IN_VAIN_S = 0.02
+_UNKEPT_S = 0.2
 
 
 class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -43,6 +47,8 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._row = self._shares.claim()
         #: Listeners where a caller is left to others, and until when (monotonic seconds).
         self._left: dict[Any, float] = {}
+        self._leaves_from = 0.0
+        self._fewest: int | None = None
 
     def init_process(self) -> None:
         """gunicorn calls it in the process that it has forked, before there are threads."""
@@ -54,12 +60,22 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def accept(self, listener: Any) -> None:
         """gunicorn calls it when somebody has connected."""
-        if self._row is not None and self._shares.another_has_fewer(self._row):
+        self._note()
+        now = monotonic()
+        if now >= self._leaves_from and self._has_far_more():
             # Not looked at rather than waited for: meanwhile this process answers those that it has.
             self.poller.unregister(listener)
-            self._left[listener] = monotonic() + _LEAVES_S
+            self._left[listener], self._fewest = now + _LEAVES_S, self._fewest_of_others()
             return
         self._take(listener)
+
+    def _has_far_more(self) -> bool:
+        """Than another has: with one more, that one would have no more than this one."""
+        fewest = self._fewest_of_others()
+        return fewest is not None and self.nr_conns >= fewest + 2
+
+    def _fewest_of_others(self) -> int | None:
+        return None if self._row is None else self._shares.fewest(self._row)
 
     def _take(self, listener: Any) -> None:
         super().accept(listener)
@@ -75,9 +91,12 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         if self._left:
             now = monotonic()
             for listener in [listener for listener, until in self._left.items() if until <= now]:
-                # Whoever is there still was left long enough.
+                before = self.nr_conns
                 self._take(listener)
                 self._look_at(listener)
+                if self.nr_conns > before and self._fewest_of_others() == self._fewest:
+                    # Who has fewest hangs, or has its hands full: callers wait for that once in a while only.
+                    self._leaves_from = now + _IN_VAIN_S
             timeout = min([timeout, *(until - now for until in self._left.values())])
         super().wait_for_and_dispatch_events(timeout)
 
@@ -88,6 +107,9 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def handle(self, conn: Any) -> Any:
         """gunicorn calls it in a thread, for a connection that has a request: whether it is kept alive."""
         kept = super().handle(conn)
+        if not kept and not hasattr(conn, "was_kept"):
+            self._leaves_from = max(self._leaves_from, monotonic() + _UNKEPT_S)
+        conn.was_kept = True
         # `is True`: there is another answer, for a connection on which nothing has come yet.
         while kept is True and self.alive and self._nobody_waits() and _follows(conn):
             kept = super().handle(conn)

@@ -40,15 +40,17 @@ class Shares:
         """So many it has."""
         self._connections[row] = connections
 
-    def another_has_fewer(self, row: int) -> bool:
-        """Whether a process that lives and takes callers has fewer connections than this one."""
-        own = self._connections[row]
+    def fewest(self, row: int) -> int | None:
+        """The connections of that process which has the fewest of all others that live and take callers; None: there is
+        no other."""
+        found: int | None = None
         for other, pid in enumerate(self._pids):
             if pid == 0:  # rows are claimed in their order: there are no more
-                return False
-            if other != row and pid > 0 and self._connections[other] < own and _lives(pid):
-                return True
-        return False
+                break
+            connections = self._connections[other]
+            if other != row and pid > 0 and (found is None or connections < found) and _lives(pid):
+                found = connections
+        return found
 
 
 def _lives(pid: int) -> bool:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 #: Read before any process keeps to one: forks share it. Empty where the system doesn't say.
 _ALL: frozenset[int] = frozenset(os.sched_getaffinity(0)) if sys.platform == "linux" else frozenset()
 
+#: The number of the core that this process keeps to; empty: none.
+_OWN: list[int] = []
+
 
 def count() -> int:
     """How many this node's processes may use together."""
@@ -27,14 +30,16 @@ def keep_to_one(number: int) -> None:
         # A container's cores may have been taken away since: then any that is left.
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, {sorted(_ALL)[number % len(_ALL)]})
+            _OWN.append(number)
 
 
 @contextlib.contextmanager
 def any_core() -> Iterator[None]:
     """This thread may run on any core while this block runs: it computes without the interpreter."""
-    if sys.platform != "linux" or len(own := os.sched_getaffinity(0)) == len(_ALL):
+    if sys.platform != "linux" or not _OWN:
         yield
         return
+    own = os.sched_getaffinity(0)
     with contextlib.suppress(OSError):
         os.sched_setaffinity(0, _ALL)
     try:

@@ -78,6 +78,20 @@ def test_callers_are_dealt_out_among_the_doors_of_one_address_that_listen() -> N
         caller.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the door beside it is the same one")
+def test_two_centres_that_start_at_once_never_share_an_address() -> None:
+    port = free_port()
+    first, second = Door("127.0.0.1", port), Door("127.0.0.1", port)  # neither listens yet: the system lets both
+    beside = first.beside()
+    with pytest.raises(PortTaken, match=f"Cannot listen on 127.0.0.1:{port}"):
+        second.beside()
+    for door in (beside, first, second):
+        door.close()
+    again = Door("127.0.0.1", port)
+    again.beside().close()
+    again.close()
+
+
 def _taken(listener: socket.socket) -> int:
     listener.setblocking(False)
     taken = 0

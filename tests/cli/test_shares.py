@@ -28,22 +28,21 @@ def gone(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def test_a_caller_is_left_to_a_process_with_fewer_connections_while_it_lives() -> None:
+def test_the_fewest_are_those_of_another_process_that_lives_and_takes_callers() -> None:
     shares = Shares()
     own, row = shares.claim(), shares.claim()
     assert own is not None
     assert row is not None
     shares.join(own)
-    shares.note(own, 3)
-    assert not shares.another_has_fewer(own), "the other has not begun"
+    shares.note(own, 1)
+    assert shares.fewest(own) is None, "the other has not begun"
     other = forked(shares, row, 2)
     try:
-        assert shares.another_has_fewer(own)
-        shares.note(own, 2)
-        assert not shares.another_has_fewer(own), "as many"
-        shares.note(own, 3)
+        assert shares.fewest(own) == 2
+        shares.note(row, 5)
+        assert shares.fewest(own) == 5
         shares.leave(row)
-        assert not shares.another_has_fewer(own), "it takes nobody any more"
+        assert shares.fewest(own) is None, "it takes nobody any more"
     finally:
         gone(other)
 
@@ -56,7 +55,7 @@ def test_who_was_killed_is_waited_for_by_nobody_and_its_row_is_the_next_ones() -
     shares.join(own)
     shares.note(own, 3)
     gone(forked(shares, row, 1))
-    assert not shares.another_has_fewer(own)
+    assert shares.fewest(own) is None
     assert shares.claim() == row
     assert shares.claim() != row
 

@@ -1,6 +1,5 @@
 """What holds whichever web server answers (docs/operations.md): each story with gunicorn and with granian."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -66,14 +65,6 @@ def workers_of(centre: Centre) -> list[int]:
     assert centre.process.popen is not None
     web = [p for p in tree(centre.process.popen.pid) if Path(f"/proc/{p}/comm").read_text().startswith("sso-web")]
     return [pid for pid in web if len(tree(pid)) == 1]
-
-
-def sockets_of(pid: int) -> int:
-    links = []
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):  # closed meanwhile
-            links.append(str(link.readlink()))
-    return sum(link.startswith("socket:") for link in links)
 
 
 @pytest.mark.parametrize("body", [b"nonsense\r\n", b"5\r\ntoken\r\nnonsense\r\n"])
@@ -149,18 +140,6 @@ def test_more_connections_than_threads_are_all_answered_again_and_again(served: 
     finally:
         for connection in kept:
             connection.close()
-
-
-def test_connections_that_are_kept_are_shared_among_the_processes(served: Centre) -> None:
-    before, kept = [sockets_of(pid) for pid in workers_of(served)], [connected(served) for _ in range(MANY)]
-    try:
-        wait_until(lambda: sum(sockets_of(pid) for pid in workers_of(served)) >= sum(before) + MANY, why="all taken")
-        taken = [sockets_of(pid) - had for pid, had in zip(workers_of(served), before, strict=True)]
-    finally:
-        for connection in kept:
-            connection.close()
-    # gunicorn's processes look whether another has fewer; granian's are dealt them by chance.
-    assert min(taken) >= MANY * (0.15 if is_granian(served) else 0.4), taken
 
 
 # At granian's, what the system has dealt out to a process waits for it.

@@ -7,6 +7,7 @@ PostgreSQL: READ COMMITTED; reads outside a transaction; the rest of it in postg
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -109,6 +110,8 @@ class _Reading:
             else:
                 self._connection.close()
         except _FAILURES as failure:
+            with contextlib.suppress(*_FAILURES):
+                self._connection.close()
             _raise(failure)
         if isinstance(error, _FAILURES) and not isinstance(error, _ABOUT_THE_QUESTION):
             _raise(error)
