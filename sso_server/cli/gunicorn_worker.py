@@ -96,7 +96,7 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
                 self._look_at(listener)
                 if self.nr_conns > before and self._fewest_of_others() == self._fewest:
                     # Who has fewest hangs, or has its hands full: callers wait for that once in a while only.
-                    self._leaves_from = now + _IN_VAIN_S
+                    self._leaves_from = max(self._leaves_from, now + _IN_VAIN_S)
             timeout = min([timeout, *(until - now for until in self._left.values())])
         super().wait_for_and_dispatch_events(timeout)
 

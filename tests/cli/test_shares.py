@@ -23,6 +23,15 @@ def forked(shares: Shares, row: int, connections: int, *, leaves: bool = False) 
     return pid
 
 
+def two_rows(shares: Shares) -> tuple[int, int]:
+    """Ours, which takes callers, and another's."""
+    own, row = shares.claim(), shares.claim()
+    assert own is not None
+    assert row is not None
+    shares.join(own)
+    return own, row
+
+
 def gone(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -30,10 +39,7 @@ def gone(pid: int) -> None:
 
 def test_the_fewest_are_those_of_another_process_that_lives_and_takes_callers() -> None:
     shares = Shares()
-    own, row = shares.claim(), shares.claim()
-    assert own is not None
-    assert row is not None
-    shares.join(own)
+    own, row = two_rows(shares)
     shares.note(own, 1)
     assert shares.fewest(own) is None, "the other has not begun"
     other = forked(shares, row, 2)
@@ -49,10 +55,7 @@ def test_the_fewest_are_those_of_another_process_that_lives_and_takes_callers() 
 
 def test_who_was_killed_is_waited_for_by_nobody_and_its_row_is_the_next_ones() -> None:
     shares = Shares()
-    own, row = shares.claim(), shares.claim()
-    assert own is not None
-    assert row is not None
-    shares.join(own)
+    own, row = two_rows(shares)
     shares.note(own, 3)
     gone(forked(shares, row, 1))
     assert shares.fewest(own) is None
