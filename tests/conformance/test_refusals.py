@@ -72,7 +72,7 @@ def test_a_code_needs_the_client_and_the_address_that_it_was_given_to(
     assert answers.refusal(wrong[2]) in ("invalid_grant", "invalid_request")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # as the centre: a worker may come back to this module
 def queried(suite_centre: Centre) -> RelyingParty:
     """A client with two addresses that have queries."""
     base = f"https://{QUERIED}.example.com"
