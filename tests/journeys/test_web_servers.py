@@ -154,6 +154,38 @@ def test_a_process_that_hangs_keeps_callers_from_no_other(served: Centre) -> Non
         os.kill(hung, signal.SIGCONT)
 
 
+def test_who_does_not_hang_up_holds_up_nobody_and_is_hung_up_on(served: Centre) -> None:
+    last = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nConnection: close\r\n\r\n".encode()
+    staying, workers, before = [connected(served) for _ in range(MANY)], workers_of(served), time.monotonic()
+    try:
+        for connection in staying:
+            connection.sendall(last)
+        # To its end: our side is closed, theirs is not.
+        assert {status(told(connection)) for connection in staying} == {200}
+        for _ in range(20):
+            assert requests.get(f"{served.issuer}/healthz", timeout=20).ok
+        assert time.monotonic() - before < 10, "each of them has two seconds, and all have them at once"
+        wait_until(lambda: all(map(is_gone, staying)), why="nobody to be there any more")
+    finally:
+        for connection in staying:
+            connection.close()
+    assert workers_of(served) == workers
+
+
+def is_gone(connection: socket.socket) -> bool:
+    """Whether the other side takes no more from us."""
+    try:
+        connection.sendall(b"x")
+        return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    except OSError:
+        return True
+
+
+def test_an_answer_reaches_who_is_still_sending(served: Centre) -> None:
+    for _ in range(20):
+        assert status(ask(served, "GET /healthz HTTP/1.1", body=b"x" * 30_000)) == 200
+
+
 def test_two_requests_in_one_piece_get_two_answers_in_their_order(served: Centre) -> None:
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     with connected(served) as connection:
