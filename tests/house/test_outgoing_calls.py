@@ -6,12 +6,13 @@ from tests.house.sources import ROOT, dotted_names, python_files
 
 #: what could call out -> the files that may use it
 WAYS_OUT = {
-    # The sender's connections; the wake-up's unix datagrams; the probe of our own port and of our own health. The
-    # type of those that redis-py has opened.
+    # The sender's connections; the wake-up's unix datagrams; the probe of our own port and of our own health; who has
+    # still to hang up. The type of those that redis-py has opened.
     "socket.socket": (
         "sso_server/delivery/connection.py",
         "sso_server/delivery/wake.py",
         "sso_server/cli/door.py",
+        "sso_server/cli/farewells.py",
         "sso_server/web/waiting.py",
         "sso_server/stores/redis/wire.py",
     ),
