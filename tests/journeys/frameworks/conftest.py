@@ -6,6 +6,7 @@ out of reach, without starting anything again.
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import signal
@@ -26,6 +27,7 @@ from tests.support.wire import Wire
 from tests.support.workers import only, workers
 
 WORKERS = 4
+_numbers = itertools.count(1)
 #: The lease of every site here.
 N_S = 5
 GUNICORN = ["gunicorn", "-k", "gthread", "--threads", "4", "-w", str(WORKERS), "--no-control-socket"]
@@ -109,8 +111,9 @@ class World:
 
 @contextmanager
 def registered(centre: Centre, framework: str, name: str) -> Iterator[Workers]:
-    """A site, ready to be started as its framework's people do; stopped at the end."""
-    client_id = f"{name}-{framework}"
+    """A site, ready to be started as its framework's people do; stopped at the end. The centre outlives it, and a
+    worker may come back to this framework: no two have the same id."""
+    client_id = f"{name}-{framework}-{next(_numbers)}"
     site = Site(centre, client_id, host=f"{client_id}.localhost", lease_s=N_S)
     server, *rest = FRAMEWORKS[framework]
     bind = ["--port", str(site.port)] if server == "uvicorn" else ["-b", f"127.0.0.1:{site.port}"]
@@ -148,7 +151,7 @@ def running_world(request: pytest.FixtureRequest, shared_centre: tuple[Centre, W
             each.site.process.start()
         api = two.site.client_id
         centre.cli("client", "update", one.site.client_id, "--access-token", "jwt", "--audience", api)
-        stranger = add_stranger(centre, f"stranger-{request.param}", api)
+        stranger = add_stranger(centre, f"stranger-to-{api}", api)
         for each in (one, two):
             each.wait_until_it_answers()
         yield World(request.param, centre, wire, one, two, stranger)
