@@ -13,6 +13,9 @@ import sys
 
 #: How long a connection that has begun may take to be there: a round trip between balancer and node.
 SETTLE_S = 0.2
+#: A machine that says nothing for so long is asked whether it is still there, so often, with such pauses; seconds. One
+#: that has vanished would else keep its connection, and with half a request the thread that reads it, for ever.
+_ASKED_AFTER_S, _TIMES, _PAUSE_S = 30, 3, 5
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
 
 
@@ -87,6 +90,7 @@ def _bound(host: str, port: int, *, is_beside: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _ask_whether_they_are_there(listener)
     if is_beside:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
@@ -95,6 +99,18 @@ def _bound(host: str, port: int, *, is_beside: bool = False) -> socket.socket:
         listener.close()
         raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
     return listener
+
+
+def _ask_whether_they_are_there(listener: socket.socket) -> None:
+    """Connections have from the listener how (tcp(7))."""
+    if sys.platform == "linux":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            (socket.TCP_KEEPIDLE, _ASKED_AFTER_S),
+            (socket.TCP_KEEPINTVL, _PAUSE_S),
+            (socket.TCP_KEEPCNT, _TIMES),
+        ):
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 # Classic BPF over a TCP segment, whose byte 13 has the flags (RFC 9293 section 3.1): code, jump if, jump if not, value.

@@ -1,11 +1,13 @@
 """gunicorn's threaded worker: which callers it takes, how long a thread stays with a connection that is kept alive, and
-how it parts with them and leaves, so that nobody who has connected is reset and nobody waits for who won't hang up.
+how it parts with them and leaves: nobody who has connected is reset, and nobody waits for those who are slow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import select
 import selectors
+from socket import SHUT_RDWR
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -35,6 +37,9 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     gunicorn's own waits in its event loop for each connection that ends, two seconds for one that doesn't hang up:
     fifteen of them, and the supervisor takes the worker for dead. Here they are waited for beside all others.
 
+    gunicorn's own waits without end for the rest of a request, and for somebody to read an answer: each machine that
+    vanished in the middle of it would keep a thread for ever.
+
     And its own stops accepting when it is told to stop, and keeps the socket open until its last request is done:
     meanwhile the kernel goes on taking connections, and resets all of them at the end."""
 
@@ -42,6 +47,8 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     shares: ClassVar[Shares | None] = None
     #: Each keeps to one core; set before they are made.
     own_cores: ClassVar[bool] = False
+    #: Seconds in which a request has come and its answer is out, or it is hung up on. A poll may wait for 25 of them.
+    patience_s: ClassVar[float] = 60
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +59,9 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         #: Listeners where a caller is left to others, and until when (monotonic seconds).
         self._left: dict[Any, float] = {}
         self._leaves_from = 0.0
+        #: Connections that a thread is with, and since when (monotonic seconds); threads write it.
+        self._at_hand: dict[Any, float] = {}
+        self._hangs_up_from = 0.0
         self._fewest: int | None = None
 
     def init_process(self) -> None:
@@ -97,8 +107,10 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """gunicorn calls it again and again."""
         self._note()
+        now = monotonic()
+        if now >= self._hangs_up_from:
+            self._hang_up_on_who_takes_too_long(now)
         if self._left:
-            now = monotonic()
             for listener in [listener for listener, until in self._left.items() if until <= now]:
                 before = self.nr_conns
                 self._take(listener)
@@ -111,20 +123,35 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             timeout = min(timeout, soon)
         super().wait_for_and_dispatch_events(timeout)
 
+    def _hang_up_on_who_takes_too_long(self, now: float) -> None:
+        """The thread, which waits for the connection, finds it ended."""
+        self._hangs_up_from = now + 1
+        for conn, since in self._at_hand.copy().items():
+            if now - since > self.patience_s:
+                with contextlib.suppress(OSError):  # it has hung up itself
+                    conn.sock.shutdown(SHUT_RDWR)
+
     def _look_at(self, listener: Any) -> None:
         del self._left[listener]
         self.poller.register(listener, selectors.EVENT_READ, self.accept)
 
     def handle(self, conn: Any) -> Any:
         """gunicorn calls it in a thread, for a connection that has a request: whether it is kept alive."""
-        kept = super().handle(conn)
+        kept = self._handle_one(conn)
         if not kept and not hasattr(conn, "was_kept"):
             self._leaves_from = max(self._leaves_from, monotonic() + _UNKEPT_S)
         conn.was_kept = True
         # `is True`: there is another answer, for a connection on which nothing has come yet.
         while kept is True and self.alive and self._nobody_waits() and _follows(conn):
-            kept = super().handle(conn)
+            kept = self._handle_one(conn)
         return kept
+
+    def _handle_one(self, conn: Any) -> Any:
+        self._at_hand[conn] = monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            del self._at_hand[conn]
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """gunicorn calls it in its event loop when a thread is done with a connection."""

@@ -181,6 +181,23 @@ def is_gone(connection: socket.socket) -> bool:
         return True
 
 
+def test_a_machine_that_says_nothing_is_soon_asked_whether_it_is_still_there(served: Centre) -> None:
+    with connected(served) as connection:
+        connection.sendall(b"POST /token HTTP/1.1\r\nContent-Length: 100\r\n")
+        asked_in = wait_until(lambda: next_question(served.port, connection.getsockname()[1]), why="a question")
+    assert 20 < asked_in <= 30
+
+
+def next_question(server: int, client: int) -> float | None:
+    """Seconds until the server's side asks that by itself (proc(5), net/tcp: timer 2)."""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, _, timer, *_ = row.split()
+        kind, ticks = timer.split(":")
+        if (local[-5:], remote[-5:], kind) == (f":{server:04X}", f":{client:04X}", "02"):
+            return int(ticks, 16) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
 def test_an_answer_reaches_who_is_still_sending(served: Centre) -> None:
     for _ in range(20):
         assert status(ask(served, "GET /healthz HTTP/1.1", body=b"x" * 30_000)) == 200
