@@ -1,0 +1,150 @@
+"""When a worker leaves a caller to another process, and when it has found out that nobody is served by that: a real one
+on real sockets, whose clock goes on when the test says so.
+"""
+
+import os
+import select
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+
+from sso_server.cli import gunicorn_worker
+from sso_server.cli.gunicorn_worker import LeavingWorker
+from sso_server.cli.shares import Shares
+
+
+@dataclass
+class Here:
+    """A worker with two connections that are kept, and another process that has none and takes nobody."""
+
+    address: tuple[str, int]
+    sockets: ExitStack
+    now: float = field(default=100.0)
+
+    def caller(self, *, kept: bool = True, asks: bool = True) -> socket.socket:
+        """Somebody who has connected, and asks."""
+        caller = self.sockets.enter_context(socket.create_connection(self.address, timeout=20))
+        if asks:
+            self.ask(caller, kept=kept)
+        return caller
+
+    def ask(self, caller: socket.socket, *, kept: bool = True) -> None:
+        """One request."""
+        end = "" if kept else "Connection: close\r\n"
+        caller.sendall(f"GET / HTTP/1.1\r\nHost: here\r\n{end}\r\n".encode())
+
+    def is_left(self, caller: socket.socket) -> bool:
+        """Whether nobody answers while the clock stands; a moment later somebody does."""
+        is_left = not _comes(caller)
+        while not _comes(caller):
+            self.now += 0.003
+        hear(caller)
+        return is_left
+
+
+def _comes(caller: socket.socket) -> bool:
+    watch = select.poll()
+    watch.register(caller, select.POLLIN)
+    return bool(watch.poll(200))
+
+
+def hear(caller: socket.socket) -> None:
+    """The answer; where the connection isn't kept, to its end."""
+    said = caller.recv(4096)
+    assert said.startswith(b"HTTP/1.1 204")
+    assert b"Connection: close" not in said or not caller.recv(4096)
+
+
+def answer(_: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("204 No Content", [])
+    return []
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
+    shares, config = Shares(), Config()
+    for name, value in {"threads": 4, "keepalive": 60, "graceful_timeout": 2}.items():
+        config.set(name, value)
+    monkeypatch.setattr(LeavingWorker, "shares", shares)
+    log = SimpleNamespace(access=ignore, debug=ignore, info=ignore)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as sockets:
+        one = Here(listener.getsockname(), sockets)
+        monkeypatch.setattr(gunicorn_worker, "monotonic", lambda: one.now)
+        worker = LeavingWorker(0, os.getppid(), [listener], None, 30, config, log)
+        other = shares.claim()
+        assert other is not None
+        # What gunicorn does in the process that it has forked, but for signals and the application.
+        worker.tpool, worker.poller = worker.get_thread_pool(), selectors.DefaultSelector()
+        worker.method_queue.init()
+        worker.wsgi = answer
+        loop = threading.Thread(target=worker.run)
+        loop.start()
+        try:
+            for _ in range(2):
+                hear(one.caller())
+            shares.join(other)
+            yield one
+        finally:
+            sockets.close()
+            worker.handle_exit(0, None)
+            loop.join(20)
+            worker.tmp.close()
+        assert not loop.is_alive()
+
+
+def ignore(*_: object) -> None:
+    pass
+
+
+def test_who_has_far_more_leaves_a_caller_to_others_for_a_moment(here: Here) -> None:
+    assert here.is_left(here.caller())
+
+
+def test_where_nobody_took_one_no_other_is_left_for_a_while(here: Here) -> None:
+    assert here.is_left(here.caller())
+    for _ in range(3):
+        here.now += 0.005
+        hear(here.caller())
+    here.now += 0.006
+    assert here.is_left(here.caller())
+
+
+def test_after_one_who_hung_up_with_the_first_answer_nobody_is_left_for_longer(here: Here) -> None:
+    assert here.is_left(here.caller(kept=False))
+    for _ in range(3):
+        here.now += 0.06
+        hear(here.caller())
+    here.now += 0.03
+    assert here.is_left(here.caller())
+
+
+def test_that_while_is_not_cut_short_by_one_who_was_left_when_it_began(here: Here) -> None:
+    early = here.caller(asks=False)
+    assert here.is_left(here.caller()), "and the early one is taken with it"
+    here.now += 0.03
+    left = here.caller()
+    assert not _comes(left)
+    here.ask(early, kept=False)
+    hear(early)
+    here.now += 0.003
+    hear(left)
+    here.now += 0.1
+    hear(here.caller())
+
+
+def test_a_kept_connection_that_ends_changes_nothing(here: Here) -> None:
+    kept = here.caller()
+    assert here.is_left(kept)
+    assert not _comes(kept), "meanwhile no thread stays with it"
+    here.now += 0.03
+    here.ask(kept, kept=False)
+    hear(kept)
+    assert here.is_left(here.caller())
