@@ -1,6 +1,7 @@
 """What holds whichever web server answers (docs/operations.md): each story with gunicorn and with granian."""
 
 import os
+import resource
 import signal
 import socket
 import threading
@@ -22,6 +23,8 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "granian" and not os.environ.get("CI"):
         pytest.importorskip("granian")
     centre = Centre(tmp_path_factory.mktemp("served"), settings={"SSO_WEB_SERVER": request.param})
+    # As a shell or a service manager of a system with low limits would start it.
+    centre.process.argv = ["sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh", *centre.process.argv]
     try:
         yield centre.start()
         assert centre.process.stop() == 0
@@ -140,6 +143,36 @@ def test_more_connections_than_threads_are_all_answered_again_and_again(served: 
     finally:
         for connection in kept:
             connection.close()
+
+
+def test_a_worker_may_open_as_many_files_as_the_system_allows(served: Centre) -> None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = 65_536 if most == resource.RLIM_INFINITY else min(most, 65_536)
+    wait_until(lambda: len(workers_of(served)) == 2, why="both")
+    soft = [resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in workers_of(served)]
+    # granian, once it is loaded, takes all that there are.
+    assert min(soft) >= wanted
+
+
+def test_threads_of_a_worker_allocate_from_few_areas(served: Centre) -> None:
+    kept = [connected(served) for _ in range(MANY)]
+    try:
+        for connection in kept:
+            connection.sendall(f"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode())
+        for connection in kept:
+            assert status(connection.recv(4096)) == 200
+    finally:
+        for connection in kept:
+            connection.close()
+    # The first area of a process is its heap.
+    assert max(map(areas_of, workers_of(served))) <= 1
+
+
+def areas_of(pid: int) -> int:
+    """Those that glibc gave to threads: each has 64 MB of addresses, from a multiple of that on (malloc/arena.c)."""
+    spans = [line.split()[0].split("-") for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    ends = {int(begin, 16): int(end, 16) for begin, end in spans}
+    return sum(begin % (64 << 20) == 0 and ends.get(end) == begin + (64 << 20) for begin, end in ends.items())
 
 
 # At granian's, what the system has dealt out to a process waits for it.
