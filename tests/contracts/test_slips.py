@@ -46,6 +46,16 @@ def test_a_slip_is_exchanged_only_for_what_it_was_and_its_end_stays(stores):
     assert not stores.slips.replace("dc:1", "approved", "denied", END)
 
 
+def test_a_slip_can_be_kept_for_longer_while_it_lives(stores):
+    stores.slips.add("par:1", "asked", END, NOW)
+    assert stores.slips.extend("par:1", END + MINUTE, END - 1)
+    assert stores.slips.find("par:1", END + MINUTE - 1) == "asked"
+    assert not stores.slips.extend("par:1", END + DAY, END + MINUTE), "what is over stays over"
+    assert stores.slips.find("par:1", END + MINUTE) is None
+    assert not stores.slips.extend("par:2", END, NOW)
+    assert stores.slips.find("par:2", NOW) is None
+
+
 def test_of_many_at_once_one_adds_one_exchanges_and_one_takes(stores, other_stores):
     def at_once(act, name):
         with ThreadPoolExecutor(8) as pool:

@@ -183,6 +183,9 @@ class SlipStore(Protocol):
     def replace(self, name: str, was: str, content: str, now: int) -> bool:
         """Exchange the content if it still is `was`; its end stays. True for exactly one of any number."""
 
+    def extend(self, name: str, expires_at: int, now: int) -> bool:
+        """Keep it until then (ms), as it is. False: it isn't there, or its time is over."""
+
     def take(self, name: str, now: int) -> str | None:
         """Its content, and it is gone: for exactly one of any number of callers."""
 

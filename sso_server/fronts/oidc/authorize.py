@@ -161,10 +161,13 @@ def _ask_consent(
 def _page_of_ours(
     path: str, asked: AuthorizeRequest, received: Received, asked_at: int, more: Mapping[str, object] | None = None
 ) -> Response:
+    here = services()
     params = {name: value for name, value in received.params.items() if not received.pushed or name in _SHOWN}
     if asked.wishes.max_age_s is not None:
         # The client's own default, too: our pages tell people why they are asked.
         params["max_age"] = str(asked.wishes.max_age_s)
+    if received.pushed and not received.has_waited:
+        PushedRequests(here.slips, here.clock).wait_for_person(received.pushed)
     came = {"signed": received.signed, "pushed": received.pushed, **(more or {})}
     sealed = hand_over(CONTINUE, params, asked.client.client_id, asked_at, came)
     # Ours alone, never the site's text: our pages keep what stands in their address.

@@ -48,6 +48,8 @@ class Received:
     """In a request object that the client signed (RFC 9101)."""
     pushed: str = ""
     """The slip's name, if the client pushed it (RFC 9126); empty: it came with the browser."""
+    has_waited: bool = False
+    """A pushed one that is back from one of our pages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, LockstepError
 from sso_server.core.identifiers import digest
-from sso_server.core.policy import HOUR, SECOND
+from sso_server.core.policy import HOUR, MINUTE, SECOND
 from sso_server.core.ports import Clock, SlipStore
 from sso_server.fronts.oidc.authorize_request import PARAMETERS, Received, find_asking, return_address
 from sso_server.fronts.oidc.errors import AuthorizationRefused
@@ -26,6 +26,8 @@ REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 VISIT_WITHIN_S = 60
 #: ... and the person to be done within this: signing in takes as long as it takes.
 _FINISH_WITHIN_MS = HOUR
+#: What nobody has come for is kept only a little longer than it is good: while one request to us may take.
+_SPARE_MS = MINUTE
 # In a request object these say who it is from and until when, not what is asked.
 _INSIDE = tuple(name for name in PARAMETERS if name not in ("request", "request_uri"))
 
@@ -41,9 +43,10 @@ class PushedRequests:
         """The `request_uri` of a request that has passed every check. `token`: random, known to nobody else. Raises
         Unavailable."""
         now = self._clock.now()
-        content = {"params": dict(params), "signed": signed, "visit_by": now + VISIT_WITHIN_S * SECOND}
+        visit_by = now + VISIT_WITHIN_S * SECOND
+        content = {"params": dict(params), "signed": signed, "visit_by": visit_by}
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        if not self._slips.add(_slip(token), text, now + _FINISH_WITHIN_MS, now):
+        if not self._slips.add(_slip(token), text, visit_by + _SPARE_MS, now):
             raise AssertionError("160 random bits came twice")
         return REQUEST_URI + token
 
@@ -60,7 +63,15 @@ class PushedRequests:
         """The same, back from our own pages: the browser came in time, and the person may take longer. Raises
         InvalidRequest (`invalid_request_uri`)."""
         content = self._read(name)
-        return Received(content["params"], content["signed"], name)
+        return Received(content["params"], content["signed"], name, has_waited=True)
+
+    def wait_for_person(self, name: str) -> None:
+        """The browser came in time, and gets a page: from here on the request is kept for as long as that may take.
+        Raises InvalidRequest (`invalid_request_uri`), Unavailable."""
+        now = self._clock.now()
+        if not self._slips.extend(name, now + _FINISH_WITHIN_MS, now):
+            # Answered in another tab at this very moment.
+            raise used_up()
 
     def _read(self, name: str) -> dict[str, Any]:
         text = self._slips.find(name, self._clock.now())

@@ -27,6 +27,10 @@ class RedisSlips:
         """See ports.SlipStore."""
         return bool(self._link.send(step("slip_replace", self._keys.slip(name), now, was, content)))
 
+    def extend(self, name: str, expires_at: int, now: int) -> bool:
+        """See ports.SlipStore."""
+        return bool(self._link.send(step("slip_extend", self._keys.slip(name), now, expires_at)))
+
     def take(self, name: str, now: int) -> str | None:
         """See ports.SlipStore."""
         return _content(self._link.send(step("slip_take", self._keys.slip(name), now)))

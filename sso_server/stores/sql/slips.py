@@ -16,6 +16,7 @@ _ADD = text(
 _LIVE = (slips.c.name == bindparam("_name")) & (slips.c.expires_at > bindparam("_now"))
 _FIND = sa.select(slips.c.content).where(_LIVE)
 _REPLACE = sa.update(slips).where(_LIVE, slips.c.content == bindparam("_was")).values(content=bindparam("_content"))
+_EXTEND = sa.update(slips).where(_LIVE).values(expires_at=bindparam("_expires_at"))
 _TAKE = sa.delete(slips).where(_LIVE).returning(slips.c.content)
 
 
@@ -41,6 +42,11 @@ class SqlSlips:
         with self._database.write() as connection:
             values = {"_name": name, "_was": was, "_content": content, "_now": now}
             return connection.execute(_REPLACE, values).rowcount == 1
+
+    def extend(self, name: str, expires_at: int, now: int) -> bool:
+        """Another end, while it lives. Raises Unavailable."""
+        with self._database.write() as connection:
+            return connection.execute(_EXTEND, {"_name": name, "_now": now, "_expires_at": expires_at}).rowcount == 1
 
     def take(self, name: str, now: int) -> str | None:
         """Its content, for exactly one caller. Raises Unavailable."""

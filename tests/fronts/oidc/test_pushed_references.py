@@ -5,10 +5,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import redis
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from sso_server.core.errors import Unavailable
+from sso_server.core.identifiers import digest
 from sso_server.core.tickets import Tickets
+from sso_server.stores.sql.tables import slips
 from tests.fronts.conftest import Later
 from tests.support.oidc_site import (
     ISSUER,
@@ -128,6 +132,34 @@ def test_after_an_hour_the_page_leads_to_no_code_any_more(browser: FlaskClient, 
     with later(3700):
         way_back = sign_in(browser, page.headers["Location"])
         refused(browser.get(way_back.headers["Location"]))
+
+
+def test_what_nobody_comes_for_is_soon_dropped(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
+    page = visit(browser, shop, pushed(shop))
+    for _ in range(10):
+        pushed(shop)
+    built = built_of(shop.app)
+    with later(121):
+        built.sql.sweeps.purge(built.services.clock.now(), 100)
+        with built.sql.database.read() as connection:
+            assert connection.execute(sa.select(sa.func.count()).select_from(slips)).scalar_one() == 1
+        way_back = sign_in(browser, page.headers["Location"])
+        assert "code" in query_of(browser.get(way_back.headers["Location"]))
+
+
+@pytest.mark.redis
+def test_what_nobody_comes_for_is_soon_dropped_by_a_redis(make_app: Any, empty_redis_url: str) -> None:
+    site = OidcSite(make_app(redis_url=empty_redis_url), "spa")
+    with redis.Redis.from_url(empty_redis_url) as server:
+
+        def lives_s(uri: str) -> int:
+            (key,) = server.scan_iter(f"*{digest(uri.removeprefix(URN))}*")
+            return server.ttl(key)
+
+        uri = pushed(site)
+        assert 60 < lives_s(uri) <= 180
+        assert path_of(visit(site.app.test_client(), site, uri)) == "/sign-in"
+        assert 3600 < lives_s(uri) <= 3660
 
 
 @pytest.mark.covers("par-attempt-to-use-request_uri-for-different-client", "line-54")

@@ -173,6 +173,8 @@ class Story:
         yield "slip_add"
         assert s.slips.replace("dc:1", "pending", "approved", NOW)
         yield "slip_replace"
+        assert s.slips.extend("dc:1", NOW + 2 * MINUTE, NOW)
+        yield "slip_extend"
         assert s.slips.find("dc:1", NOW) == "approved"
         yield "slip_find"
         assert s.slips.take("dc:1", NOW) == "approved"
