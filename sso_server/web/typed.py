@@ -11,14 +11,26 @@ from typing import Any
 
 from sso_server.core.identifiers import digest
 from sso_server.core.sessions import Session
+from sso_server.core.sign_in import Step, Wishes, next_step
 
 #: A password counts as typed for a request for so long (ms): the address stays in the browser's history.
 _COUNTS_MS = 5 * 60_000
+_MARKS = ("typed", "typed_at")
 
 
 def typed(sealed: Mapping[str, Any], session: Session, now: int) -> dict[str, Any]:
     """The request's payload once more, after this session's person has typed the password for it."""
     return {**sealed, "typed": digest(session.sid), "typed_at": now}
+
+
+def proof_in(sealed: Mapping[str, Any]) -> dict[str, Any]:
+    """Of all that a seal says, the proof alone, for the next seal on the same way."""
+    return {mark: sealed[mark] for mark in _MARKS if mark in sealed}
+
+
+def is_too_old(sealed: Mapping[str, Any], session: Session, max_age_s: int | None, now: int) -> bool:
+    """Whether a site that takes no older password than this has it asked for once more; None: it doesn't mind."""
+    return next_step(session, Wishes(asked_at(sealed, session, now), max_age_s=max_age_s), now) is Step.ASK
 
 
 def asked_at(sealed: Mapping[str, Any], session: Session | None, now: int) -> int:

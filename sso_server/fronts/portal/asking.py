@@ -21,7 +21,9 @@ from sso_server.web.warned import answered
 
 #: The fronts' own addresses, fixed here: a seal says which one, and no seal can name another.
 _CAS = "/cas/login/continue"
-_FRONTS = ("/authorize/continue", _CAS)
+#: The page for devices asks as a front does when a device's client wants the password once more.
+DEVICE = "/device/continue"
+_FRONTS = ("/authorize/continue", _CAS, DEVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,10 @@ class Asking:
 
     @property
     def cancels_at(self) -> str:
-        """Where the asking front tells the site that the person doesn't want to; empty: CAS has no word for that."""
+        """Where the asking front tells the site that the person doesn't want to; empty: CAS has no word for that, and a
+        device hears it from the page for devices."""
         # No token: whoever follows a stranger's link gives nothing away, and changes nothing.
-        return "" if self.by_cas else f"{self.goes_on_at}&cancel=1"
+        return "" if self.by_cas or self.front == DEVICE else f"{self.goes_on_at}&cancel=1"
 
     @property
     def name(self) -> str:

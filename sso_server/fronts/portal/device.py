@@ -5,7 +5,10 @@ Nothing is answered for an address alone, also not for one that brings the code 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -16,14 +19,17 @@ from sso_server.core.consents import wish_of
 from sso_server.core.devices import LIFE_MS, Found, plain_code, shown_code
 from sso_server.core.errors import Refused, TooManyGuesses
 from sso_server.core.identifiers import digest
+from sso_server.fronts.portal.asking import DEVICE
 from sso_server.fronts.portal.client_face import show_face
 from sso_server.fronts.portal.consent_words import in_words
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
-from sso_server.fronts.portal.people import DEVICE_PAGE, Person, find_person_quietly, login_required
+from sso_server.fronts.portal.people import DEVICE_PAGE, Person, find_person, find_person_quietly, login_required
 from sso_server.fronts.portal.times import wait_words
 from sso_server.web.errors import log_error, retry_after_of, status_of
 from sso_server.web.responses import see_other
+from sso_server.web.sealed_requests import hand_over, take_back
 from sso_server.web.services import services
+from sso_server.web.typed import is_too_old, proof_in
 
 blueprint = Blueprint("device", __name__)
 _PURPOSE = "device"
@@ -43,7 +49,14 @@ class Question:
     found: Found
     client: Client
     code: str
-    sealed: str
+    said: dict[str, Any]
+    """What the seals of this question say: the slip's name, the code, of whom it is asked, and the proof that this
+    person typed the password for it, if they did."""
+
+    @property
+    def sealed(self) -> str:
+        """For the form."""
+        return services().seals.seal(_PURPOSE, self.said)
 
 
 @blueprint.get(DEVICE_PAGE)
@@ -64,9 +77,21 @@ def look_up(person: Person) -> ResponseReturnValue:
         found = services().devices.find(typed, person.session, request.remote_addr or "")
     except TooManyGuesses as error:
         return _slowed_down(person, typed, error)
-    question = _question(found, typed, person) if found is not None else None
+    question = _question(found, typed, person, {}) if found is not None else None
     if question is None:
         return _form(person, typed[:40], Problem(_UNKNOWN, ("user_code",)), 400)
+    return _ask(person, question)
+
+
+@blueprint.get(DEVICE)
+def go_on() -> ResponseReturnValue:
+    """Back from the sign-in page, with the same question."""
+    _, sealed = take_back(request, DEVICE)
+    person = find_person()
+    question = _asked(sealed, person) if person is not None else None
+    if person is None or question is None:
+        # Nobody, or somebody else than typed the code: that comes first, for them as well.
+        return see_other(f"{DEVICE_PAGE}?{urlencode({'user_code': str(sealed.get('code', ''))})}")
     return _ask(person, question)
 
 
@@ -75,9 +100,11 @@ def look_up(person: Person) -> ResponseReturnValue:
 def answer(person: Person) -> ResponseReturnValue:
     """Yes or no, to what this very session's person was asked."""
     values = read_form(request)
-    question = _asked(values.get("asked", ""), person)
+    question = _asked(_said(values), person)
     if question is None:
         return _form(person, "", Problem(_TOO_LATE), 400)
+    if values.get("answer") == "allow" and _wants_password(question, person):
+        return _ask_password(question)
     found, client, here = question.found, question.client, services()
     try:
         if values.get("answer") != "allow":
@@ -99,27 +126,45 @@ def renew() -> ResponseReturnValue:
     values, person = read_form(request), find_person_quietly()
     if person is None:
         return see_other("/sign-in?then=device")
-    question = _asked(values.get("asked", ""), person)
+    question = _asked(_said(values), person)
     typed = question.code if question is not None else values.get("user_code", "")[:40]
     return _form(person, typed, Problem(PRESS_ONCE_MORE), 400)
 
 
-def _question(found: Found, typed: str, person: Person) -> Question | None:
+def _question(found: Found, typed: str, person: Person, said: Mapping[str, Any]) -> Question | None:
     client = services().clients.find(found.asking.client_id)
     if client is None:
         return None
     code = shown_code(plain_code(typed))
-    payload = {"name": found.name, "code": code, "of": digest(person.session.sid)}
-    return Question(found, client, code, services().seals.seal(_PURPOSE, payload))
+    asked = {"name": found.name, "code": code, "of": digest(person.session.sid)}
+    return Question(found, client, code, asked | proof_in(said))
 
 
-def _asked(sealed: str, person: Person) -> Question | None:
+def _said(values: Mapping[str, str]) -> dict[str, Any]:
+    """What the form's seal says; nothing if it is broken, or as old as no code can be."""
+    return services().seals.open(_PURPOSE, values.get("asked", ""), max_age_s=LIFE_MS // 1000) or {}
+
+
+def _asked(said: Mapping[str, Any], person: Person) -> Question | None:
     """What the second page asked. None: nothing that waits, or somebody else was asked."""
-    asked = services().seals.open(_PURPOSE, sealed, max_age_s=LIFE_MS // 1000) or {}
-    if asked.get("of") != digest(person.session.sid):
+    if said.get("of") != digest(person.session.sid):
         return None
-    found = services().devices.find_waiting(str(asked.get("name", "")))
-    return _question(found, str(asked.get("code", "")), person) if found is not None else None
+    found = services().devices.find_waiting(str(said.get("name", "")))
+    return _question(found, str(said.get("code", "")), person, said) if found is not None else None
+
+
+def _wants_password(question: Question, person: Person) -> bool:
+    """OpenID Connect Dynamic Client Registration 1.0 section 2, `default_max_age`: a device can't name another age."""
+    max_age_s = question.client.metadata.default_max_age
+    return is_too_old(question.said, person.session, max_age_s, services().clock.now())
+
+
+def _ask_password(question: Question) -> Response:
+    """At the one place where passwords are checked; `go_on` comes next."""
+    client = question.client
+    wishes = {"max_age": str(client.metadata.default_max_age)}
+    sealed = hand_over(DEVICE, wishes, client.client_id, services().clock.now(), question.said)
+    return see_other(f"/sign-in?{urlencode({'request': sealed})}")
 
 
 def _form(
@@ -140,6 +185,9 @@ def _slowed_down(person: Person, typed: str, error: TooManyGuesses) -> Response:
 
 
 def _ask(person: Person, question: Question) -> Response:
+    if _wants_password(question, person):
+        # Before the question, so that the answer is the last thing that is asked for.
+        return _ask_password(question)
     page = render_template(
         "device_confirm.html",
         person=person,

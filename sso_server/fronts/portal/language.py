@@ -21,7 +21,7 @@ blueprint = Blueprint("language", __name__)
 #: The pages that the switch may lead back to, fixed: an address in a parameter must not lead out of this list.
 _PAGES = (
     "/", "/sign-in", "/go-on", "/consent", "/sign-out", "/signed-out", "/sessions", "/apps", "/password", "/setup",
-    "/device", "/admin/sign-outs",
+    "/device", "/device/continue", "/admin/sign-outs",
 )  # fmt: skip
 #: Where a form is posted to, and the page that shows it.
 _PAGE_OF = {

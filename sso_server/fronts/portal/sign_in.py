@@ -10,7 +10,7 @@ from flask_babel import gettext, lazy_gettext
 
 from sso_server.core.errors import LockstepError, TooManyGuesses, Unavailable, WrongCredentials
 from sso_server.core.sessions import EndReason
-from sso_server.core.sign_in import SignedIn, Step, Wishes, next_step
+from sso_server.core.sign_in import SignedIn
 from sso_server.core.users import PASSWORD_MAX_BYTES
 from sso_server.fronts.portal.asking import Asking, allow_return, read_asking, with_password
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_browser, set_session, visitor_for
@@ -23,7 +23,7 @@ from sso_server.web.cookies import browser_cookie, clear_warn_cookie, session_co
 from sso_server.web.errors import log_error, retry_after_of, status_of
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
-from sso_server.web.typed import asked_at
+from sso_server.web.typed import is_too_old
 
 blueprint = Blueprint("sign_in", __name__)
 _MAX_USERNAME = 256
@@ -158,8 +158,10 @@ def _page(
     form: Form, person: Person | None, problem: Problem | None = None, status: int = 200, notice: object = None
 ) -> Response:
     allow_return(form.asking)
-    is_too_old = person is not None and _is_too_old(person, form.asking)
-    must_type = person is not None and (is_too_old or person.session.auth_time < form.asking.asked_at)
+    # Whether the age of the password is enough for the site to ask again.
+    now = services().clock.now()
+    too_old = person is not None and is_too_old({}, person.session, form.asking.max_age_s, now)
+    must_type = person is not None and (too_old or person.session.auth_time < form.asking.asked_at)
     response = make_response(
         render_template(
             "sign_in.html",
@@ -169,20 +171,13 @@ def _page(
             person=person,
             # Signed in in another tab since the site asked: it is satisfied, unless it wants the password for itself.
             can_go_on=person is not None and bool(form.asking.sealed) and not must_type,
-            is_too_old=is_too_old,
+            is_too_old=too_old,
             problem=problem,
             notice=notice,
         ),
         status,
     )
     return set_browser(response, read_browser(request))
-
-
-def _is_too_old(person: Person, asking: Asking) -> bool:
-    """Whether the age of the password is enough for the site to ask again."""
-    now = services().clock.now()
-    wishes = Wishes(asked_at({}, person.session, now), max_age_s=asking.max_age_s)
-    return next_step(person.session, wishes, now) is Step.ASK
 
 
 def _why_ended(person: Person | None) -> object:

@@ -1,5 +1,9 @@
 """The page for devices (RFC 8628 section 3.3): what it asks, of whom, and how guessing at codes is slowed."""
 
+import re
+import time
+from html import unescape
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -41,6 +45,70 @@ def test_an_address_that_brings_the_code_along_answers_nothing(browser: FlaskCli
     question = browser.post("/device", data={"csrf_token": fields(page)["csrf_token"], "user_code": told["user_code"]})
     assert "Don't allow" in question.text.replace("&#39;", "'")
     assert path_of(answer(browser, question)) == "/device"
+
+
+@pytest.mark.parametrize(("default", "again"), [(50, True), (600, False), (0, True)])
+def test_a_client_may_register_how_old_a_sign_in_may_be_that_allows_its_devices(
+    browser: FlaskClient, lamp: OidcSite, later: Later, default: int, again: bool
+) -> None:
+    change_client(lamp, metadata={"default_max_age": default})
+    open_page(browser)
+    with later(60):
+        told = begin(lamp)
+        question = type_in(browser, told["user_code"])
+        if again:
+            assert path_of(question) == "/sign-in"
+            page = browser.get(question.headers["Location"])
+            assert "The Lamp wants your password once more" in page.text
+            back = sign_in(browser, question.headers["Location"])
+            assert path_of(back) == "/device/continue"
+            question = browser.get(back.headers["Location"])
+        assert told["user_code"] in question.text
+        assert outcome(poll(lamp, told["device_code"])) == "authorization_pending", "the password answers nothing"
+        assert answer(browser, question).headers["Location"] == "/device?done=allowed"
+        tokens = poll(lamp, told["device_code"]).get_json()
+        assert (lamp.claims(tokens["id_token"])["auth_time"] > time.time() - 30) is again
+
+
+def test_who_takes_too_long_over_the_question_types_the_password_before_a_yes(
+    browser: FlaskClient, lamp: OidcSite, later: Later
+) -> None:
+    change_client(lamp, metadata={"default_max_age": 60})
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    with later(90):
+        late = answer(browser, question)
+        assert path_of(late) == "/sign-in"
+        assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+        question = browser.get(sign_in(browser, late.headers["Location"]).headers["Location"])
+        assert answer(browser, question).headers["Location"] == "/device?done=allowed"
+
+
+def test_nobody_needs_a_password_to_say_no(browser: FlaskClient, lamp: OidcSite, later: Later) -> None:
+    change_client(lamp, metadata={"default_max_age": 60})
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    with later(90):
+        assert answer(browser, question, "refuse").headers["Location"] == "/device?done=refused"
+
+
+def test_a_password_for_the_device_is_asked_of_who_typed_the_code_and_of_nobody_else(
+    browser: FlaskClient, lamp: OidcSite
+) -> None:
+    change_client(lamp, metadata={"default_max_age": 0})
+    told = begin(lamp)
+    asked = type_in(browser, told["user_code"]).headers["Location"]
+    form_again = f"/device?user_code={told['user_code']}"
+    # The address in another person's browser, and another person at this one.
+    other = lamp.app.test_client()
+    assert other.get(asked.replace("/sign-in", "/device/continue")).headers["Location"] == form_again
+    for each in (other, browser):
+        back = sign_in(each, asked, "bob")
+        assert each.get(back.headers["Location"]).headers["Location"] == form_again
+    # A password that was typed for something else is none for this.
+    assert path_of(browser.get(asked.replace("/sign-in", "/device/continue"))) == "/device"
+    assert browser.get("/device/continue?request=x").status_code == 400
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
 
 
 @pytest.mark.covers("line-63")
@@ -195,3 +263,14 @@ def test_the_page_speaks_chinese(browser: FlaskClient, lamp: OidcSite) -> None:
     assert "要在您的设备上登录 The Lamp 吗？" in question.text
     done = answer(browser, question)
     assert "您的设备正在登录" in browser.get(done.headers["Location"]).text
+
+
+def test_after_a_password_the_question_can_be_read_in_another_language(browser: FlaskClient, lamp: OidcSite) -> None:
+    change_client(lamp, metadata={"default_max_age": 0})
+    told = begin(lamp)
+    back = sign_in(browser, type_in(browser, told["user_code"]).headers["Location"])
+    page = browser.get(back.headers["Location"])
+    (switch,) = re.findall(r'href="(/language\?to=zh[^"]*)"', page.text)
+    question = browser.get(browser.get(unescape(switch)).headers["Location"])
+    assert "要在您的设备上登录 The Lamp 吗？" in question.text
+    assert "您的设备正在登录" in browser.get(answer(browser, question).headers["Location"]).text

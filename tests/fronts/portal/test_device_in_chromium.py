@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def television(shown: Shown) -> Client:
-    """A stranger's app with a logo, and a name of which the page must make the best."""
+    """A stranger's app with a logo, and a name of which the page must make the best. It wants a password every time."""
     here = shown.centre.services
     base = here.clients.find("photos")
     assert base is not None
-    metadata = replace(OTHERS, grant_types=(DEVICE_CODE,))
+    metadata = replace(OTHERS, grant_types=(DEVICE_CODE,), default_max_age=0)
     client = replace(base, client_id="television", name=PHOTOS, redirect_uris=(), metadata=metadata)
     assert shown.centre.built.sql.clients.add(client)
     return client
@@ -42,6 +42,11 @@ def test_a_person_signs_in_a_device(shown: Shown, chromium: Any, television: Cli
     page.locator("#problem").wait_for()
     eye.look("device-unknown")
     page.fill("#user_code", told.user_code.lower().replace("-", " "))
+    eye.press()
+    page.locator("#password").wait_for()
+    eye.look("device-password")
+    assert page.input_value("#username") == "alice"
+    page.fill("#password", PASSWORD)
     eye.press()
     page.locator("button[value=allow]").wait_for()
     assert told.user_code in page.inner_text("main")
