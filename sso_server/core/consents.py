@@ -122,9 +122,13 @@ class Consents:
         """After a ticket was redeemed: the person may have removed the app since it was issued, and then its session
         was none of those that ended. Asked after the step that registered it, so that either this finds the consent
         gone, or the removal finds what came from the ticket. Raises InvalidGrant, Unavailable."""
-        if client.metadata.third_party and self._store.find(user_id, client.client_id) is None:
-            self._tokens.revoke_grants_of(user_id, self._clock.now(), client_id=client.client_id)
-            raise InvalidGrant(Refusal.CONSENT.value)
+        if client.metadata.third_party:
+            known = self._store.find(user_id, client.client_id)
+            if known is None:
+                self._tokens.revoke_grants_of(user_id, self._clock.now(), client_id=client.client_id)
+            if known is None or not known.covers(scope, ()):
+                # Less than the ticket says: agreed to again since, or a device's yes that nobody could write down.
+                raise InvalidGrant(Refusal.CONSENT.value)
         if not client.metadata.third_party:
             # An operator's site needs no consent; what it has got is at least seen again.
             self.note_use(user_id, client, scope)

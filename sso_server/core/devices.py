@@ -32,6 +32,8 @@ INTERVAL_S = 5
 _EARLY_MS = 500
 #: So long we can still say that a code has expired, and not only that we know none.
 _KEPT_MS = 10 * MINUTE
+#: So long a device waits for what its person agreed to: should that never be written, `Consents.confirm` refuses it.
+_HELD_MS = MINUTE
 _TRIES = 8
 
 
@@ -163,8 +165,9 @@ class Devices:
             return None
         return Found(name, asking)
 
-    def approve(self, found: Found, session: Session, client: Client) -> None:
-        """The person says yes: the device becomes part of this session when it next asks. Raises Refused if it is too
+    def approve(self, found: Found, session: Session, client: Client, keep: Callable[[], None] | None = None) -> None:
+        """The person says yes: the device becomes part of this session when it next asks. `keep` writes down what they
+        agree to by it: only once their answer counts, and before the device is served. Raises Refused if it is too
         late, or somebody was faster; Unavailable."""
         asking = found.asking
         ticket = self._tickets.issue(
@@ -178,7 +181,21 @@ class Devices:
             # The device may come late: it asks every few seconds, or less often if it was told to slow down.
             expires_at=asking.expires_at,
         )
+        held, now = _held_name(found.name), self._clock.now()
+        if keep is not None and not self._slips.add(held, "", now + _HELD_MS, now):
+            # Of a press before that could not be finished.
+            self._slips.extend(held, now + _HELD_MS, now)
         self._answer(found, lambda known: replace(known, ticket=ticket))
+        if keep is not None:
+            try:
+                keep()
+            except Unavailable:
+                # Nothing is agreed to: the question stands, and its button can be pressed once more.
+                with contextlib.suppress(Unavailable):
+                    self._take_answer_back(found.name, ticket)
+                raise
+            with contextlib.suppress(Unavailable):
+                self._slips.take(held, now)
 
     def refuse(self, found: Found) -> None:
         """The person says no. Raises as `approve`."""
@@ -196,6 +213,14 @@ class Devices:
                 return
         raise Unavailable("The device asks too often to be answered.")
 
+    def _take_answer_back(self, name: str, ticket: str) -> None:
+        now = self._clock.now()
+        text = self._slips.find(name, now)
+        known = Asking.from_text(text) if text else None
+        # Held as it is, nobody else writes there.
+        if text is not None and known is not None and known.ticket == ticket:
+            self._slips.replace(name, text, replace(known, ticket="").to_text(), now)
+
     def poll(self, device_code: str, client: Client) -> str:
         """The ticket that this device may redeem with its code, once. Raises InvalidGrant with the codes of section
         3.5, Unavailable."""
@@ -210,11 +235,13 @@ class Devices:
                 raise InvalidGrant("The person said no.", code="access_denied")
             if now >= known.expires_at:
                 raise InvalidGrant("The device_code has expired.", code="expired_token")
-            if known.ticket:
+            if known.ticket and not self._is_held(name, client, now):
                 # Of any number that ask at once, one has it.
                 if self._slips.take(name, now) is None:
                     continue
                 return known.ticket
+            if known.ticket:
+                raise _pending()
             is_early = known.polled_at and now - known.polled_at < known.interval * SECOND - _EARLY_MS
             interval = known.interval + 5 if is_early else known.interval
             if not self._slips.replace(name, text, replace(known, polled_at=now, interval=interval).to_text(), now):
@@ -222,8 +249,12 @@ class Devices:
                 continue
             if is_early:
                 raise InvalidGrant(f"Ask every {interval} seconds from now on.", code="slow_down")
-            raise InvalidGrant("The person has not answered yet.", code="authorization_pending")
+            raise _pending()
         raise InvalidGrant("Ask less often.", code="slow_down")
+
+    def _is_held(self, name: str, client: Client, now: int) -> bool:
+        """The yes is not written down in full yet."""
+        return client.metadata.third_party and self._slips.find(_held_name(name), now) is not None
 
     def put_back(self, device_code: str, ticket: str, client: Client) -> None:
         """The ticket could not be redeemed because a store is away: the device may ask once more. Never raises."""
@@ -235,6 +266,14 @@ class Devices:
 
 def _name(device_code: str) -> str:
     return f"device:{identifiers.digest(device_code)}"
+
+
+def _held_name(name: str) -> str:
+    return f"held-{name}"
+
+
+def _pending() -> InvalidGrant:
+    return InvalidGrant("The person has not answered yet.", code="authorization_pending")
 
 
 def _person_name(plain: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -110,10 +111,9 @@ def answer(person: Person) -> ResponseReturnValue:
         if values.get("answer") != "allow":
             here.devices.refuse(found)
             return see_other(f"{DEVICE_PAGE}?done=refused")
-        if client.metadata.third_party:
-            # Before the device may come: who isn't agreed to gets nothing.
-            here.consents.give(person.user.user_id, client, wish_of(client, found.asking.scope, ()))
-        here.devices.approve(found, person.session, client)
+        wish = wish_of(client, found.asking.scope, ())
+        agree = partial(here.consents.give, person.user.user_id, client, wish)
+        here.devices.approve(found, person.session, client, agree if client.metadata.third_party else None)
     except Refused:
         return _form(person, "", Problem(_TOO_LATE), 400)
     here.consents.note_use_quietly(person.user.user_id, client, found.asking.scope)

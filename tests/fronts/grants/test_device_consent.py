@@ -1,0 +1,140 @@
+"""What a person allows a third party's device is remembered if the device was allowed, and the device is served only if
+it is remembered: whatever happens in between."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from sso_server.core.consents import Consents, Wish
+from sso_server.core.errors import Unavailable
+from sso_server.core.events import EventKind
+from sso_server.core.tickets import Tickets
+from tests.fronts.conftest import Later
+from tests.fronts.grants.conftest import ON_BOTH_STORES
+from tests.fronts.grants.device import answer, begin, open_page, outcome, poll, type_in
+from tests.support.oidc_site import OidcSite, built_of, change_client
+
+ALLOWED = "/device?done=allowed"
+
+
+class Died(BaseException):
+    """The process is gone: nobody catches this."""
+
+
+@pytest.fixture(autouse=True)
+def of_strangers(lamp: OidcSite) -> None:
+    change_client(lamp, metadata={"third_party": True})
+
+
+def scope_agreed_to(lamp: OidcSite) -> tuple[str, ...] | None:
+    here = built_of(lamp.app).services
+    consent = here.consents.find(here.accounts.get("alice").user_id, "lamp")
+    return consent.scope if consent is not None else None
+
+
+def before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, happens: Callable[[], object]) -> None:
+    """Something happens the first time that this is called, and before it does anything."""
+    real, left = getattr(owner, name), [happens]
+
+    def call(*args: Any, **more: Any) -> Any:
+        if left:
+            left.pop()()
+        return real(*args, **more)
+
+    monkeypatch.setattr(owner, name, call)
+
+
+def fail(error: type[BaseException]) -> Callable[[], None]:
+    def happens() -> None:
+        raise error
+
+    return happens
+
+
+@ON_BOTH_STORES
+def test_an_answer_that_comes_too_late_agrees_to_nothing(
+    browser: FlaskClient, lamp: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    with ExitStack() as stack:
+        before(monkeypatch, Tickets, "issue", lambda: stack.enter_context(later(601)))
+        late = answer(browser, question)
+        assert (late.status_code, "its time is over" in late.text) == (400, True)
+        assert outcome(poll(lamp, told["device_code"])) == "expired_token"
+    assert scope_agreed_to(lamp) is None
+    assert built_of(lamp.app).services.audit.list_events(5, kind=EventKind.CONSENT_GIVEN) == []
+    assert "You have allowed no app anything." in browser.get("/apps").text
+
+
+def test_a_no_in_another_tab_that_was_faster_agrees_to_nothing(
+    browser: FlaskClient, lamp: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Tickets, "issue", lambda: answer(browser, question, "refuse"))
+    assert answer(browser, question).status_code == 400
+    assert outcome(poll(lamp, told["device_code"])) == "access_denied"
+    assert scope_agreed_to(lamp) is None
+
+
+def test_a_store_that_is_away_for_the_yes_agrees_to_nothing_and_the_button_works_again(
+    browser: FlaskClient, lamp: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Tickets, "issue", fail(Unavailable))
+    assert answer(browser, question).status_code == 503
+    assert scope_agreed_to(lamp) is None
+    assert answer(browser, question).headers["Location"] == ALLOWED
+    assert scope_agreed_to(lamp) == ("openid", "profile")
+
+
+@ON_BOTH_STORES
+def test_a_device_that_asks_before_the_yes_is_remembered_waits(
+    browser: FlaskClient, lamp: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, heard = begin(lamp), []
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Consents, "give", lambda: heard.append(outcome(poll(lamp, told["device_code"]))))
+    assert answer(browser, question).headers["Location"] == ALLOWED
+    assert heard == ["authorization_pending"]
+    assert outcome(poll(lamp, told["device_code"])) == ""
+
+
+@ON_BOTH_STORES
+def test_a_yes_that_cannot_be_remembered_is_none_and_the_button_works_again(
+    browser: FlaskClient, lamp: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Consents, "give", fail(Unavailable))
+    assert answer(browser, question).status_code == 503
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+    assert answer(browser, question).headers["Location"] == ALLOWED
+    assert outcome(poll(lamp, told["device_code"])) == ""
+
+
+@pytest.mark.parametrize("agreed", [None, ("openid",)], ids=["to nothing", "to less"])
+def test_who_dies_before_a_yes_is_remembered_leaves_a_device_that_gets_nothing(
+    browser: FlaskClient, lamp: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch, agreed: tuple[str, ...] | None
+) -> None:
+    open_page(browser)
+    here = built_of(lamp.app).services
+    client = here.clients.find("lamp")
+    assert client is not None
+    if agreed:
+        here.consents.give(here.accounts.get("alice").user_id, client, Wish(agreed))
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Consents, "give", fail(Died))
+    with pytest.raises(Died):
+        answer(browser, question)
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+    with later(61):
+        refused = poll(lamp, told["device_code"])
+        assert (outcome(refused), refused.get_json()["error_description"]) == ("invalid_grant", "consent_removed")
+    assert scope_agreed_to(lamp) == agreed
