@@ -6,6 +6,8 @@ password, and the other sites sign them in again without a question.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, make_response, render_template, request
@@ -13,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from sso_server.core.clients import Client
 from sso_server.core.consents import Consent, wish_of
-from sso_server.fronts.portal.asking import home_of
+from sso_server.fronts.portal.asking import home_of, place_of
 from sso_server.fronts.portal.browser import open_in_place_of, read_browser, set_session
 from sso_server.fronts.portal.client_face import Face, face_of
 from sso_server.fronts.portal.consent_words import Item, in_words
@@ -25,6 +27,7 @@ from sso_server.web.responses import see_other
 from sso_server.web.services import services
 
 blueprint = Blueprint("apps", __name__)
+_MOST_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class App:
 
     client_id: str
     face: Face
+    places: str
+    """Where it has people sent back to; empty: nowhere, as a device does."""
+    shows_id: bool
+    """Another one has the same name and the same places: only the id tells them apart."""
+    label: str
+    """Its name, with what tells it from others of that name: for whoever hears one button after the other."""
     href: str
     items: list[Item]
     since: Moment
@@ -75,13 +84,12 @@ def renew() -> ResponseReturnValue:
 def _page(
     person: Person, *, removed: object = None, sealed: str = "", problem: Problem | None = None, status: int = 200
 ) -> ResponseReturnValue:
-    now = services().clock.now()
     consents = sorted(services().consents.list_of(person.user.user_id), key=lambda one: -one.last_used_at)
     known = [(consent, services().clients.find(consent.client_id)) for consent in consents]
     page = render_template(
         "apps.html",
         person=person,
-        apps=[_app(consent, client, now) for consent, client in known if client is not None],
+        apps=_apps([(consent, client) for consent, client in known if client is not None]),
         removed=removed,
         sealed=sealed,
         problem=problem,
@@ -89,12 +97,33 @@ def _page(
     return make_response(page, status)
 
 
-def _app(consent: Consent, client: Client, now: int) -> App:
-    return App(
-        client.client_id,
-        face := face_of(client),
-        face.home or home_of(client),
-        in_words(wish_of(client, consent.scope, consent.claims), client),
-        moment(consent.granted_at, now),
-        moment(consent.last_used_at, now),
-    )
+def _apps(known: Sequence[tuple[Consent, Client]]) -> list[App]:
+    """A name is whatever its client says: each comes with where it leads, and with its id where that isn't enough."""
+    now = services().clock.now()
+    shown = [(consent, client, face_of(client), _places(client)) for consent, client in known]
+    names = Counter(face.name.casefold() for _, _, face, _ in shown)
+    alike = Counter((face.name.casefold(), places) for _, _, face, places in shown)
+    apps = []
+    for consent, client, face, places in shown:
+        name = face.name.casefold()
+        shows_id = alike[name, places] > 1
+        more = client.client_id if shows_id or not places else places
+        apps.append(
+            App(
+                client.client_id,
+                face,
+                places,
+                shows_id,
+                f"{face.name} ({more})" if names[name] > 1 else face.name,
+                face.home or home_of(client),
+                in_words(wish_of(client, consent.scope, consent.claims), client),
+                moment(consent.granted_at, now),
+                moment(consent.last_used_at, now),
+            )
+        )
+    return apps
+
+
+def _places(client: Client) -> str:
+    places = list(dict.fromkeys(map(place_of, client.redirect_uris)))
+    return ", ".join(places[:_MOST_PLACES]) + (", …" if len(places) > _MOST_PLACES else "")

@@ -99,7 +99,7 @@ def read_asking(sealed: str) -> Asking:
         login_hint=str(params.get("login_hint", ""))[:256],
         max_age_s=int(age) if age.isdecimal() else None,
         not_now_at=_service_without_ticket(client, params) or "/sessions",
-        back_to=_place(back_to(payload)),
+        back_to=place_of(back_to(payload)),
         payload=payload,
     )
 
@@ -154,8 +154,8 @@ def _service_without_ticket(client: Client | None, params: dict[str, object]) ->
     return without_ticket(service) if is_theirs else ""
 
 
-def _place(uri: str) -> str:
-    """The front has found it registered before it sealed the request."""
+def place_of(uri: str) -> str:
+    """A registered address to return to, as people may know it: its host, or its scheme."""
     parts = urlsplit(uri)
     # An app on the person's own device is called by a scheme of its own (RFC 8252 section 7.1).
     return parts.hostname or (f"{parts.scheme}:" if parts.scheme else "")

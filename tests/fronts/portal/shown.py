@@ -42,6 +42,11 @@ class Shown:
         self.clients.append(centre.add_site("legacy", "Urlaubs- und Abwesenheitsverwaltung", backchannel_logout_uri=""))
         self.clients.append(centre.add_site("mail", "邮件"))
         self.others = centre.add_site("photos", PHOTOS, metadata=OTHERS)
+        address, same = ("https://urlaubsbilder.verein.example/cb",), self.others.redirect_uris
+        self.alike = [
+            centre.add_site(f"photos-{number}", PHOTOS, redirect_uris=uris, metadata=OTHERS)
+            for number, uris in enumerate((address, same))
+        ]
         centre.add_site(
             "library", "University Library", kind=CAS, redirect_uris=(), post_logout_redirect_uris=(), base_url="",
             backchannel_logout_uri="", cas_services=("https://library.example/",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,6 +68,46 @@ def test_each_app_is_named_with_what_it_may_see_since_when_and_when_last_used(
     ):  # fmt: skip
         assert words in page.text
     assert page.text.count('action="/apps/remove"') == 2
+
+
+def test_apps_of_the_same_name_are_told_apart(centre: Centre, browser: Browser, alice: User, photos: Client) -> None:
+    others = ClientMetadata(third_party=True)
+    alike = {"photos-2": ("https://photos.example/cb",), "pictures": ("https://evil.example/cb",), "lamp": ()}
+    clients = [photos, centre.add_site("mail", "Mail", metadata=others)]
+    clients += [
+        centre.add_site(id_, "photos", redirect_uris=uris, base_url="", metadata=others) for id_, uris in alike.items()
+    ]
+    for client in clients:
+        allow(centre, alice, client)
+    browser.sign_in("alice")
+    for language, (address, app_id, remove_) in {
+        "en": ("Address", "App ID", "Remove: "), "zh-CN": ("地址", "应用 ID", "移除："),
+    }.items():  # fmt: skip
+        browser.options["headers"]["Accept-Language"] = language
+        cards = browser.get("/apps").text.split('<li class="card">')[1:]
+        found = {}
+        for card in cards:
+            said = re.findall(r"<dt>(.*?)</dt><dd>(?:<code>)?([^<]*)", card)
+            label = re.search(r'aria-label="([^"]*)"', card)
+            id_ = re.search(r'name="client" value="([^"]*)"', card)
+            assert label is not None
+            assert id_ is not None
+            told = {name: text for name, text in said if name in (address, app_id)}
+            found[id_[1]] = (told, label[1].removeprefix(remove_))
+        assert found == {
+            "photos": ({address: "photos.example", app_id: "photos"}, "Photos (photos)"),
+            "photos-2": ({address: "photos.example", app_id: "photos-2"}, "photos (photos-2)"),
+            "pictures": ({address: "evil.example"}, "photos (evil.example)"),
+            "lamp": ({}, "photos (lamp)"),
+            "mail": ({address: "mail.example"}, "Mail"),
+        }
+
+
+def test_of_many_addresses_only_some_are_named(centre: Centre, browser: Browser, alice: User) -> None:
+    uris = ("app.photos:/cb", *(f"https://p{number}.example/{path}" for number in range(1, 5) for path in "ab"))
+    allow(centre, alice, centre.add_site(redirect_uris=uris, metadata=ClientMetadata(third_party=True)))
+    browser.sign_in("alice")
+    assert "<dd>app.photos:, p1.example, p2.example, …</dd>" in browser.get("/apps").text
 
 
 def test_what_was_allowed_in_two_ways_is_said_once(

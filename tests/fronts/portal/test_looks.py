@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from sso_server.core import setup
+from sso_server.core.consents import Wish
 from sso_server.core.notifications import Answer, after_answer
 from sso_server.core.sessions import EndReason
 from sso_server.core.tickets import s256
@@ -72,6 +73,9 @@ def look_at_apps(shown: Shown, eye: Eye) -> None:
     eye.page.route("**/logo.svg", lambda route: route.fulfill(body=LOGO, content_type="image/svg+xml"))
     asking = {"client_id": "photos", "redirect_uri": shown.others.redirect_uris[0], "response_type": "code"}
     asking |= {"code_challenge": s256(VERIFIER), "code_challenge_method": "S256"}
+    here = shown.centre.services
+    for client in shown.alike:
+        here.consents.give(here.accounts.get("alice").user_id, client, Wish(("openid", "email")))
     eye.look("sign-in-others", shown.centre.asking(shown.others))
     eye.page.goto(eye.base + "/authorize?" + urlencode(asking | {"scope": "openid email"}))
     assert eye.page.evaluate("document.querySelector('.logo').naturalWidth") > 0
@@ -84,9 +88,9 @@ def look_at_apps(shown: Shown, eye: Eye) -> None:
     eye.press()
     eye.page.wait_for_url("https://photos.example/**")
     (cookie,) = [one["value"] for one in eye.context.cookies() if one["name"] == "lockstep_session"]
-    here = shown.centre.services.sign_in.find_any_session(cookie)
-    assert here is not None
-    shown.centre.visit(here, shown.others)
+    session = here.sign_in.find_any_session(cookie)
+    assert session is not None
+    shown.centre.visit(session, shown.others)
     eye.look("apps", "/apps")
     eye.press()
     eye.page.wait_for_url("**/apps?of=*")
