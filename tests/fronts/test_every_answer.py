@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from flask import Flask
@@ -49,6 +50,23 @@ def test_no_page_may_be_framed(pages: list[tuple[str, TestResponse]]) -> None:
         or "frame-ancestors 'none'" not in answer.headers["Content-Security-Policy"]
     }
     assert framable <= {FRAME}
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "That can't be done here"), ("zh-CN", "此处无法这样操作")])
+def test_a_wrong_method_gets_the_error_page_in_both_languages(
+    app: Flask, browser: FlaskClient, language: str, words: str
+) -> None:
+    rules = [rule for rule in app.url_map.iter_rules() if not rule.arguments]
+    paths = {"/sign-in", "/sessions/end", "/apps/remove", "/device/answer", "/signed-out", "/authorize", "/cas/login"}
+    assert paths < {rule.rule for rule in rules}
+    headers = {"Accept": "text/html", "Accept-Language": language}
+    for path in paths:
+        taken = {method for rule in rules if rule.rule == path for method in rule.methods or ()}
+        for method in {"GET", "POST", "PUT", "DELETE"} - taken:
+            answer = browser.open(path, method=method, headers=headers)
+            assert (answer.status_code, words in unescape(answer.text)) == (405, True), (path, method)
+            assert set(answer.headers["Allow"].split(", ")) == taken
+            assert 'href="/static/lockstep.css"' in answer.text
 
 
 @pytest.mark.covers("line-39", "line-22")
