@@ -10,7 +10,7 @@ import httpx2
 from anyio.lowlevel import RunVar
 
 from sso_client.errors import SSOError
-from sso_client.http import CONNECT_S, HEADERS, TOTAL_S, Answer, Body
+from sso_client.http import CONNECT_S, HEADERS, TOTAL_S, Answer, Body, reason
 
 
 class AsyncHttp:
@@ -50,7 +50,7 @@ class AsyncHttp:
                         read.add(part)
                     return Answer(response.status_code, read.whole(), tuple(response.headers.multi_items()))
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:  # TimeoutError is an OSError
-            raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
+            raise SSOError("provider_unreachable", f"{url}: {reason(error)}") from error
 
     def _new_tls(self) -> ssl.SSLContext:
         if self._ca_file is None:

@@ -34,8 +34,8 @@ TEXTS: dict[str, ErrorText] = {
         503,
         "The sign-in service can't be reached.",
         "暂时无法连接认证中心。",
-        "Start the centre, or correct SSO_ISSUER.",
-        "请启动认证中心，或改正 SSO_ISSUER。",
+        "Start the centre, or correct SSO_ISSUER; the log says what is in the way. If it is a certificate of your own authority: SSO_CA_FILE.",
+        "请启动认证中心，或改正 SSO_ISSUER；日志说明了无法连接的原因。若原因是自建机构签发的证书：请设置 SSO_CA_FILE。",
     ),
     "provider_unreachable": ErrorText(
         503,

@@ -18,7 +18,9 @@ class SSOError(Exception):
     def __init__(self, code: str, detail: str = "") -> None:
         self.code = code
         self.detail = detail
-        super().__init__(f"{code}: {self.text.cause} {detail}".rstrip() + f" Fix: {self.text.fix}")
+        # Without an end of its own the detail would read on into the fix.
+        end = " " if not detail or detail.endswith(".") else "" if detail.endswith("\n") else ". "
+        super().__init__(f"{code}: {self.text.cause} {detail}".rstrip(" ") + f"{end}Fix: {self.text.fix}")
 
     @property
     def text(self) -> ErrorText:

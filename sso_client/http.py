@@ -196,7 +196,7 @@ class Http:
                         raise SSOError("provider_unreachable", f"{url}: the answer took longer than {total_s} s")
                 return Answer(response.status_code, read.whole(), tuple(response.raw.headers.items()))
         except requests.RequestException as error:
-            raise SSOError("provider_unreachable", f"{url}: {type(error).__name__}") from error
+            raise SSOError("provider_unreachable", f"{url}: {reason(error)}") from error
 
     def _pool(self) -> requests.Session:
         with self._lock:
@@ -210,6 +210,22 @@ class Http:
                 session.headers.update(HEADERS)
                 self._session, self._pid = session, os.getpid()
             return self._session
+
+
+def reason(error: BaseException) -> str:
+    """What the library called it and, if it says so, the system: `ConnectionError, Connection refused`. For the log."""
+    name, cause = type(error).__name__, error
+    for _ in range(10):
+        if isinstance(cause, OSError) and cause.strerror:
+            # asyncio has words of its own for what the system said.
+            said = os.strerror(cause.errno or 0) if isinstance(cause, ConnectionError) else cause.strerror
+            return f"{name}, {said}"
+        wrapped = next((part for part in cause.args if isinstance(part, BaseException)), None)
+        following = cause.__cause__ or cause.__context__ or wrapped
+        if following is None:
+            break
+        cause = following
+    return name
 
 
 def basic(client_id: str, client_secret: str) -> str:

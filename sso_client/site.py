@@ -77,7 +77,7 @@ class Site:
     def cookie_names(self, request: WebRequest) -> CookieNames:
         """The names of our cookies here. Raises SSOError `cookie_insecure`, `proxy_headers_missing`."""
         if self.settings.base_url is None and request.scheme == "http" and says_https(request):
-            raise SSOError("proxy_headers_missing", f"http://{request.host!r:.200}, and yet it is https")
+            raise SSOError("proxy_headers_missing", f"{f'http://{request.host}'!r:.200}, and yet it is https")
         return cookie_names(self.settings.client_id, self.own_origin(request))
 
     def route_url(self, request: WebRequest, name: str, query: Mapping[str, str] | None = None) -> str:

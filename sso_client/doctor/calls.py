@@ -53,10 +53,10 @@ class Calls:
 
 
 def why(error: SSOError) -> str:
-    """What the library called the failure, such as `ConnectTimeout`."""
-    return error.detail.rpartition(": ")[2]
+    """What the library called the failure and, if it says so, the system: `ConnectionError, Connection refused`."""
+    return error.detail.partition(": ")[2]
 
 
 def is_distrust(error: SSOError) -> bool:
     """True if TLS failed: mostly a certificate that isn't trusted here."""
-    return why(error) == "SSLError"
+    return why(error).partition(",")[0] == "SSLError"

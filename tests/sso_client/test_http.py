@@ -23,6 +23,7 @@ from tests.support.both_clients import KINDS
 from tests.support.certificates import make_authority
 from tests.support.fake_provider import FakeProvider
 from tests.support.forks import Forked
+from tests.support.ports import free_port
 
 PATH = "/.well-known/openid-configuration"
 Get = Callable[..., Answer]
@@ -118,6 +119,10 @@ def refusal(get: Get, url: str, **options: Any) -> str:
         get(url, **options)
     assert (error.value.code, error.value.transient) == ("provider_unreachable", True)
     return error.value.detail
+
+
+def test_whoever_reads_the_log_learns_what_was_in_the_way(get: Get) -> None:
+    assert refusal(get, f"http://127.0.0.1:{free_port()}/").endswith(", Connection refused")
 
 
 @pytest.mark.parametrize("fault", ["drip headers", "drip body"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sso_client import SettingsError, load_settings
+from sso_client import SettingsError, SSOError, load_settings
 
 GOOD = {"SSO_ISSUER": "https://sso.example.com", "SSO_CLIENT_ID": "shop", "SSO_CLIENT_SECRET": "from environment"}
 
@@ -90,3 +90,20 @@ def test_the_centres_own_name_is_no_audience_of_a_sites_api() -> None:
     assert load_settings({"audience": "https://api.example.com"}, {}, GOOD).audience == "https://api.example.com"
     with pytest.raises(SettingsError, match="SSO_AUDIENCE"):
         load_settings({"audience": "https://sso.example.com"}, {}, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ("", "service is busy or restarting. Fix: Look"),
+        ("status 502", "service is busy or restarting. status 502. Fix: Look"),
+        ("It said so.", "service is busy or restarting. It said so. Fix: Look"),
+    ],
+)
+def test_an_error_in_the_log_is_sentences(detail: str, told: str) -> None:
+    assert told in str(SSOError("provider_unavailable", detail))
+
+
+def test_what_to_do_about_settings_stands_on_a_line_of_its_own() -> None:
+    *_, last, fix = str(SettingsError(["SSO_ISSUER is not set", "SSO_CLIENT_ID is not set"])).splitlines()
+    assert (last, fix) == ("  - SSO_CLIENT_ID is not set", "Fix: Mend each line above.")
