@@ -153,7 +153,9 @@ def find_asking(clients: ClientDirectory, client_id: str) -> Client:
     """The client that asks. Raises InvalidRequest (a page): nobody else than a known client is ever redirected to."""
     client = clients.find(client_id) if client_id else None
     if client is None or client.kind != "oidc":
-        raise InvalidRequest("No site is registered under this client_id.", detail=f"{client_id!r:.90}")
+        # As a page: to people it is the site that isn't known, and not a request that is damaged.
+        words = "No site is registered under this client_id."
+        raise InvalidRequest(words, detail=f"{client_id!r:.90}", code="invalid_client")
     return client
 
 

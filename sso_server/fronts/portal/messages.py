@@ -70,6 +70,11 @@ MESSAGES = {
     "unauthorized_client": _FORBIDDEN,
     "refused": _FORBIDDEN,
     "http_403": _FORBIDDEN,
+    "administrators_only": Message(
+        lazy_gettext("Only for administrators"),
+        lazy_gettext("The account that you are signed in with isn't an administrator's."),
+        lazy_gettext("Sign out and sign in with another account, or ask the people who run this service."),
+    ),
     "http_404": Message(
         lazy_gettext("This page doesn't exist"),
         lazy_gettext("The address may be mistyped, or the link may be old or already used."),

@@ -13,11 +13,10 @@ from urllib.parse import urlencode
 import flask_login
 from flask import Flask, Request, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import Forbidden
 
 from sso_server.core import identifiers
 from sso_server.core.devices import plain_code, shown_code
-from sso_server.core.errors import Unavailable
+from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.users import User
 from sso_server.web.cookies import session_cookie
@@ -92,7 +91,7 @@ def login_required(view: Callable[[Person], ResponseReturnValue]) -> Callable[[]
 
 
 def administrator_required(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseReturnValue]:
-    """The view gets the person, who is an administrator. Raises Forbidden for anybody else who is signed in.
+    """The view gets the person, who is an administrator. Raises Refused for anybody else who is signed in.
 
     403 and not 404: the address is in the documentation, so that hiding the page hides nothing, and somebody who was
     an administrator yesterday should learn what is the matter. It says the same whether the sign-out exists or not.
@@ -104,7 +103,7 @@ def administrator_required(view: Callable[..., ResponseReturnValue]) -> Callable
         if person is None:
             return _ask()
         if not person.user.is_admin:
-            raise Forbidden
+            raise Refused("This page is for administrators.", code="administrators_only")
         return view(person, **names)
 
     return with_administrator

@@ -104,6 +104,7 @@ def show_json() -> Response:
         {
             "finished": shown.finished,
             "counting": shown.counting,
+            "waiting": shown.waiting,
             "can_retry": shown.can_retry,
             "summary": shown.summary,
             "lines": [

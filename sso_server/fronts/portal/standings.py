@@ -50,6 +50,8 @@ class Report:
     finished: bool
     counting: bool
     """A line counts seconds down: the page looks again within one."""
+    waiting: bool
+    """A site that lets nobody in has yet to hear of it: the page looks on, though all is safe."""
     can_retry: bool
     """A site that couldn't be told can be told again now."""
     summary: str
@@ -68,6 +70,7 @@ def report(lines: list[SiteLine], now: int, *, still_open: int = 0) -> Report:
         lines=shown,
         finished=not still_open and not any(line.standing in _UNFINISHED for line in shown),
         counting=any(line.standing is Standing.TRYING for line in shown),
+        waiting=any(line.standing is Standing.SAFE for line in shown),
         can_retry=any(_is_worth_a_retry(line.notification, now) for line in lines),
         summary=_summary(shown, still_open),
     )

@@ -121,6 +121,11 @@ def test_what_is_wrong_is_told_in_ones_language_and_in_english_to_the_developer_
     assert detail not in public.text
 
 
+def test_a_site_that_nobody_registered_is_no_damaged_request(browser: Browser) -> None:
+    page = browser.get("/authorize?client_id=nobody&response_type=code")
+    assert (page.status, "The site isn't known here" in page.text) == (400, True)
+
+
 def test_an_unknown_language_is_no_page(browser: Browser) -> None:
     assert browser.get("/language?to=tlh").status == 404
 

@@ -155,6 +155,7 @@ def test_the_report_has_a_line_for_each_site_and_fills_in(centre: Centre, signed
     finished = signed_in.get(report)
     assert "2 of 3 sites let nobody in any more." in finished.text
     assert "http-equiv" not in finished.text
+    assert "data-status=" in finished.text, "one of the two has yet to hear of it"
 
 
 def test_a_site_that_fails_is_still_being_tried_and_nobody_invents_a_bound(centre: Centre, signed_in: Browser) -> None:

@@ -100,6 +100,8 @@ def test_the_page_goes_on_asking_as_long_as_something_can_change() -> None:
     assert shown(line(Standing.SIGNED_OUT)).finished
     assert not shown(line(Standing.SIGNED_OUT), still_open=1).finished
     assert not shown(line(Standing.TRYING_NO_BOUND)).finished
+    # It lets nobody in, and hears why one day: what the page says of it isn't its last word.
+    assert [shown(line(s)).waiting for s in (Standing.SAFE, Standing.SIGNED_OUT, Standing.OVER)] == [True, False, False]
     assert [shown(line(s, safe_in_s=9)).counting for s in (Standing.TRYING, Standing.SAFE)] == [True, False]
 
 

@@ -44,8 +44,9 @@
     } catch {
       // The centre is away for a moment: the next round asks again.
     }
-    // Seconds that are counted down are counted to the end; a site without a bound may take days.
-    if (!report.finished) setTimeout(ask, report.counting || rounds < 120 ? 1000 : 10000);
+    // Seconds that are counted down are counted to the end; a site without a bound may take days, and so may one that
+    // lets nobody in and has yet to hear why.
+    if (report.waiting || !report.finished) setTimeout(ask, report.counting || rounds < 120 ? 1000 : 10000);
   };
 
   setTimeout(ask, 500);
