@@ -17,6 +17,12 @@ LINES_OF_A_CHIP = """(words) => {
   const inside = chip.getBoundingClientRect().right <= chip.closest(".session").getBoundingClientRect().right;
   return inside ? text.getClientRects().length : 99;
 }"""
+#: Whether a line would be drawn through the words "no site yet".
+A_LINE_THROUGH_WORDS = """() => {
+  const sites = document.querySelector(".sites");
+  sites.innerHTML = '<li class="none soft">No site has been opened in this session.</li>';
+  return getComputedStyle(sites.firstElementChild, "::before").display !== "none";
+}"""
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
@@ -49,6 +55,8 @@ def test_open_pages_change_by_themselves_and_nothing_is_wider_than_a_small_phone
         the_map.locator(".ended [data-client=site-one][data-standing=signed_out]").wait_for()
         assert the_map.evaluate(LINES_OF_A_CHIP, "signed out after 1234 ms") == 1
         assert the_map.evaluate("document.documentElement.scrollWidth") <= 320
+        assert not the_map.evaluate(A_LINE_THROUGH_WORDS)
+        assert the_map.locator("link[rel=icon]").count() == 1
 
 
 def test_a_page_that_is_signing_out_does_not_run_away_from_the_answer(demo: Demo, tmp_path: Path) -> None:
