@@ -70,7 +70,9 @@ def _is_text(log_format: str) -> bool:
 def _last(log_format: str) -> list[Any]:
     if _is_text(log_format):
         # Plain: where `rich` happens to be installed, the default prints local variables, and with them tokens.
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        # Coloured for eyes alone: in a file or a journal colours are letters between the words.
+        colors, traceback = sys.stderr.isatty(), structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_as_json)]
 
 

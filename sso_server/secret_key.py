@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Sequence
@@ -24,8 +25,9 @@ def prepare_data_dir(settings: Settings) -> Path:
             # A full disk has room for the name and not for the byte.
             probe.unlink(missing_ok=True)
     except OSError as error:
+        cure = "Make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Make it writable"
         raise ConfigError(
-            [f"SSO_DATA_DIR: cannot write to {path}: {error.strerror}. Make it writable, or choose another."]
+            [f"SSO_DATA_DIR: cannot write to {path}: {error.strerror}. {cure}, or choose another."]
         ) from error
     return path
 

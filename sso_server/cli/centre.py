@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sso_server import wiring
 from sso_server.config import Settings, load
 from sso_server.core.clients import Client
-from sso_server.core.errors import Refused, Unavailable
+from sso_server.core.errors import Refused, Unavailable, once_written
 from sso_server.core.ports import CheckInStore, ClientStore, PollStore, SessionStore, TicketStore
 from sso_server.core.receipts import Receipts
 from sso_server.core.sessions import EndReason, Session
@@ -68,7 +68,9 @@ class Centre:
     def end_many(self, reason: EndReason, *, client_id: str = "") -> int:
         """End all sessions, or all that opened this site; how many there were."""
         count = self._count(client_id=client_id)
-        self.finish_order(self.services.sign_out.order(reason, client_id=client_id))
+        order = self.services.sign_out.order(reason, client_id=client_id)
+        with once_written():
+            self.finish_order(order)
         return count
 
     def removals_of(self, client_ids: Sequence[str]) -> dict[str, tuple[int, EndOrder]]:
@@ -97,8 +99,9 @@ class Centre:
         return count
 
     def finish_orders(self) -> None:
-        """Run what a change of an account has ordered to its end, with or without a running worker."""
-        in_batches(self.services.sign_out.run_pending_orders)
+        """Run what a change of an account has ordered to its end, also without a worker. Raises Unavailable."""
+        with once_written():
+            in_batches(self.services.sign_out.run_pending_orders)
 
     def _count(self, *, user_id: str = "", client_id: str = "") -> int:
         now, count, after = self.services.clock.now(), 0, ""

@@ -18,7 +18,6 @@ from sso_server.cli.client_change import (
     check_outside,
     environment,
     note,
-    once_written,
     with_secret,
 )
 from sso_server.cli.client_file import check_wishes, read_wishes
@@ -26,7 +25,7 @@ from sso_server.cli.metadata_wishes import keeping_registration
 from sso_server.cli.output import json_option, print_json
 from sso_server.cli.registration import differences, keeps_protocol
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidRequest, Refused
+from sso_server.core.errors import InvalidRequest, Refused, once_written
 from sso_server.core.users import EndOrder
 
 _NOTED = {"add": "added", "remove": "removed"}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sso_server.cli.centre import Centre
 from sso_server.cli.registration import with_new_secret
 from sso_server.core.client_metadata import ClientMetadata
 from sso_server.core.clients import CAS, Client
-from sso_server.core.errors import Refused, Unavailable
+from sso_server.core.errors import Refused
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import digest
 from sso_server.core.logout_address import is_called_from_now
@@ -51,19 +50,6 @@ def before_change(centre: Centre, client: Client, was: Client) -> None:
     if is_called_from_now(client, was):
         for health in centre.services.health:
             health.store_time()
-
-
-@contextlib.contextmanager
-def once_written() -> Iterator[None]:
-    """Around what follows a committed change: whoever reads of a failure there must not take the change for undone."""
-    try:
-        yield
-    except Unavailable as error:
-        raise Unavailable(
-            f"The change is written, but not all that follows it is done: {error.description} Sessions that are to end"
-            " do so as soon as a delivery process reaches the stores.",
-            detail=error.detail,
-        ) from error
 
 
 def after_change(centre: Centre, client: Client, was: Client) -> None:

@@ -17,7 +17,6 @@ from sso_server.cli.client_change import (
     check_outside,
     environment,
     note,
-    once_written,
     with_secret,
 )
 from sso_server.cli.client_options import given, registration_options
@@ -27,7 +26,7 @@ from sso_server.cli.output import json_option, length, print_fields, print_json,
 from sso_server.cli.registration import changed_client, differences, new_client
 from sso_server.core.client_metadata import AUTHORIZATION_CODE
 from sso_server.core.clients import CAS, Client, check_audience, check_services_free
-from sso_server.core.errors import Refused
+from sso_server.core.errors import Refused, once_written
 
 
 @click.group("client")

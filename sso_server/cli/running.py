@@ -15,7 +15,9 @@ from sso_server.config import Settings, load
 
 
 @click.command("serve")
-@click.option("--bind", type=address, help="Where to listen; by default the issuer's port on 127.0.0.1.")
+@click.option(
+    "--bind", type=address, metavar="HOST:PORT", help="Where to listen; by default the issuer's port on 127.0.0.1."
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web worker processes.")
 @click.option(
     "--web-server",
@@ -29,7 +31,7 @@ def serve_command(bind: str | None, workers: int, web_server: str | None) -> Non
         settings = load(**chosen)
         code = supervisor.serve(settings, bind or _default_address(settings), workers)
     except PortTaken as error:
-        raise Failed(str(error)) from error
+        raise Failed(f"{error} Another address: sso serve --bind HOST:PORT") from error
     raise SystemExit(code)
 
 
@@ -40,7 +42,12 @@ def _default_address(settings: Settings) -> str:
 
 
 @click.command("deliver")
-@click.option("--metrics", type=address, help="Where to answer /metrics, if no web worker of this node does.")
+@click.option(
+    "--metrics",
+    type=address,
+    metavar="HOST:PORT",
+    help="Where to answer /metrics, if no web worker of this node does.",
+)
 def deliver_command(metrics: str | None) -> None:
     """Run only the delivery process: telling sites, ending what is due."""
     try:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials
+from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials, once_written
 from sso_server.core.events import Event, EventKind
 from sso_server.core.people import People
 from sso_server.core.ports import AuditStore, Clock, PasswordHasher, Randomness, UserStore
@@ -153,9 +153,10 @@ class Accounts:
         self._write(user, order)
         user = replace(user, version=user.version + 1)
         kind = EventKind.PASSWORD_CHANGED if reason is EndReason.PASSWORD_CHANGE else EventKind.USER_CHANGED
-        self._note(kind, user, actor, change=reason.value)
         # The order is written: from here on the worker finishes what this process may not.
-        self._sign_out.run_order(order)
+        with once_written():
+            self._note(kind, user, actor, change=reason.value)
+            self._sign_out.run_order(order)
         return user
 
     def _write(self, user: User, order: EndOrder | None = None) -> None:

@@ -96,7 +96,8 @@ class PrivateSeal:
             key = serialization.load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         except (InvalidToken, ValueError):
             raise Refused(
-                f"The signing key {kid} can't be read with SSO_SECRET_KEY. Add the key that it was written under.",
+                f"The signing key {kid} can't be read with the present secret key. Put the one back that it was sealed"
+                " under: in SSO_SECRET_KEY, or else as the file secret-key in SSO_DATA_DIR.",
                 code="signing_key_unreadable",
             ) from None
         # A row swapped in the database would otherwise make us sign with another key than the one we publish.

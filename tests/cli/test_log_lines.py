@@ -80,3 +80,9 @@ def test_time_stamps_go_on_from_second_to_second() -> None:
         assert said >= last
         assert timedelta(milliseconds=-1) < datetime.fromisoformat(said) - now < timedelta(seconds=0.5)
         last = said
+
+
+def test_text_that_nobody_looks_at_has_no_colours() -> None:
+    says = "from sso_server import logs; logs.configure_logs('text'); logs.structlog.get_logger().info('hi', to=1)"
+    line = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, timeout=60, check=True).stderr
+    assert line.split()[1:] == ["[info", "]", "hi", "to=1"]

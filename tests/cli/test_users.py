@@ -70,6 +70,18 @@ def test_without_a_terminal_the_password_must_come_on_standard_input(sso: Sso) -
     assert "--password-stdin" in sso.run("user", "add", "alice", code=2).stderr
 
 
+@pytest.mark.parametrize("words", [("disable", "alice"), ("set-password", "alice", "--password-stdin")])
+def test_while_sessions_can_not_be_ended_nobody_takes_the_change_itself_for_undone(
+    sso: Sso, words: tuple[str, ...]
+) -> None:
+    sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
+    away = Sso({**sso.env, "SSO_REDIS_URL": "redis://127.0.0.1:1/0"})
+    failed = away.run("user", *words, stdin="another good password", code=1)
+    assert failed.stderr.startswith("Error: The change is written, but not all that follows it is done: ")
+    assert "as soon as a delivery process reaches the stores" in failed.stderr
+    assert not can_sign_in(sso, PASSWORD)
+
+
 def test_a_disabled_account_can_be_enabled_again(sso: Sso) -> None:
     sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
     assert sso.json("user", "disable", "alice")["disabled_at"] is not None
