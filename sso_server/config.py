@@ -176,6 +176,18 @@ class Settings:
         return self.issuer.startswith("https://")
 
     @property
+    def doubts(self) -> list[str]:
+        """What is possible and hardly meant: a sentence for each."""
+        if self.is_https and not self.proxies:
+            # No server of ours speaks TLS, so something stands before us.
+            words = (
+                "SSO_TRUSTED_PROXIES is empty: all people seem to come from the proxy that ends TLS, and who guesses"
+                " passwords slows down everybody. Name its address."
+            )
+            return [words]
+        return []
+
+    @property
     def is_postgresql(self) -> bool:
         """Other nodes may work with the same database."""
         return self.database_url.get_secret_value().split("://")[0] in _POSTGRESQL

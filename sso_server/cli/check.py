@@ -55,6 +55,7 @@ def _look(settings: Settings, good: list[str], problems: list[str]) -> None:
     """Everything that can be looked at from here: what `/readyz` looks at, with the details."""
     configure_logs(settings.log_format)
     prepare_data_dir(settings)
+    problems += settings.doubts
     try:
         if migrate.has_schema(settings.sql_url):
             _look_at_all(settings, good, problems)

@@ -75,6 +75,10 @@ def try_logout(client_id: str, service: str, as_json: bool) -> None:
         return
     if report.first is not None and report.first.is_accepted:
         raise Failed(f"{client_id} accepts logout calls, but not as it must.")
+    if report.first is None:
+        raise Failed(f"{client_id} can't be called.")
+    if report.first.answer.status is None:
+        raise Failed(f"The logout call got no answer from {client_id}.")
     raise Failed(f"{client_id} did not accept the logout call.")
 
 

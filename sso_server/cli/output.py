@@ -79,7 +79,9 @@ class Commands(click.Group):
             raise Failed("\n".join(["The settings are wrong:", *(f"  {line}" for line in error.problems)])) from error
         except Unavailable as error:
             # Whoever runs the command reads the logs too: the detail is for them.
-            raise Failed(f"{error.description} ({error.detail})" if error.detail else error.description) from error
+            # What a driver says may have several lines.
+            detail = " ".join(error.detail.split())
+            raise Failed(f"{error.description} ({detail})" if detail else error.description) from error
         except LockstepError as error:
             raise Failed(error.description or error.code) from error
 

@@ -74,7 +74,10 @@ def drop_secrets(as_json: bool) -> None:
         needed = sum(row["keys"] for row in secret_rows(centre)[1:])
         if needed:
             raise Refused(f"{needed} signing keys still need an older secret. First run: sso key reseal")
-        gone = ", ".join(map(fingerprint, present[1:])) or "none"
+        if len(present) < 2:
+            _say(present, "none", as_json, "There is no other: nothing was changed.")
+            return
+        gone = ", ".join(map(fingerprint, present[1:]))
         _change(centre, present[:1], "dropped", as_json, f"{_RESTART}. Forgotten: {gone}.")
 
 

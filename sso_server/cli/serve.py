@@ -60,6 +60,8 @@ def serve(settings: Settings, bind: str, workers: int) -> int:
     host, _, port = bind.rpartition(":")
 
     def say(_: Kill) -> None:
+        for doubt in settings.doubts:
+            click.echo(doubt, err=True)
         click.echo(f"Lockstep serves {settings.issuer} on {bind}. Ctrl-C ends it.")
 
     take_descriptors()

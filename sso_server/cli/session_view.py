@@ -75,6 +75,9 @@ def told_words(line: SiteLine, now: int) -> str:
     words = _STANDINGS[line.standing]
     if line.standing is Standing.TRYING_NO_BOUND and row.state is State.PENDING and row.next_attempt_at is None:
         words = "waiting to be asked for (poll), no bound known"
+    if line.standing is Standing.TRYING and row.state in (State.REFUSED, State.ABANDONED):
+        # Its lease runs still, and nobody calls it any more.
+        words = _STANDINGS[Standing.NOT_TOLD]
     if row.state is State.ACKNOWLEDGED and row.final_at is not None:
         return f"{words} after {length(max(0, row.final_at - row.ended_at))}"
     if row.state not in (State.PENDING, State.CLAIMED, State.ACKNOWLEDGED):

@@ -75,6 +75,8 @@ def retry_signout(sid: str, client_id: str, as_json: bool) -> None:
     """Tell a site (or every site) of that session again, now."""
     with open_centre() as centre:
         centre.get_session(sid)
+        if client_id and client_id not in {row.client_id for row in centre.services.ledger.of_session(sid)}:
+            raise Refused(f"There is nothing of {client_id!r} in this sign-out.", code="client_unknown")
         count = centre.services.interventions.retry(sid, client_id, actor="cli")
     if as_json:
         print_json({"sid": sid, "client_id": client_id or None, "retried": count})

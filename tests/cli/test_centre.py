@@ -96,6 +96,20 @@ def test_a_check_of_a_healthy_centre_is_good(sso: Sso) -> None:
     assert any("clocks differ" in sentence for sentence in answer["good"])
 
 
+def test_whoever_stands_behind_a_proxy_and_trusts_none_is_told(sso: Sso) -> None:
+    sso.env["SSO_ISSUER"] = "https://sso.example.com"
+    (problem,) = json.loads(sso.run("check", "--json", code=1).stdout)["problems"]
+    assert problem.startswith("SSO_TRUSTED_PROXIES is empty: ")
+    sso.env["SSO_TRUSTED_PROXIES"] = "10.0.0.10"
+    assert sso.json("check")["problems"] == []
+
+
+def test_what_a_driver_says_in_several_lines_is_one(sso: Sso) -> None:
+    sso.env |= {"SSO_DATABASE_URL": "postgresql://somebody@127.0.0.1:1/none", "SSO_SECRET_KEY": "k" * 40}
+    (line,) = sso.run("user", "list", code=1).stderr.splitlines()
+    assert line.startswith("Error: The service cannot answer right now. (database: ")
+
+
 def test_a_check_changes_nothing(sso: Sso, tmp_path: Path) -> None:
     sso.run("check")
     assert not (tmp_path / "data" / "lockstep.sqlite3").exists()

@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from tests.cli.conftest import STORE, Sso
+from tests.support.ports import free_port
 from tests.support.receivers import Receiver
 from tests.support.sinks import Sink
 
@@ -103,3 +104,11 @@ def test_a_private_address_may_be_called_where_the_client_has_leave(sso: Sso, mo
 
 def test_a_site_that_nobody_registered_is_refused(sso: Sso) -> None:
     assert "no client 'shop'" in sso.run("client", "test", "shop", code=1).stderr
+
+
+def test_of_a_site_that_was_not_reached_nobody_says_that_it_refused(sso: Sso) -> None:
+    register(sso, "")
+    assert sso.run("client", "test", "shop", code=1).stderr == "Error: shop can't be called.\n"
+    sso.run("client", "update", "shop", "--backchannel-logout-uri", f"http://127.0.0.1:{free_port()}/")
+    silent = sso.run("client", "test", "shop", code=1)
+    assert silent.stderr == "Error: The logout call got no answer from shop.\n"

@@ -67,6 +67,8 @@ def test_a_step_that_is_repeated_does_not_put_the_old_secret_back(keyed: Sso) ->
     names = [row["fingerprint"] for row in keyed.json("secret", "list")]
     assert f"Forgotten: {names[1]}." in keyed.run("secret", "drop").stdout
     assert kept(keyed) == [new]
+    again = keyed.run("secret", "drop").stdout
+    assert again.endswith("There is no other: nothing was changed.\n"), "no process has to be started anew for that"
 
 
 def test_of_several_new_secrets_the_newest_writes_also_the_next_time(keyed: Sso) -> None:

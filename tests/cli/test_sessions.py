@@ -1,7 +1,11 @@
 """`sso session` and `sso signout`: the map, and ending."""
 
+from dataclasses import replace
+
 import pytest
 
+from sso_server.cli.session_view import told_words
+from sso_server.core.reports import Standing
 from tests.cli.conftest import PASSWORD, STORE, Sso
 
 SHOP = "http://127.0.0.1:5000/sso/backchannel-logout"
@@ -105,6 +109,12 @@ def test_a_site_is_given_up_and_tried_again_by_hand(sso: Sso, shop) -> None:
     assert sso.json("signout", "abandon", shop.sid, "shop")["abandoned"] == 1
     (row,) = sso.json("signout", "show", shop.sid)["notifications"]
     assert (row["state"], row["last_error"]) == ("abandoned", "by:cli")
+    built = sso.built()
+    (line,) = built.services.reports.lines(shop.sid)
+    built.close()
+    leased = replace(line, standing=Standing.TRYING, safe_at=9_000)
+    assert told_words(leased, 0) == "not told, abandoned (by:cli), safe in 9 s", "nobody is still trying"
+    assert "There is nothing of 'shpo' in this" in sso.run("signout", "retry", shop.sid, "shpo", code=1).stderr
     assert "Nothing is being tried" in sso.run("signout", "abandon", shop.sid, "shop", code=1).stderr
     assert sso.json("signout", "retry", shop.sid, "shop")["retried"] == 1
     (row,) = sso.json("signout", "show", shop.sid)["notifications"]
