@@ -66,6 +66,7 @@ def test_whoever_is_no_administrator_is_told_so_and_sees_nothing(centre: Centre,
         page = browser.get("/admin/sign-outs" + path.format(sid=sid))
         assert page.status == 403
         assert "The account that you are signed in with isn't an administrator's." in page.text
+        assert "For the developer" not in page.text, "it is said already"
         assert session.sid not in page.text
     assert "/admin/" not in browser.get("/sessions").text
 
