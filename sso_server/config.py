@@ -108,7 +108,7 @@ class Settings:
     idle_without_reports: bool = False
     """End a session by idleness even if one of its sites can't report activity."""
     lease: int = whole(60, ge=1, le=3600)
-    """N: how long a site's store may serve local sessions after a check-in. New clients get this value, 5 at the least."""
+    """N: how long a site's store may serve local sessions after a check-in. New clients get it, 5 at least."""
     grace: int = whole(0, ge=0, le=86400)
     """What new clients get as grace: extra seconds when the centre can't be reached."""
     audit_days: int = whole(400, ge=1, le=3650)
