@@ -32,22 +32,24 @@ class Farewells:
         try:
             connection.setblocking(False)
             connection.shutdown(SHUT_WR)
-        except OSError:  # the other side was faster
+            self._poller.register(connection, selectors.EVENT_READ, self._readable)
+        except OSError:  # the other side was faster, or the system has no room to wait for it
             self._close(connection)
             return
         self._until[connection] = monotonic() + _WAITS_S
         self._read[connection] = 0
-        self._poller.register(connection, selectors.EVENT_READ, self._readable)
 
     def end_overdue(self) -> float | None:
-        """Seconds until it is to be called again; None: nobody has still to hang up."""
-        now = monotonic()
+        """Seconds until it is to be called again: none at all where some have ended, since the loop may have waited for
+        just that, to take others or to stop. None: nobody has still to hang up."""
+        now, has_ended = monotonic(), False
         while self._until:
             connection, until = next(iter(self._until.items()))
             if until > now:
-                return until - now
+                return 0 if has_ended else until - now
             self._end(connection)
-        return None
+            has_ended = True
+        return 0 if has_ended else None
 
     def _readable(self, connection: socket) -> None:
         try:

@@ -11,7 +11,7 @@ LARGE = 32 << 20
 class HurriedWorker(LeavingWorker):
     """As it is, with another patience."""
 
-    patience_s = 1
+    patience_s = 2
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from sso_server.cli import gunicorn_worker
+from sso_server.cli import farewells, gunicorn_worker
 from sso_server.cli.gunicorn_worker import LeavingWorker
 from sso_server.cli.shares import Shares
+from tests.support.centre import wait_until
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Here:
 
     address: tuple[str, int]
     sockets: ExitStack
+    worker: LeavingWorker
+    loop: threading.Thread
     now: float = field(default=100.0)
 
     def caller(self, *, kept: bool = True, asks: bool = True) -> socket.socket:
@@ -76,16 +79,17 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
     monkeypatch.setattr(LeavingWorker, "shares", shares)
     log = SimpleNamespace(access=ignore, debug=ignore, info=ignore)
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as sockets:
-        one = Here(listener.getsockname(), sockets)
-        monkeypatch.setattr(gunicorn_worker, "monotonic", lambda: one.now)
         worker = LeavingWorker(0, os.getppid(), [listener], None, 30, config, log)
+        loop = threading.Thread(target=worker.run)
+        one = Here(listener.getsockname(), sockets, worker, loop)
+        for module in (gunicorn_worker, farewells):
+            monkeypatch.setattr(module, "monotonic", lambda: one.now)
         other = shares.claim()
         assert other is not None
         # What gunicorn does in the process that it has forked, but for signals and the application.
         worker.tpool, worker.poller = worker.get_thread_pool(), selectors.DefaultSelector()
         worker.method_queue.init()
         worker.wsgi = answer
-        loop = threading.Thread(target=worker.run)
         loop.start()
         try:
             for _ in range(2):
@@ -148,3 +152,44 @@ def test_a_kept_connection_that_ends_changes_nothing(here: Here) -> None:
     here.ask(kept, kept=False)
     hear(kept)
     assert here.is_left(here.caller())
+
+
+def test_it_goes_as_soon_as_the_last_one_is_parted_with(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = here.sockets.pop_all()
+    assert here.is_left(here.caller(kept=False)), "our side is closed then, theirs stays open"
+    kept.close()
+    wait_until(lambda: here.worker.nr_conns == 1, why="the others to be gone")
+    waits: list[float] = []
+    wait = here.worker.poller.select
+
+    def noted(timeout: float) -> Any:
+        if not here.worker.nr_conns:
+            waits.append(timeout)
+        return wait(timeout)
+
+    monkeypatch.setattr(here.worker.poller, "select", noted)
+    here.worker.handle_exit(0, None)
+    here.now += 2
+    here.loop.join(20)
+    assert not here.loop.is_alive()
+    assert set(waits) <= {0}, "there is nobody whom it could wait for"
+
+
+def test_a_request_has_a_minute_and_a_connection_as_many_as_it_asks(here: Here) -> None:
+    kept, slow = here.caller(), here.caller(asks=False)
+    assert here.is_left(kept)
+    slow.sendall(b"GET / HTTP/1.1\r\nHost:")
+    wait_until(lambda: here.worker._at_hand, why="a thread to be with the slow one")
+    for _ in range(2):
+        here.now += 30
+        here.ask(kept)
+        hear(kept)
+    assert not _comes(slow)
+    here.now += 1
+    assert slow.recv(100) == b""
+    kept.sendall(b"GET / HTTP/1.1\r\nHost:")
+    wait_until(lambda: here.worker._at_hand, why="a thread to be with the one that is kept")
+    here.now += 30
+    wait_until(lambda: here.worker._hangs_up_from > here.now, why="it to have looked")
+    kept.sendall(b" here\r\n\r\n")
+    hear(kept)

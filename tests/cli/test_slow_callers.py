@@ -3,9 +3,7 @@
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     """Of one process with two threads."""
     port = free_port()
     argv = [sys.executable, "-m", "gunicorn", "-k", "tests.cli.hurried_worker.HurriedWorker", "-w", "1"]
-    options = ["--threads", str(THREADS), "--no-control-socket", "--keep-alive", "5", "-b", f"127.0.0.1:{port}"]
+    options = ["--threads", str(THREADS), "--no-control-socket", "--graceful-timeout", "5", "-b", f"127.0.0.1:{port}"]
     log = tmp_path / "log"
     with log.open("wb") as written:
         process = subprocess.Popen(
@@ -70,14 +68,3 @@ def test_who_never_comes_to_an_end_is_hung_up_on_and_its_thread_is_there_again(p
     finally:
         for connection in slow:
             connection.close()
-
-
-def test_a_connection_that_is_kept_may_last_for_as_long_as_it_asks(port: int) -> None:
-    kept = HTTPConnection("127.0.0.1", port, timeout=20)
-    kept.connect()
-    kept.auto_open = 0  # hung up on, it says so
-    until = time.monotonic() + 3
-    while time.monotonic() < until:
-        kept.request("POST", "/", body="all of it")
-        assert kept.getresponse().read() == b"all of it"
-    kept.close()
