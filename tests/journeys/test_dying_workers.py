@@ -28,6 +28,7 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
 def break_one(centre: Centre) -> None:
     """The second worker is killed, and the next ones find no key; the first goes on."""
     assert centre.process.popen is not None
+    wait_until(lambda: listening(centre.port) == 2, why="both to take callers")
     pids = tree(centre.process.popen.pid)
     (second,) = [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == "sso-web-2\n"]
     key = key_of(centre)
@@ -35,6 +36,12 @@ def break_one(centre: Centre) -> None:
     key.mkdir()
     os.kill(second, signal.SIGKILL)
     wait_until(lambda: deaths(centre) > 0, why="the supervisor to notice")
+
+
+def listening(port: int) -> int:
+    """How many sockets do, on this port (proc(5), net/tcp: state 0A)."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(local.endswith(f":{port:04X}") and state == "0A" for _, local, _, state, *_ in rows)
 
 
 def mend(centre: Centre) -> None:
