@@ -112,6 +112,7 @@ def people(sql: str, *, with_redis: bool, count: int, idle_s: float = 10) -> lis
             for act in (sign_in, next_site, sign_out):
                 act(browser)
         wait_until(all_told)
+        time.sleep(idle_s)  # what they left behind is written to the audit meanwhile
         before, begun = spent(), time.monotonic()
         time.sleep(idle_s)
         idle = _per(_minus(spent(), before), time.monotonic() - begun)
