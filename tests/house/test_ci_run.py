@@ -94,4 +94,5 @@ def test_many_that_fail_and_runs_that_are_broken_off_have_no_second_chance(check
 
 
 def test_a_test_that_was_not_found_again_has_failed(checkout: Path) -> None:
-    assert run(checkout, "20", "lost")[0] == 1
+    status, _, made = run(checkout, "20", "lost")
+    assert (status, made) == (1, ["test JOBS=3", f"test JOBS=3 {ALONE}"])
