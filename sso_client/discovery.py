@@ -104,9 +104,9 @@ class Discovery:
             rest = 0 if self._error is None else _BACK_OFF_MS[min(self._failures, len(_BACK_OFF_MS)) - 1] - age
             if self._error is not None and age >= 0 and rest > 0:
                 # After the first failures a person waits, which is better than an error page: the centre may just have
-                # been a moment later than this site. The longer rests fit no deadline.
+                # been a moment later than this site. As much time as they wait must be left to ask.
                 worth_it = self._error.transient and self._provider is None
-                if not worth_it or monotonic() + rest / 1000 > deadline:
+                if not worth_it or rest / 1000 > (deadline - monotonic()) / 2:
                     return self._or_old(self._error)
                 await self._waiting.pause(rest / 1000)
             try:
