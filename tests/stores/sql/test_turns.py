@@ -7,6 +7,7 @@ import pytest
 
 from sso_server.stores.sql import migrate
 from sso_server.stores.sql.engine import Database
+from tests.support.luck import until_caught
 
 
 @pytest.fixture
@@ -26,13 +27,15 @@ def write_for(database, seconds):
         time.sleep(seconds)
 
 
-def waits_beside_a_busy_process(busy, other):
-    """How long (s) thirty single writes took while two threads of `busy` never stopped to write for 4 ms each."""
-    stop, begun = threading.Event(), threading.Event()
+def overtaken_by_a_busy_process(busy, other):
+    """How many writes of `busy` thirty single ones waited for, while two of its threads never stopped to write for 4 ms
+    each. Counted and not timed: a machine that is slow or stands still is so for both."""
+    stop, begun, done = threading.Event(), threading.Event(), []
 
     def keep_writing():
         while not stop.is_set():
             write_for(busy, 0.004)
+            done.append(1)
             begun.set()
 
     threads = [threading.Thread(target=keep_writing) for _ in range(2)]
@@ -42,9 +45,9 @@ def waits_beside_a_busy_process(busy, other):
     waits = []
     for _ in range(30):
         time.sleep(0.005)
-        before = time.monotonic()
+        before = len(done)
         write_for(other, 0)
-        waits.append(time.monotonic() - before)
+        waits.append(len(done) - before)
     stop.set()
     for thread in threads:
         thread.join(10)
@@ -52,8 +55,8 @@ def waits_beside_a_busy_process(busy, other):
 
 
 def test_a_process_that_never_stops_writing_lets_another_in_within_a_few_of_its_writes(databases):
-    # Measured 0.6 s for all of them; without the gaps and the frequent asking, single ones gave up after five seconds.
-    assert waits_beside_a_busy_process(*databases) < 3
+    # Measured: 130 to 170; without the gaps and the frequent asking 670 to 1060, and single ones gave up.
+    assert overtaken_by_a_busy_process(*databases) < 350
 
 
 def test_gaps_are_only_made_by_who_writes_without_a_pause(databases, monkeypatch):
@@ -63,6 +66,10 @@ def test_gaps_are_only_made_by_who_writes_without_a_pause(databases, monkeypatch
         write_for(databases[0], 0.001)
         time.sleep(0.004)
     assert slept == []
-    for _ in range(30):
-        write_for(databases[0], 0.001)
-    assert slept
+
+    def write_without_a_pause():
+        for _ in range(30):
+            write_for(databases[0], 0.001)
+        return slept
+
+    assert until_caught(write_without_a_pause), "a busy machine may make the pauses, but not each time"
