@@ -72,8 +72,9 @@ def test_a_page_that_fails_keeps_nobody_waiting(centre: Centre, monkeypatch: pyt
     def broken(*_: object, **__: object) -> str:
         raise RuntimeError
 
+    centre.services.turns._wait_s = 60
     with monkeypatch.context() as now:
         now.setattr("sso_server.fronts.portal.sign_in.render_template", broken)
         assert centre.browser().get("/sign-in").status == 500
     other, _ = in_a_thread(lambda: centre.browser().get("/sign-in"))
-    assert other.wait(0.8)
+    assert other.wait(10), "before anybody would go on without a turn"
