@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sso_server.core.claims_request import ClaimsRequest, Wanted, parse
@@ -26,6 +26,7 @@ def test_nothing_is_asked_for_by_nothing() -> None:
     assert parse("") == parse("{}") == parse('{"userinfo": {}, "id_token": {}, "else": 1}') == ClaimsRequest()
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional={"userinfo": PLACE | ANYTHING, "id_token": PLACE | ANYTHING}) | ANYTHING)
 def test_whatever_json_comes_is_read_or_refused(asked: Any) -> None:
     try:
@@ -42,6 +43,7 @@ def test_whatever_json_comes_is_read_or_refused(asked: Any) -> None:
             assert wanted.values == ((how["value"],) if "value" in how else tuple(how.get("values", ())))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_whatever_text_comes_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidRequest):

@@ -3,7 +3,7 @@
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sso_client.addresses import MAX_NEXT, is_loopback, origin_of, page_address, safe_next
@@ -70,6 +70,7 @@ def test_a_page_in_any_script_is_kept_as_a_header_carries_it_and_measured_so() -
     assert safe_next("/" + "鞋" * 114) == "/", "1027 bytes of a cookie, in 115 characters"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("/\\:@?#%0259afF.\t\n\r evil"), max_size=20))
 def test_whatever_is_let_through_stays_on_this_origin_for_a_browser(value: str) -> None:
     allowed = safe_next(value)

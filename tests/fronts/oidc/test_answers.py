@@ -2,7 +2,7 @@ import shlex
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sso_server.core.clients import Client
@@ -12,6 +12,7 @@ from sso_server.web.json_errors import printable
 ISSUER = "https://sso.example.com"
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=2000).filter(lambda text: text.isprintable()))
 def test_any_state_comes_back_exactly(state: str) -> None:
     back = ReturnAddress("https://shop.example.com/cb", state, ISSUER, "Shop")
@@ -45,6 +46,7 @@ def test_an_error_answer_carries_error_state_and_issuer_and_no_code() -> None:
     assert fields == {"error": "invalid_scope", "error_description": "a 'b' '", "state": "s", "iss": ISSUER}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_a_description_holds_only_what_the_rfc_allows(text: str) -> None:
     assert all(0x20 <= ord(c) <= 0x7E and c not in '"\\' for c in printable(text))
