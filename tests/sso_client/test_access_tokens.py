@@ -40,7 +40,7 @@ def test_the_token_of_the_sign_in_is_good_until_little_is_left(client, person: P
     second = client.access_token(cookie)
     assert second != first
     assert (client.access_token(cookie), renewals(centre)) == (second, 1)
-    go(200)
+    go(201)
     assert client.access_token(cookie, min_life_s=150) not in (first, second), "the caller may need more"
 
 

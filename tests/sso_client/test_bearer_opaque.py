@@ -1,6 +1,5 @@
 """An opaque access token is asked about: what the answer must say, and how long it is kept."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -9,21 +8,6 @@ from sso_client.testing.tokens import Grant
 from tests.support.api_callers import SCOPE, asked, changed, code_of
 from tests.support.fake_provider import FakeProvider
 from tests.support.sdk import MovedClock
-
-
-@dataclass
-class StillClock(MovedClock):
-    """An answer is kept for two seconds: how long a test takes on a busy machine must not count."""
-
-    since_ms: int = field(default_factory=lambda: MovedClock().boot_ms())
-
-    def boot_ms(self) -> int:
-        return self.since_ms + self.boot_shift_ms
-
-
-@pytest.fixture
-def clock() -> MovedClock:
-    return StillClock()
 
 
 @pytest.fixture

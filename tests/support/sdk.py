@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -34,6 +34,19 @@ class MovedClock:
         """Let time pass on both clocks."""
         self.wall_shift_ms += int(seconds * 1000)
         self.boot_shift_ms += int(seconds * 1000)
+
+
+@dataclass
+class StillClock(MovedClock):
+    """It stands still until a test moves it: how long that takes on a busy machine must not count."""
+
+    since: tuple[int, int] = field(default_factory=lambda: (MovedClock().wall_ms(), MovedClock().boot_ms()))
+
+    def wall_ms(self) -> int:
+        return self.since[0] + self.wall_shift_ms
+
+    def boot_ms(self) -> int:
+        return self.since[1] + self.boot_shift_ms
 
 
 def new_sid() -> str:
