@@ -88,7 +88,7 @@ def test_people_who_are_shown_an_error_page_say_so() -> None:
 
 
 def test_a_pace_is_kept_by_all_together() -> None:
-    pace, begun = Pace(100), time.monotonic()
+    begun, pace = time.monotonic(), Pace(100)
     threads = [threading.Thread(target=lambda: [pace.wait() for _ in range(10)]) for _ in range(3)]
     for thread in threads:
         thread.start()

@@ -50,13 +50,13 @@ def test_ten_servers_that_hang_cost_no_more_than_one() -> None:
         silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(10)]
         batches = {}
         for number, listener in enumerate(silent):
-            options = parse(f"redis://127.0.0.1:{listener.getsockname()[1]}?socket_timeout=0.3").options
-            line = Line(connect(listener.getsockname(), options), 0.3, asks_who=False)
+            options = parse(f"redis://127.0.0.1:{listener.getsockname()[1]}?socket_timeout=1").options
+            line = Line(connect(listener.getsockname(), options), 1, asks_who=False)
             batches[servers.Server(f"server-{number}", lambda line=line: line, 1, 1, 0)] = [("PING",)]
         began = time.monotonic()
         with pytest.raises(ServerFailed):
             exchange(batches, None)
-        assert time.monotonic() - began < 1.5, "one after the other takes three seconds"
+        assert time.monotonic() - began < 8, "one after the other takes ten seconds"
 
 
 def test_whoever_is_interrupted_leaves_no_answer_behind(own: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
