@@ -45,7 +45,8 @@ def test_one_server(tmp_path: Path) -> None:
             with redis.Redis.from_url(theirs) as meddling, pytest.raises(NoPermissionError):
                 meddling.execute_command(*words.split())
         stores.close()
-        confirmed = RedisStores.open(theirs, replicas=1)
+        confirmed = RedisStores.open(f"{theirs}?socket_timeout=20", replicas=1)
+        confirmed._link._confirm_ms = 300  # one that stands still for a moment isn't silent yet
         with pytest.raises(Unavailable) as caught:
             confirmed.health.store_time()
         assert "not confirmed" in caught.value.detail, "WAIT may be asked"
