@@ -28,7 +28,7 @@
     location.replace(location.href.split("#")[0]);
   }
 
-  function ask() {
+  function ask(again) {
     if (done || asking) return;
     asking = true;
     fetch(new URL("me", tag.src), {
@@ -38,8 +38,10 @@
       return answer.json();
     }).then(function (me) {
       asking = false;
-      if (!me.signed_in || me.sub !== sub) act(me.signed_in ? me.sub : null);
-      else open(); // this person signed in once more: another session, the same page
+      if (me.signed_in && me.sub === sub) open(); // maybe signed in once more: another session, the same page
+      else if (me.signed_in || again) act(me.signed_in ? me.sub : null);
+      // This may have gone out with the cookie of a session whose place a newer one just took: the next has that one's.
+      else setTimeout(function () { ask(true); }, 500);
     }).catch(function () {
       asking = false;
       setTimeout(function () { if (!document.hidden) ask(); }, 5000);

@@ -84,6 +84,27 @@ def test_an_open_page_shows_that_its_session_is_over(shop: tuple[Shop, str], fak
         assert broken == []
 
 
+def test_a_question_asked_with_the_last_sessions_cookie_is_asked_again(
+    shop: tuple[Shop, str], fake_sso: FakeSSO, tmp_path: Path
+) -> None:
+    """While another tab signs in anew, the server ends a session that this page's question still names."""
+    site, url = shop
+    with chromium(tmp_path / "profile") as (context, _):
+        page = context.new_page()
+        site.enter(context, url, "alice")
+        with page.expect_response("**/sso/events"):
+            page.goto(url + "/")
+        page.evaluate("window.untouched = true")
+        page.route("**/sso/me", lambda asked: asked.fulfill(json={"signed_in": False}), times=1)
+        with page.expect_response("**/sso/me"):
+            shown_again(page)
+        with page.expect_response("**/sso/me"):
+            pass
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.untouched") is True
+        assert page.locator("#who").text_content() == "alice"
+
+
 def test_an_open_page_notices_another_person_and_leaves_the_same_person_alone(
     shop: tuple[Shop, str], fake_sso: FakeSSO, tmp_path: Path
 ) -> None:
@@ -92,7 +113,8 @@ def test_an_open_page_notices_another_person_and_leaves_the_same_person_alone(
         page = context.new_page()
         site.enter(context, url, "alice")
         (first,) = fake_sso.live("alice")
-        page.goto(url + "/")
+        with page.expect_response("**/sso/events"):
+            page.goto(url + "/")
         page.evaluate("window.untouched = true")
         site.enter(context, url, "alice")  # signed in anew, as a step-up does
         with page.expect_response("**/sso/me"):  # the stream ends, the page asks
