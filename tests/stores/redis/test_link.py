@@ -25,7 +25,7 @@ pytestmark = pytest.mark.redis
 
 
 def quick(own: OwnRedis, **others: object) -> Link:
-    return Link(f"{own.url}?socket_timeout=0.3&socket_connect_timeout=0.3", **others)  # type: ignore[arg-type]
+    return Link(f"{own.url}?socket_timeout=1&socket_connect_timeout=1", **others)  # type: ignore[arg-type]
 
 
 def put(link: Link, count: int = 9) -> None:
@@ -256,6 +256,7 @@ def test_only_so_many_wait_and_the_rest_is_unavailable(own: OwnRedis) -> None:
     with pytest.raises(Unavailable) as caught:
         link.send(command("GET", "key-1"))
     assert "all 2 connections are in use" in caught.value.detail
+    server._wait_s = 20
     late = threading.Timer(0.05, server.give_back, [held.pop()])
     late.start()
     assert link.send(command("GET", "key-1")) == "value-1"
