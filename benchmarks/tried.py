@@ -54,16 +54,21 @@ _STORM = (
 )
 _START = (
     "[Forks](decisions/2026-11-22-forks-and-granian.md), no Alembic where the schema is current, [settings read by "
-    "own code, one dialect of SQL](decisions/2026-11-22-settings-are-read-by-own-code.md). Of 0.95 s that were looked"
-    " at step by step 0.7 were imports: SQLAlchemy, cryptography, Flask, redis, and 131 of 601 ms of them the making "
-    "of dataclasses."
+    "own code, one dialect of SQL](decisions/2026-11-22-settings-are-read-by-own-code.md), [records that share what "
+    "dataclasses compiles for each](decisions/2026-11-23-records-share-what-dataclasses-compiles.md) (9 % of the "
+    "imports' instructions). Nothing on the way sleeps or polls, and most of it are imports: SQLAlchemy a fifth, our "
+    "records still an eighth, Flask and werkzeug, PyJWT with cryptography's X.509, redis-py with its cluster and its "
+    "asyncio clients a twelfth. Looked at and left: connections to Redis of our own, which would spare redis-py (45 ms,"
+    " 7 MB) and take over its TLS; gunicorn without its command line (3 ms, and GUNICORN_CMD_ARGS would be heard no "
+    "more); routes compiled before the fork (25 ms of each worker, but they do it side by side)."
 )
 _FRESH = (
     "[Forks](decisions/2026-11-22-forks-and-granian.md): what is imported before the fork is shared (about 50 MB of "
     "the figure, which counts shared pages in full for each process). Tried: giving free memory back before the fork "
-    "(0.1 MB). Fewer modules is the only way left: importing only what we use of redis, of X.509 and no greenlet "
-    "would be 6 MB; [settings without pydantic](decisions/2026-11-22-settings-are-read-by-own-code.md) took 7 MB "
-    "away, one dialect of SQL 2.6."
+    "(0.1 MB). Fewer modules is the only way left: [settings without "
+    "pydantic](decisions/2026-11-22-settings-are-read-by-own-code.md) took 7 MB away, one dialect of SQL 2.6, [records"
+    " that share their methods](decisions/2026-11-23-records-share-what-dataclasses-compiles.md) 0.6. redis-py would be"
+    " 7 MB: whoever imports its errors has its cluster and asyncio clients, too."
 )
 _WORKER = (
     "[Huge pages](decisions/2026-11-22-hashes-in-huge-pages.md) took 38 MB away. What is left is what a fresh worker "

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -34,6 +33,7 @@ from sso_server.core.policy import DAY
 from sso_server.core.polls import Polls
 from sso_server.core.ports import Clock, Randomness, Wake
 from sso_server.core.proxy_granting import ProxyGranting
+from sso_server.core.records import record
 from sso_server.core.registrations import Registrations
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
@@ -83,7 +83,7 @@ PACKAGE = Path(__file__).parent
 STORE_NAMES = ("database", "redis")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Built:
     """Everything that one process holds."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from sso_server import wiring
 from sso_server.config import Settings, load
@@ -12,6 +11,7 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import Refused, Unavailable, once_written
 from sso_server.core.ports import CheckInStore, ClientStore, PollStore, SessionStore, TicketStore
 from sso_server.core.receipts import Receipts
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.users import EndOrder
 from sso_server.crypto.signing_keys import SigningKeys
@@ -24,7 +24,7 @@ from sso_server.web.services import Services
 _PAGE = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Centre:
     """What commands call."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from sso_server.cli.output import json_option, print_json
 from sso_server.cli.registration import differences, keeps_protocol
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, Refused, once_written
+from sso_server.core.records import record
 from sso_server.core.users import EndOrder
 
 _NOTED = {"add": "added", "remove": "removed"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """What is done about one client."""
 

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from sso_server.config import Settings
 from sso_server.core.clients import CAS, KINDS, Client, ClientSecret, check_audience, check_services_free
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.identifiers import digest
+from sso_server.core.records import record
 
 _TYPES: dict[str, type] = {
     "client_id": str,
@@ -59,7 +60,7 @@ _WITH_METADATA = ("redirect_uris", "post_logout_redirect_uris", "site", "public"
 _HEADING = re.compile(r"^[ \t]*\[\[[ \t]*client[ \t]*\]\]", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wish:
     """One client as a file wants it."""
 

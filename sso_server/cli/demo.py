@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -25,6 +25,7 @@ from sso_server.config import load
 from sso_server.core.clients import CAS, OIDC, ClientSecret, check_client, site_client
 from sso_server.core.errors import Refused
 from sso_server.core.identifiers import digest
+from sso_server.core.records import record
 from sso_server.environment import child_environment
 from sso_server.fronts.demo.switches import Switches
 
@@ -36,7 +37,7 @@ _PEOPLE = {"alice": "Alice", "bob": "Bob"}
 _CALLS = "site-one"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DemoSite:
     """One demo site: its name in the terminal's language, its colour, its port, and how people sign in there."""
 

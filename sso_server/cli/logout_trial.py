@@ -6,7 +6,7 @@ The calls are `trial_calls`', what they mean is `delivery.diagnosis`', what to d
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -18,6 +18,7 @@ from sso_server.core.clients import CAS, Client
 from sso_server.core.logout_address import usual_address, usual_kind
 from sso_server.core.logout_cures import NO_ADDRESS, ONLY_FOLDER, cure_of
 from sso_server.core.policy import MINUTE
+from sso_server.core.records import record
 from sso_server.core.service_urls import is_prefix, matches
 from sso_server.delivery.diagnosis import Call, Finding, Level
 from sso_server.delivery.doctor import Doctor
@@ -27,7 +28,7 @@ _SILENT_MS = 5 * MINUTE
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "red"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Report:
     """What the doctor says."""
 

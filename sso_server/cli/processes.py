@@ -15,12 +15,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import NoReturn
 
 from sso_server.cli.door import Door
+from sso_server.core.records import record
 from sso_server.environment import become
 
 _PR_SET_PDEATHSIG = 1
@@ -32,7 +32,7 @@ _FAILED = 1
 _DESCRIPTORS = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Child:
     """A process to be kept alive."""
 

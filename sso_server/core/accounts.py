@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials, once_written
 from sso_server.core.events import Event, EventKind
 from sso_server.core.people import People
 from sso_server.core.ports import AuditStore, Clock, PasswordHasher, Randomness, UserStore
 from sso_server.core.profiles import change_profile
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
 from sso_server.core.users import EndOrder, User, check_password, check_username, fold_username
@@ -20,7 +21,7 @@ from sso_server.core.users import EndOrder, User, check_password, check_username
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Changes:
     """What is to be said of a person. None: as it is; an empty text: not known any more."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Counted:
     """As of one moment, roughly: the parts are counted one after the other. Times in ms."""
 
@@ -26,7 +26,7 @@ class Counted:
     """When the session ended whose notification is unfinished for the longest."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Findings:
     """What one count of the delivery process found out. Times in ms."""
 

@@ -6,8 +6,6 @@ lease.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sso_server.core.clients import Client
 from sso_server.core.clock_guard import ClockGuard
 from sso_server.core.denials import MAX_DENIED, MAX_PLACE, Denied
@@ -15,6 +13,7 @@ from sso_server.core.errors import InvalidRequest, UnauthorizedClient, Unavailab
 from sso_server.core.identifiers import SESSION, is_kind, is_store_id
 from sso_server.core.policy import SECOND, Policy
 from sso_server.core.ports import CheckInStore, Clock
+from sso_server.core.records import record
 from sso_server.core.restorations import Past, Restorations, repairing
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_out import SignOut
@@ -28,7 +27,7 @@ MAX_STORES = 100_000
 _SWEEP_AT_CHECK_IN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckIn:
     """One call of one store. The lists hold `sid`s; `live` (on the wire `sids`) is None when it was not sent."""
 
@@ -42,7 +41,7 @@ class CheckIn:
     """Where to go on in the feed of what APIs must refuse, as it was answered; 0: all of it. None: not asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreReport:
     """What the session store writes and answers in one step for a check-in."""
 
@@ -68,7 +67,7 @@ class StoreReport:
     most_denied: int = MAX_DENIED
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndNotice:
     """One end that a store must apply. `ended_at` in ms."""
 
@@ -77,7 +76,7 @@ class EndNotice:
     ended_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoreAnswer:
     """All rows of the store that are not acknowledged, up to the limit, and whether there are more."""
 
@@ -95,7 +94,7 @@ class StoreAnswer:
     """Where to go on in the feed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SiteStore:
     """What the centre knows of a site's store. Times in ms."""
 
@@ -115,7 +114,7 @@ class SiteStore:
         return self.last_check_in_at + (self.lease_s + self.grace_s) * 1000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CheckInAnswer:
     """The answer on the wire."""
 

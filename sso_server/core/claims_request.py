@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 
 #: Of one request. There are some thirty claims; the text travels with the ticket and its grant.
 MAX_CLAIMS = 100
 MAX_TEXT = 8192
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """One claim as it was asked for (section 5.5.1)."""
 
@@ -30,7 +31,7 @@ class Wanted:
         return not self.values or any(type(one) is type(value) and one == value for one in self.values)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClaimsRequest:
     """What was asked for in either place, by name."""
 

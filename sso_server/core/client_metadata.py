@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
+
+from sso_server.core.records import record
 
 AUTHORIZATION_CODE = "authorization_code"
 REFRESH_TOKEN = "refresh_token"
@@ -47,7 +49,7 @@ def is_api_scope(scope: str) -> bool:
     return _API_SCOPE.fullmatch(scope) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClientMetadata:
     """Everything optional. Empty means: not said, so the standard's default holds."""
 

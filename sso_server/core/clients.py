@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from sso_server.core.claims import SCOPES, check_attributes
@@ -20,6 +20,7 @@ from sso_server.core.metadata_rules import check_metadata
 from sso_server.core.notifications import POLLED
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import ClientStore, Clock
+from sso_server.core.records import record
 from sso_server.core.service_urls import ServiceIndex, check_service, is_prefix, normal_form
 from sso_server.core.uris import check_uri, is_loopback_host
 
@@ -33,7 +34,7 @@ MAX_AUDIENCE = 20
 MAX_SERVICES = 50
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClientSecret:
     """One valid secret: hex SHA-256 of a random value, and until when it works (ms; None: until rotated)."""
 
@@ -41,7 +42,7 @@ class ClientSecret:
     expires_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Client:
     """A registered application. Times in seconds where the name says `_s`."""
 

@@ -7,7 +7,7 @@ A third party's client sees nothing before. The operator's own sites are asked a
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sso_server.core.claims import OPENED_BY
 from sso_server.core.clients import Client
@@ -15,6 +15,7 @@ from sso_server.core.errors import InvalidGrant, Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import HOUR
 from sso_server.core.ports import AuditStore, Clock, ConsentStore, TokenStore
+from sso_server.core.records import record
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Refusal
 
@@ -23,7 +24,7 @@ OFFLINE = "offline_access"
 _NOTE_EVERY_MS = HOUR
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Consent:
     """One person and one client. Times in ms."""
 
@@ -40,7 +41,7 @@ class Consent:
         return set(scope) <= set(self.scope) and set(claims) <= set(self.claims)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wish:
     """What a client asks a person to agree to: all of it, whatever they agreed to before."""
 

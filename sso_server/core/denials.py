@@ -6,10 +6,9 @@ check-ins. Who writes into it is the store's step that ends or revokes; nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sso_server.core import identifiers
 from sso_server.core.ports import Signer
+from sso_server.core.records import record
 
 JWT_TYPE = "at+jwt"
 MAX_DENIED = 5000
@@ -21,7 +20,7 @@ MAX_PLACE = 1 << 53
 """The largest number that every JSON reader keeps (RFC 8259 section 6)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Denied:
     """One entry: a `sid` or a `jti`, and until when (ms) tokens of that name must be refused."""
 

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
@@ -20,6 +20,7 @@ from sso_server.core.errors import InvalidGrant, Refused, TooManyGuesses, Unavai
 from sso_server.core.guesses import Limit, place_of
 from sso_server.core.policy import HOUR, MINUTE, SECOND
 from sso_server.core.ports import Clock, GuessStore, Randomness, SlipStore
+from sso_server.core.records import record
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import Tickets, s256
 
@@ -37,7 +38,7 @@ _HELD_MS = MINUTE
 _TRIES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Begun:
     """What the device is told."""
 
@@ -49,7 +50,7 @@ class Begun:
     interval: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asking:
     """What one device asks for; the content of its slip. Times in ms."""
 
@@ -84,7 +85,7 @@ class Asking:
         return cls(**said | {name: tuple(said[name]) for name in ("scope", "resources")})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Found:
     """A request that waits for an answer, as the page that asks for it names it."""
 

@@ -5,7 +5,7 @@ RFC 6749 section 4.4, and RFC 8693 within the policy that the operator registers
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sso_server.core import identifiers
 from sso_server.core.clients import Client
@@ -13,6 +13,7 @@ from sso_server.core.details import GrantDetails, TokenDetails
 from sso_server.core.errors import InvalidRequest
 from sso_server.core.policy import Policy
 from sso_server.core.ports import Clock, GrantStore, Randomness
+from sso_server.core.records import record
 from sso_server.core.tickets import NewToken, new_access_token
 from sso_server.core.tokens import FoundToken, Grant
 
@@ -23,7 +24,7 @@ _OF_PEOPLE = ("openid", "profile", "email", "address", "phone", "groups", "offli
 MOST_ACTORS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Direct:
     """What the client gets. Times in ms."""
 

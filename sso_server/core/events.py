@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from sso_server.core.records import record
 
 
 class EventKind(StrEnum):
@@ -31,7 +33,7 @@ class EventKind(StrEnum):
     STORE_RESTORED = "store_restored"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """One line of the audit. `at` in ms; `data` holds JSON values only and never a secret."""
 

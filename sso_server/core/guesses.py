@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass
 
 from sso_server.core.policy import HOUR, MINUTE, SECOND
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limit:
     """One counter: `free` attempts without waiting, then base, 2 x base, 4 x base ... up to cap; forgotten after
     `forget_ms`.

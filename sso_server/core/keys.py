@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredKey:
     """A signing key at rest. Times in ms."""
 

@@ -12,11 +12,12 @@ every decision about a state is a function here (drawn in docs/notification-stat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from sso_server.core.identifiers import is_store_id
 from sso_server.core.policy import MINUTE, SECOND
+from sso_server.core.records import record
 
 CLAIM_MS = 30 * SECOND
 SEND_MS = 5 * SECOND
@@ -61,7 +62,7 @@ class State(StrEnum):
         return self not in (State.PENDING, State.CLAIMED)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Notification:
     """One row of the ledger: (session, participant), its state, its attempts. Times in ms."""
 
@@ -104,7 +105,7 @@ class Notification:
         return "" if self.sdk_store else self.store_id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """What came of one attempt: an HTTP status, or an error code without one."""
 
@@ -126,7 +127,7 @@ class Answer:
         return 200 <= self.status < 300 or (by_ticket and self.status in _READ_AND_SENT_ON and not self.elsewhere)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttemptResult:
     """What to write for one attempt; a failure counts only if `attempt` still matches, success always wins."""
 

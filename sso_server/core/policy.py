@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sso_server.core.records import record
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -10,7 +10,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Policy:
     """All durations in milliseconds unless the name says `_s`."""
 

@@ -7,7 +7,6 @@ waiting.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sso_server.core.clients import Client
 from sso_server.core.clock_guard import ClockGuard
@@ -15,12 +14,13 @@ from sso_server.core.errors import UnauthorizedClient, Unavailable
 from sso_server.core.identifiers import SESSION, digest, is_kind
 from sso_server.core.notifications import poll_refusal
 from sso_server.core.ports import Clock, PollStore
+from sso_server.core.records import record
 
 MAX_EVENTS = 1000
 _MARK_LENGTH = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Poll:
     """One call of a client. `acks` and the keys of `refusals` are jtis as they came, known or not; a value is the error
     code that the site gave."""
@@ -30,7 +30,7 @@ class Poll:
     max_events: int = MAX_EVENTS
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PollReport:
     """What the session store writes for a poll: sids of this client's own rows, a refused one with what becomes its
     `last_error`."""
@@ -45,7 +45,7 @@ class PollReport:
         return bool(self.acks or self.refusals)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PollEvent:
     """One end that a site is offered. `ended_at` in ms."""
 
@@ -55,7 +55,7 @@ class PollEvent:
     ended_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PollAnswer:
     """The rows that the site is offered, oldest end first, up to the limit, and whether there are more."""
 

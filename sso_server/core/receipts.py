@@ -7,13 +7,13 @@ The ledger knows an ended session for about a day, the audit for 400. A line is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sso_server.core.events import Event, EventKind
 from sso_server.core.identifiers import is_store_id, mark_of
 from sso_server.core.notifications import Notification, State
 from sso_server.core.ports import AuditStore, Ledger, SessionStore
+from sso_server.core.records import record
 from sso_server.core.reports import SignOutReports
 
 _MOST_LINES = 10_000
@@ -43,7 +43,7 @@ class ToldBy(StrEnum):
     POLL = "poll"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Word:
     """What the ledger said of a site. Times in ms."""
 
@@ -58,7 +58,7 @@ class Word:
     """Only of an acknowledgement."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SiteReceipt:
     """One site (one store or ticket of it) of the session. Times in ms; None: not known."""
 
@@ -76,7 +76,7 @@ class SiteReceipt:
     """The mark of a CAS site's ticket (`identifiers.mark_of`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ByHand:
     """Somebody had a site told again, or gave it up. `at` in ms."""
 
@@ -87,7 +87,7 @@ class ByHand:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Receipt:
     """A session that is over. Times in ms; empty and None: the line in the audit is from before these were kept."""
 
@@ -110,7 +110,7 @@ class Receipt:
     """Oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Line:
     """A row of the ledger or a line of the audit."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sso_server.core.claims import SCOPES
@@ -30,6 +30,7 @@ from sso_server.core.ports import (
     Randomness,
     RegistrationTokenStore,
 )
+from sso_server.core.records import record
 from sso_server.core.redirect_uris import hosts_of
 from sso_server.core.registration_members import METADATA, read, written
 from sso_server.core.sign_out import SignOut
@@ -52,7 +53,7 @@ _NOT_SENT = (
 MAX_SELF_REGISTERED = 5000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RegistrationToken:
     """An initial access token (RFC 7591 section 3): who may register clients, as what, how often and until when."""
 
@@ -69,7 +70,7 @@ class RegistrationToken:
         return (self.expires_at is None or now < self.expires_at) and self.uses_left != 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Registered:
     """A client as it is registered now, and the secrets that are shown this once; empty: none was made."""
 

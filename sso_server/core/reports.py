@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from sso_server.core.check_in import SiteStore
@@ -11,6 +11,7 @@ from sso_server.core.clients import ClientDirectory
 from sso_server.core.notifications import Notification, State
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import CheckInStore, Clock, Ledger, RestorationStore
+from sso_server.core.records import record
 
 _IN_DOUBT_MS = 5 * SECOND
 
@@ -43,7 +44,7 @@ FROM_GOOD_TO_BAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SiteLine:
     """One line of the report. Times in ms."""
 

@@ -6,13 +6,13 @@ renews a lease until `core.restoring` has put it right. How a store tells of its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sso_server.core.errors import Unavailable
 from sso_server.core.policy import DAY, MINUTE, SECOND
 from sso_server.core.ports import Clock, PastStore, Randomness, RestorationStore, Seals
+from sso_server.core.records import record
 
 if TYPE_CHECKING:
     from sso_server.core.clients import Client
@@ -41,7 +41,7 @@ class Cause(StrEnum):
     """The SQLite file has lost a heartbeat that was noted beside it after it had been written there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Past:
     """What a store of sessions says of itself. `heartbeat` in ms, 0 when it has none; None: this store keeps none."""
 
@@ -53,7 +53,7 @@ class Past:
     """It has lost a heartbeat that it had once, as is noted outside of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Restoration:
     """One time that the store was found to have gone back, and what is to be done about it. Times in ms."""
 
@@ -71,7 +71,7 @@ class Restoration:
     """The epoch of the mark that proved it: other marks of that epoch prove it once more and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestorationState:
     """What SQL knows, in one read."""
 
@@ -92,7 +92,7 @@ class RestorationState:
         return self.newest if self.newest.finished_at is None else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """What a site's store can prove: the centre knew at `at` (ms) that it checked in, under which epoch, and which line
     was the journal's last."""

@@ -6,14 +6,13 @@ ticket, a refresh token that came back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sso_server.core import identifiers
 from sso_server.core.events import Event, EventKind
 from sso_server.core.ports import TokenStore
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Revocation:
     """What was revoked: an access token alone, or the grant of a refresh token or of a ticket."""
 

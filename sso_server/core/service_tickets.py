@@ -8,7 +8,7 @@ validation spends the ticket whatever its outcome.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore, TokenStore
+from sso_server.core.records import record
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import MAX_STORES_IN_SESSION, NewToken, Redemption, Refusal, Ticket, local_life_ms
 from sso_server.core.tokens import FoundToken
@@ -31,7 +32,7 @@ _SAID_BY_LOG_ALONE = (Refusal.UNKNOWN, Refusal.USED, Refusal.EXPIRED)
 _NOBODY = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Validated:
     """What a validation found. Times in ms."""
 

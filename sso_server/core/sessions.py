@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sso_server.core.identifiers import is_store_id
+from sso_server.core.records import record
 
 
 class EndReason(StrEnum):
@@ -29,7 +29,7 @@ class EndReason(StrEnum):
     UNKNOWN_SESSION = "unknown_session"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Session:
     """A global session. `sid` names it to sites; the cookie secret is another value, of which only digests are kept."""
 
@@ -72,7 +72,7 @@ class Session:
         return bool(cookie_hash) and cookie_hash == self.previous_cookie_hash and now < self.previous_cookie_until
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Participant:
     """A client that redeemed a ticket in a session, how to tell it, and when its local session must be over."""
 
@@ -123,7 +123,7 @@ def local_until(
     return now + min(local_max_ms, absolute_until - created_at) + margin_ms
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Opened:
     """The outcome of opening: a new session or the same one with a new cookie, and the one that made room for it."""
 

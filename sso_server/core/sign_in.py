@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from sso_server.core import identifiers
@@ -14,12 +14,13 @@ from sso_server.core.events import Event, EventKind
 from sso_server.core.guesses import limits_for
 from sso_server.core.policy import Policy
 from sso_server.core.ports import AuditStore, Clock, GuessStore, PasswordHasher, Randomness, SessionStore, UserStore
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Opened, Session
 from sso_server.core.sign_out import SignOut
 from sso_server.core.users import User, fold_username
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wishes:
     """What the asking client wants of the sign-in (OpenID Connect Core 1.0 section 3.1.2.1). `max_age_s` None: no
     wish.
@@ -57,7 +58,7 @@ def next_step(session: Session | None, wishes: Wishes, now: int) -> Step:
     return Step.PROCEED
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Visitor:
     """The browser at the sign-in page. `known_mark` is not empty if this browser signed in to this account before."""
 
@@ -67,7 +68,7 @@ class Visitor:
     known_mark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignedIn:
     """A session just opened, and the secret for the browser's cookie (shown to nobody else, kept nowhere)."""
 

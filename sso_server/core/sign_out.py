@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sso_server.core import identifiers
 from sso_server.core.errors import Unavailable
@@ -27,6 +27,7 @@ from sso_server.core.ports import (
     TokenStore,
     Wake,
 )
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.users import EndOrder
 
@@ -37,7 +38,7 @@ _ORDER_BATCH = 50
 _STILL_KNOWN_MS = 2 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ended:
     """A session that is over: its row, the ledger rows of its participants, and whether this very call ended it."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 
 from sso_server.core import identifiers
@@ -19,6 +18,7 @@ from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import MINUTE, SECOND, Policy
 from sso_server.core.ports import AuditStore, Clock, Randomness, TicketStore
+from sso_server.core.records import record
 from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import Session
 
@@ -48,7 +48,7 @@ class Refusal(StrEnum):
     CONSENT = "consent_removed"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ticket:
     """What was asked for and granted; at rest under `ticket_hash`. Times in ms."""
 
@@ -72,7 +72,7 @@ class Ticket:
     """What else the front that issued it wants to know when it comes back; stores only keep it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NewToken:
     """A token about to be written: its digest and its end (ms)."""
 
@@ -91,7 +91,7 @@ class NewToken:
     """`details.TokenDetails`, of an access or refresh token; stores only keep it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Redemption:
     """One call to redeem: the binding to be checked, and everything that is written when it holds."""
 
@@ -121,7 +121,7 @@ class Redemption:
     """Participants of the session, whatever their client; None if others are not to take this one's room."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Redeemed:
     """The outcome: no refusal means it was taken by this call and by no other."""
 
@@ -130,7 +130,7 @@ class Redeemed:
     session: Session | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Issued:
     """What the client gets for its ticket. `refresh_token` is empty when none is due. Times in ms."""
 

@@ -6,7 +6,7 @@ about it are as exact. What its audience hears is `core.denials`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from sso_server.core import identifiers
 from sso_server.core.client_metadata import FAPI2
@@ -17,6 +17,7 @@ from sso_server.core.errors import InvalidGrant, InvalidRequest, InvalidToken
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import Policy
 from sso_server.core.ports import AuditStore, Clock, GrantStore, Randomness, Signer, TokenStore
+from sso_server.core.records import record
 from sso_server.core.revocations import Revocation
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_out import SignOut
@@ -26,7 +27,7 @@ from sso_server.core.tickets import NewToken, Refusal, new_access_token
 _MOST_ALARMS = 50
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grant:
     """Everything that came from one ticket: the family that a replay revokes. `grant_id` is the ticket's digest."""
 
@@ -44,7 +45,7 @@ class Grant:
     """What the front wants to know when a token of it comes back: the ticket's, or `tickets.Redemption.details`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FoundToken:
     """A token that is valid now, with its grant and, unless offline and ended, its live session. Times in ms."""
 
@@ -72,7 +73,7 @@ class FoundToken:
         return client.created_at <= self.issued_at and client.client_id in (self.grant.client_id, *self.audience)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rotation:
     """One refresh: the new digests to be written when the presented one is good."""
 
@@ -88,7 +89,7 @@ class Rotation:
     used goes on, and there are no more."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rotated:
     """The outcome of a rotation. `reused` means a spent token came back after the grace: the family is revoked."""
 
@@ -98,7 +99,7 @@ class Rotated:
     reused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refreshed:
     """What the client gets for its refresh token."""
 

@@ -7,7 +7,6 @@ is called, whatever the asker says; how, is the caller's business (`ports.Logout
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 
 from sso_server.core import identifiers
 from sso_server.core.clients import CAS, Client
@@ -19,6 +18,7 @@ from sso_server.core.logout_cures import NO_ADDRESS, code_of, cure_of
 from sso_server.core.notifications import Notification, State
 from sso_server.core.policy import MINUTE, SECOND, Policy
 from sso_server.core.ports import AuditStore, Clock, GuessStore, LogoutCaller, Randomness
+from sso_server.core.records import record
 
 #: So many calls in a row are one site's examination, or a few: it looks whether all its workers share a store.
 FREE_CALLS = 30
@@ -27,7 +27,7 @@ MOST_CALLS = 4
 _BUSY_MS = 2 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trial:
     """What was found. Of the site's answer only its status and the store that it named are handed on: the rest may be
     of a host that the asker can't see."""

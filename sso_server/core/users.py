@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 
 PASSWORD_MIN = 8
 PASSWORD_MAX_BYTES = 1024
 _USERNAME = re.compile(r"[^\s/\\]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class User:
     """An account. `version` grows whenever every session opened before must not live on."""
 
@@ -35,7 +35,7 @@ class User:
     disabled_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndOrder:
     """An order to end many sessions, executed in batches until a pass finds nothing. Written with what caused it."""
 

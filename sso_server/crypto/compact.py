@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -16,6 +16,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from sso_server.core.client_metadata import CLIENT_ALGORITHMS
 from sso_server.core.key_sets import algorithm_of, usable
+from sso_server.core.records import record
 from sso_server.core.writable import is_writable
 
 #: Before anything is decoded: a bomb must not be unpacked.
@@ -27,7 +28,7 @@ _JWS = jwt.PyJWS(algorithms=list(CLIENT_ALGORITHMS))
 _JWS.register_algorithm("Ed25519", OKPAlgorithm())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Opened:
     """A token whose header can be good."""
 

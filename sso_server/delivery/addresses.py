@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from sso_server.core.records import record
 from sso_server.core.uris import is_loopback_host
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -77,7 +77,7 @@ class AddressRefused(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """A URL taken apart: where to connect, and what to ask for there."""
 
@@ -101,7 +101,7 @@ class Target:
         return self.literal is None and is_loopback_host(self.host)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rules:
     """What is allowed for one call."""
 

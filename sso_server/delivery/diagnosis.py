@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import email.utils
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from sso_server.core.logout_cures import code_of
 from sso_server.core.notifications import Answer
 from sso_server.core.policy import DAY, SECOND
+from sso_server.core.records import record
 from sso_server.delivery.observation import Observation, Stage
 
 SLOW_MS = 2 * SECOND
@@ -45,7 +45,7 @@ class Level(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One line of the report."""
 
@@ -57,7 +57,7 @@ class Finding:
     """What is wrong; empty when nothing is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """One call as it went. Times in ms."""
 

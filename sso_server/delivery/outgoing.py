@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from sso_server.core.clients import Client
 from sso_server.core.notifications import Answer, Notification
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OutgoingPost:
     """One request, ready to be sent."""
 

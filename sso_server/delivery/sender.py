@@ -9,12 +9,12 @@ from __future__ import annotations
 import email.utils
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import urljoin, urlsplit
 
 from sso_server.core.identifiers import is_store_id
 from sso_server.core.notifications import Answer
+from sso_server.core.records import record
 from sso_server.delivery.addresses import Address, AddressRefused, Rules, Target, check_addresses, parse_target
 from sso_server.delivery.connection import (
     BROKEN,
@@ -38,7 +38,7 @@ _BODY_S = 1.0
 _ALWAYS = {"User-Agent": "Lockstep", "Accept-Encoding": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Message:
     """What is sent to whatever address was checked."""
 

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
 from typing import Protocol
 
@@ -35,6 +35,7 @@ from sso_server.core.notifications import (
 )
 from sso_server.core.policy import SECOND
 from sso_server.core.ports import Archive, AuditStore, Clock, Outbox
+from sso_server.core.records import record
 from sso_server.delivery.clerk import Clerk, SafeBy
 from sso_server.delivery.lanes import Lanes
 from sso_server.delivery.outages import Outage
@@ -61,7 +62,7 @@ class Listener(Protocol):
         """Whether somebody rang within the time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Done:
     """What a sending thread brings back."""
 

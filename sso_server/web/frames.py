@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import Unavailable
 from sso_server.core.frontchannel import frame_address
+from sso_server.core.records import record
 from sso_server.web.services import services
 
 PAGE = "/signed-out/sites"
@@ -16,7 +16,7 @@ MAX_FRAMES = 20
 _MAX_AGE_S = 300
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Frame:
     """One site's page to be loaded."""
 

@@ -15,6 +15,7 @@ import structlog
 
 from sso_server.core.errors import LockstepError, Unavailable
 from sso_server.core.ports import Clock, StoreHealth
+from sso_server.core.records import record
 
 MAX_CLOCK_DIFFERENCE_MS = 2000
 _MOST_S = 1.0
@@ -22,7 +23,7 @@ _log = structlog.get_logger("sso_server.health")
 _FRESH_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """What one check found. Anybody may read it, but for `detail`, which is for logs and for `sso check`."""
 
@@ -35,7 +36,7 @@ class Finding:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Check:
     """One thing to look at."""
 
@@ -47,7 +48,7 @@ class Check:
     """The subject of an earlier check. When that one has found a reason, this one says nothing: it could but repeat."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """All findings, in the order of the checks."""
 
@@ -70,7 +71,7 @@ class _Look:
 
     begun: float
     done: threading.Event = field(default_factory=threading.Event)
-    finding: Finding = Finding()
+    finding: Finding = Finding()  # noqa: RUF009  (frozen)
     before: str = ""
     """The detail of the look before it."""
 

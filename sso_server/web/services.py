@@ -4,7 +4,6 @@ process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, cast
 
 from flask import Flask, current_app
@@ -40,6 +39,7 @@ from sso_server.core.ports import (
     UserStore,
 )
 from sso_server.core.proxy_granting import ProxyGranting
+from sso_server.core.records import record
 from sso_server.core.registrations import Registrations
 from sso_server.core.reports import SignOutReports
 from sso_server.core.restorations import Restorations
@@ -58,7 +58,7 @@ from sso_server.web.waiting import WaitingRoom
 _KEY = "lockstep"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Site:
     """What pages show of this installation."""
 
@@ -85,7 +85,7 @@ class Watch(Protocol):
         """For Prometheus."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Services:
     """Everything that views call."""
 

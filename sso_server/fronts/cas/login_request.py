@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from flask import Request
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 from sso_server.fronts.cas.errors import ServiceUnknown
 from sso_server.web.params import MAX_BODY, read_all
 
 _FLAGS = ("renew", "gateway")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoginRequest:
     """A request that has passed every check. No client: nobody asks, a person came by themselves."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+
+from sso_server.core.records import record
 
 NAMESPACE = "http://www.yale.edu/tp/cas"
 XML, JSON = "application/xml", "application/json"
@@ -23,7 +24,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body:
     """A body and its media type."""
 
@@ -31,7 +32,7 @@ class Body:
     mimetype: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class About:
     """What CAS 3 says of every sign-in (section 4.1.3, appendix A). `authenticated_at` in ms."""
 
@@ -40,7 +41,7 @@ class About:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Success:
     """A ticket was good."""
 

@@ -6,9 +6,9 @@ The order of the elements is what clients count on that go by position: Status b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from sso_server.core.records import record
 from sso_server.fronts.cas.responses import Body, allowed, instant
 
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -20,7 +20,7 @@ for _prefix, _namespace in (("SOAP-ENV", _SOAP), ("samlp", PROTOCOL), ("saml", A
     ET.register_namespace(_prefix, _namespace)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Frame:
     """What every answer carries. `now` in ms."""
 
@@ -31,7 +31,7 @@ class Frame:
     now: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Statement:
     """A ticket was good. Times in ms."""
 

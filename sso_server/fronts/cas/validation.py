@@ -6,7 +6,6 @@ What a ticket is good for is `core.service_tickets`' business; how the answer lo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
 from flask import Request
@@ -16,6 +15,7 @@ from sso_server.core.claims import attributes_for
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidGrant, InvalidRequest, LockstepError, Refused, Unavailable
 from sso_server.core.identifiers import is_store_id
+from sso_server.core.records import record
 from sso_server.core.service_tickets import Validated
 from sso_server.core.service_urls import normal_form
 from sso_server.core.tickets import Refusal
@@ -44,7 +44,7 @@ _REFUSALS = {
 _log = structlog.get_logger("sso_server.cas")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """One validation as it was asked for."""
 
@@ -56,7 +56,7 @@ class Asked:
     authorization: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Found:
     """A ticket that was good, and what its service may know."""
 

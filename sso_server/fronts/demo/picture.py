@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sso_server.core.clients import Client
+from sso_server.core.records import record
 from sso_server.core.reports import SiteLine, one_for_each_site
 from sso_server.core.sessions import Session, once_for_each_site
 from sso_server.web.services import Services
@@ -13,7 +12,7 @@ _LIVE = 20
 _ENDED = 6
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SiteOnMap:
     """One registered site of a session. Times in ms; `state` is the ledger's, `registered` while the session lives."""
 
@@ -32,7 +31,7 @@ class SiteOnMap:
     safe_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SessionOnMap:
     """One session and its sites. Times in ms."""
 

@@ -5,18 +5,18 @@ What a switch does is done elsewhere (`cli/demo_cable.py`, `cli/demo_kill.py`); 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Response, current_app, request, url_for
 
+from sso_server.core.records import record
 from sso_server.web.responses import see_other
 
 blueprint = Blueprint("demo_switches", __name__, url_prefix="/demo")
 EXTENSION = "lockstep_demo_switches"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Switch:
     """On while its file exists."""
 
@@ -35,7 +35,7 @@ class Switch:
             self.path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Switches:
     """Both, in one directory."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from sso_server.core.acr import ACR_VALUES, meets
 from sso_server.core.claims import granted_scope
@@ -17,6 +16,7 @@ from sso_server.core.client_metadata import AUTHORIZATION_CODE, FAPI2
 from sso_server.core.clients import Client, ClientDirectory
 from sso_server.core.details import GrantDetails
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 from sso_server.core.redirect_uris import redirect_matches
 from sso_server.core.resources import audience_for, read_resources
 from sso_server.core.sign_in import Wishes
@@ -39,7 +39,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Received:
     """A request as it counts, and how it came to us."""
 
@@ -52,7 +52,7 @@ class Received:
     """A pushed one that is back from one of our pages."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AuthorizeRequest:
     """A request that has passed every check."""
 

@@ -6,7 +6,7 @@ Ends at once only the cookie's session, and only when an ID token of ours names 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from urllib.parse import urlencode
 
 import structlog
@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request, url_for
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.oidc.errors import with_query
 from sso_server.fronts.oidc.id_token import Hint, read_hint
@@ -28,7 +29,7 @@ blueprint = Blueprint("oidc_end_session", __name__)
 _log = structlog.get_logger("sso_server.oidc")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndRequest:
     """A checked request to sign out."""
 

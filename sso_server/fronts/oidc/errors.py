@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote_plus
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, LockstepError
+from sso_server.core.records import record
 from sso_server.core.uris import check_uri
 from sso_server.web.json_errors import printable
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReturnAddress:
     """A registered redirect_uri, the request's state, and who answers: all that an answer needs."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sso_server.core.clients import Client
 from sso_server.core.policy import Policy
 from sso_server.core.ports import Signer
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hint:
     """What an ID token of ours says when a site hands it back."""
 

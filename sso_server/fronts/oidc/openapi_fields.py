@@ -5,14 +5,16 @@ Schema.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from sso_server.core.records import record
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operation:
     """A method of an endpoint. `fields` are the form's or the JSON body's members, without a body the query's."""
 

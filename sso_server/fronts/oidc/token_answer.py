@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import Response
 
 from sso_server.core.acr import acr_of
@@ -11,13 +9,14 @@ from sso_server.core.claims import asked_for
 from sso_server.core.claims_request import parse
 from sso_server.core.clients import Client
 from sso_server.core.details import GrantDetails
+from sso_server.core.records import record
 from sso_server.fronts.oidc.access_token import sign_access_token
 from sso_server.fronts.oidc.id_token import sign_id_token
 from sso_server.web.responses import json_answer
 from sso_server.web.services import Services, services
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Granted:
     """What a grant gives. Times in ms."""
 
@@ -38,7 +37,7 @@ class Granted:
     """The session under which the store has noted a JWT; empty: none."""
     auth_time: int = 0
     amr: tuple[str, ...] = ()
-    details: GrantDetails = GrantDetails()  # noqa: RUF009  (frozen)
+    details: GrantDetails = GrantDetails()
     jkt: str = ""
     """Thumbprint of the key to which the access token is bound; empty: a bearer token."""
     actor: str = ""

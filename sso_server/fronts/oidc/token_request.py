@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sso_server.core.client_metadata import REFRESH_TOKEN
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest, UnauthorizedClient
+from sso_server.core.records import record
 from sso_server.core.resources import audience_for, narrowed, read_resources
 from sso_server.web.services import services
 
@@ -14,7 +13,7 @@ from sso_server.web.services import services
 REPEATABLE = ("resource", "audience")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """Whom a token is for."""
 
@@ -24,7 +23,7 @@ class Target:
     """What its `aud` names instead of them; empty: these."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TokenRequest:
     """The client has been authenticated."""
 

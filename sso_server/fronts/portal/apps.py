@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from sso_server.core.clients import Client
 from sso_server.core.consents import Consent, wish_of
+from sso_server.core.records import record
 from sso_server.fronts.portal.asking import home_of, place_of
 from sso_server.fronts.portal.browser import open_in_place_of, read_browser, set_session
 from sso_server.fronts.portal.client_face import Face, face_of
@@ -30,7 +30,7 @@ blueprint = Blueprint("apps", __name__)
 _MOST_PLACES = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class App:
     """One app as its person sees it."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from sso_server.core.clients import Client
 from sso_server.core.consents import Wish
 from sso_server.core.errors import Unavailable
+from sso_server.core.records import record
 from sso_server.core.service_urls import is_prefix, matches, without_ticket
 from sso_server.core.sessions import Session
 from sso_server.fronts.portal.client_face import name_of
@@ -26,7 +27,7 @@ DEVICE = "/device/continue"
 _FRONTS = ("/authorize/continue", _CAS, DEVICE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asking:
     """A sign-in request of a site. `sealed` is empty if nobody asks."""
 
@@ -71,7 +72,7 @@ class Asking:
         return asked_of(self.payload, session)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaveAsking:
     """A sign-out that a site asked for. `back` is the registered address to return to, with the site's state."""
 

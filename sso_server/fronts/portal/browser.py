@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flask import Request, Response
 
 from sso_server.core import identifiers
 from sso_server.core.errors import WrongCredentials
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.core.sign_in import SignedIn, Visitor
 from sso_server.core.users import User, fold_username
@@ -18,7 +19,7 @@ from sso_server.web.services import services
 _MAX_KNOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Browser:
     """What one request tells of its browser. `known`: a mark for each account that signed in here before."""
 

@@ -6,10 +6,9 @@ should be sent to are left out. Nothing is fetched here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 from sso_server.core.uris import check_uri
 from sso_server.web.language import select_locale
 from sso_server.web.responses import allow_image
@@ -19,7 +18,7 @@ _MAX_NAME = 80
 _TAGS = {"en": ("en", "en-us", "en-gb"), "zh_Hans_CN": ("zh-hans-cn", "zh-cn", "zh-hans", "zh")}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Face:
     """Plain text and safe addresses, for a template to escape. Empty: not said."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask_babel import LazyString, gettext, lazy_gettext
 
 from sso_server.core.clients import Client
 from sso_server.core.consents import OFFLINE, Consent, Wish
+from sso_server.core.records import record
 
 _SCOPES = {
     "profile": lazy_gettext("See your profile: your name and user name, and what else it says of you"),
@@ -41,7 +40,7 @@ _CLAIMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """One line of the list."""
 

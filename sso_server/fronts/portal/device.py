@@ -6,7 +6,6 @@ Nothing is answered for an address alone, also not for one that brings the code 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +19,7 @@ from sso_server.core.consents import wish_of
 from sso_server.core.devices import LIFE_MS, Found, plain_code, shown_code
 from sso_server.core.errors import Refused, TooManyGuesses
 from sso_server.core.identifiers import digest
+from sso_server.core.records import record
 from sso_server.fronts.portal.asking import DEVICE
 from sso_server.fronts.portal.client_face import show_face
 from sso_server.fronts.portal.consent_words import in_words
@@ -43,7 +43,7 @@ _DONE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Question:
     """What is asked on the second page."""
 

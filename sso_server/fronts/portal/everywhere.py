@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 
 from sso_server.core.errors import Refused
 from sso_server.core.policy import SECOND
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.web.services import services
 
@@ -16,7 +16,7 @@ _MOST = 200
 _CLOCKS_DIFFER_MS = 2 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Swath:
     """What one sign-out everywhere has ended so far, and how many sessions it has yet to end."""
 

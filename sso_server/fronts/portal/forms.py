@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from flask import Blueprint, Request
 from flask.typing import ResponseReturnValue
@@ -12,6 +11,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from sso_server.core.errors import LockstepError
+from sso_server.core.records import record
 from sso_server.web.errors import page_of
 from sso_server.web.params import MAX_BODY, read_all
 
@@ -27,7 +27,7 @@ PRESS_ONCE_MORE = lazy_gettext(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """Why the page comes again. `fields` are marked as invalid; the first of them gets the focus."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Blueprint, request
@@ -11,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 from sso_server.fronts.portal.forms import read_form, read_query
 from sso_server.web.cookies import set_language_cookie
 from sso_server.web.language import LANGUAGES, select_locale
@@ -34,7 +34,7 @@ _READING = ("GET", "HEAD")
 _TAGS = {"en": "en", "zh_Hans_CN": "zh-Hans"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """One language of the switch."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import Blueprint
 from flask_babel import LazyString, lazy_gettext
 
+from sso_server.core.records import record
 from sso_server.fronts.portal.times import wait_words
 
 blueprint = Blueprint("messages", __name__)
@@ -14,7 +13,7 @@ _START_AGAIN = lazy_gettext("Go back to the site you came from and start again f
 _TELL = lazy_gettext("If it happens again, tell the people who run this service, with the number below.")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message:
     """What happened, as a heading and in a sentence, and what to do now."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, make_response, render_template, request
@@ -11,6 +10,7 @@ from flask_babel import lazy_gettext
 from werkzeug.exceptions import NotFound
 
 from sso_server.core.clients import Client
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import home_of
 from sso_server.fronts.portal.client_face import name_of
@@ -36,7 +36,7 @@ _DONE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Device:
     """One session as its person sees it."""
 

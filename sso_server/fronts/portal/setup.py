@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from werkzeug.exceptions import NotFound
 
 from sso_server.core.errors import InvalidRequest, Refused
+from sso_server.core.records import record
 from sso_server.core.setup import is_valid, redeem
 from sso_server.core.users import PASSWORD_MIN, check_username
 from sso_server.fronts.portal.browser import open_session, read_browser, set_browser, set_session
@@ -25,7 +24,7 @@ _BAD_NAME = lazy_gettext("A user name has 1 to 64 characters that can be seen, w
 _TAKEN = lazy_gettext("This user name is taken. Please choose another one.")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Form:
     """What the page shows again."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
 from sso_server.core.errors import LockstepError, TooManyGuesses, Unavailable, WrongCredentials
+from sso_server.core.records import record
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_in import SignedIn
 from sso_server.core.users import PASSWORD_MAX_BYTES
@@ -37,7 +38,7 @@ _NO_COOKIES = lazy_gettext(
 _WRONG = lazy_gettext("The user name or the password is wrong. Check both and try again.")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Form:
     """What the page shows again: everything typed, except the password."""
 

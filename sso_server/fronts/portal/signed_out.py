@@ -4,7 +4,6 @@ sites told again that couldn't be told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -12,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext, ngettext
 
 from sso_server.core.clients import Client
+from sso_server.core.records import record
 from sso_server.core.reports import SiteLine
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.asking import home_of
@@ -32,7 +32,7 @@ _AGAIN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Of:
     """Which sign-out the page is about. `elsewhere`: another device's, ended from the list of sessions."""
 
@@ -135,7 +135,7 @@ def renew() -> ResponseReturnValue:
     return see_other("/signed-out") if of is None else _page(of, sealed, problem=Problem(PRESS_ONCE_MORE), status=400)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Lines:
     sites: list[SiteLine]
     sessions: int

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask_babel import gettext, lazy_gettext, ngettext
 
 from sso_server.core.interventions import can_retry
 from sso_server.core.notifications import POLLED, Notification, State
+from sso_server.core.records import record
 from sso_server.core.reports import FROM_GOOD_TO_BAD, SiteLine, Standing
 from sso_server.core.sessions import EndReason
 from sso_server.fronts.portal.times import wait_words
@@ -30,7 +29,7 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownLine:
     """One site on the page. `detail` may be empty."""
 
@@ -42,7 +41,7 @@ class ShownLine:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """All sites of one sign-out, and the sentence above them."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from flask_babel import format_datetime, format_timedelta, gettext
 
 from sso_server.core.policy import DAY, MINUTE
+from sso_server.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Moment:
     """An instant for `<time>`: `5 minutes ago`, the same in UTC, the same for machines."""
 

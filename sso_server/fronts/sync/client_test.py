@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import structlog
 from flask import Blueprint, Response, request
 
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
+from sso_server.core.records import record
 from sso_server.core.service_urls import matches
 from sso_server.core.trials import Trial
 from sso_server.web.client_auth import read_json_sender
@@ -26,7 +25,7 @@ _MAX_URI = 2000
 _log = structlog.get_logger("sso_server.sync")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """One call as it was sent."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import structlog
@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidClient, InvalidRequest
 from sso_server.core.polls import MAX_EVENTS, Poll, PollAnswer, jti_of
+from sso_server.core.records import record
 from sso_server.fronts.sync.security_event import build
 from sso_server.web.client_auth import read_json_sender
 from sso_server.web.json_body import parse_object, read_body, texts
@@ -29,7 +30,7 @@ _MOST_EVENTS = 2**31 - 1
 _log = structlog.get_logger("sso_server.sync")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PollCall:
     """One call as it was sent; `refusals` maps a jti to error code and description."""
 

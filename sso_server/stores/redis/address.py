@@ -5,12 +5,14 @@ quote nothing of it: a password with a character that should have been escaped c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.connection import parse_url
+
+from sso_server.core.records import record
 
 Kind = Literal["server", "sentinel", "cluster"]
 Host = tuple[str, int]
@@ -57,7 +59,7 @@ _CONNECTIONS = 32
 _HEALTH_CHECK_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Address:
     """Where a Redis is and how to talk to it. Printing one shows no password."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sso_server.core.records import record
 from sso_server.stores.redis.scripts import Script, load
 
 READING_SCRIPTS = frozenset(
@@ -19,7 +18,7 @@ _READING_COMMANDS = frozenset(
 _WITHOUT_KEY = frozenset({"CLUSTER", "CONFIG", "INFO", "PING", "SCAN", "TIME"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """One command; with a script, the call of that script on one key."""
 

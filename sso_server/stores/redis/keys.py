@@ -7,9 +7,9 @@ Redis Cluster. What crosses buckets lives under a tag of its own and is written 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sso_server.core.identifiers import BUCKETS
+from sso_server.core.records import record
 
 ALL_BUCKETS = range(BUCKETS)
 _NAMES_EVERYWHERE = 1000
@@ -17,7 +17,7 @@ _NAMES_EVERYWHERE = 1000
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keys:
     """All keys begin with `prefix`, so that several services may share a Redis. Raises ValueError for an odd prefix."""
 

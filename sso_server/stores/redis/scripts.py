@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from sso_server.core.records import record
 
 _FOLDER = Path(__file__).parent / "scripts"
 _USES = "-- uses: "
@@ -18,7 +19,7 @@ _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _DEFINITION = re.compile(r"^local (?:function )?(\w+)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Script:
     """One step of the story, as Redis runs it."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, MovedError
 
+from sso_server.core.records import record
 from sso_server.stores.redis.servers import Server
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class View:
     """The masters, and which of them serves each slot; without a cluster one that serves everything."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sso_server.core.records import record
 from sso_server.stores.sql.audit import SqlAudit
 from sso_server.stores.sql.census import SqlCensus
 from sso_server.stores.sql.check_ins import SqlCheckIns
@@ -35,7 +34,7 @@ from sso_server.stores.sql.users import SqlEndOrders, SqlUsers
 __all__ = ["SqlStores"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SqlStores:
     """The stores on one database, named after their ports."""
 

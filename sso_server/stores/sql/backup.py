@@ -9,12 +9,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from sso_server.core.errors import Refused
 from sso_server.core.keys import StoredKey
+from sso_server.core.records import record
 from sso_server.stores.sql import migrate
 
 _WAIT_S = 5.0
@@ -25,7 +25,7 @@ _KEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contents:
     """What a backup holds. Times in ms."""
 

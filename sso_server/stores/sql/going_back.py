@@ -7,13 +7,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from sso_server.core.records import record
 
 _Rows = dict[str, sqlite3.Row]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Undone:
     """One thing that goes back to the backup's."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from time import sleep
@@ -18,6 +17,7 @@ from sqlalchemy import exc, text
 from sqlalchemy.engine import Connection
 
 from sso_server.core.errors import Refused, Unavailable
+from sso_server.core.records import record
 from sso_server.stores.sql.engine import Database
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -35,7 +35,7 @@ _LOCK_TRIES = 20
 _LOCK_PAUSE_S = 3.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchemaStatus:
     """Which schema there is: its revision (empty: none), and the revisions that this version would still add."""
 

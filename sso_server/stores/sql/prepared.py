@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from sso_server.core.records import record
 
 
 class Prepared:
@@ -52,7 +53,7 @@ class Prepared:
         return form
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Form:
     """A statement as one driver takes it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, make_response, render_template, request
@@ -13,6 +12,7 @@ from werkzeug.exceptions import NotFound
 from sso_server.core.events import EventKind
 from sso_server.core.interventions import can_abandon, can_retry
 from sso_server.core.notifications import POLLED, Notification, State
+from sso_server.core.records import record
 from sso_server.core.reports import SiteLine, one_for_each_site
 from sso_server.core.sessions import Session
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form, read_query
@@ -35,7 +35,7 @@ _DONE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One row of the ledger in words. What doesn't apply is empty or None."""
 
@@ -50,7 +50,7 @@ class Row:
     ended: Moment | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShownSite:
     """A site with its rows: one for each of its stores, one for all tickets of a CAS site."""
 

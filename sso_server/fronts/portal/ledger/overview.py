@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Blueprint, make_response, render_template, request
@@ -11,6 +10,7 @@ from flask_babel import gettext
 
 from sso_server.core import identifiers
 from sso_server.core.errors import InvalidRequest
+from sso_server.core.records import record
 from sso_server.core.reports import FROM_GOOD_TO_BAD, SiteLine, one_for_each_site
 from sso_server.core.sessions import Session
 from sso_server.core.users import fold_username
@@ -25,7 +25,7 @@ _PER_PAGE = 25
 _MAX_USERNAME = 256
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """What the address asks for. `before` and `before_sid`: the last one of the page before."""
 
@@ -43,7 +43,7 @@ class Asked:
         return f"/admin/sign-outs?{query}" if query else "/admin/sign-outs"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Listed:
     """One sign-out in the list."""
 
