@@ -20,7 +20,8 @@ Attributes = Mapping[str, Sequence[str]]
 
 # Clients that search the text instead of reading it look for the prefix `cas`.
 # XML 1.0 section 2.2: no escape makes these allowed.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Said by what it is and not by what it isn't: a class of characters that is most of them takes 4 ms to compile.
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 
 
