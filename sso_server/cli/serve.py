@@ -132,7 +132,9 @@ def prepare(settings: Settings) -> None:
         from sso_server.stores.sql import migrate
 
         migrate.upgrade(settings.sql_url)
-    built = wiring.build(settings)
+    # Redis' client is imported on the way.
+    with much_imported():
+        built = wiring.build(settings)
     try:
         built.signing_keys.ensure_keys()
         if trouble := redis_trouble(built.services):
