@@ -102,9 +102,14 @@ def floor(case: Case) -> Case:
     return replace(case, product="floor")
 
 
+def called(web_server: str) -> str:
+    """As the page says it: wherever granian is measured here, each worker has a core of its own."""
+    return "granian, own cores" if web_server == "granian" else web_server
+
+
 def where(case: Case) -> str:
     """As a goal's line says it."""
-    return f"{case.web_server}, {case.store}"
+    return f"{called(case.web_server)}, {case.store}"
 
 
 #: What most goals are about.
@@ -147,7 +152,7 @@ def _faster(workload: str, than: Case, bound: float, *, web_server: str = "") ->
         where(ours(web_server, "redis")) if web_server else "the fastest configuration",
         read,
         bound,
-        note=lambda summary: "" if web_server else case(summary).web_server,
+        note=lambda summary: "" if web_server else called(case(summary).web_server),
     )
 
 
@@ -311,7 +316,13 @@ GOALS: Sequence[Goal] = (
     _faster("W3i", OIDC_PROVIDER, 1.0),
     _faster("W4", OIDC_PROVIDER, 1.2),
     _faster("R", AUTHLIB, 1.8),
-    Goal("CR, CAS rounds a second against django-cas-server", "the fastest configuration", _cas_round, 6),
+    Goal(
+        "CR, CAS rounds a second against django-cas-server",
+        "the fastest configuration",
+        _cas_round,
+        6,
+        note=lambda summary: called(fastest(_run(summary, "peers"), "CR").web_server),
+    ),
     *_near_floor(),
     *_over_the_hash(),
     *_storm(),

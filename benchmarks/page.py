@@ -13,6 +13,7 @@ from benchmarks.goals import ROUNDS, Verdict, verdicts
 from benchmarks.peers.words import words
 from benchmarks.picture import picture
 from benchmarks.results import Run, Summary, is_idle
+from benchmarks.standing import beside, fairer
 from benchmarks.tables import short
 from benchmarks.tried import TRIED
 from benchmarks.workloads import WORKLOADS
@@ -49,14 +50,20 @@ _WORDS = """
 - *floor*: bare Flask on the same web server, workers and threads, with the same store, doing the same signature and
   as many round trips, and no check at all (`benchmarks/floor_app.py`); Lockstep is below it where it spares what Flask
   does at each request. It is no server; it is what Flask, the web
-  server and the store's usual library take of each figure. With RSA it isn't asked again, and W6h has none: what
-  hangs is beyond a floor.
+  server and the store's usual library take of each figure. With RSA it isn't asked again but for D, where it is one
+  program without web server or store; W6h has none: what hangs is beyond a floor.
 - *granian* is with a core for each worker (`SSO_OWN_CORES=true`, [operations.md](operations.md#cores)), the floor too;
   *gunicorn* is what `sso serve` starts without any option. Other people's processes have no core of their own, and
   those on gunicorn take connections by chance: their ranges are wide. Passwords are asked of 4 at once, not of 8.
 - *ms*: processor time of one operation in thousandths of a second: all processes of the server and its Redis together.
   *redis ms* of a table is the part of Redis in it, *server ms* the rest.
 - *an operation* of a row is all of its requests: R are two, W5 are four and in one of them is the hash.
+"""
+_GRANIAN = """
+Wherever *granian* stands, `SSO_OWN_CORES=true` is set, which nothing sets by itself. `--web-server granian` without
+it isn't measured on this page: when both were measured in the same rounds, R was 16 % and userinfo 40 % more a second
+with cores of their own, and password sign-ins a seventh fewer
+([the page that decided it](decisions/2026-11-22-workers-may-keep-to-a-core.md)).
 """
 _REPRODUCE = """
 ```
@@ -111,8 +118,11 @@ def page(summary: Summary) -> str:
     own, peers = summary.runs.get("own", Run()), summary.runs.get("peers", Run())
     listed = {name: one.title for name, one in WORKLOADS.items()} | _MORE
     parts = [_INTRODUCTION, _measured(summary), "## What is measured\n"]
-    parts += ["\n".join(f"- **{name}**: {title}" for name, title in listed.items()) + "\n", _WORDS.strip() + "\n"]
-    parts += ["## Goals\n", _goals(verdicts(summary)), _PICTURE, "## What a request costs\n"]
+    parts += [
+        "\n".join(f"- **{name}**: {title}" for name, title in listed.items()) + "\n",
+        f"{_WORDS.strip()}\n{fairer(own)}\n",
+    ]
+    parts += ["## Goals\n", _GRANIAN, _goals(verdicts(summary)), _PICTURE, "## What a request costs\n"]
     for store, title in (("redis", "Redis"), ("sqlite", "SQLite")):
         parts += _table(f"### Processor time, sessions in {title}, ES256", tables.costs(own, store))
     parts += _table("### Processor time with RSA signatures (RS256), Redis", tables.costs(own, "redis", "RS256"))
@@ -122,7 +132,7 @@ def page(summary: Summary) -> str:
     parts += _table("### Answered after (p50 / p99 ms), one connection", tables.waits(own, cases, lambda _: "1"))
     cases = tables.cases_of(peers)
     if cases:
-        parts += ["## Beside other people's servers\n", words()]
+        parts += ["## Beside other people's servers\n", words(), beside(peers)]
         parts += _table("### Their processor time, server + Redis, in ms", tables.processor_time(peers, cases))
         parts += _table("### Their operations a second, 8 connections", tables.rates(peers, cases))
         parts += _table("### Answered by them after (p50 / p99 ms), 8 connections", tables.waits(peers, cases))
