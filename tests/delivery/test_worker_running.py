@@ -124,7 +124,7 @@ def test_a_worker_that_is_stopped_ends_its_sends_and_releases_the_rest(deliverie
 
 
 def test_a_ring_is_quicker_than_the_poll(deliveries_on, short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "POLL_S", 60.0)
+    monkeypatch.setattr(worker_module, "POLL_S", 5.0)
     deliveries = deliveries_on(clock=SystemClock())
     wake = DatagramWake(short)
     listener = WakeListener(short, "worker-1")
@@ -134,7 +134,7 @@ def test_a_ring_is_quicker_than_the_poll(deliveries_on, short: Path, monkeypatch
             for number in range(1, 4):
                 deliveries.ended("shop")
                 wake.ring()
-                sink.wait_for(number, timeout_s=30)
+                sink.wait_for(number, timeout_s=3)
     listener.close()
 
 
