@@ -221,7 +221,7 @@ def machine(**more: str) -> dict[str, str]:
                 f"Redis {_redis_version()}",
                 f"SQLite {sqlite3.sqlite_version}",
                 ssl.OPENSSL_VERSION.rsplit(maxsplit=3)[0],
-                *_versions("flask", "gunicorn", "granian", "redis", "hiredis", "pyjwt", "cryptography", "argon2-cffi"),
+                *_versions("flask", "gunicorn", "granian", "redis", "hiredis", "pyjwt", "cryptography", "pynacl"),
             )
         ),
         **more,

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from argon2 import PasswordHasher
 
 from benchmarks.keys import private_key
 from benchmarks.lockstep_server import NOWHERE
 from benchmarks.servers import Case, own_redis
 from benchmarks.traffic import PASSWORD, PEOPLE, SITES, CasTraffic, Site, Traffic
+from sso_server.crypto.passwords import Argon2Hasher
 from tests.support.centre import Process, clean_env, tree, wait_until
 from tests.support.ports import free_port
 from tests.support.services import OwnRedis
@@ -160,7 +160,7 @@ class Peer:
     def _settings(self, directory: Path) -> dict[str, Any]:
         key_file = directory / "signing.pem"
         key_file.write_bytes(private_key(self.case.algorithm))
-        hashed = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
+        hashed = Argon2Hasher().hash(PASSWORD)
         return {
             "directory": str(directory),
             "port": self.port,

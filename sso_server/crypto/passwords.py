@@ -5,21 +5,14 @@ What may be a password is `core.users`' business; how often one may guess is `co
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from argon2.exceptions import HashingError, InvalidHashError, VerificationError
-
 from sso_server.core.errors import Unavailable
-from sso_server.crypto import cores, hash_memory
-
-_SALT_BYTES = 16
-_HASH_BYTES = 32
+from sso_server.crypto import argon2id, cores
 
 
 class Argon2Hasher:
@@ -36,33 +29,24 @@ class Argon2Hasher:
         *,
         memory_kib: int = 19_456,
         time_cost: int = 2,
-        parallelism: int = 1,
         at_once: int = 1,
         most_waiting: int = 8,
         wait_s: float = 2.0,
         place: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
         while_waiting: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
-        self._argon2 = hash_memory.hasher(
-            time_cost=time_cost,
-            memory_cost=memory_kib,
-            parallelism=parallelism,
-            hash_len=_HASH_BYTES,
-            salt_len=_SALT_BYTES,
-        )
+        self._memory_kib = memory_kib
+        self._time_cost = time_cost
         self._slots = threading.BoundedSemaphore(at_once)
         self._places = threading.BoundedSemaphore(at_once + most_waiting)
         self._wait_s = wait_s
         self._place = place
         self._while_waiting = while_waiting
-        # Where there are no huge pages malloc keeps for each thread what it once needed: 19 MiB for a hash in every
-        # thread of the web worker are more than half a GB. So only these threads ever hash.
+        # What a caller's thread keeps to (a core, a turn) is no matter of the hash's.
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="hash")
         # A hash of nothing: the digest is random, no password is known for it, and checking one against it costs
         # exactly what a real check costs (ASVS 5.0, 6.3.8: time must not tell whether an account exists).
-        self._nobody = (
-            f"$argon2id$v=19$m={memory_kib},t={time_cost},p={parallelism}${_b64(_SALT_BYTES)}${_b64(_HASH_BYTES)}"
-        )
+        self._nobody = argon2id.random_string(memory_kib, time_cost)
 
     def hash(self, password: str) -> str:
         """The PHC string to be stored. Raises Unavailable when too many wait already."""
@@ -76,27 +60,21 @@ class Argon2Hasher:
 
     def needs_rehash(self, password_hash: str) -> bool:
         """The hash was made with other parameters than today's (or is no hash of ours)."""
-        try:
-            return self._argon2.check_needs_rehash(password_hash)
-        except InvalidHashError:
-            return True
+        return not argon2id.has_parameters(password_hash, self._memory_kib, self._time_cost)
 
     def _hash(self, password: str) -> str:
         with self._place(), cores.any_core(), _enough_memory():
-            return self._argon2.hash(_bytes_of(password))
+            return argon2id.hashed(_bytes_of(password), self._memory_kib, self._time_cost)
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
+        secret = _bytes_of(password)
         with self._place(), cores.any_core(), _enough_memory():
-            try:
-                self._argon2.verify(password_hash or self._nobody, _bytes_of(password))
-                return password_hash is not None
-            except (InvalidHashError, UnicodeEncodeError):
-                # A damaged row must not be told apart from a wrong password, by time either.
-                with contextlib.suppress(VerificationError):
-                    self._argon2.verify(self._nobody, _bytes_of(password))
-                return False
-            except VerificationError:
-                return False
+            if password_hash is not None:
+                with contextlib.suppress(ValueError):
+                    return argon2id.belongs(secret, password_hash)
+            # Nor must a damaged row be told apart from a wrong password, by time either.
+            argon2id.belongs(secret, self._nobody)
+            return False
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
@@ -118,14 +96,10 @@ def _enough_memory() -> Iterator[None]:
     """Who can't be checked has not guessed wrongly."""
     try:
         yield
-    except HashingError as error:
-        raise Unavailable(detail=f"password hashing: {error}") from error
+    except MemoryError as error:
+        raise Unavailable(detail=f"no memory: {error}") from error
 
 
 def _bytes_of(password: str) -> bytes:
     """Every character counts, none is normalised or cut (ASVS 5.0, 6.2.8); a lone surrogate is a character too."""
     return password.encode("utf-8", "surrogatepass")
-
-
-def _b64(count: int) -> str:
-    return base64.b64encode(secrets.token_bytes(count)).rstrip(b"=").decode("ascii")

@@ -8,6 +8,8 @@ import pytest
 from tests.house.sources import ROOT, tracked_files
 
 PAGES = sorted(path for path in tracked_files() if path.suffix == ".md")
+#: A decision speaks of its day, and isn't edited when what it names is gone.
+OF_TODAY = [page for page in PAGES if page.parent.name != "decisions"]
 
 
 def prose(path: Path) -> str:
@@ -33,7 +35,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert lost == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_source_file_named_in_full_exists(page: Path) -> None:
     named = re.findall(r"`((?:sso_server|sso_client|demo_apps|tests|scripts|docs)/[\w./-]+)`", prose(page))
     assert [name for name in named if not (ROOT / name.rstrip("/")).exists()] == []
