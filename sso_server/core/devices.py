@@ -68,6 +68,8 @@ class Asking:
     """After a yes. Without the device's code it is worth nothing."""
     challenge: str = ""
     """What that ticket is bound to."""
+    held_until: int = 0
+    """Until then the device waits for what its person agreed to with their yes to be written down."""
 
     @property
     def is_answered(self) -> bool:
@@ -76,7 +78,12 @@ class Asking:
 
     def to_text(self) -> str:
         """The slip's content."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        said = asdict(self)
+        if not self.held_until:
+            # An older version, working beside this one, can't read slips that name it: theirs are without, and so are
+            # ours but for the moment in which it says something.
+            del said["held_until"]
+        return json.dumps(said, separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> Asking:
@@ -182,27 +189,28 @@ class Devices:
             # The device may come late: it asks every few seconds, or less often if it was told to slow down.
             expires_at=asking.expires_at,
         )
-        held, now = _held_name(found.name), self._clock.now()
-        if keep is not None and not self._slips.add(held, "", now + _HELD_MS, now):
-            # Of a press before that could not be finished.
-            self._slips.extend(held, now + _HELD_MS, now)
-        self._answer(found, lambda known: replace(known, ticket=ticket))
-        if keep is not None:
-            try:
-                keep()
-            except Unavailable:
-                # Nothing is agreed to: the question stands, and its button can be pressed once more.
-                with contextlib.suppress(Unavailable):
-                    self._take_answer_back(found.name, ticket)
-                raise
+        if keep is None:
+            self._answer(found, lambda known: replace(known, ticket=ticket))
+            return
+        # In the step that answers: of two presses at once the second changes nothing, and so holds nobody up either.
+        held_until = self._clock.now() + _HELD_MS
+        answered = self._answer(found, lambda known: replace(known, ticket=ticket, held_until=held_until))
+        try:
+            keep()
+        except Unavailable:
+            # Nothing is agreed to: the question stands, and its button can be pressed once more.
             with contextlib.suppress(Unavailable):
-                self._slips.take(held, now)
+                self._change_held(found.name, answered, replace(answered, ticket="", held_until=0))
+            raise
+        with contextlib.suppress(Unavailable):
+            self._change_held(found.name, answered, replace(answered, held_until=0))
 
     def refuse(self, found: Found) -> None:
         """The person says no. Raises as `approve`."""
         self._answer(found, lambda known: replace(known, refused=True))
 
-    def _answer(self, found: Found, change: Callable[[Asking], Asking]) -> None:
+    def _answer(self, found: Found, change: Callable[[Asking], Asking]) -> Asking:
+        """What is known with the answer."""
         for _ in range(_TRIES):
             now = self._clock.now()
             text = self._slips.find(found.name, now)
@@ -210,17 +218,14 @@ class Devices:
             if text is None or known is None or known.is_answered or now >= known.expires_at:
                 raise Refused("This code has been used already, or its time is over.")
             # The device may have polled meanwhile, which is written there, too.
-            if self._slips.replace(found.name, text, change(known).to_text(), now):
-                return
+            answered = change(known)
+            if self._slips.replace(found.name, text, answered.to_text(), now):
+                return answered
         raise Unavailable("The device asks too often to be answered.")
 
-    def _take_answer_back(self, name: str, ticket: str) -> None:
-        now = self._clock.now()
-        text = self._slips.find(name, now)
-        known = Asking.from_text(text) if text else None
-        # Held as it is, nobody else writes there.
-        if text is not None and known is not None and known.ticket == ticket:
-            self._slips.replace(name, text, replace(known, ticket="").to_text(), now)
+    def _change_held(self, name: str, was: Asking, now_said: Asking) -> None:
+        # While it is held nobody else writes there; afterwards the device may have come for it.
+        self._slips.replace(name, was.to_text(), now_said.to_text(), self._clock.now())
 
     def poll(self, device_code: str, client: Client) -> str:
         """The ticket that this device may redeem with its code, once. Raises InvalidGrant with the codes of section
@@ -236,13 +241,13 @@ class Devices:
                 raise InvalidGrant("The person said no.", code="access_denied")
             if now >= known.expires_at:
                 raise InvalidGrant("The device_code has expired.", code="expired_token")
-            if known.ticket and not self._is_held(name, client, now):
+            if known.ticket and now < known.held_until:
+                raise _pending()
+            if known.ticket:
                 # Of any number that ask at once, one has it.
                 if self._slips.take(name, now) is None:
                     continue
                 return known.ticket
-            if known.ticket:
-                raise _pending()
             is_early = known.polled_at and now - known.polled_at < known.interval * SECOND - _EARLY_MS
             interval = known.interval + 5 if is_early else known.interval
             if not self._slips.replace(name, text, replace(known, polled_at=now, interval=interval).to_text(), now):
@@ -252,10 +257,6 @@ class Devices:
                 raise InvalidGrant(f"Ask every {interval} seconds from now on.", code="slow_down")
             raise _pending()
         raise InvalidGrant("Ask less often.", code="slow_down")
-
-    def _is_held(self, name: str, client: Client, now: int) -> bool:
-        """The yes is not written down in full yet."""
-        return client.metadata.third_party and self._slips.find(_held_name(name), now) is not None
 
     def put_back(self, device_code: str, ticket: str, client: Client) -> None:
         """The ticket could not be redeemed because a store is away: the device may ask once more. Never raises."""
@@ -267,10 +268,6 @@ class Devices:
 
 def _name(device_code: str) -> str:
     return f"device:{identifiers.digest(device_code)}"
-
-
-def _held_name(name: str) -> str:
-    return f"held-{name}"
 
 
 def _pending() -> InvalidGrant:

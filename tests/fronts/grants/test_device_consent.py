@@ -3,18 +3,20 @@ it is remembered: whatever happens in between."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from sso_server.core.consents import Consents, Wish
+from sso_server.core.devices import Asking, Devices
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import EventKind
 from sso_server.core.tickets import Tickets
 from tests.fronts.conftest import Later
 from tests.fronts.grants.conftest import ON_BOTH_STORES
 from tests.fronts.grants.device import answer, begin, open_page, outcome, poll, type_in
+from tests.support.in_between import before
 from tests.support.oidc_site import OidcSite, built_of, change_client
 
 ALLOWED = "/device?done=allowed"
@@ -33,18 +35,6 @@ def scope_agreed_to(lamp: OidcSite) -> tuple[str, ...] | None:
     here = built_of(lamp.app).services
     consent = here.consents.find(here.accounts.get("alice").user_id, "lamp")
     return consent.scope if consent is not None else None
-
-
-def before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, happens: Callable[[], object]) -> None:
-    """Something happens the first time that this is called, and before it does anything."""
-    real, left = getattr(owner, name), [happens]
-
-    def call(*args: Any, **more: Any) -> Any:
-        if left:
-            left.pop()()
-        return real(*args, **more)
-
-    monkeypatch.setattr(owner, name, call)
 
 
 def fail(error: type[BaseException]) -> Callable[[], None]:
@@ -116,6 +106,71 @@ def test_a_yes_that_cannot_be_remembered_is_none_and_the_button_works_again(
     assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
     assert answer(browser, question).headers["Location"] == ALLOWED
     assert outcome(poll(lamp, told["device_code"])) == ""
+
+
+@ON_BOTH_STORES
+def test_of_two_presses_at_once_the_second_holds_the_device_up_no_longer(
+    browser: FlaskClient, lamp: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, first = begin(lamp), []
+    question = type_in(browser, told["user_code"])
+    # Half a minute before the code expires: a device that still waited for a minute would find it over.
+    with later(570):
+        # The second is past everything that would find the question answered, when the first is done.
+        before(monkeypatch, Tickets, "issue", lambda: first.append(answer(browser, question).headers["Location"]))
+        second = answer(browser, question)
+        assert (first, second.status_code, "used already" in second.text) == ([ALLOWED], 400, True)
+        assert outcome(poll(lamp, told["device_code"])) == ""
+
+
+def test_a_second_press_while_the_first_is_being_remembered_changes_nothing(
+    browser: FlaskClient, lamp: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, second = begin(lamp), []
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Consents, "give", lambda: second.append(answer(browser, question).status_code))
+    assert answer(browser, question).headers["Location"] == ALLOWED
+    assert second == [400]
+    assert outcome(poll(lamp, told["device_code"])) == ""
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["remembered", "not remembered"])
+def test_versions_before_this_one_can_read_all_slips_but_those_of_a_yes_that_is_being_remembered(
+    browser: FlaskClient, lamp: OidcSite, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    told, slips = begin(lamp), []
+    question = type_in(browser, told["user_code"])
+    with built_of(lamp.app).sql.database.read() as connection:
+        name = connection.execute(sa.text("SELECT name FROM slips WHERE name LIKE 'device:%'")).scalar_one()
+
+    def look() -> None:
+        here = built_of(lamp.app).services
+        slips.append(str(here.slips.find(name, here.clock.now())))
+
+    def happens() -> None:
+        look()
+        if fails:
+            raise Unavailable
+
+    look()
+    before(monkeypatch, Consents, "give", happens)
+    answer(browser, question)
+    look()
+    assert ["held_until" in slip for slip in slips] == [False, True, False]
+    assert [bool(Asking.from_text(slip).ticket) for slip in slips] == [False, True, not fails]
+
+
+@ON_BOTH_STORES
+def test_a_device_waits_no_longer_than_a_minute_for_a_store_that_cannot_say_that_its_yes_is_remembered(
+    browser: FlaskClient, lamp: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Devices, "_change_held", fail(Unavailable))
+    assert answer(browser, question).headers["Location"] == ALLOWED
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+    with later(61):
+        assert outcome(poll(lamp, told["device_code"])) == ""
 
 
 @pytest.mark.parametrize("agreed", [None, ("openid",)], ids=["to nothing", "to less"])
