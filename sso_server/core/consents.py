@@ -89,18 +89,17 @@ class Consents:
 
     def give(self, user_id: str, client: Client, wish: Wish) -> None:
         """The person agrees, beside what they agreed to before. Raises Unavailable."""
-        self._keep(user_id, client.client_id, wish)
         data: dict[str, str | int | None] = {"scope": " ".join(wish.scope), "claims": " ".join(wish.claims)}
-        self._audit.append(
-            Event(
-                self._clock.now(),
-                EventKind.CONSENT_GIVEN,
-                user_id=user_id,
-                client_id=client.client_id,
-                actor="user",
-                data=data,
-            )
+        event = Event(
+            self._clock.now(),
+            EventKind.CONSENT_GIVEN,
+            user_id=user_id,
+            client_id=client.client_id,
+            actor="user",
+            data=data,
         )
+        # In one step: a yes that fails is none, whatever the person then says.
+        self._keep(user_id, client.client_id, wish, event)
 
     def note_use(self, user_id: str, client: Client, scope: tuple[str, ...]) -> None:
         """The client has just been served, for this person. Coarse: at most a write an hour. Raises Unavailable."""
@@ -156,10 +155,10 @@ class Consents:
         self._sign_out.run_order(order)
         return True
 
-    def _keep(self, user_id: str, client_id: str, wish: Wish) -> None:
+    def _keep(self, user_id: str, client_id: str, wish: Wish, event: Event | None = None) -> None:
         now, known = self._clock.now(), self._store.find(user_id, client_id)
         new = Consent(user_id, client_id, wish.scope, wish.claims, granted_at=now, last_used_at=now)
         if known is not None:
             scope, claims = (*known.scope, *wish.scope), (*known.claims, *wish.claims)
             new = replace(new, scope=tuple(dict.fromkeys(scope)), claims=tuple(dict.fromkeys(claims)))
-        self._store.put(new)
+        self._store.put(new, event)

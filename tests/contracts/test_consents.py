@@ -3,8 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from sso_server.core.clients import Client
 from sso_server.core.consents import Consent
+from sso_server.core.events import Event, EventKind
 from sso_server.core.users import EndOrder
 from tests.support.builders import NOW
 
@@ -24,6 +27,16 @@ def test_a_new_one_takes_the_place_of_the_old_and_remembers_since_when(sql_store
     wider = replace(GIVEN, scope=("openid", "profile", "email"), claims=(), granted_at=NOW + 9, last_used_at=NOW + 9)
     sql_stores.consents.put(wider)
     assert sql_stores.consents.find("usr-alice", "game") == replace(wider, granted_at=NOW)
+
+
+def test_a_consent_and_its_line_of_the_audit_are_written_both_or_neither(sql_stores):
+    line = Event(NOW, EventKind.CONSENT_GIVEN, user_id="usr-alice", client_id="game", actor="user")
+    with pytest.raises(TypeError):
+        sql_stores.consents.put(GIVEN, replace(line, data={"scope": object()}))
+    assert sql_stores.consents.find("usr-alice", "game") is None
+    sql_stores.consents.put(GIVEN, line)
+    assert sql_stores.consents.find("usr-alice", "game") == GIVEN
+    assert sql_stores.audit.list_events(5) == [line]
 
 
 def test_a_use_is_noted_and_never_goes_back(sql_stores):

@@ -121,8 +121,9 @@ class ConsentStore(Protocol):
     def find(self, user_id: str, client_id: str) -> Consent | None:
         """The one of this person for this client."""
 
-    def put(self, consent: Consent) -> None:
-        """Keep it in the place of the one before, whose `granted_at` stays if it is earlier."""
+    def put(self, consent: Consent, event: Event | None = None) -> None:
+        """Keep it in the place of the one before, whose `granted_at` stays if it is earlier; with an event: that line
+        of the audit is written in the same step."""
 
     def note_use(self, user_id: str, client_id: str, now: int) -> None:
         """last_used_at = max(it, now), if there is such a consent."""

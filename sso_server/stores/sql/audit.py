@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import sqlalchemy as sa
-from sqlalchemy import bindparam
+from sqlalchemy import Connection, bindparam
 
 from sso_server.core.events import Event, EventKind
 from sso_server.stores.sql.account_tables import audit
@@ -35,21 +35,7 @@ class SqlAudit:
         if not events:
             return
         with self._database.write() as connection:
-            _INSERT.run_each(
-                connection,
-                [
-                    {
-                        "at": event.at,
-                        "kind": event.kind.value,
-                        "user_id": event.user_id,
-                        "sid": event.sid,
-                        "client_id": event.client_id,
-                        "actor": event.actor,
-                        "data": json.dumps(event.data, ensure_ascii=False),
-                    }
-                    for event in events
-                ],
-            )
+            write_events(connection, *events)
 
     def list_events(
         self, limit: int, *, before: int = 0, kind: EventKind | None = None, user_id: str = "", sid: str = ""
@@ -83,3 +69,22 @@ class SqlAudit:
         """Drop events before `older_than` (ms), oldest first; how many. Raises Unavailable."""
         with self._database.write() as connection:
             return connection.execute(_PURGE, {"_before": older_than, "_limit": limit}).rowcount
+
+
+def write_events(connection: Connection, *events: Event) -> None:
+    """In the transaction of what they tell of; at least one."""
+    _INSERT.run_each(
+        connection,
+        [
+            {
+                "at": event.at,
+                "kind": event.kind.value,
+                "user_id": event.user_id,
+                "sid": event.sid,
+                "client_id": event.client_id,
+                "actor": event.actor,
+                "data": json.dumps(event.data, ensure_ascii=False),
+            }
+            for event in events
+        ],
+    )

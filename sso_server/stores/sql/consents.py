@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, text
 
 from sso_server.core.consents import Consent
+from sso_server.core.events import Event
 from sso_server.core.users import EndOrder
 from sso_server.stores.sql.account_tables import consents
+from sso_server.stores.sql.audit import write_events
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.records import later, pack, unpack
 from sso_server.stores.sql.users import write_order
@@ -44,8 +46,8 @@ class SqlConsents:
             row = connection.execute(_FIND, {"_user": user_id, "_client": client_id}).one_or_none()
         return None if row is None else _consent_of(row)
 
-    def put(self, consent: Consent) -> None:
-        """Keep it in the place of the one before. Raises Unavailable."""
+    def put(self, consent: Consent, event: Event | None = None) -> None:
+        """Keep it in the place of the one before, and its line of the audit, both or neither. Raises Unavailable."""
         with self._database.write() as connection:
             connection.execute(
                 _PUT,
@@ -58,6 +60,8 @@ class SqlConsents:
                     "last_used_at": consent.last_used_at,
                 },
             )
+            if event is not None:
+                write_events(connection, event)
 
     def note_use(self, user_id: str, client_id: str, now: int) -> None:
         """The later of what is noted and `now` (ms). Raises Unavailable."""

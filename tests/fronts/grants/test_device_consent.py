@@ -173,6 +173,22 @@ def test_a_device_waits_no_longer_than_a_minute_for_a_store_that_cannot_say_that
         assert outcome(poll(lamp, told["device_code"])) == ""
 
 
+def test_a_yes_that_the_audit_could_not_take_is_none_and_a_no_can_follow(browser: FlaskClient, lamp: OidcSite) -> None:
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    database = built_of(lamp.app).sql.database
+    with database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE audit RENAME TO away"))
+    assert answer(browser, question).status_code == 503
+    with database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO audit"))
+    assert outcome(poll(lamp, told["device_code"])) == "authorization_pending"
+    assert answer(browser, question, "refuse").headers["Location"] == "/device?done=refused"
+    assert scope_agreed_to(lamp) is None
+    assert built_of(lamp.app).services.audit.list_events(5, kind=EventKind.CONSENT_GIVEN) == []
+    assert "You have allowed no app anything." in browser.get("/apps").text
+
+
 @pytest.mark.parametrize("agreed", [None, ("openid",)], ids=["to nothing", "to less"])
 def test_who_dies_before_a_yes_is_remembered_leaves_a_device_that_gets_nothing(
     browser: FlaskClient, lamp: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch, agreed: tuple[str, ...] | None
