@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
+from sso_server.core import identifiers
 from sso_server.core.claims import OPENED_BY
 from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidGrant, Unavailable
@@ -17,7 +18,7 @@ from sso_server.core.policy import HOUR
 from sso_server.core.ports import AuditStore, Clock, ConsentStore, TokenStore
 from sso_server.core.records import record
 from sso_server.core.sign_out import SignOut
-from sso_server.core.tickets import Refusal
+from sso_server.core.tickets import Refusal, Ticket
 
 OFFLINE = "offline_access"
 #: `last_used_at` is a hint for people: nobody needs it to the minute, and every note is a write.
@@ -118,20 +119,26 @@ class Consents:
         with contextlib.suppress(Unavailable):
             self.note_use(user_id, client, scope)
 
-    def confirm(self, user_id: str, client: Client, scope: tuple[str, ...]) -> None:
-        """After a ticket was redeemed: the person may have removed the app since it was issued, and then its session
+    def confirm(self, ticket: Ticket, client: Client) -> None:
+        """After this ticket was redeemed: the person may have removed the app since it was issued, and then its session
         was none of those that ended. Asked after the step that registered it, so that either this finds the consent
         gone, or the removal finds what came from the ticket. Raises InvalidGrant, Unavailable."""
-        if client.metadata.third_party:
-            known = self._store.find(user_id, client.client_id)
-            if known is None:
-                self._tokens.revoke_grants_of(user_id, self._clock.now(), client_id=client.client_id)
-            if known is None or not known.covers(scope, ()):
-                # Less than the ticket says: agreed to again since, or a device's yes that nobody could write down.
-                raise InvalidGrant(Refusal.CONSENT.value)
         if not client.metadata.third_party:
             # An operator's site needs no consent; what it has got is at least seen again.
-            self.note_use(user_id, client, scope)
+            self.note_use(ticket.user_id, client, ticket.scope)
+            return
+        now, known = self._clock.now(), self._store.find(ticket.user_id, client.client_id)
+        if known is None:
+            self._tokens.revoke_grants_of(ticket.user_id, now, client_id=client.client_id)
+        elif not known.covers(ticket.scope, ()):
+            # Less than the ticket says: agreed to again since, or a device's yes that nobody could write down. Its
+            # other grants are within what was agreed to.
+            self._tokens.revoke_grant(ticket.ticket_hash, identifiers.bucket_of(ticket.sid), now)
+        else:
+            return
+        # The client stays a participant of the session: another ticket of it may have been redeemed there at this
+        # moment, and to tell a site that got nothing does no harm.
+        raise InvalidGrant(Refusal.CONSENT.value)
 
     def remove(self, user_id: str, client_id: str, *, actor: str) -> bool:
         """Take it back: the sessions in which the client takes part end, with the reason `app_removed`, and whatever it

@@ -53,7 +53,7 @@ def hand_out(
     now = here.clock.now()
     _log.info("ticket_redeemed", sid=issued.session.sid, store_id=store_id)
     ticket, session = issued.ticket, issued.session
-    here.consents.confirm(ticket.user_id, client, ticket.scope)
+    here.consents.confirm(ticket, client)
     return token_answer(
         Granted(
             client=client,

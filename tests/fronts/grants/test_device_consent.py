@@ -3,6 +3,7 @@ it is remembered: whatever happens in between."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sso_server.core.consents import Consents, Wish
 from sso_server.core.devices import Asking, Devices
 from sso_server.core.errors import Unavailable
 from sso_server.core.events import EventKind
-from sso_server.core.tickets import Tickets
+from sso_server.core.tickets import Issued, Tickets
 from tests.fronts.conftest import Later
 from tests.fronts.grants.conftest import ON_BOTH_STORES
 from tests.fronts.grants.device import answer, begin, open_page, outcome, poll, type_in
@@ -187,6 +188,40 @@ def test_a_yes_that_the_audit_could_not_take_is_none_and_a_no_can_follow(browser
     assert scope_agreed_to(lamp) is None
     assert built_of(lamp.app).services.audit.list_events(5, kind=EventKind.CONSENT_GIVEN) == []
     assert "You have allowed no app anything." in browser.get("/apps").text
+
+
+@ON_BOTH_STORES
+def test_what_was_registered_for_a_yes_that_nobody_remembered_is_revoked_and_nothing_else(
+    browser: FlaskClient, lamp: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_page(browser)
+    here = built_of(lamp.app).services
+    client = here.clients.find("lamp")
+    assert client is not None
+    here.consents.give(here.accounts.get("alice").user_id, client, Wish(("openid",)))
+    told = begin(lamp, scope="openid")
+    answer(browser, type_in(browser, told["user_code"]))
+    within = poll(lamp, told["device_code"]).get_json()
+    issued: list[Issued] = []
+    redeem = Tickets.redeem
+
+    def see(*args: Any, **more: Any) -> Issued:
+        issued.append(redeem(*args, **more))
+        return issued[-1]
+
+    told = begin(lamp)
+    question = type_in(browser, told["user_code"])
+    before(monkeypatch, Consents, "give", fail(Died))
+    with pytest.raises(Died):
+        answer(browser, question)
+    monkeypatch.setattr(Tickets, "redeem", see)
+    with later(61):
+        assert poll(lamp, told["device_code"]).get_json()["error_description"] == "consent_removed"
+        assert here.tokens.find(issued[0].access_token) is None
+        assert here.tokens.find(issued[0].refresh_token) is None
+        assert here.tokens.find(within["access_token"]) is not None
+        (session,) = here.lists.list_live(here.clock.now(), 5)
+        assert [one.client_id for one in here.lists.participants(session.sid)] == ["lamp"], "it is told of the end"
 
 
 @pytest.mark.parametrize("agreed", [None, ("openid",)], ids=["to nothing", "to less"])
