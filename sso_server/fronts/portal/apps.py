@@ -39,7 +39,8 @@ class App:
     places: str
     """Where it has people sent back to; empty: nowhere, as a device does."""
     shows_id: bool
-    """Another one has the same name and the same places: only the id tells them apart."""
+    """It has no places, or another one has the same and the same name: only the id tells them apart. Names alone never
+    do: letters of another script may look the same."""
     label: str
     """Its name, with what tells it from others of that name: for whoever hears one button after the other."""
     href: str
@@ -106,15 +107,15 @@ def _apps(known: Sequence[tuple[Consent, Client]]) -> list[App]:
     apps = []
     for consent, client, face, places in shown:
         name = face.name.casefold()
-        shows_id = alike[name, places] > 1
-        more = client.client_id if shows_id or not places else places
+        shows_id = not places or alike[name, places] > 1
+        more = client.client_id if shows_id else places
         apps.append(
             App(
                 client.client_id,
                 face,
                 places,
                 shows_id,
-                f"{face.name} ({more})" if names[name] > 1 else face.name,
+                f"{face.name} ({more})" if names[name] > 1 or not places else face.name,
                 face.home or home_of(client),
                 in_words(wish_of(client, consent.scope, consent.claims), client),
                 moment(consent.granted_at, now),

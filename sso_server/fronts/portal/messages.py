@@ -20,6 +20,8 @@ class Message:
     title: LazyString
     text: LazyString
     remedy: LazyString
+    says_all: bool = False
+    """The error's own description, which programs read, would tell a developer no more."""
 
 
 _UNKNOWN = Message(
@@ -73,6 +75,7 @@ MESSAGES = {
         lazy_gettext("Only for administrators"),
         lazy_gettext("The account that you are signed in with isn't an administrator's."),
         lazy_gettext("Sign out and sign in with another account, or ask the people who run this service."),
+        says_all=True,
     ),
     "http_404": Message(
         lazy_gettext("This page doesn't exist"),

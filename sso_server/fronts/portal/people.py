@@ -103,7 +103,7 @@ def administrator_required(view: Callable[..., ResponseReturnValue]) -> Callable
         if person is None:
             return _ask()
         if not person.user.is_admin:
-            raise Refused(detail="an administrator's page", code="administrators_only")
+            raise Refused("This page is for administrators.", code="administrators_only")
         return view(person, **names)
 
     return with_administrator

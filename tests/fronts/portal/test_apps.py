@@ -98,9 +98,22 @@ def test_apps_of_the_same_name_are_told_apart(centre: Centre, browser: Browser, 
             "photos": ({address: "photos.example", app_id: "photos"}, "Photos (photos)"),
             "photos-2": ({address: "photos.example", app_id: "photos-2"}, "photos (photos-2)"),
             "pictures": ({address: "evil.example"}, "photos (evil.example)"),
-            "lamp": ({}, "photos (lamp)"),
+            "lamp": ({app_id: "lamp"}, "photos (lamp)"),
             "mail": ({address: "mail.example"}, "Mail"),
         }
+
+
+def test_devices_whose_names_only_look_the_same_are_told_apart(centre: Centre, browser: Browser, alice: User) -> None:
+    for id_, name in {"lamp-1": "Lamp", "lamp-2": "L\N{CYRILLIC SMALL LETTER A}mp"}.items():
+        device = centre.add_site(id_, name, redirect_uris=(), base_url="", metadata=ClientMetadata(third_party=True))
+        allow(centre, alice, device)
+    browser.sign_in("alice")
+    cards = browser.get("/apps").text.split('<li class="card">')[1:]
+    assert len(cards) == 2
+    for card in cards:
+        id_ = re.findall(r'name="client" value="([^"]*)"', card)[0]
+        assert f"<dt>App ID</dt><dd><code>{id_}</code></dd>" in card
+        assert f'mp ({id_})"' in card, "its button, for whoever hears it"
 
 
 def test_of_many_addresses_only_some_are_named(centre: Centre, browser: Browser, alice: User) -> None:

@@ -68,6 +68,9 @@ def test_whoever_is_no_administrator_is_told_so_and_sees_nothing(centre: Centre,
         assert "The account that you are signed in with isn't an administrator's." in page.text
         assert "For the developer" not in page.text, "it is said already"
         assert session.sid not in page.text
+        address = "/admin/sign-outs" + path.format(sid=sid)
+        told = browser.http.get(address, headers={"Accept": "application/json"}).get_json()
+        assert (told["error"], told["error_description"]) == ("administrators_only", "This page is for administrators.")
     assert "/admin/" not in browser.get("/sessions").text
 
 
