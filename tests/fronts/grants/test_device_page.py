@@ -60,6 +60,7 @@ def test_a_client_may_register_how_old_a_sign_in_may_be_that_allows_its_devices(
             assert path_of(question) == "/sign-in"
             page = browser.get(question.headers["Location"])
             assert "The Lamp wants your password once more" in page.text
+            assert "without signing in" not in page.text, "that would lead back to this very page"
             back = sign_in(browser, question.headers["Location"])
             assert path_of(back) == "/device/continue"
             question = browser.get(back.headers["Location"])

@@ -1,6 +1,7 @@
 """/authorize with what /par answered: the reference is good for one answer, for one client, for a while (RFC 9126)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,8 +13,10 @@ from flask.testing import FlaskClient
 from sso_server.core.errors import Unavailable
 from sso_server.core.identifiers import digest
 from sso_server.core.tickets import Tickets
+from sso_server.fronts.oidc.received_request import PushedRequests
 from sso_server.stores.sql.tables import slips
 from tests.fronts.conftest import Later
+from tests.support.in_between import before
 from tests.support.oidc_site import (
     ISSUER,
     PASSWORD,
@@ -132,6 +135,44 @@ def test_after_an_hour_the_page_leads_to_no_code_any_more(browser: FlaskClient, 
     with later(3700):
         way_back = sign_in(browser, page.headers["Location"])
         refused(browser.get(way_back.headers["Location"]))
+
+
+def test_a_page_that_is_shown_again_gives_no_new_hour(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
+    page = visit(browser, shop, pushed(shop))
+    with later(3000):
+        again = browser.get(page.headers["Location"].replace("/sign-in", "/authorize/continue"))
+        assert path_of(again) == "/sign-in"
+    with later(3700):
+        way_back = sign_in(browser, again.headers["Location"])
+        refused(browser.get(way_back.headers["Location"]))
+
+
+@pytest.mark.parametrize("signed_in", [False, True], ids=["for a page", "for the answer"])
+def test_who_comes_at_the_last_moment_loses_nothing_to_the_time_that_we_take(
+    browser: FlaskClient, shop: OidcSite, later: Later, monkeypatch: pytest.MonkeyPatch, signed_in: bool
+) -> None:
+    if signed_in:
+        sign_in(browser)
+    uri = pushed(shop)
+    with later(58), ExitStack() as stack:
+        owner, step = (Tickets, "issue") if signed_in else (PushedRequests, "wait_for_person")
+        before(monkeypatch, owner, step, lambda: stack.enter_context(later(5)))
+        answer = visit(browser, shop, uri)
+        if not signed_in:
+            assert path_of(answer) == "/sign-in"
+            answer = browser.get(sign_in(browser, answer.headers["Location"]).headers["Location"])
+        assert "code" in query_of(answer)
+
+
+def test_nobody_gets_a_page_for_what_was_answered_in_another_tab_at_this_moment(
+    browser: FlaskClient, shop: OidcSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, uri = shop.app.test_client(), pushed(shop)
+    sign_in(other)
+    answers: list[dict[str, str]] = []
+    before(monkeypatch, PushedRequests, "wait_for_person", lambda: answers.append(query_of(visit(other, shop, uri))))
+    assert "answered already" in refused(visit(browser, shop, uri))
+    assert "code" in answers[0]
 
 
 def test_what_nobody_comes_for_is_soon_dropped(browser: FlaskClient, shop: OidcSite, later: Later) -> None:
