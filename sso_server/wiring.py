@@ -260,7 +260,7 @@ def build(settings: Settings, numbers: Numbers | None = None) -> Built:
         clients=clients,
         users=sql.users,
         people=people,
-        accounts=Accounts(sql.users, people, sign_out, hasher, sql.audit, clock, randomness),
+        accounts=Accounts(sql.users, people, sign_out, hasher, clock, randomness),
         sign_in=SignIn(
             sql.users, stores.sessions, stores.guesses, sign_out, hasher, sql.audit, clock, randomness, policy
         ),

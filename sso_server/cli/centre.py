@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sso_server import wiring
 from sso_server.config import Settings, load
 from sso_server.core.clients import Client
-from sso_server.core.errors import Refused, Unavailable, once_written
+from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.ports import CheckInStore, ClientStore, PollStore, SessionStore, TicketStore
 from sso_server.core.receipts import Receipts
 from sso_server.core.records import record
@@ -111,6 +111,19 @@ class Centre:
             if len(page) < _PAGE:
                 break
         return count
+
+
+@contextlib.contextmanager
+def once_written() -> Iterator[None]:
+    """Around what follows a committed change: whoever reads of a failure there must not take the change for undone."""
+    try:
+        yield
+    except Unavailable as error:
+        raise Unavailable(
+            f"The change is written, but not all that follows it is done: {error.description} Sessions that are to end"
+            " do so as soon as a delivery process reaches the stores.",
+            detail=error.detail,
+        ) from error
 
 
 @contextlib.contextmanager

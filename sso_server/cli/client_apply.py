@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sso_server.cli.centre import Centre, open_centre
+from sso_server.cli.centre import Centre, once_written, open_centre
 from sso_server.cli.client_change import (
     after_change,
     before_change,
@@ -25,7 +25,7 @@ from sso_server.cli.metadata_wishes import keeping_registration
 from sso_server.cli.output import json_option, print_json
 from sso_server.cli.registration import differences, keeps_protocol
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidRequest, Refused, once_written
+from sso_server.core.errors import InvalidRequest, Refused
 from sso_server.core.records import record
 from sso_server.core.users import EndOrder
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sso_server.cli.arguments import duration
-from sso_server.cli.centre import Centre, open_centre
+from sso_server.cli.centre import Centre, once_written, open_centre
 from sso_server.cli.client_apply import apply_file
 from sso_server.cli.client_change import (
     after_change,
@@ -26,7 +26,7 @@ from sso_server.cli.output import json_option, length, print_fields, print_json,
 from sso_server.cli.registration import changed_client, differences, new_client
 from sso_server.core.client_metadata import AUTHORIZATION_CODE
 from sso_server.core.clients import CAS, Client, check_audience, check_services_free
-from sso_server.core.errors import Refused, once_written
+from sso_server.core.errors import Refused
 
 
 @click.group("client")

@@ -1,5 +1,5 @@
-"""Accounts: make, change, disable. Whatever must end a person's sessions writes its end order in the same
-transaction.
+"""Accounts: make, change, disable. A change, its line in the audit and, if it must end the person's sessions, its end
+order are one transaction: nothing of it can be missing once somebody was told of a failure.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials, once_written
+from sso_server.core.errors import InvalidRequest, Refused, WrongCredentials
 from sso_server.core.events import Event, EventKind
 from sso_server.core.people import People
-from sso_server.core.ports import AuditStore, Clock, PasswordHasher, Randomness, UserStore
+from sso_server.core.ports import Clock, PasswordHasher, Randomness, UserStore
 from sso_server.core.profiles import change_profile
 from sso_server.core.records import record
 from sso_server.core.sessions import EndReason
@@ -44,7 +44,6 @@ class Accounts:
         people: People,
         sign_out: SignOut,
         hasher: PasswordHasher,
-        audit: AuditStore,
         clock: Clock,
         randomness: Randomness,
     ) -> None:
@@ -52,7 +51,6 @@ class Accounts:
         self._people = people
         self._sign_out = sign_out
         self._hasher = hasher
-        self._audit = audit
         self._clock = clock
         self._random = randomness
 
@@ -82,9 +80,8 @@ class Accounts:
         )
         user = _changed(user, more or Changes())
         user = replace(user, password_hash=self._hasher.hash(check_password(password)))
-        if not self._users.add(user):
+        if not self._users.add(user, self._event(EventKind.USER_ADDED, user, actor)):
             raise Refused(f"The user name {user.username!r} is taken.", code="username_taken")
-        self._note(EventKind.USER_ADDED, user, actor)
         return user
 
     def update(self, username: str, changes: Changes, *, actor: str) -> User:
@@ -94,8 +91,7 @@ class Accounts:
         if changed == user:
             return user
         changed = replace(changed, updated_at=self._clock.now())
-        self._write(changed)
-        self._note(EventKind.USER_CHANGED, changed, actor, change="profile")
+        self._write(changed, self._event(EventKind.USER_CHANGED, changed, actor, change="profile"))
         return changed
 
     def get(self, username: str) -> User:
@@ -133,8 +129,7 @@ class Accounts:
         user = self.get(username)
         if user.disabled_at is not None:
             user = replace(user, disabled_at=None)
-            self._write(user)
-            self._note(EventKind.USER_CHANGED, user, actor, change="enabled")
+            self._write(user, self._event(EventKind.USER_CHANGED, user, actor, change="enabled"))
         return user
 
     def sign_out_everywhere(self, user_id: str, *, keep_sid: str, reason: EndReason, actor: str) -> None:
@@ -151,22 +146,18 @@ class Accounts:
         order: EndOrder = self._sign_out.order_for_user(
             user.user_id, user.version + 1, reason, keep_sid=keep_sid, revoke_grants=revoke
         )
-        self._write(user, order)
-        user = replace(user, version=user.version + 1)
         kind = EventKind.PASSWORD_CHANGED if reason is EndReason.PASSWORD_CHANGE else EventKind.USER_CHANGED
-        # The order is written: from here on the worker finishes what this process may not.
-        with once_written():
-            self._note(kind, user, actor, change=reason.value)
-            self._sign_out.run_order(order)
-        return user
+        self._write(user, self._event(kind, user, actor, change=reason.value), order)
+        self._sign_out.begin(order)
+        return replace(user, version=user.version + 1)
 
-    def _write(self, user: User, order: EndOrder | None = None) -> None:
-        if not self._users.update(user, order):
+    def _write(self, user: User, event: Event, order: EndOrder | None = None) -> None:
+        if not self._users.update(user, order, event):
             raise Refused("The account was changed at the same time. Try again.", code="conflict")
         self._people.changed()
 
-    def _note(self, kind: EventKind, user: User, actor: str, **data: str | int | None) -> None:
-        self._audit.append(Event(self._clock.now(), kind, user_id=user.user_id, actor=actor, data=data))
+    def _event(self, kind: EventKind, user: User, actor: str, **data: str | int | None) -> Event:
+        return Event(self._clock.now(), kind, user_id=user.user_id, actor=actor, data=data)
 
 
 def _changed(user: User, changes: Changes) -> User:

@@ -147,19 +147,16 @@ class Consents:
         if known is None:
             return False
         order = self._sign_out.order_for_app(user_id, client_id)
-        self._store.remove(user_id, client_id, order)
-        # The order is written: from here on the worker finishes what this process may not.
-        self._audit.append(
-            Event(
-                self._clock.now(),
-                EventKind.CONSENT_REMOVED,
-                user_id=user_id,
-                client_id=client_id,
-                actor=actor,
-                data={"scope": " ".join(known.scope), "claims": " ".join(known.claims)},
-            )
+        event = Event(
+            self._clock.now(),
+            EventKind.CONSENT_REMOVED,
+            user_id=user_id,
+            client_id=client_id,
+            actor=actor,
+            data={"scope": " ".join(known.scope), "claims": " ".join(known.claims)},
         )
-        self._sign_out.run_order(order)
+        self._store.remove(user_id, client_id, order, event)
+        self._sign_out.begin(order)
         return True
 
     def _keep(self, user_id: str, client_id: str, wish: Wish, event: Event | None = None) -> None:

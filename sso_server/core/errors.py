@@ -5,9 +5,6 @@ Fronts translate the code into their protocol's dialect; nothing else formats er
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 
 class LockstepError(Exception):
     """Base of every error that the product raises on purpose; never raised itself."""
@@ -105,20 +102,8 @@ class Unavailable(LockstepError):
 
     code = "temporarily_unavailable"
 
-    def __init__(self, description: str = "", *, detail: str = "", retry_after_s: int = 2) -> None:
-        super().__init__(description or "The service cannot answer right now.", detail=detail)
+    def __init__(
+        self, description: str = "", *, detail: str = "", retry_after_s: int = 2, code: str | None = None
+    ) -> None:
+        super().__init__(description or "The service cannot answer right now.", detail=detail, code=code)
         self.retry_after_s = retry_after_s
-
-
-@contextlib.contextmanager
-def once_written() -> Iterator[None]:
-    """Around what follows a committed change: whoever reads of a failure there must not take the change for undone."""
-    try:
-        yield
-    except Unavailable as error:
-        raise Unavailable(
-            f"The change is written, but not all that follows it is done: {error.description} Sessions that are to end"
-            " do so as soon as a delivery process reaches the stores.",
-            detail=error.detail,
-            retry_after_s=error.retry_after_s,
-        ) from error

@@ -201,9 +201,7 @@ class Registrations:
         order = self._sign_out.order_for_removal(client_id)
         if self._clients.remove(client_id, order):
             self._note(client_id, "removed", f"client:{client_id}")
-            # It is written: whatever fails from here on, a delivery process carries it out.
-            with contextlib.suppress(Unavailable):
-                self._sign_out.run_order(order)
+            self._sign_out.begin(order)
 
     def add_token(
         self,

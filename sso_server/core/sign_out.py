@@ -192,7 +192,7 @@ class SignOut:
         """Write an order for all sessions, or for all in which this client takes part, and begin with it."""
         order = self._order(reason, client_id)
         self._orders.add(order)
-        self.run_order(order)
+        self.begin(order)
         return order
 
     def _order(self, reason: EndReason, client_id: str) -> EndOrder:
@@ -202,6 +202,12 @@ class SignOut:
             created_at=self._clock.now(),
             client_id=client_id,
         )
+
+    def begin(self, order: EndOrder) -> None:
+        """The first batch of an order that is written. Never raises: whatever fails from here on, a delivery process
+        carries it out, and whoever is answered with an error takes for undone what was written with the order."""
+        with contextlib.suppress(Unavailable):
+            self.run_order(order)
 
     def run_pending_orders(self) -> int:
         """One batch of every unfinished order; how many sessions ended."""

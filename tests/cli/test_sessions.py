@@ -1,12 +1,16 @@
 """`sso session` and `sso signout`: the map, and ending."""
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import redis
 
 from sso_server.cli.session_view import told_words
 from sso_server.core.reports import Standing
 from tests.cli.conftest import PASSWORD, STORE, Sso
+from tests.support.services import running_redis
 
 SHOP = "http://127.0.0.1:5000/sso/backchannel-logout"
 
@@ -90,6 +94,28 @@ def test_ending_everything_asks_first(sso: Sso, shop, sign_in) -> None:
     assert len(sso.json("session", "list")) == 2
     assert sso.json("session", "end", "--all", "--yes") == {"sessions_ended": 2}
     assert sso.json("session", "list") == []
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("how", [("--all", "--yes"), ("--client", "shop"), ("--user", "alice")], ids=" ".join)
+def test_an_order_that_can_not_be_carried_out_now_is_not_taken_for_undone(
+    sso: Sso, sign_in, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    with running_redis(tmp_path, "--appendonly", "yes") as url, redis.Redis.from_url(url) as meddler:
+        sso.env["SSO_REDIS_URL"] = url
+        sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
+        sso.run("client", "add", "shop", "--site", "http://127.0.0.1:5000")
+        sid = sign_in("alice", "shop").sid
+        # It can be read and not written, so that the sessions are counted and the order is written before it fails.
+        meddler.config_set("min-replicas-to-write", "1")
+        failed = sso.run("session", "end", *how, code=1)
+        assert failed.stderr.startswith("Error: The change is written, but not all that follows it is done: ")
+        assert "as soon as a delivery process reaches the stores" in failed.stderr
+        assert sso.json("session", "show", sid)["state"] == "live"
+        meddler.config_set("min-replicas-to-write", "0")
+        with closing(sso.built()) as built:
+            built.services.sign_out.run_pending_orders()
+        assert sso.json("session", "show", sid)["end_reason"] == "administrator"
 
 
 def test_a_sign_out_is_listed_until_every_site_has_been_told(sso: Sso, shop, sign_in) -> None:

@@ -1,5 +1,9 @@
 """`sso user`."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from sso_server.core.consents import Wish
@@ -80,6 +84,34 @@ def test_while_sessions_can_not_be_ended_nobody_takes_the_change_itself_for_undo
     assert failed.stderr.startswith("Error: The change is written, but not all that follows it is done: ")
     assert "as soon as a delivery process reaches the stores" in failed.stderr
     assert not can_sign_in(sso, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("disable", "alice"),
+        ("set-password", "alice", "--password-stdin"),
+        ("update", "alice", "--name", "Eve"),
+        ("add", "eve", "--password-stdin"),
+    ],
+)
+def test_a_change_whose_line_in_the_audit_can_not_be_written_is_not_made(
+    sso: Sso, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    sso.run("user", "add", "alice", "--password-stdin", stdin=PASSWORD)
+    before = sso.json("user", "list")
+    rename(tmp_path, "audit", "audit_away")
+    failed = sso.run("user", *words, stdin="another good password", code=1)
+    assert failed.stderr.startswith("Error: The service cannot answer right now.")
+    rename(tmp_path, "audit_away", "audit")
+    assert sso.json("user", "list") == before
+    assert can_sign_in(sso, PASSWORD)
+    sso.run("user", *words, stdin="another good password")
+
+
+def rename(tmp_path: Path, table: str, name: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "data" / "lockstep.sqlite3")) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 def test_a_disabled_account_can_be_enabled_again(sso: Sso) -> None:

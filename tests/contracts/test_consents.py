@@ -54,11 +54,13 @@ def test_a_persons_consents_are_listed_by_client(sql_stores):
     assert [consent.client_id for consent in sql_stores.consents.list_of("usr-alice")] == ["chess", "game"]
 
 
-def test_one_that_is_removed_is_gone_and_its_order_is_there_in_the_same_step(sql_stores):
+def test_one_that_is_removed_is_gone_and_its_order_and_its_line_in_the_audit_are_there_in_the_same_step(sql_stores):
     sql_stores.consents.put(GIVEN)
-    assert sql_stores.consents.remove("usr-alice", "game", ORDER)
+    line = Event(NOW, EventKind.CONSENT_REMOVED, user_id="usr-alice", client_id="game", actor="user")
+    assert sql_stores.consents.remove("usr-alice", "game", ORDER, line)
     assert sql_stores.consents.find("usr-alice", "game") is None
     assert sql_stores.end_orders.list_unfinished() == [ORDER]
+    assert sql_stores.audit.list_events(5) == [line]
 
 
 def test_the_order_is_written_also_if_there_was_no_consent(sql_stores):

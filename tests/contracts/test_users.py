@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from sso_server.core.events import Event, EventKind
 from sso_server.core.users import EndOrder, User
 from tests.support.builders import NOW
 
@@ -65,6 +66,18 @@ def test_an_update_with_an_order_grows_the_version_and_writes_the_order_with_it(
     assert sql_stores.users.update(changed, an_order(user_version=1, keep_sid="sid-x", revoke_grants=True))
     assert sql_stores.users.find("usr-alice") == replace(changed, version=5)
     assert sql_stores.end_orders.list_unfinished() == [an_order(user_version=5, keep_sid="sid-x", revoke_grants=True)]
+
+
+def test_a_change_and_its_line_in_the_audit_are_one_step(sql_stores):
+    added, changed, stale = (
+        Event(NOW + n, kind, user_id="usr-alice", actor="cli", data={"n": n})
+        for n, kind in enumerate((EventKind.USER_ADDED, EventKind.USER_CHANGED, EventKind.USER_CHANGED))
+    )
+    assert sql_stores.users.add(a_user(), added)
+    assert not sql_stores.users.add(a_user("ALICE", user_id="usr-2"), stale)
+    assert sql_stores.users.update(a_user(name="first"), an_order(), changed)
+    assert not sql_stores.users.update(a_user(name="second"), None, stale)
+    assert sql_stores.audit.list_events(5) == [changed, added]
 
 
 def test_whoever_was_slower_changes_nothing_and_orders_nothing(sql_stores):

@@ -28,13 +28,13 @@ class UserStore(Protocol):
     def list_users(self, limit: int, *, after: str = "", admins_only: bool = False) -> list[User]:
         """By folded name, `after` (a folded name) exclusive."""
 
-    def add(self, user: User) -> bool:
-        """False when the name is taken."""
+    def add(self, user: User, event: Event | None = None) -> bool:
+        """False when the name is taken. The event goes into the audit in the same transaction."""
 
-    def update(self, user: User, order: EndOrder | None = None) -> bool:
+    def update(self, user: User, order: EndOrder | None = None, event: Event | None = None) -> bool:
         """Write the whole row if the stored version still is `user.version`. With an order: in the same transaction the
-        version grows by one and the order is written (its user_version is the new one). False when somebody else was
-        faster."""
+        version grows by one and the order is written (its user_version is the new one); the event goes into the audit,
+        too. False when somebody else was faster."""
 
     def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
         """Replace the hash if it still is the old one; the version stays."""
@@ -131,9 +131,9 @@ class ConsentStore(Protocol):
     def list_of(self, user_id: str) -> list[Consent]:
         """All of a person, by client id."""
 
-    def remove(self, user_id: str, client_id: str, order: EndOrder | None = None) -> bool:
-        """Forget it; with an order: that is written in the same step, whether or not there was a consent. False when
-        there was none."""
+    def remove(self, user_id: str, client_id: str, order: EndOrder | None = None, event: Event | None = None) -> bool:
+        """Forget it; with an order, or an event for the audit: these are written in the same step, whether or not there
+        was a consent. False when there was none."""
 
 
 class LastingStore(Protocol):

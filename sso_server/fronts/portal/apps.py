@@ -6,6 +6,7 @@ password, and the other sites sign them in again without a question.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from sso_server.core.clients import Client
 from sso_server.core.consents import Consent, wish_of
+from sso_server.core.errors import Unavailable
 from sso_server.core.records import record
 from sso_server.fronts.portal.asking import home_of, place_of
 from sso_server.fronts.portal.browser import open_in_place_of, read_browser, set_session
@@ -69,8 +71,11 @@ def remove(person: Person) -> ResponseReturnValue:
     report = page_of("", elsewhere=True, user_id=person.user.user_id, since=since, app=client_id)
     response = see_other(f"/apps?{report.partition('?')[2]}")
     browser = read_browser(request)
-    signed_in = open_in_place_of(person.session, person.user, browser)
-    return set_session(response, signed_in, browser) if signed_in is not None else response
+    # It is removed, and a second press would find nothing to remove: without a fresh session the person signs in again.
+    with contextlib.suppress(Unavailable):
+        if (signed_in := open_in_place_of(person.session, person.user, browser)) is not None:
+            return set_session(response, signed_in, browser)
+    return response
 
 
 @asks_again(blueprint)

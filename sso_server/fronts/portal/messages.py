@@ -97,6 +97,13 @@ MESSAGES = {
         lazy_gettext("The account changed while you were signing in."),
         lazy_gettext("Please sign in again."),
     ),
+    "password_changed": Message(
+        lazy_gettext("Your password is changed"),
+        lazy_gettext(
+            "A part of this service can't be reached right now, so this browser is signed out like your other devices."
+        ),
+        lazy_gettext("Please sign in with the new password."),
+    ),
     "too_many_guesses": Message(
         lazy_gettext("Too many attempts"),
         lazy_gettext("Sign-in is slowed down for a while, to keep guessers out."),

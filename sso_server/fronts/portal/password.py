@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
-from sso_server.core.errors import InvalidRequest, LockstepError, Refused, TooManyGuesses, WrongCredentials
+from sso_server.core.errors import (
+    InvalidRequest,
+    LockstepError,
+    Refused,
+    TooManyGuesses,
+    Unavailable,
+    WrongCredentials,
+)
 from sso_server.core.users import PASSWORD_MIN, User, check_password
 from sso_server.fronts.portal.browser import Browser, open_session, read_browser, set_session, visitor_for
+from sso_server.fronts.portal.everywhere import sign_out_everywhere
 from sso_server.fronts.portal.forms import PRESS_ONCE_MORE, Problem, asks_again, read_form
 from sso_server.fronts.portal.people import Person, find_person_quietly, login_required
 from sso_server.fronts.portal.times import wait_words
-from sso_server.web.errors import log_error, retry_after_of, status_of
+from sso_server.web.cookies import clear_session_cookie
+from sso_server.web.errors import error_page, log_error, retry_after_of, status_of
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
 
@@ -52,10 +63,14 @@ def change(person: Person) -> ResponseReturnValue:
         return _page(person, problem, 400)
     try:
         user = _change(person, browser, current, new)
-        # Whoever fears that the cookie was copied changes the password: the copy opens nothing from here on.
-        signed_in = open_session(user, browser, request, remember=person.session.remembered, old_cookie_ends=True)
     except (WrongCredentials, TooManyGuesses, Refused) as error:
         return _refuse(person, error)
+    # From here on no answer may send anybody back to try again: the present password is the new one.
+    try:
+        # Whoever fears that the cookie was copied changes the password: the copy opens nothing from here on.
+        signed_in = open_session(user, browser, request, remember=person.session.remembered, old_cookie_ends=True)
+    except (WrongCredentials, Unavailable) as error:
+        return _leave(person, error)
     return set_session(see_other("/sessions?done=password"), signed_in, browser)
 
 
@@ -84,6 +99,20 @@ def _change(person: Person, browser: Browser, current: str, new: str) -> User:
     # Guesses at the present password are counted like those at the sign-in page: a borrowed screen is no way around.
     services().sign_in.authenticate(person.user.username, current, visitor_for(browser, person.user.username))
     return services().accounts.change_password(person.user.user_id, current, new, keep_sid=person.session.sid)
+
+
+def _leave(person: Person, error: WrongCredentials | Unavailable) -> Response:
+    """The password is changed, and this browser got no new cookie: it has to sign in again."""
+    shown: LockstepError = error
+    if isinstance(error, Unavailable):
+        # The session was to be kept under another cookie only. The order for it is written in the database, and carried
+        # out as soon as the sessions' store is back.
+        with contextlib.suppress(Refused, Unavailable):
+            sign_out_everywhere(person.user.user_id)
+        shown = Unavailable(detail=error.detail, retry_after_s=0, code="password_changed")
+    response = error_page(shown)
+    clear_session_cookie(response)
+    return response
 
 
 def _refuse(person: Person, error: LockstepError) -> Response:

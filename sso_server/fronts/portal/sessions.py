@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext
 from werkzeug.exceptions import NotFound
 
 from sso_server.core.clients import Client
+from sso_server.core.errors import Unavailable
 from sso_server.core.records import record
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import home_of
@@ -21,6 +22,7 @@ from sso_server.fronts.portal.people import Person, find_person_quietly, login_r
 from sso_server.fronts.portal.signed_out import page_of, read_of
 from sso_server.fronts.portal.times import Moment, moment
 from sso_server.web.cookies import clear_session_cookie
+from sso_server.web.errors import error_page
 from sso_server.web.responses import see_other
 from sso_server.web.services import services
 
@@ -33,6 +35,11 @@ _DONE = {
     "others": lazy_gettext("All your other devices are signed out."),
     "password": lazy_gettext("Your password is changed. All your other devices are signed out."),
     "setup": lazy_gettext("Your account is ready. You are an administrator."),
+}
+#: Instead, while a delivery process has yet to end the last of the others; and while nobody can say.
+_BEGUN = {
+    "others": lazy_gettext("Your other devices are being signed out."),
+    "password": lazy_gettext("Your password is changed. Your other devices are being signed out."),
 }
 
 
@@ -58,7 +65,12 @@ def show(person: Person) -> ResponseReturnValue:
     sealed = query.get("of", "")
     of = read_of(sealed)
     report = f"/signed-out?{urlencode({'of': sealed})}" if of is not None and of.elsewhere else ""
-    return _page(person, done=_DONE.get(query.get("done", "")), report=report)
+    done = query.get("done", "")
+    try:
+        return _page(person, done=done, report=report)
+    except Unavailable as error:
+        # Nobody must take for undone what was done right before.
+        return error_page(error, done=_BEGUN.get(done) or _DONE.get(done))
 
 
 @blueprint.post("/sessions/end")
@@ -96,12 +108,15 @@ def renew() -> ResponseReturnValue:
 
 
 def _page(
-    person: Person, *, done: object = None, report: str = "", problem: Problem | None = None, status: int = 200
+    person: Person, *, done: str = "", report: str = "", problem: Problem | None = None, status: int = 200
 ) -> ResponseReturnValue:
     now = services().clock.now()
     devices = [_device(session, person, now) for session in _live(person) if session.is_live(now)]
     devices.sort(key=lambda device: (not device.is_this, -device.session.last_active_at))
-    page = render_template("sessions.html", person=person, devices=devices, done=done, report=report, problem=problem)
+    # Opened before the account's last change that ends sessions: an order has yet to come to it.
+    is_ending = any(not one.is_this and one.session.user_version < person.user.version for one in devices)
+    words = (_BEGUN.get(done) if is_ending else None) or _DONE.get(done)
+    page = render_template("sessions.html", person=person, devices=devices, done=words, report=report, problem=problem)
     return make_response(page, status)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from sso_server.core.clients import Client
+from sso_server.core.errors import Unavailable
 from sso_server.core.notifications import POLLED
 from sso_server.core.sessions import EndReason, Session
 from sso_server.fronts.portal.asking import LeaveAsking, read_leave_asking
@@ -54,8 +57,12 @@ def end() -> ResponseReturnValue:
         if everywhere:
             sign_out_everywhere(session.user_id)
             since = now
-        reason = EndReason.SIGN_OUT_EVERYWHERE if everywhere else EndReason.SIGN_OUT
-        services().sign_out.end(session.sid, reason, actor="user")
+            # The order has this session, too: whatever fails here, a delivery process ends it, and nobody who is told
+            # of an error is signed out behind their back.
+            with contextlib.suppress(Unavailable):
+                services().sign_out.end(session.sid, EndReason.SIGN_OUT_EVERYWHERE, actor="user")
+        else:
+            services().sign_out.end(session.sid, EndReason.SIGN_OUT, actor="user")
     response = see_other(past_frames(session.sid if session else "", _after(session, asking, since)))
     clear_session_cookie(response)
     return response

@@ -71,20 +71,20 @@ class SqlAudit:
             return connection.execute(_PURGE, {"_before": older_than, "_limit": limit}).rowcount
 
 
-def write_events(connection: Connection, *events: Event) -> None:
-    """In the transaction of what they tell of; at least one."""
-    _INSERT.run_each(
-        connection,
-        [
-            {
-                "at": event.at,
-                "kind": event.kind.value,
-                "user_id": event.user_id,
-                "sid": event.sid,
-                "client_id": event.client_id,
-                "actor": event.actor,
-                "data": json.dumps(event.data, ensure_ascii=False),
-            }
-            for event in events
-        ],
-    )
+def write_events(connection: Connection, *events: Event | None) -> None:
+    """In the transaction of what they tell of; None: nothing is to be told."""
+    rows = [
+        {
+            "at": event.at,
+            "kind": event.kind.value,
+            "user_id": event.user_id,
+            "sid": event.sid,
+            "client_id": event.client_id,
+            "actor": event.actor,
+            "data": json.dumps(event.data, ensure_ascii=False),
+        }
+        for event in events
+        if event is not None
+    ]
+    if rows:
+        _INSERT.run_each(connection, rows)

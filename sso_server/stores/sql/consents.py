@@ -73,11 +73,12 @@ class SqlConsents:
         with self._database.read() as connection:
             return [_consent_of(row) for row in connection.execute(_OF_USER, {"_user": user_id})]
 
-    def remove(self, user_id: str, client_id: str, order: EndOrder | None = None) -> bool:
-        """False when there was none; the order is written in any case. Raises Unavailable."""
+    def remove(self, user_id: str, client_id: str, order: EndOrder | None = None, event: Event | None = None) -> bool:
+        """False when there was none; order and event are written in any case. Raises Unavailable."""
         with self._database.write() as connection:
             if order is not None:
                 write_order(connection, order)
+            write_events(connection, event)
             return connection.execute(_REMOVE, {"_user": user_id, "_client": client_id}).rowcount == 1
 
 

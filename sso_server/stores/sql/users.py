@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import Row, bindparam, exc, text
 from sqlalchemy.engine import Connection
 
+from sso_server.core.events import Event
 from sso_server.core.users import EndOrder, User, fold_username
 from sso_server.stores.sql.account_tables import end_orders, marks, users
+from sso_server.stores.sql.audit import write_events
 from sso_server.stores.sql.engine import Database
 from sso_server.stores.sql.prepared import Prepared
 from sso_server.stores.sql.records import pack, unpack
@@ -90,16 +92,17 @@ class SqlUsers:
         with self._database.read() as connection:
             return [_user_of(row) for row in connection.execute(query)]
 
-    def add(self, user: User) -> bool:
+    def add(self, user: User, event: Event | None = None) -> bool:
         """False when the name is taken. Raises Unavailable."""
         try:
             with self._database.write() as connection:
                 connection.execute(_INSERT, _values(user))
+                write_events(connection, event)
         except exc.IntegrityError:
             return False
         return True
 
-    def update(self, user: User, order: EndOrder | None = None) -> bool:
+    def update(self, user: User, order: EndOrder | None = None, event: Event | None = None) -> bool:
         """Write the row if its version still is the user's; an order brings the next version. Raises Unavailable."""
         version = user.version if order is None else user.version + 1
         changed = _UPDATE.values(_values(replace(user, version=version)))
@@ -109,6 +112,7 @@ class SqlUsers:
                     return False
                 if order is not None:
                     write_order(connection, replace(order, user_version=version))
+                write_events(connection, event)
                 # The last thing: on PostgreSQL other changes wait for this row until the commit.
                 connection.execute(GROW, {"name": _MARK})
         except exc.IntegrityError:

@@ -316,10 +316,35 @@ def test_whoever_lets_the_removal_down_halfway_finds_it_finished_by_the_worker(
             raise Unavailable
 
         broken.setattr(type(centre.services.sign_out), "run_order", away)
-        assert remove(browser, photos).status == 503
+        done = remove(browser, photos)
+    assert done.status == 303
     assert session_of(centre, browser).ended_at is None
+    page = browser.get(done.location).text
+    assert "Photos is removed." in page
+    assert "You have allowed no app anything." in page
+    report = f"/signed-out?{done.location.partition('?')[2]}"
+    assert "One more device is being signed out." in browser.get(report).text
     centre.services.sign_out.run_pending_orders()
     assert session_of(centre, browser).end_reason == "app_removed"
+    assert "This ended one session of yours." in browser.get(report).text
+
+
+def test_whoever_gets_no_new_session_after_the_removal_is_not_told_to_try_again(
+    centre: Centre, browser: Browser, alice: User, photos: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(centre, alice, photos)
+    browser.sign_in("alice")
+    use(centre, session_of(centre, browser), photos)
+    with monkeypatch.context() as broken:
+
+        def away(*_: object, **__: object) -> None:
+            raise Unavailable
+
+        broken.setattr(type(centre.built.session_stores.sessions), "open", away)
+        done = remove(browser, photos)
+    assert (done.status, done.location.partition("?")[0]) == (303, "/apps")
+    assert session_of(centre, browser).end_reason == "app_removed"
+    assert browser.get(done.location).location == "/sign-in?then=apps"
 
 
 def test_an_app_whose_registration_is_gone_is_gone_from_the_page(

@@ -3,6 +3,7 @@
 import pytest
 
 from sso_server.core.clients import Client
+from sso_server.core.errors import Unavailable
 from sso_server.core.sign_out import SignOut
 from tests.fronts.portal.pages import SAFARI, STORE, Browser, Centre
 
@@ -107,6 +108,61 @@ def test_devices_that_the_worker_has_yet_to_end_are_named_and_awaited(
     assert listed(laptop, report) == set()
     centre.services.sign_out.run_pending_orders()
     assert listed(laptop, report) == {"shop"}
+
+
+def away(*_: object, **__: object) -> None:
+    raise Unavailable(detail="Redis: gone")
+
+
+def test_who_signs_out_everywhere_is_signed_out_here_also_while_nothing_can_be_ended(
+    centre: Centre, laptop: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, wiki = centre.add_site(), centre.add_site("wiki", "Wiki")
+    open_here(centre, shop)
+    phone = open_elsewhere(centre, wiki)
+    asked = laptop.get("/sign-out")
+    with monkeypatch.context() as broken:
+        broken.setattr(type(centre.built.session_stores.sessions), "end", away)
+        done = laptop.submit(asked, "/sign-out", scope="everywhere")
+    assert done.status == 303
+    assert laptop.cookie("lockstep_session") == ""
+    assert "2 more devices are being signed out." in laptop.get(done.location).text
+    centre.services.sign_out.run_pending_orders()
+    assert phone.get("/").location == "/sign-in"
+    assert listed(laptop, done.location) == {"shop", "wiki"}
+
+
+def test_a_sign_out_of_this_browser_that_can_not_be_written_is_a_failure(
+    centre: Centre, laptop: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = laptop.get("/sign-out")
+    monkeypatch.setattr(type(centre.built.session_stores.sessions), "end", away)
+    assert laptop.submit(asked, "/sign-out", scope="here").status == 503
+    assert laptop.get("/").status == 200
+
+
+@pytest.mark.parametrize(
+    ("language", "begun", "over"),
+    [
+        ("en", "Your other devices are being signed out.", "All your other devices are signed out."),
+        ("zh", "您的其他设备正在退出登录。", "您的其他设备均已退出登录。"),
+    ],
+)
+def test_the_other_devices_are_called_signed_out_once_they_are(
+    centre: Centre, laptop: Browser, monkeypatch: pytest.MonkeyPatch, language: str, begun: str, over: str
+) -> None:
+    phone = open_elsewhere(centre)
+    laptop.options["headers"]["Accept-Language"] = language
+    with monkeypatch.context() as broken:
+        broken.setattr(type(centre.built.session_stores.sessions), "end", away)
+        done = laptop.submit(laptop.get("/sessions"), "/sessions/end", "others", others="1")
+    assert done.status == 303
+    page = laptop.get(done.location).text
+    assert (begun in page, over in page) == (True, False)
+    centre.services.sign_out.run_pending_orders()
+    assert phone.get("/").location == "/sign-in"
+    page = laptop.get(done.location).text
+    assert (begun in page, over in page) == (False, True)
 
 
 def test_all_other_devices_have_a_report_too_and_this_one_is_not_in_it(centre: Centre, laptop: Browser) -> None:

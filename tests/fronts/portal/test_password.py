@@ -2,6 +2,9 @@
 
 import pytest
 
+from sso_server.core.accounts import Accounts
+from sso_server.core.errors import Unavailable
+from sso_server.core.users import User
 from tests.fronts.portal.pages import PASSWORD, Browser, Centre
 
 NEW = "a new and longer phrase"
@@ -116,3 +119,95 @@ def test_who_is_not_signed_in_comes_here_after_signing_in(centre: Centre, browse
     assert asked.location == "/sign-in?then=password"
     assert browser.sign_in("alice", path=asked.location).location == "/password"
     assert centre.browser().sign_in("alice", path="/sign-in?then=https://evil.example").location == "/"
+
+
+def copy_of(centre: Centre, browser: Browser) -> Browser:
+    thief = centre.browser()
+    thief.http.set_cookie("lockstep_session", browser.cookie("lockstep_session"))
+    assert thief.get("/").status == 200
+    return thief
+
+
+def away(*_: object, **__: object) -> None:
+    raise Unavailable(detail="Redis: gone")
+
+
+def test_while_the_others_can_not_be_ended_the_change_is_no_failure_and_the_copied_cookie_is_worth_nothing(
+    centre: Centre, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thief, other = copy_of(centre, signed_in), centre.browser()
+    other.sign_in("alice")
+    with monkeypatch.context() as broken:
+        broken.setattr(type(centre.built.session_stores.sessions), "end", away)
+        done = change(signed_in)
+    assert (done.status, done.location) == (303, "/sessions?done=password")
+    assert thief.get("/").location == "/sign-in"
+    page = signed_in.get(done.location).text
+    assert "Your password is changed. Your other devices are being signed out." in page
+    assert "All your other devices are signed out." not in page
+    centre.services.sign_out.run_pending_orders()
+    assert other.get("/").location == "/sign-in"
+    assert "Your password is changed. All your other devices are signed out." in signed_in.get(done.location).text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_browser_that_can_get_no_new_cookie_is_signed_out_and_told_that_the_password_is_changed(
+    centre: Centre, signed_in: Browser, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    thief = copy_of(centre, signed_in)
+    signed_in.options["headers"]["Accept-Language"] = language
+    with monkeypatch.context() as broken:
+        for step in ("open", "end"):
+            broken.setattr(type(centre.built.session_stores.sessions), step, away)
+        page = change(signed_in)
+    assert page.status == 503
+    assert {"en": "Your password is changed", "zh": "您的密码已修改"}[language] in page.title
+    assert {"en": "Please sign in with the new password.", "zh": "请使用新密码登录。"}[language] in page.text
+    assert {"en": "Nothing was lost", "zh": "没有任何内容丢失"}[language] not in page.text
+    assert "Retry-After" not in page.response.headers
+    assert signed_in.cookie("lockstep_session") == ""
+    centre.services.sign_out.run_pending_orders()
+    assert thief.get("/").location == "/sign-in"
+    assert signed_in.sign_in("alice", PASSWORD).status == 400
+    assert signed_in.sign_in("alice", NEW).status == 303
+
+
+def test_a_list_that_can_not_be_read_after_the_change_says_what_is_done(
+    centre: Centre, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = change(signed_in)
+    monkeypatch.setattr(type(centre.services.lists), "list_live", away)
+    page = signed_in.get(done.location)
+    assert page.status == 503
+    assert "Your password is changed. Your other devices are being signed out." in page.text
+    assert "Your password" not in signed_in.get("/sessions").text
+
+
+def test_whose_account_is_disabled_while_they_change_the_password_is_not_told_that_they_mistyped(
+    centre: Centre, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = Accounts.change_password
+
+    def and_disable(self: Accounts, *of: str, **more: str) -> User:
+        user = changed(self, *of, **more)
+        self.disable("alice", actor="cli")
+        return user
+
+    monkeypatch.setattr(Accounts, "change_password", and_disable)
+    page = change(signed_in)
+    assert page.status == 400
+    assert "The account changed while you were signing in." in page.text
+    assert signed_in.cookie("lockstep_session") == ""
+
+
+def test_a_change_whose_line_in_the_audit_can_not_be_written_is_not_made(centre: Centre, signed_in: Browser) -> None:
+    rename(centre, "audit", "audit_away")
+    assert "Nothing was lost" in change(signed_in).text
+    rename(centre, "audit_away", "audit")
+    assert signed_in.get("/").status == 200
+    assert change(signed_in).location == "/sessions?done=password", "the present password is the one it was"
+
+
+def rename(centre: Centre, table: str, name: str) -> None:
+    with centre.built.sql.database.write() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
