@@ -15,7 +15,7 @@ from sso_server.core.clients import Client
 from sso_server.core.errors import InvalidGrant, Unavailable
 from sso_server.core.events import Event, EventKind
 from sso_server.core.policy import HOUR
-from sso_server.core.ports import AuditStore, Clock, ConsentStore, TokenStore
+from sso_server.core.ports import Clock, ConsentStore, TokenStore
 from sso_server.core.records import record
 from sso_server.core.sign_out import SignOut
 from sso_server.core.tickets import Refusal, Ticket
@@ -63,13 +63,10 @@ def wish_of(client: Client, scope: tuple[str, ...], claims: tuple[str, ...]) -> 
 class Consents:
     """Asks, remembers and forgets."""
 
-    def __init__(
-        self, store: ConsentStore, sign_out: SignOut, tokens: TokenStore, audit: AuditStore, clock: Clock
-    ) -> None:
+    def __init__(self, store: ConsentStore, sign_out: SignOut, tokens: TokenStore, clock: Clock) -> None:
         self._store = store
         self._sign_out = sign_out
         self._tokens = tokens
-        self._audit = audit
         self._clock = clock
 
     def find(self, user_id: str, client_id: str) -> Consent | None:

@@ -277,7 +277,7 @@ def test_what_a_removed_app_was_granted_stays_revoked_and_nothing_of_others(
     other = NewToken(digest(name), now + 30 * DAY)
     registered(deliveries.stores, elsewhere, "wiki", now, refresh=other, ticket={"offline": True})
     d = deliveries
-    consents = Consents(d.sql.consents, d.sign_out(), d.stores.tokens, d.sql.audit, d.clock)
+    consents = Consents(d.sql.consents, d.sign_out(), d.stores.tokens, d.clock)
     consents.give(session.user_id, shop.client, Wish(("openid", "offline_access")))
     taken = snapshot()
     deliveries.clock.pass_ms(1000)

@@ -60,8 +60,7 @@ class SqlConsents:
                     "last_used_at": consent.last_used_at,
                 },
             )
-            if event is not None:
-                write_events(connection, event)
+            write_events(connection, event)
 
     def note_use(self, user_id: str, client_id: str, now: int) -> None:
         """The later of what is noted and `now` (ms). Raises Unavailable."""
