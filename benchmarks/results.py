@@ -213,6 +213,7 @@ def machine(**more: str) -> dict[str, str]:
     load = os.getloadavg()
     return {
         "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit(),
         "machine": f"{os.cpu_count()} cores ({model}), {pages:.0f} GB, {platform.system()} {_kernel()}",
         "load before": " ".join(f"{one:.1f}" for one in load),
         "programs": ", ".join(
@@ -240,6 +241,20 @@ def _lines(path: str) -> list[str]:
 def _kernel() -> str:
     """Its number, without what a distribution or a host adds."""
     return platform.release().partition("-")[0]
+
+
+def commit(root: Path = HERE.parent) -> str:
+    """Of what is measured, and a `+` if the files differ from it; '' where there is no repository. What runs write
+    themselves is no difference: a second one measures the same program."""
+    said = []
+    mine = [f":!{name}" for name in ("benchmarks/results.json", "docs/performance.md", "docs/pictures/performance.svg")]
+    for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", ".", *mine)):
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10, cwd=root)
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        said.append(done.stdout.strip())
+    return f"{said[0]}{'+' if said[1] else ''}"
 
 
 def _redis_version() -> str:
