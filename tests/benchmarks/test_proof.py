@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.floor_telling import Signing
 from benchmarks.keys import private_key
-from benchmarks.load import WrongAnswer
+from benchmarks.load import Answer, WrongAnswer
 from benchmarks.proof import check
+from benchmarks.traffic import Traffic, by_form
 
 RIGHT = {"iss": "http://here/", "sub": "user", "aud": "site1", "nonce": "nonce-1"}
 
@@ -50,3 +51,19 @@ def test_another_algorithm_or_another_key_is_no_signature(signing: tuple[Signing
     for keys, expected in ((other.published(), algorithm), (made.published(), named)):
         with pytest.raises(WrongAnswer, match="not expected was"):
             check(token(made), keys, expected, "http://here/", "user")
+
+
+def test_userinfo_of_somebody_else_ends_the_measurement(signing: tuple[Signing, str]) -> None:
+    def told(tokens: dict[str, str], body: bytes) -> None:
+        asking = Traffic("here", by_form()).look_up({"access_token": "at", **tokens})
+        next(asking)
+        with pytest.raises(StopIteration):
+            asking.send(Answer(200, b"HTTP/1.1 200 OK\r\n", body))
+
+    named = {"id_token": token(signing[0])}
+    told(named, b'{"sub": "user"}')
+    # Who was given no ID token can't know; nobody at all is wrong even so.
+    told({}, b'{"sub": "another"}')
+    for tokens, body in ((named, b'{"sub": "another"}'), ({}, b"{}")):
+        with pytest.raises(WrongAnswer, match="userinfo"):
+            told(tokens, body)
