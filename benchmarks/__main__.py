@@ -6,8 +6,6 @@ run that leaves something out takes nobody else's figures away.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 import traceback
@@ -17,6 +15,7 @@ from benchmarks import bed
 from benchmarks.estimate import minutes
 from benchmarks.given import APART, MEASUREMENTS, Given, given_by, is_whole, measurement, options
 from benchmarks.page import write
+from benchmarks.processes import end_tidily
 from benchmarks.results import RAW, RawFile, Run, Summary, machine
 from benchmarks.servers import Case
 from tests.support.services import find_redis_server
@@ -27,10 +26,9 @@ OWN = ("lockstep", "floor")
 
 def main() -> None:
     """Each of `APART` reads its own options."""
-    _end_tidily()
+    end_tidily()
     if len(sys.argv) > 1 and sys.argv[1] in APART:
-        name = sys.argv.pop(1)
-        import_module(f"benchmarks.{name}").main()
+        _alone(sys.argv.pop(1))
         return
     parsed = options().parse_args()
     for name in parsed.names:
@@ -75,16 +73,10 @@ def main() -> None:
         sys.exit("Nothing was measured: nothing of this is asked of that.")
 
 
-def _end_tidily() -> None:
-    """Whoever is told to end removes servers and directories: they may hold a million sessions."""
-    here = os.getpid()
-
-    def end(*_: object) -> None:
-        if os.getpid() != here:
-            os._exit(143)  # a fork: what is to be removed isn't its own
-        sys.exit(143)
-
-    signal.signal(signal.SIGTERM, end)
+def _alone(name: str) -> None:
+    if any(word.partition("=")[0] == "--peers" for word in sys.argv):  # as `make bench-peers` adds it
+        sys.exit(f"{name!r} asks nobody but Lockstep, and has options of its own: make bench BENCH={name}")
+    import_module(f"benchmarks.{name}").main()
 
 
 def keep(summary: Summary, run: Run, *, anew: bool, with_peers: bool) -> None:

@@ -17,6 +17,8 @@ from benchmarks.workloads import WORKLOADS
 
 WEB_SERVERS = ("gunicorn", "granian")
 STORES = ("redis", "sqlite")
+_HELP = """Measure what Lockstep costs next to bare Flask on the same server. All of it, or what is run with --save, is
+kept in benchmarks/results.json, and docs/performance.md is made of that; anything less is printed only."""
 #: What `sign_out` can be asked; all others are of `serving`.
 SIGN_OUTS = ("W6", "W6h")
 
@@ -68,7 +70,7 @@ def has_web_server(name: str) -> bool:
 def options() -> argparse.ArgumentParser:
     """`Given` as options."""
     usual = Given()
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=_HELP)
     parser.add_argument("names", nargs="*", help=f"{', '.join(MEASUREMENTS)}; all of these unless some are named")
     parser.add_argument("--rounds", type=at_least_one, default=usual.rounds)
     parser.add_argument("--secs", type=above_zero, default=usual.seconds, help="of each workload in each round")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from benchmarks import bed, serving
 from benchmarks.given import Given, has_web_server
 from benchmarks.goals import NEAR_FLOOR, ours, over_floor
-from benchmarks.results import Run, Spread, Summary, spread_of
+from benchmarks.processes import end_tidily
+from benchmarks.results import Figure, Run, Spread, Summary, spread_of
 from benchmarks.servers import Case
 from benchmarks.tables import NOTHING, short, table
 
@@ -74,7 +75,16 @@ def measured() -> Run:
             )
             for figure in serving.figures(given):
                 run.add(figure)
+                if figure.name == "cpu_ms":
+                    _tell(run, case, figure)
     return run
+
+
+def _tell(run: Run, case: Case, figure: Figure) -> None:
+    """A ratio as soon as both parts of it are known: three minutes are long without a word."""
+    found = over_floor(run, case, figure.what)
+    if (ratio := found.get(figure.round)) is not None:
+        print(f"{figure.round + 1} {case.web_server} {case.store} {figure.what}: {short(ratio)}", flush=True)
 
 
 def compared(now: Run, stated: Run) -> Iterator[Compared]:
@@ -102,6 +112,7 @@ def shown(found: Sequence[Compared]) -> str:
 
 def main() -> None:
     """Exit code 1 if anything isn't good."""
+    end_tidily()
     print(bed.machine(), flush=True)
     stated = Summary.load_or_leave().runs.get("own", Run())
     found = list(compared(measured(), stated))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,42 @@ def test_what_nobody_knows_is_refused(
 
 def test_a_measurement_that_stands_alone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "make bench BENCH=soak" in run(monkeypatch, "serving", "soak")
+
+
+def test_a_measurement_that_asks_nobody_else_says_how_it_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As `make bench-peers BENCH=soak` has it.
+    assert run(monkeypatch, "soak", "--peers", "all") == (
+        "'soak' asks nobody but Lockstep, and has options of its own: make bench BENCH=soak"
+    )
+
+
+def test_help_is_about_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--help") == "0"
+    assert "Measure what Lockstep costs next to bare Flask" in capsys.readouterr().out
+
+
+def test_the_quick_run_shows_each_figure_as_it_comes_and_ends_tidily(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def figures(asked: Given) -> Iterator[Figure]:
+        case = Case("lockstep", asked.web_servers[0], asked.stores[0])
+        for number in range(asked.rounds):
+            for one, value in ((case, 3.0), (replace(case, product="floor"), 2.0)):
+                yield Figure(one, "R", "cpu_ms", value, number, "8")
+        said.append(capsys.readouterr().out)
+
+    said: list[str] = []
+    monkeypatch.setattr(serving, "figures", figures)
+    monkeypatch.setattr(Summary, "load_or_leave", Summary)
+    before = signal.getsignal(signal.SIGTERM)
+    assert "NOT STATED" in run(monkeypatch, main=quick.main)
+    assert signal.getsignal(signal.SIGTERM) != before
+    # The first case's are there before the second is begun, round by round.
+    assert [line for line in said[0].splitlines() if "R" in line] == [
+        "1 gunicorn redis R: 1.5",
+        "2 gunicorn redis R: 1.5",
+        "3 gunicorn redis R: 1.5",
+    ]
 
 
 def test_without_redis_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +194,7 @@ def test_the_order_is_turned_round_in_odd_rounds() -> None:
 
 def test_who_is_told_to_end_leaves_no_directory(tmp_path: Path) -> None:
     program = (
-        "import time, tempfile\nfrom benchmarks.__main__ import _end_tidily\n_end_tidily()\n"
+        "import time, tempfile\nfrom benchmarks.processes import end_tidily\nend_tidily()\n"
         "with tempfile.TemporaryDirectory(prefix='bench-'):\n print('there', flush=True)\n time.sleep(60)"
     )
     env = {**os.environ, "TMPDIR": str(tmp_path)}
