@@ -217,7 +217,7 @@ def against(of: tuple[str, str, str], to: tuple[str, str, str], case: Case) -> C
     return read
 
 
-def _growth(store: str) -> Callable[[Summary], tuple[str, Values]]:
+def growth(store: str) -> Callable[[Summary], tuple[str, Values]]:
     """(what grew most, its ratio): processor time with the most sessions against that with the fewest."""
 
     def read(summary: Summary) -> tuple[str, Values]:
@@ -234,7 +234,7 @@ def _growth(store: str) -> Callable[[Summary], tuple[str, Values]]:
 
 
 def _flat(store: str, bound: float) -> Goal:
-    read = _growth(store)
+    read = growth(store)
     return Goal(
         f"G, processor time with a million sessions against a thousand, the worst of {', '.join(GROWING)}",
         store,

@@ -34,6 +34,8 @@ from tests.support.sinks import Sink
 
 SIZES = (1_000, 100_000, 1_000_000)
 ASKED = ("W1", "W2", "W3u", "W3i")
+#: In a round, for each second of a workload.
+SIGN_OUTS, EXPIRING = 10, 200
 #: After the last site has said yes: until that is written down.
 _SETTLES_S = 0.3
 
@@ -126,8 +128,8 @@ def _round(one: Filled, number: int, given: Given) -> Iterator[Figure]:
         stage.tickets.clear()
         for what in ("cpu_ms", "redis_ms", "p50_ms", "p99_ms"):
             yield _figure(one, number, name, what, getattr(reading, what))
-    yield from _sign_outs(one, number, max(3, int(10 * given.seconds)))
-    yield from _expiry(one, number, max(20, int(200 * given.seconds)))
+    yield from _sign_outs(one, number, max(3, int(SIGN_OUTS * given.seconds)))
+    yield from _expiry(one, number, max(20, int(EXPIRING * given.seconds)))
 
 
 def _sign_outs(one: Filled, number: int, count: int) -> Iterator[Figure]:

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks import tables
+from benchmarks.conditions import measured
 from benchmarks.estimate import minutes
 from benchmarks.given import MEASUREMENTS, Given
 from benchmarks.goals import ROUNDS, Verdict, verdicts
+from benchmarks.in_short import in_short
 from benchmarks.peers.words import words
 from benchmarks.picture import picture
-from benchmarks.results import Run, Summary, is_idle
+from benchmarks.results import Run, Summary
+from benchmarks.samples import how_many, tails
+from benchmarks.sign_out import PATIENCE_S
 from benchmarks.standing import beside, fairer
 from benchmarks.tables import short
 from benchmarks.tried import TRIED
@@ -23,8 +27,8 @@ PAGE = ROOT / "docs/performance.md"
 NOTHING_TRIED = "nothing is written down yet."
 PICTURE = ROOT / "docs/pictures/performance.svg"
 
-_INTRODUCTION = """# How fast it is
-
+_TITLE = "# How fast it is\n"
+_INTRODUCTION = """
 What a request costs, next to the least that Flask can do and next to other people's servers, and whether that changes
 as the store fills. This page is made by `python -m benchmarks.page` of what `make bench` and `make bench-peers`
 measured; nobody writes figures into its tables. What bad sites, deadlines and mass ends do to others is in
@@ -117,12 +121,13 @@ def page(summary: Summary) -> str:
     """All of it."""
     own, peers = summary.runs.get("own", Run()), summary.runs.get("peers", Run())
     listed = {name: one.title for name, one in WORKLOADS.items()} | _MORE
-    parts = [_INTRODUCTION, _measured(summary), "## What is measured\n"]
+    found = verdicts(summary)
+    parts = [_TITLE, in_short(summary, found), _INTRODUCTION, measured(summary) + "\n", "## What is measured\n"]
     parts += [
         "\n".join(f"- **{name}**: {title}" for name, title in listed.items()) + "\n",
-        f"{_WORDS.strip()}\n{fairer(own)}\n",
+        f"{_WORDS.strip()}\n{fairer(own)}\n{how_many()}\n",
     ]
-    parts += ["## Goals\n", _GRANIAN, _goals(verdicts(summary)), _PICTURE, "## What a request costs\n"]
+    parts += ["## Goals\n", _GRANIAN, _goals(found), _PICTURE, "## What a request costs\n"]
     for store, title in (("redis", "Redis"), ("sqlite", "SQLite")):
         parts += _table(f"### Processor time, sessions in {title}, ES256", tables.costs(own, store))
     parts += _table("### Processor time with RSA signatures (RS256), Redis", tables.costs(own, "redis", "RS256"))
@@ -132,13 +137,15 @@ def page(summary: Summary) -> str:
     parts += _table("### Answered after (p50 / p99 ms), one connection", tables.waits(own, cases, lambda _: "1"))
     cases = tables.cases_of(peers)
     if cases:
-        parts += ["## Beside other people's servers\n", words(), beside(peers)]
+        parts += ["## Beside other people's servers\n", words({case.product for case in cases}), beside(peers)]
         parts += _table("### Their processor time, server + Redis, in ms", tables.processor_time(peers, cases))
         parts += _table("### Their operations a second, 8 connections", tables.rates(peers, cases))
         parts += _table("### Answered by them after (p50 / p99 ms), 8 connections", tables.waits(peers, cases))
-        parts += _table("### Their sign-outs", tables.of_measurement(peers, "W6", "W6h"))
+        parts += _table(f"### Their sign-outs\n\n{_TOLD.strip()}", tables.of_measurement(peers, "W6", "W6h"))
     for title, names in _FURTHER:
         parts += _table(title, tables.of_measurement(own, *names))
+        if "W6" in names and (said := tails(own)):
+            parts.append(said + "\n")
     if soak := summary.runs.get("soak"):
         parts += _table(f"## Ten minutes of mixed load\n\n{_SOAK.strip()}", tables.of_measurement(soak, "soak"))
         parts += _table("### How long people waited meanwhile", tables.of_measurement(soak, "wait"))
@@ -150,14 +157,23 @@ def page(summary: Summary) -> str:
 
 _SIGNING_OUT = """
 20 sites are told (W6); three of them hang (W6h). Times are in ms after the click; p99 is of all rounds together.
-*told* is how many of the 20 had been called when we stopped looking, the median. The first sign-out of a round isn't
-counted. Where three hang that is 17 at Lockstep as soon as somebody has signed out before: that call still holds the
+The first sign-out of a round isn't counted. *told* is how many of the 20 had been called when we stopped looking, the
+median. Where three hang that is 17 at Lockstep as soon as somebody has signed out before: that call still holds the
 lane of each site that hangs, the next ones stand behind it and are sent when the lane is free again, and no other site
 waits for them.
+"""
+_TOLD = f"""
+Times are in ms after the click; *waits* is until the person has an answer. *told* is how many of the 20 sites had been
+called when we stopped looking, the median; that is when all but those that hang had been, or after {PATIENCE_S:g} s.
 """
 _STORM = """
 Userinfo is asked for 100 times a second, first alone, then while 50 people sign in again and again; p50 and p99 are
 userinfo's. *sent away*: asked to try again in a moment.
+"""
+_FILLING = """
+On gunicorn only. A centre of its own for each number of sessions; all of them run at once and are asked in turn.
+*against the fewest* is the ratio of processor time to that with the fewest sessions, round by round. *seconds* is how
+long filling took, and no part of a goal.
 """
 _PICTURE = "![Processor time of each kind of request](pictures/performance.svg)\n"
 _FURTHER = (
@@ -179,32 +195,11 @@ _FURTHER = (
         ("cold start",),
     ),
     ("## Memory\n\nLooked at once, before any sign-in and after many.", ("memory",)),
-    ("## As the store fills", ("growth",)),
+    (
+        f"## As the store fills\n\n{_FILLING.strip()}",
+        ("growth",),
+    ),
 )
-
-
-def _measured(summary: Summary) -> str:
-    """A line for each machine and day: usually one."""
-    titles = {"own": "Lockstep and its floor", "peers": "other people's servers", "soak": "ten minutes of mixed load"}
-    lines: list[tuple[dict[str, str], list[str]]] = []
-    for name, run in summary.runs.items():
-        groups = run.conditions()
-        for whats, machine in groups:
-            parts = dict.fromkeys(what.partition(" of ")[0] for what in whats)
-            label = titles.get(name, name) + (f" ({', '.join(parts)})" if len(groups) > 1 else "")
-            same = next((labels for known, labels in lines if known == machine), None)
-            if same is None:
-                lines.append((machine, [label]))
-            else:
-                same.append(label)
-    return "\n".join(f"- **{'; '.join(labels)}**: {_described(machine)}" for machine, labels in lines) + "\n"
-
-
-def _described(machine: dict[str, str]) -> str:
-    said = {key: value for key, value in machine.items() if value}
-    rest = "; ".join(f"{key}: {value}" for key, value in said.items() if key not in ("measured", "load before"))
-    busy = "" if is_idle(said) else " **Other programs were busy on it: take ratios, and these with doubt.**"
-    return f"{said.get('measured', '')}. {rest}. Load before: {said.get('load before', '?')}.{busy}"
 
 
 def _goals(found: list[Verdict]) -> str:
@@ -215,7 +210,10 @@ def _goals(found: list[Verdict]) -> str:
     text = f"{met} of {len(known)} are met{waiting}.\n\n"
     text += tables.table(["goal", "where", "bound", "measured", "verdict"], rows) + "\n"
     missed = dict.fromkeys(verdict.goal.about for verdict in known if not verdict.is_met)
-    tried = [f"- *{about}*: {TRIED.get(about, NOTHING_TRIED)}" for about in missed]
+    texts: dict[str, list[str]] = {}
+    for about in missed:
+        texts.setdefault(TRIED.get(about, NOTHING_TRIED), []).append(f"*{about}*")
+    tried = [f"- {'; '.join(abouts)}: {said}" for said, abouts in texts.items()]
     return text + ("\n### What was tried for those that are missed\n\n" + "\n".join(tried) + "\n" if tried else "")
 
 

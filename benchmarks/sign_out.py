@@ -30,8 +30,8 @@ HANGING = (3, 10, 17)
 #: People who sign out, one after the other, in each round.
 PER_ROUND = {"W6": 20, "W6h": 20}
 #: At a server where whoever signs out waits for each site that hangs: that takes seconds.
-_FEW = 2
-_PATIENCE_S = 12.0
+FEW = 2
+PATIENCE_S = 12.0
 #: Nobody else signs out so soon after somebody: each is measured alone.
 _BETWEEN_S = 0.1
 
@@ -98,7 +98,7 @@ def _round(server: Server, sites: Listeners, what: str, number: int, waits: list
     traffic = server.openid or server.cas
     assert traffic is not None
     is_slow = what == "W6h" and server.case.product not in ("lockstep", "floor")
-    people = [_visitor(server, traffic, who) for who in range((_FEW if is_slow else PER_ROUND[what]) + 1)]
+    people = [_visitor(server, traffic, who) for who in range((FEW if is_slow else PER_ROUND[what]) + 1)]
     sites.hang(hanging)
     # Connections, scripts and imports are there after the first: people sign out of a centre that is at work.
     sign_out(server, traffic, people.pop(), sites, hanging)
@@ -150,7 +150,7 @@ def sign_out(
     asked = time.time_ns() / 1e6
     once(server.address, traffic.sign_out(person), 60)
     waited = time.time_ns() / 1e6 - asked
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         heard: dict[int, float] = {}
         for call in sites.heard(known):

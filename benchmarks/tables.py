@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks.goals import WEB_SERVERS, at, floor, ours, over_floor
+from benchmarks.goals import FEW, WEB_SERVERS, at, floor, ours, over_floor
 from benchmarks.results import Run, Spread, Values, spread_of
 from benchmarks.servers import Case
 from benchmarks.workloads import WORKLOADS
@@ -83,8 +83,8 @@ def processor_time(run: Run, cases: Sequence[Case]) -> str:
         server, redis = (run.values(case, what, part, at(what)) for part in ("server_ms", "redis_ms"))
         if not server:
             return NOTHING
-        kept = f" + {short(_middle(redis))}" if "redis" in case.store and redis else ""
-        return f"{short(_middle(server))}{kept}"
+        kept = f" + {short(middle(redis))}" if "redis" in case.store and redis else ""
+        return f"{short(middle(server))}{kept}"
 
     return cells(cases, list(WORKLOADS), cell)
 
@@ -94,7 +94,7 @@ def waits(run: Run, cases: Sequence[Case], when: Callable[[str], str] = at) -> s
 
     def cell(case: Case, what: str) -> str:
         found = [run.values(case, what, part, when(what)) for part in ("p50_ms", "p99_ms")]
-        return " / ".join(short(_middle(values)) for values in found) if all(found) else NOTHING
+        return " / ".join(short(middle(values)) for values in found) if all(found) else NOTHING
 
     return cells(cases, list(WORKLOADS), cell)
 
@@ -110,6 +110,9 @@ def of_measurement(run: Run, *names: str) -> str:
         least = run.values(floor(case), what, "cpu_ms", when)
         if case.product == "lockstep" and least:
             row["against the floor"] = run.ratio(row.get("cpu_ms", {}), least)
+        few = run.values(case, what, "cpu_ms", f"{FEW} sessions")
+        if when.endswith(" sessions") and few:
+            row["against the fewest"] = run.ratio(row.get("cpu_ms", {}), few)
     columns = list(dict.fromkeys(figure for row in rows.values() for figure in row))
     return table(
         ["", "what", "when", *(column.replace("_", " ") for column in columns)],
@@ -133,5 +136,6 @@ def cases_of(run: Run) -> list[Case]:
     return [*pairs, *(case for case in known if case not in pairs)]
 
 
-def _middle(values: Values) -> float:
+def middle(values: Values) -> float:
+    """The median; 0 without any."""
     return spread_of(values.values()).median if values else 0.0

@@ -37,20 +37,21 @@ _OF_CHECKS = (
 _W5 = (
     "A sign-in is four requests: pages and redirects with sealed state and a form's token. Without hash, web server "
     "and Redis they take 3.3 to 3.5 ms in one process that does nothing else, and the web server 1.8 ms with "
-    "gunicorn; behind a hash, which sweeps the processor's caches, they take more. The machine was slower in this run"
-    " than in the one before (the floor's hash took 33 ms and not 26, what is over it 9 to 11 and not 6 to 10). Done:"
-    " sentences of a template translated once, a seal's key derived once, small tables for deflate. Left: counters of"
-    " guesses in three trips, on SQL in five or six statements through SQLAlchemy, Flask-WTF's serializer for each "
+    "gunicorn; behind a hash, which sweeps the processor's caches, they take more. In two runs until "
+    "2026-11-22 it was 6 to 10 ms and, while the machine was slower (the floor's hash took 33 ms and not 26), 9 to "
+    "11. Done: sentences of a template translated once, a seal's key derived once, small tables for deflate. Left: "
+    "counters of guesses "
+    "in three trips, on SQL in five or six statements through SQLAlchemy, Flask-WTF's serializer for each "
     "call, the audit's commit on SQLite (0.3 ms)."
 )
 _STORM = (
     "[Turns and places](decisions/2026-11-22-sign-ins-take-turns.md) took most of it away (17 to 120 times before); "
     "that page has the table of what was tried: lower priorities, a process that hashes, shorter turns of the "
     "interpreter. With [a core for each worker](decisions/2026-11-22-workers-may-keep-to-a-core.md) granian's 4.9 "
-    "became 4.0 on Redis (3.6 in this run) and its 4.2 became 2.5 on SQLite. That the last meets the goal in this run "
-    "says little: its idle p99 was unsteady (2.9 to 53 ms), and in the crowd it had 9.5 ms, where the run before had "
+    "became 4.0 on Redis and its 4.2 became 2.5 on SQLite; on 2026-11-23 they were 3.6 and 1.4. The 1.4 said "
+    "little: its idle p99 was unsteady (2.9 to 53 ms), and in the crowd it had 9.5 ms, where the run before had "
     "3.3 and 7.5. gunicorn, without cores of its own, had 6.3, 8.0 and 4.2 on Redis and 4.4, 4.5 and 5.9 on SQLite in"
-    " three runs. What is left are the crowd's own pages on the same two cores."
+    " three runs until then. What is left are the crowd's own pages on the same two cores."
 )
 _START = (
     "[Forks](decisions/2026-11-22-forks-and-granian.md), no Alembic where the schema is current, [settings read by "

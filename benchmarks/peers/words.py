@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from benchmarks.peers.peer import HERE
 
 _NAMED = (
@@ -15,12 +17,18 @@ _NAMED = (
     "gunicorn",
 )
 
+_DEBIAN = "; glewlwyd as Debian has it"
+_GLEWLWYD = """\
+- *glewlwyd*: one process, a thread for each connection, SQLite, access tokens that are JWTs. Its silent step is the
+  one with which its own page goes on, its sign-out the two calls of that page.
+"""
 _TITLES = {"node": "Node.js"}
 
 
-def words() -> str:
-    """A paragraph and a list."""
-    return f"""In the same rounds. Names of workloads are those of above. {_versions()}; glewlwyd as Debian has it.
+def words(products: Collection[str]) -> str:
+    """A paragraph and a list, of those that were measured."""
+    debian, more = (_DEBIAN, _GLEWLWYD) if "glewlwyd" in products else ("", "")
+    return f"""In the same rounds. Names of workloads are those of above. {_versions()}{debian}.
 
 Each is set up as its documentation says, and made quick where that says how: no consent page, opaque access tokens,
 the same people, sites and connections (`benchmarks/peers/`).
@@ -33,9 +41,7 @@ the same people, sites and connections (`benchmarks/peers/`).
   sessions in Redis, Django's default hash (PBKDF2 with 1,000,000 rounds: W5 says nothing else). The toolkit signs
   with RS256 only, keeps client secrets in the clear here (hashed, each request of a client would take those rounds,
   too) and answers `prompt=none` with 500, so it is asked without.
-- *glewlwyd*: one process, a thread for each connection, SQLite, access tokens that are JWTs. Its silent step is the
-  one with which its own page goes on, its sign-out the two calls of that page.
-"""
+{more}"""
 
 
 def _versions() -> str:

@@ -32,7 +32,7 @@ def test_node_is_the_one_that_the_page_names() -> None:
         pytest.skip("oidc-provider is not installed (scripts/bench-peers)")
     said = subprocess.run([recipes.NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     assert f"npm node node@{said.removeprefix('v')}" in PACKAGES
-    assert f"Node.js {said.removeprefix('v')}" in words()
+    assert f"Node.js {said.removeprefix('v')}" in words(())
 
 
 def test_an_unknown_peer_is_refused_and_all_names_each() -> None:

@@ -42,7 +42,7 @@ def test_only_what_is_new_is_read_of_the_notes(tmp_path: Path) -> None:
 
 
 def test_a_site_that_is_not_told_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sign_out, "_PATIENCE_S", 1)
+    monkeypatch.setattr(sign_out, "PATIENCE_S", 1)
     with listening(tmp_path) as sites:
         deaf = dataclasses.replace(sites, ports=(9, *sites.ports[1:]))
         with started(LockstepServer(store="sqlite", logout_uri=deaf.logout_uri)) as server:
