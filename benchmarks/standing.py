@@ -25,8 +25,8 @@ _PASSWORDS = """
 W5 is another thing here than there: Lockstep hashes one password at a time for every two cores of a node
 ([why](decisions/2026-11-22-sign-ins-take-turns.md)), so that session checks don't stand behind a crowd that signs in,
 and leaves the other cores to them; the others hash on every core that is free. On two cores that is at most half as
-many hashes at a time. The hash itself is made with the same parameters at oidc-provider and authlib; oidc-provider's is
-Node's library, authlib's the one that Lockstep has, too.
+many hashes at a time. The hash itself is made with the same parameters at oidc-provider and authlib, but not
+everywhere by the same library ([Lockstep's](decisions/2026-11-23-libsodium-hashes.md)).
 """
 #: What R's floor would spare, in ms: least and most. Three trips to Redis took 0.18 ms with redis-py and 0.065 with our
 #: link on a day when a call of the link took 18 us, and not 11 as on the decision's page. Of two commits on SQLite each
