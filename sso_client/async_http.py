@@ -1,6 +1,7 @@
 """Calls to the centre under an event loop, by the same rules as `http`: one deadline, no redirects, capped bodies."""
 
 import ssl
+import sys
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 
@@ -40,6 +41,7 @@ class AsyncHttp:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, total_s: float
     ) -> Answer:
         timeout = httpx2.Timeout(total_s, connect=min(CONNECT_S, total_s / 2))
+        handled = sys.exception()
         try:
             # The library's own time-outs start anew with each byte that drips in.
             with anyio.fail_after(total_s):
@@ -50,7 +52,7 @@ class AsyncHttp:
                         read.add(part)
                     return Answer(response.status_code, read.whole(), tuple(response.headers.multi_items()))
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:  # TimeoutError is an OSError
-            raise SSOError("provider_unreachable", f"{url}: {reason(error)}") from error
+            raise SSOError("provider_unreachable", f"{url}: {reason(error, handled)}") from error
 
     def _new_tls(self) -> ssl.SSLContext:
         if self._ca_file is None:

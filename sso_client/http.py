@@ -9,6 +9,7 @@ import io
 import json
 import os
 import socket
+import sys
 import threading
 import zlib
 from collections.abc import Mapping
@@ -177,6 +178,7 @@ class Http:
         deadline = monotonic() + total_s
         connect_s = min(CONNECT_S, total_s / 2)
         _DEADLINE.set(deadline)
+        handled = sys.exception()
         try:
             with self._pool().request(
                 method,
@@ -196,7 +198,7 @@ class Http:
                         raise SSOError("provider_unreachable", f"{url}: the answer took longer than {total_s} s")
                 return Answer(response.status_code, read.whole(), tuple(response.raw.headers.items()))
         except requests.RequestException as error:
-            raise SSOError("provider_unreachable", f"{url}: {reason(error)}") from error
+            raise SSOError("provider_unreachable", f"{url}: {reason(error, handled)}") from error
 
     def _pool(self) -> requests.Session:
         with self._lock:
@@ -212,8 +214,11 @@ class Http:
             return self._session
 
 
-def reason(error: BaseException) -> str:
-    """What the library called it and, if it says so, the system: `ConnectionError, Connection refused`. For the log."""
+def reason(error: BaseException, handled: BaseException | None) -> str:
+    """What the library called it and, if it says so, the system: `ConnectionError, Connection refused`. For the log.
+
+    `handled`: what our caller was handling when it called us. Python hangs it on every error of ours, and it says
+    nothing of why the call failed."""
     name, cause = type(error).__name__, error
     for _ in range(10):
         if isinstance(cause, OSError) and cause.strerror:
@@ -221,7 +226,9 @@ def reason(error: BaseException) -> str:
             said = os.strerror(cause.errno or 0) if isinstance(cause, ConnectionError) else cause.strerror
             return f"{name}, {said}"
         wrapped = next((part for part in cause.args if isinstance(part, BaseException)), None)
-        following = cause.__cause__ or cause.__context__ or wrapped
+        following = cause.__cause__ or cause.__context__
+        if following is None or following is handled:
+            following = wrapped
         if following is None:
             break
         cause = following

@@ -125,6 +125,30 @@ def test_whoever_reads_the_log_learns_what_was_in_the_way(get: Get) -> None:
     assert refusal(get, f"http://127.0.0.1:{free_port()}/").endswith(", Connection refused")
 
 
+@pytest.mark.parametrize("sent", [None, b"", b"no HTTP at all\r\n\r\n", answer(b"half", length=9)])
+def test_what_the_caller_was_about_when_it_called_is_not_what_was_in_the_way(
+    sent: bytes | None, kind: str, peer: Callable[..., Peer]
+) -> None:
+    url = peer().url if sent is None else peer(sent).url
+
+    async def call(client: Http | AsyncHttp) -> str:
+        with pytest.raises(SSOError) as error:
+            await client.get(url, total_s=0.5)
+        await client.close()
+        return error.value.detail
+
+    async def call_in_trouble(client: Http | AsyncHttp) -> str:
+        try:
+            raise FileNotFoundError(2, "No such file or directory: a secret of the site's")
+        except OSError:
+            return await call(client)
+
+    one, other = [
+        drive(each(Http())) if kind == "blocking" else anyio.run(each, AsyncHttp()) for each in (call, call_in_trouble)
+    ]
+    assert one == other
+
+
 @pytest.mark.parametrize("fault", ["drip headers", "drip body"])
 def test_an_answer_that_drips_in_is_given_up_at_the_deadline(fault: str, get: Get, centre: FakeProvider) -> None:
     centre.failing[PATH] = fault
