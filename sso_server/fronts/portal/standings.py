@@ -50,7 +50,7 @@ class Report:
     counting: bool
     """A line counts seconds down: the page looks again within one."""
     waiting: bool
-    """A site that lets nobody in has yet to hear of it: the page looks on, though all is safe."""
+    """A site that lets nobody in has yet to hear of it and isn't given up: the page looks on, though all is safe."""
     can_retry: bool
     """A site that couldn't be told can be told again now."""
     summary: str
@@ -69,10 +69,15 @@ def report(lines: list[SiteLine], now: int, *, still_open: int = 0) -> Report:
         lines=shown,
         finished=not still_open and not any(line.standing in _UNFINISHED for line in shown),
         counting=any(line.standing is Standing.TRYING for line in shown),
-        waiting=any(line.standing is Standing.SAFE for line in shown),
+        waiting=any(_has_yet_to_hear(line) and worst[line.client_id].standing is Standing.SAFE for line in lines),
         can_retry=any(_is_worth_a_retry(line.notification, now) for line in lines),
         summary=_summary(shown, still_open),
     )
+
+
+def _has_yet_to_hear(line: SiteLine) -> bool:
+    """And not only if somebody has it told again: the page with that button asks anew."""
+    return line.standing is Standing.SAFE and not line.notification.state.is_final
 
 
 def _rank(line: SiteLine) -> tuple[int, int]:

@@ -102,6 +102,11 @@ def test_the_page_goes_on_asking_as_long_as_something_can_change() -> None:
     assert not shown(line(Standing.TRYING_NO_BOUND)).finished
     # It lets nobody in, and hears why one day: what the page says of it isn't its last word.
     assert [shown(line(s)).waiting for s in (Standing.SAFE, Standing.SIGNED_OUT, Standing.OVER)] == [True, False, False]
+    # A site that was given up stays as it is until somebody presses the button; another of its stores may yet hear.
+    given_up = [line(Standing.SAFE, state=state) for state in (State.ABANDONED, State.REFUSED)]
+    assert not shown(*given_up).waiting
+    assert shown(*given_up, line(Standing.SAFE)).waiting
+    assert not shown(line(Standing.SAFE), line(Standing.NOT_TOLD, state=State.NO_ADDRESS)).waiting
     assert [shown(line(s, safe_in_s=9)).counting for s in (Standing.TRYING, Standing.SAFE)] == [True, False]
 
 
