@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import socket
+import struct
 import sys
+import threading
 
 #: How long a connection that has begun may take to be there: a round trip between balancer and node.
 SETTLE_S = 0.2
 #: A machine that says nothing for so long is asked whether it is still there, so often, with such pauses; seconds. One
 #: that has vanished would else keep its connection, and with half a request the thread that reads it, for ever.
 _ASKED_AFTER_S, _TIMES, _PAUSE_S = 30, 3, 5
+#: Whose a name is that is taken is asked so often, with such pauses (seconds).
+_LOOKS, _LOOKS_AGAIN_S = 10, 0.05
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
 
 
@@ -49,13 +54,10 @@ class Door:
         """The address for this supervisor and its children: with SO_REUSEPORT the system would let another of the
         same user in beside us, as long as neither listens. Raises PortTaken."""
         if self._claimed is None:
-            claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                claimed.bind(f"\0lockstep {self._host} {self._port}")
+                self._claimed = _name_of_ours(f"\0lockstep {self._host} {self._port}")
             except OSError as error:
-                claimed.close()
-                raise PortTaken(f"Cannot listen on {self._host}:{self._port}: {error.strerror}.") from error
-            self._claimed = claimed
+                raise _taken(self._host, self._port, error) from error
 
     @property
     def fd(self) -> int:
@@ -97,8 +99,46 @@ def _bound(host: str, port: int, *, is_beside: bool = False) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        raise _taken(host, port, error) from error
     return listener
+
+
+def _taken(host: str, port: int, error: OSError) -> PortTaken:
+    return PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}.")
+
+
+def _name_of_ours(name: str) -> socket.socket:
+    """Holds this name of the system's (an abstract one, unix(7)) until it is closed. Raises OSError if another process
+    of our user has it. Whoever else has it is no reason not to start: such a name is anybody's to take, and the system
+    lets nobody share an address with another user."""
+    claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    for _ in range(_LOOKS):
+        try:
+            claimed.bind(name)
+            claimed.listen()  # who asks whose it is connects
+            break
+        except OSError:
+            holder = _user_behind(name)
+            if holder == os.geteuid():
+                claimed.close()
+                raise
+            if holder is not None:
+                break
+            # One of ours that has just begun listens in a moment; who doesn't means something else by the name.
+            threading.Event().wait(_LOOKS_AGAIN_S)
+    return claimed
+
+
+def _user_behind(name: str) -> int | None:
+    """Who listens there (SO_PEERCRED); None: nobody, or nobody answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.setblocking(False)
+        try:
+            caller.connect(name)
+        except OSError:
+            return None
+        _, user, _ = struct.unpack("3i", caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return int(user)
 
 
 def _ask_whether_they_are_there(listener: socket.socket) -> None:

@@ -1,8 +1,12 @@
 """The listening socket that the supervisor holds: whoever has connected is taken, whoever comes later is refused."""
 
 import contextlib
+import os
+import signal
 import socket
 import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -90,6 +94,72 @@ def test_two_centres_that_start_at_once_never_share_an_address() -> None:
     again = Door("127.0.0.1", port)
     again.beside().close()
     again.close()
+
+
+@contextlib.contextmanager
+def held(port: int, *, user: int, listens: bool) -> Iterator[None]:
+    """The name that stands for an address is another process's, of this user."""
+    ready, tells = os.pipe()
+    if not (pid := os.fork()):
+        try:
+            os.setuid(user)
+            holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            holder.bind(f"\0lockstep 127.0.0.1 {port}")
+            if listens:
+                holder.listen()
+            os.write(tells, b"1")
+            signal.pause()
+        finally:
+            os._exit(0)
+    os.close(tells)
+    try:
+        assert os.read(ready, 1), "it has the name"
+        yield
+    finally:
+        os.close(ready)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the door beside it is the same one")
+@pytest.mark.parametrize("listens", [True, False])
+def test_another_user_who_takes_the_name_keeps_nobody_from_a_port_that_is_free(listens: bool) -> None:
+    if os.geteuid():
+        pytest.skip("only root can be another user")
+    port = free_port()
+    with held(port, user=65534, listens=listens), contextlib.closing(Door("127.0.0.1", port)) as door:
+        for _ in range(2):
+            door.beside().close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the door beside it is the same one")
+def test_a_centre_of_ours_that_has_just_begun_is_known_as_soon_as_it_listens() -> None:
+    port = free_port()
+    with contextlib.closing(Door("127.0.0.1", port)) as door, socket.socket(socket.AF_UNIX) as other:
+        other.bind(f"\0lockstep 127.0.0.1 {port}")
+        soon = threading.Timer(0.1, other.listen)
+        soon.start()
+        with pytest.raises(PortTaken, match=f"Cannot listen on 127.0.0.1:{port}: Address already in use"):
+            door.beside()
+        soon.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere who has vanished is noticed by other means")
+def test_who_has_connected_is_asked_whether_it_is_still_there() -> None:
+    port = free_port()
+    first = Door("127.0.0.1", port)
+    second = first.beside()
+    for door in (first, second):
+        with listening(door) as listener, socket.create_connection(("127.0.0.1", port), timeout=5):
+            taken, _ = listener.accept()
+            with taken:
+                assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                after, pause, times = (
+                    taken.getsockopt(socket.IPPROTO_TCP, option)
+                    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                )
+                assert after + pause * times == 45, "docs/operations.md says when its connection ends"
+        door.close()
 
 
 def _taken(listener: socket.socket) -> int:
