@@ -21,6 +21,9 @@ from sso_server.cli.gunicorn_worker import LeavingWorker
 from sso_server.cli.shares import Shares
 from tests.support.centre import wait_until
 
+#: The other process's row.
+OTHER = 1
+
 
 @dataclass
 class Here:
@@ -85,7 +88,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
         for module in (gunicorn_worker, farewells):
             monkeypatch.setattr(module, "monotonic", lambda: one.now)
         other = shares.claim()
-        assert other is not None
+        assert other == OTHER
         # What gunicorn does in the process that it has forked, but for signals and the application.
         worker.tpool, worker.poller = worker.get_thread_pool(), selectors.DefaultSelector()
         worker.method_queue.init()
@@ -193,3 +196,29 @@ def test_a_request_has_a_minute_and_a_connection_as_many_as_it_asks(here: Here) 
     wait_until(lambda: here.worker._hangs_up_from > here.now, why="it to have looked")
     kept.sendall(b" here\r\n\r\n")
     hear(kept)
+
+
+def test_who_is_left_to_others_when_it_stops_is_taken_and_nobody_else(here: Here) -> None:
+    left = here.caller()
+    assert not _comes(left)
+    here.worker.handle_exit(0, None)
+    hear(left)
+    assert here.worker._shares.fewest(OTHER) is None, "the others leave nobody to it any more"
+    here.sockets.close()
+    here.loop.join(20)
+    with pytest.raises(ConnectionRefusedError):
+        here.caller()
+
+
+def test_while_it_has_all_that_it_may_have_the_others_leave_nobody_to_it(here: Here) -> None:
+    fewest = here.worker._shares.fewest
+    assert fewest(OTHER) == 2
+    left = here.caller()
+    assert not _comes(left)
+    here.worker.worker_connections = 2
+    wait_until(lambda: fewest(OTHER) is None, why="it to take nobody any more")
+    here.now += 1
+    assert not _comes(left)
+    here.worker.worker_connections = 3
+    assert here.is_left(left)
+    assert fewest(OTHER) == 3

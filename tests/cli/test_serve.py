@@ -9,6 +9,7 @@ from sso_server import config
 from sso_server.cli import serve
 from sso_server.core import setup
 from tests.cli.conftest import PASSWORD, Sso
+from tests.support.centre import Centre, wait_until
 from tests.support.sinks import Sink
 
 
@@ -55,6 +56,16 @@ def test_of_several_nodes_one_prints_the_set_up_link_and_prints_another_when_it_
         said.append(capsys.readouterr().out)
     assert ["/setup?token=" in each for each in said] == [True, False, True]
     assert "Another node has printed the link" in said[1]
+
+
+def test_who_starts_a_centre_behind_a_proxy_that_is_not_named_hears_of_it(tmp_path: Path) -> None:
+    centre = Centre(tmp_path, settings={"SSO_ISSUER": "https://sso.example.com"})
+    try:
+        centre.process.start()
+        wait_until(lambda: "Lockstep serves https://sso.example.com" in centre.log.read_text(), why="it to serve")
+        assert "SSO_TRUSTED_PROXIES is empty: " in centre.log.read_text()
+    finally:
+        centre.process.stop()
 
 
 @pytest.mark.redis

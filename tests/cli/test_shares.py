@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from sso_server.cli.shares import Shares
 
 
@@ -78,3 +80,18 @@ def test_more_processes_than_there_are_rows_count_for_nobody() -> None:
     rows = [shares.claim() for _ in range(200)]
     assert len({row for row in rows if row is not None}) == 128
     assert rows[-1] is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_process_of_another_user_lives() -> None:
+    shares = Shares()
+    own, row = two_rows(shares)
+    shares.note(own, 3)
+    if not (pid := os.fork()):
+        seen = -1
+        try:
+            os.setuid(65534)
+            seen = shares.fewest(row) or 0
+        finally:
+            os._exit(seen)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
