@@ -34,9 +34,11 @@ Each is set up as its documentation says, and made quick where that says how: no
 the same people, sites and connections (`benchmarks/peers/`).
 
 - *oidc-provider*: a process for each core (`node:cluster`), records in Redis through an adapter of ours, argon2id
-  with the same parameters as here. It asks before it signs somebody out: its W6 is the question and the answer.
+  with the same parameters as here by `@node-rs/argon2`. It asks before it signs somebody out: its W6 is the question
+  and the answer.
 - *authlib*: Authlib's Flask integration on gunicorn (2 processes, 4 threads), one key in Redis for each record,
-  argon2id as here. No ID token comes with a refresh, so its W4 signs nothing; it tells nobody of a sign-out.
+  argon2id with the same parameters by argon2-cffi. No ID token comes with a refresh, so its W4 signs nothing; it tells
+  nobody of a sign-out.
 - *django-cas-server*, *django-oauth-toolkit*: on gunicorn as above, SQLite in WAL without a sync at each commit,
   sessions in Redis, Django's default hash (PBKDF2 with 1,000,000 rounds: W5 says nothing else). The toolkit signs
   with RS256 only, keeps client secrets in the clear here (hashed, each request of a client would take those rounds,
