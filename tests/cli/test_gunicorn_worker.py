@@ -47,6 +47,10 @@ class Here:
         end = "" if kept else "Connection: close\r\n"
         caller.sendall(f"GET / HTTP/1.1\r\nHost: here\r\n{end}\r\n".encode())
 
+    def has_at_hand(self, caller: socket.socket) -> bool:
+        """Whether a thread is with this one, and with nobody else."""
+        return [conn.client for conn in self.worker._at_hand.copy()] == [caller.getsockname()]
+
     def is_left(self, caller: socket.socket) -> bool:
         """Whether nobody answers while the clock stands; a moment later somebody does."""
         is_left = not _comes(caller)
@@ -182,7 +186,7 @@ def test_a_request_has_a_minute_and_a_connection_as_many_as_it_asks(here: Here) 
     kept, slow = here.caller(), here.caller(asks=False)
     assert here.is_left(kept)
     slow.sendall(b"GET / HTTP/1.1\r\nHost:")
-    wait_until(lambda: here.worker._at_hand, why="a thread to be with the slow one")
+    wait_until(lambda: here.has_at_hand(slow), why="a thread to be with the slow one")
     for _ in range(2):
         here.now += 30
         here.ask(kept)
@@ -191,7 +195,7 @@ def test_a_request_has_a_minute_and_a_connection_as_many_as_it_asks(here: Here) 
     here.now += 1
     assert slow.recv(100) == b""
     kept.sendall(b"GET / HTTP/1.1\r\nHost:")
-    wait_until(lambda: here.worker._at_hand, why="a thread to be with the one that is kept")
+    wait_until(lambda: here.has_at_hand(kept), why="a thread to be with the one that is kept")
     here.now += 30
     wait_until(lambda: here.worker._hangs_up_from > here.now, why="it to have looked")
     kept.sendall(b" here\r\n\r\n")

@@ -1,13 +1,14 @@
 """The version before this one and this one side by side: people notice nothing on the way to the new one, and there is
 a way back.
 
-The older version is taken from this repository's own history.
+The older version is taken from this repository's own history, with the packages that it was pinned to.
 """
 
 import contextlib
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +31,15 @@ from tests.support.sinks import Sink
 #: The last commit of the version before, and the newest revision of its schema.
 OLDER, OLDER_SCHEMA = "7a8ab6bc75c9", "0003"
 _ROOT = Path(__file__).parents[2]
+_FOLDERS_AND_FILES = ("sso_server", "sso_client", "pyproject.toml", "constraints.txt")
 
 
 @pytest.fixture(scope="session")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the older version's program."""
+    """A directory with the older version's program and its Python."""
     directory = tmp_path_factory.mktemp("older")
     archive = directory / "older.tar"
-    git = ["git", "-C", str(_ROOT), "archive", "--output", str(archive), OLDER, "sso_server", "sso_client"]
+    git = ["git", "-C", str(_ROOT), "archive", "--output", str(archive), OLDER, *_FOLDERS_AND_FILES]
     try:
         done = subprocess.run(git, capture_output=True, text=True, check=False, timeout=60)
     except FileNotFoundError:
@@ -46,7 +48,23 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # Not even in CI a failure (tests/conftest.py): nothing that could be installed would help.
         pytest.skip(f"{NO_HISTORY} to {OLDER} (a shallow clone, or an unpacked archive)")
     subprocess.run(["tar", "-xf", str(archive), "-C", str(directory)], check=True, timeout=60)
+    _install_packages(directory)
     return directory
+
+
+def _install_packages(directory: Path) -> None:
+    """What the version in this directory needs, in a virtual environment of its own."""
+    project = tomllib.loads((directory / "pyproject.toml").read_text())["project"]
+    extras = (project["optional-dependencies"][extra] for extra in ("server", "redis", "postgres"))
+    needed = [*project["dependencies"], *(one for extra in extras for one in extra)]
+    python = _python(directory)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory / "venv")], check=True, timeout=60)
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--constraint", str(directory / "constraints.txt"), *needed], check=True, timeout=300)
+
+
+def _python(directory: Path) -> str:
+    return str(directory / "venv/bin/python")
 
 
 @dataclass
@@ -58,7 +76,7 @@ class OlderFarm(Farm):
     def sso(self, *args: str, stdin: str = "") -> Any:
         """`sso ... --json` of the older version."""
         env = {**clean_env(), **self.settings, "SSO_DATA_DIR": str(self.directory / "cli")}
-        command = [sys.executable, "-m", "sso_server.cli", *args, "--json"]
+        command = [_python(self.program), "-m", "sso_server.cli", *args, "--json"]
         done = subprocess.run(
             command, cwd=self.program, env=env, input=stdin, capture_output=True, text=True, check=False, timeout=60
         )
@@ -92,12 +110,16 @@ def older_farm(
 ) -> Iterator[OlderFarm]:
     """Two nodes of the older version behind nginx."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+
+    def older_sso(arguments: list[str]) -> list[str]:
+        return [_python(older), "-m", "sso_server.cli", *arguments]
+
     with contextlib.ExitStack() as stack:
         redis_url = stack.enter_context(running_redis(tmp_path)) if request.param.endswith("+redis") else ""
         plain = make_farm(tmp_path, shared_settings(postgres.create_database(), redis_url))
         farm = OlderFarm(plain.directory, plain.centre, [], plain.nginx, plain.ca_file, plain.settings, older)
         for number in (1, 2):
-            farm.nodes.append(Node(f"older-{number}", tmp_path, farm.settings, cwd=older))
+            farm.nodes.append(Node(f"older-{number}", tmp_path, farm.settings, cwd=older, run=older_sso))
         for node in farm.nodes:
             stack.callback(stop_quietly, node)
             node.start()

@@ -54,10 +54,16 @@ def shown(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def playwright() -> Iterator[Any]:
+    """There can't be two of it in a process."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Any) -> Iterator[Any]:
+    browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+    yield browser
+    browser.close()

@@ -7,12 +7,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import jwt
 import pytest
 import requests
 from flask import Request, Response
@@ -149,12 +150,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[
 
 
 @pytest.fixture
-def opened(scene: Scene, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def opened(scene: Scene, playwright: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """`opened(blocked=True)`: a page of a browser with or without third-party cookies."""
-    from playwright.sync_api import sync_playwright
-
     scene.site.out.clear()
-    with sync_playwright() as playwright:
+    with ExitStack() as contexts:
 
         def start(*, blocked: bool, javascript: bool = True) -> Any:
             # What a person can choose in the settings: third-party cookies are allowed (0).
@@ -168,6 +167,7 @@ def opened(scene: Scene, tmp_path: Path) -> Iterator[Callable[..., Any]]:
                 args=[one for one in ARGUMENTS if one != _BLOCKED or blocked],
                 java_script_enabled=javascript,
             )
+            contexts.callback(context.close)
             context.set_default_timeout(15_000)
             return context.new_page()
 
@@ -179,12 +179,12 @@ def opened(scene: Scene, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 def test_oidcc_frontchannel_rp_initiated_logout(scene: Scene, opened: Callable[..., Any], blocked: bool) -> None:
     page = opened(blocked=blocked)
     signed_in = scene.sign_in(page)
-    ((row_sid,),) = [(session.sid,) for session in scene.centre.sessions(scene.centre.services.accounts.get("alice"))]
+    sid = jwt.decode(signed_in["id_token"], options={"verify_signature": False})["sid"]
     # No two seconds here: that the frame is loaded is what takes the browser on.
     page.add_init_script("window.setTimeout = () => 0;")
     scene.sign_out(page, signed_in["id_token"])
     # The frame is loaded in either browser; the site's own cookie, by which it knows its visitor, comes in one alone.
-    assert scene.site.out == [({"iss": [scene.issuer], "sid": [row_sid]}, not blocked)]
+    assert scene.site.out == [({"iss": [scene.issuer], "sid": [sid]}, not blocked)]
     page.goto(scene.request + "&prompt=none")
     assert "error=login_required" in page.url
 
