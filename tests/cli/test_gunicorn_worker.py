@@ -207,7 +207,8 @@ def test_who_is_left_to_others_when_it_stops_is_taken_and_nobody_else(here: Here
     assert not _comes(left)
     here.worker.handle_exit(0, None)
     hear(left)
-    assert here.worker._shares.fewest(OTHER) is None, "the others leave nobody to it any more"
+    fewest = here.worker._shares.fewest
+    wait_until(lambda: fewest(OTHER) is None, why="the others to leave nobody to it any more")
     here.sockets.close()
     here.loop.join(20)
     with pytest.raises(ConnectionRefusedError):
@@ -216,13 +217,13 @@ def test_who_is_left_to_others_when_it_stops_is_taken_and_nobody_else(here: Here
 
 def test_while_it_has_all_that_it_may_have_the_others_leave_nobody_to_it(here: Here) -> None:
     fewest = here.worker._shares.fewest
-    assert fewest(OTHER) == 2
+    wait_until(lambda: fewest(OTHER) == 2, why="it to say that it has two")
     left = here.caller()
     assert not _comes(left)
     here.worker.worker_connections = 2
     wait_until(lambda: fewest(OTHER) is None, why="it to take nobody any more")
     here.now += 1
     assert not _comes(left)
-    here.worker.worker_connections = 3
+    here.worker.worker_connections = 4
     assert here.is_left(left)
-    assert fewest(OTHER) == 3
+    wait_until(lambda: fewest(OTHER) == 3, why="it to say that it has three")
