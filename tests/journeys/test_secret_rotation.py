@@ -109,7 +109,6 @@ def test_the_secret_is_exchanged_under_traffic(pair: Pair) -> None:
         traffic.stop.set()
         thread.join()
     assert traffic.failures == []
-    assert traffic.done > 20
     assert {port for _, port, _ in pair.balancer.answered} == set(pair.ports)
     (only,) = centre.cli("secret", "list")
     assert only["writes"]
