@@ -35,7 +35,7 @@ from tests.support.sinks import Sink
 SIZES = (1_000, 100_000, 1_000_000)
 ASKED = ("W1", "W2", "W3u", "W3i")
 #: In a round, for each second of a workload.
-SIGN_OUTS, EXPIRING = 10, 200
+SIGN_OUTS, EXPIRING = 10, 600
 #: After the last site has said yes: until that is written down.
 _SETTLES_S = 0.3
 

@@ -14,7 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 
 from benchmarks.bed import machine, percentile, table
 from benchmarks.given import above_zero, at_least_one
@@ -80,14 +82,19 @@ class Soak:
 
     @property
     def growth_mb_an_hour(self) -> float:
-        """The slope of the last half of the samples (least squares)."""
-        late = self.memory[len(self.memory) // 2 :]
-        if len(late) < 2:
-            return 0.0
-        mean_at = sum(one.at_s for one in late) / len(late)
-        mean_held = sum(one.held for one in late) / len(late)
-        spread = sum((one.at_s - mean_at) ** 2 for one in late)
-        return 3600 * sum((one.at_s - mean_at) * (one.held - mean_held) for one in late) / spread
+        """The median of the slopes between any two samples of the last half (Theil and Sen): a few that were taken
+        while a password was hashed, which holds 19 MB for as long, don't bend it."""
+        slopes = [(b.held - a.held) / (b.at_s - a.at_s) for a, b in combinations(self._late, 2)]
+        return 3600 * median(slopes) if slopes else 0.0
+
+    @property
+    def held_mb(self) -> float:
+        """The median of the last half of the samples."""
+        return median(one.held for one in self._late) if self._late else 0.0
+
+    @property
+    def _late(self) -> list[Sample]:
+        return self.memory[len(self.memory) // 2 :]
 
     def took(self, kind: str, *, while_away: bool | None = None) -> list[float]:
         """Milliseconds of each; only those that met a dead node, or only the others."""
@@ -222,7 +229,7 @@ def figures(soak: Soak) -> Iterator[Figure]:
         "sites_never_told": len(soak.untold),
         "tellings": soak.tellings,
         "away_s": soak.away[1] - soak.away[0],
-        "memory_mb": soak.memory[-1].held if soak.memory else 0.0,
+        "memory_mb": soak.held_mb,
         "memory_mb_an_hour": soak.growth_mb_an_hour,
     }
     for name, value in said.items():

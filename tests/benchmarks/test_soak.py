@@ -104,6 +104,8 @@ def test_memory_that_grows_is_seen_and_memory_that_does_not_is_flat() -> None:
 
     assert slope(90, 95, 100, 100, 100, 100) == 0
     assert slope(100, 101, 102, 103, 104, 105) == pytest.approx(3600)
+    assert slope(*[100] * 12, *[100] * 9, 119, 100, 119) == 0, "two samples that met a hash"
+    assert slope(*[100] * 12, *range(100, 109), 128, 110, 130) == pytest.approx(3600)
 
 
 @pytest.mark.engines
