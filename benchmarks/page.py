@@ -68,6 +68,10 @@ Wherever *granian* stands, `SSO_OWN_CORES=true` is set, which nothing sets by it
 it isn't measured on this page: when both were measured in the same rounds, R was 16 % and userinfo 40 % more a second
 with cores of their own, and password sign-ins a seventh fewer
 ([the page that decided it](decisions/2026-11-22-workers-may-keep-to-a-core.md)).
+
+What is met or missed by less than a tenth may be the other in the next run. Two whole runs of 2026-11-23, of the same
+product on the same machine, differed by 6 % (median) and by 17 % at the most in the sixteen ratios of R, W2, W3u and
+W3i to the floor.
 """
 _REPRODUCE = """
 ```

@@ -20,7 +20,10 @@ _OF_NODE = (
     "code](decisions/2026-11-22-a-code-takes-two-trips-to-redis.md): 25 to 40 us of some 650). Tried and not kept: "
     "ES256 without PyJWT (3 to 5 us), blocking sockets to Redis (1 us), the garbage collector held back (1 to 2 us), "
     "one request at a time in the application (dearer), fewer threads for granian (no difference). Not tried: an "
-    "answer before Flask, which would be a second way for requests through the house."
+    "answer before Flask, which would be a second way for requests through the house. In three whole runs R took 1.37, "
+    "1.3 and 1.3 times the floor with gunicorn on Redis, 1.38, 1.44 and 1.27 with granian on Redis, 1.39, 1.17 and "
+    "1.27 with gunicorn on SQLite, 1.4, 1.47 and 1.52 with granian on SQLite: there it is dearer than it should be. W2 "
+    "had 1.24, 1.41 and 1.51 there."
 )
 _OF_CHECKS = (
     "One trip to Redis or one statement, and no signature: most of what is measured is Flask and the web server. "
@@ -31,7 +34,8 @@ _OF_CHECKS = (
     "13), counters looked up once. On SQLite a userinfo took 1.58 times the floor in one thread; in four it grows, "
     "because each call into SQLite and each log line lets another thread take the interpreter. A core for each worker"
     " spares both Lockstep and the floor: fewer milliseconds, the same ratio. Tried and not kept: larger caches, "
-    "memory maps, rarer checkpoints (within the noise). Next would be fields packed into one on Redis (each that is "
+    "memory maps, rarer checkpoints (within the noise). In three whole runs userinfo had between 1.26 and 1.5, and "
+    "with granian on SQLite 1.58, 1.59 and 1.71. Next would be fields packed into one on Redis (each that is "
     "read costs about 0.35 us), with a version in between that reads both forms."
 )
 _W5 = (
@@ -40,7 +44,7 @@ _W5 = (
     "gunicorn; behind a hash, which sweeps the processor's caches, they take more. In two runs until "
     "2026-11-22 it was 6 to 10 ms and, while the machine was slower (the floor's hash took 33 ms and not 26), 9 to "
     "11, then with [libsodium](decisions/2026-11-23-libsodium-hashes.md) (a hash of 19 to 22 ms on "
-    "2026-11-23) 8 to 12, beside other programs. "
+    "2026-11-23) 8 to 12, beside other programs, and 7 to 10 and 9 to 13 in the two runs after that. "
     "Done: sentences of a template translated once, a seal's key derived once, small tables for deflate. Left: "
     "counters of guesses "
     "in three trips, on SQL in five or six statements through SQLAlchemy, Flask-WTF's serializer for each "
@@ -50,10 +54,10 @@ _STORM = (
     "[Turns and places](decisions/2026-11-22-sign-ins-take-turns.md) took most of it away (17 to 120 times before); "
     "that page has the table of what was tried: lower priorities, a process that hashes, shorter turns of the "
     "interpreter. With [a core for each worker](decisions/2026-11-22-workers-may-keep-to-a-core.md) granian's 4.9 "
-    "became 4.0 on Redis and its 4.2 became 2.5 on SQLite; on 2026-11-23 they were 3.6 and 1.4. The 1.4 said "
-    "little: its idle p99 was unsteady (2.9 to 53 ms), and in the crowd it had 9.5 ms, where the run before had "
-    "3.3 and 7.5. gunicorn, without cores of its own, had 6.3, 8.0 and 4.2 on Redis and 4.4, 4.5 and 5.9 on SQLite in"
-    " three runs until then. What is left are the crowd's own pages on the same two cores."
+    "became 4.0 on Redis and its 4.2 became 2.5 on SQLite; in two runs on 2026-11-23 they were 3.6 and 3.5, and 1.4 "
+    "(beside an idle p99 that was unsteady, 2.9 to 53 ms) and 3.2. gunicorn, without cores of its own, had 6.3, 8.0, "
+    "4.2 and 5.5 on Redis and 4.4, 4.5, 5.9 and 4.8 on SQLite in four runs until then. What is left are the "
+    "crowd's own pages on the same two cores."
 )
 _START = (
     "[Forks](decisions/2026-11-22-forks-and-granian.md), no Alembic where the schema is current, [settings read by "
