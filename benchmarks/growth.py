@@ -178,14 +178,15 @@ def _expiry(one: Filled, number: int, count: int) -> Iterator[Figure]:
 
     def seed(many: int, until: int) -> None:
         for _ in range(many):
+            assert clock() < until, "seeding took too long: the deadline has passed"
             now = clock() - SECOND
-            assert now + SECOND < until, "seeding took too long: the deadline has passed"
             registers(opens(now, absolute_until=until), site, now)
 
     begun = time.monotonic()
     seed(10, clock() + DAY)
     deadline = clock() + 2 * SECOND + int((time.monotonic() - begun) * 3000 * count / 10)
     seed(count, deadline)
+    assert clock() < deadline, "seeding took too long: the deadline has passed"
 
     def sweep() -> int:
         wanted = one.told + count

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from sso_server import config
+from sso_server.core.client_metadata import ClientMetadata
+from sso_server.core.clients import Client
+from sso_server.core.users import User
 from sso_server.stores.sql import migrate
 from tests.fronts.portal.pages import Browser, Centre, open_centre
 from tests.fronts.portal.shown import Shown
@@ -44,6 +47,17 @@ def centre(open_with: Callable[..., Centre]) -> Centre:
 @pytest.fixture
 def browser(centre: Centre) -> Browser:
     return centre.browser()
+
+
+@pytest.fixture
+def alice(centre: Centre) -> User:
+    return centre.add_user()
+
+
+@pytest.fixture
+def photos(centre: Centre) -> Client:
+    """A third party's."""
+    return centre.add_site("photos", "Photos", metadata=ClientMetadata(third_party=True))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from sso_server import config
 from sso_server.app import create_app
 from sso_server.core.clients import Client, site_client
+from sso_server.core.consents import Wish
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import Issued, s256
 from sso_server.core.users import User
@@ -124,11 +125,21 @@ class Centre:
         """Live sessions of a person."""
         return self.services.lists.list_live(self.services.clock.now(), 100, user_id=user.user_id)
 
-    def visit(self, session: Session, client: Client, store_id: str = STORE) -> Issued:
+    def session_of(self, browser: Browser) -> Session:
+        """The one of its cookie, also when it is over."""
+        found = self.services.sign_in.find_any_session(browser.cookie("lockstep_session"))
+        assert found is not None
+        return found
+
+    def allow(self, user: User, client: Client, *scope: str) -> None:
+        """The person says yes, to `openid` and to these."""
+        self.services.consents.give(user.user_id, client, Wish(("openid", *scope)))
+
+    def visit(self, session: Session, client: Client, store_id: str = STORE, *, scope: str = "openid") -> Issued:
         """The site redeems a ticket of this session."""
         uri = client.redirect_uris[0]
         code = self.services.tickets.issue(
-            session, client, redirect_uri=uri, code_challenge=s256(VERIFIER), nonce="", scope=("openid",)
+            session, client, redirect_uri=uri, code_challenge=s256(VERIFIER), nonce="", scope=tuple(scope.split())
         )
         return self.services.tickets.redeem(code, client, redirect_uri=uri, code_verifier=VERIFIER, store_id=store_id)
 
