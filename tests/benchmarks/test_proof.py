@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from benchmarks.floor_telling import Signing
 from benchmarks.keys import private_key
@@ -67,3 +69,11 @@ def test_userinfo_of_somebody_else_ends_the_measurement(signing: tuple[Signing, 
     for tokens, body in ((named, b'{"sub": "another"}'), ({}, b"{}")):
         with pytest.raises(WrongAnswer, match="userinfo"):
             told(tokens, body)
+
+
+def test_no_server_is_given_a_key_that_one_of_them_publishes_wrongly() -> None:
+    for _ in range(1500):  # one in 128 is such a key
+        key = serialization.load_pem_private_key(private_key("ES256"), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        numbers = key.public_key().public_numbers()
+        assert min(numbers.x, numbers.y).bit_length() > 248

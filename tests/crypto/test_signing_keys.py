@@ -5,13 +5,14 @@ from typing import Any, cast
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from sso_server.core.clients import ALGORITHMS
 from sso_server.core.errors import Refused, Unavailable
 from sso_server.core.keys import StoredKey
 from sso_server.core.policy import DAY, MINUTE
 from sso_server.core.ports import KeyStore
-from sso_server.crypto.key_pairs import thumbprint
+from sso_server.crypto.key_pairs import public_jwk, thumbprint
 from sso_server.crypto.signing_keys import KEEP_RETIRED_MS, SigningKeys
 from sso_server.stores.sql import SqlStores
 from tests.support.clocks import SetClock
@@ -36,6 +37,18 @@ def test_a_site_can_check_what_we_sign_with_what_we_publish(make: Callable[..., 
     assert checked == CLAIMS
     assert jwt.get_unverified_header(token) == {"alg": alg, "kid": jwk["kid"], "typ": "JWT"}
     assert keys.verify(token) == CLAIMS
+
+
+@pytest.mark.parametrize(("number", "axis"), [(379, "x"), (43, "y")])
+def test_a_coordinate_that_begins_with_a_zero_is_published_in_full(number: int, axis: str) -> None:
+    # RFC 7518 section 6.2.1.2; one key in 128 is such a one.
+    private = ec.derive_private_key(number, ec.SECP256R1())
+    jwk = public_jwk(private, "ES256")
+    assert jwk[axis].startswith("A")
+    assert (len(jwk["x"]), len(jwk["y"])) == (43, 43)
+    token = jwt.encode(CLAIMS, private, algorithm="ES256")
+    checked = jwt.decode(token, jwt.PyJWK(jwk), ["ES256"], audience="shop", options={"verify_exp": False})
+    assert checked == CLAIMS
 
 
 def test_the_thumbprint_is_that_of_rfc_7638() -> None:
