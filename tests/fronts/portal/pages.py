@@ -15,6 +15,7 @@ from sso_server import config
 from sso_server.app import create_app
 from sso_server.core.clients import Client, site_client
 from sso_server.core.consents import Wish
+from sso_server.core.errors import Unavailable
 from sso_server.core.sessions import Session
 from sso_server.core.tickets import Issued, s256
 from sso_server.core.users import User
@@ -26,6 +27,11 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Fi
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Mobile Safari/604.1"
 STORE = "st-" + "a" * 32
 VERIFIER = "v" * 43
+
+
+def away(*_: object, **__: object) -> None:
+    """In the place of any step of a store: it can't be reached."""
+    raise Unavailable(detail="Redis: gone")
 
 
 class Page:

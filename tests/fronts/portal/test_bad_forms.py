@@ -1,12 +1,9 @@
 """Whatever is posted to a page, a page answers: no bare one, no traceback."""
 
-from typing import Any
-
 import pytest
 from werkzeug.test import TestResponse
 
-from sso_server.core.errors import Unavailable
-from tests.fronts.portal.pages import Browser, Centre
+from tests.fronts.portal.pages import Browser, Centre, away
 
 POSTS = ("/sign-in", "/setup", "/language", "/sign-out", "/password", "/sessions", "/sessions/end")
 SIZES = {"20 kB": 20_000, "300 kB": 300_000, "1 MB": 1_000_000}
@@ -65,9 +62,6 @@ def test_a_store_that_goes_away_while_a_page_is_shown_again_is_a_503(
 ) -> None:
     centre.add_user()
     browser.sign_in("alice")
-
-    def away(*_: Any, **__: Any) -> None:
-        raise Unavailable
 
     monkeypatch.setattr(type(centre.services.lists), "list_live", away)
     assert browser.post("/sessions/end", others="1").status == 503

@@ -3,9 +3,8 @@
 import pytest
 
 from sso_server.core.clients import Client
-from sso_server.core.errors import Unavailable
 from sso_server.core.sign_out import SignOut
-from tests.fronts.portal.pages import SAFARI, STORE, Browser, Centre
+from tests.fronts.portal.pages import SAFARI, STORE, Browser, Centre, away
 
 
 @pytest.fixture
@@ -108,10 +107,6 @@ def test_devices_that_the_worker_has_yet_to_end_are_named_and_awaited(
     assert listed(laptop, report) == set()
     centre.services.sign_out.run_pending_orders()
     assert listed(laptop, report) == {"shop"}
-
-
-def away(*_: object, **__: object) -> None:
-    raise Unavailable(detail="Redis: gone")
 
 
 def test_who_signs_out_everywhere_is_signed_out_here_also_while_nothing_can_be_ended(

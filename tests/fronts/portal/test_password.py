@@ -3,9 +3,8 @@
 import pytest
 
 from sso_server.core.accounts import Accounts
-from sso_server.core.errors import Unavailable
 from sso_server.core.users import User
-from tests.fronts.portal.pages import PASSWORD, Browser, Centre
+from tests.fronts.portal.pages import PASSWORD, Browser, Centre, away
 
 NEW = "a new and longer phrase"
 
@@ -126,10 +125,6 @@ def copy_of(centre: Centre, browser: Browser) -> Browser:
     thief.http.set_cookie("lockstep_session", browser.cookie("lockstep_session"))
     assert thief.get("/").status == 200
     return thief
-
-
-def away(*_: object, **__: object) -> None:
-    raise Unavailable(detail="Redis: gone")
 
 
 def test_while_the_others_can_not_be_ended_the_change_is_no_failure_and_the_copied_cookie_is_worth_nothing(

@@ -8,13 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sso_server.core.clients import Client
-from sso_server.core.errors import InvalidGrant, Unavailable
+from sso_server.core.errors import InvalidGrant
 from sso_server.core.events import EventKind
 from sso_server.core.sessions import EndReason
 from sso_server.core.sign_in import SignIn
 from sso_server.core.users import User
 from sso_server.stores.sql.consents import SqlConsents
-from tests.fronts.portal.pages import SAFARI, Browser, Centre
+from tests.fronts.portal.pages import SAFARI, Browser, Centre, away
 
 
 def remove(browser: Browser, client: Client) -> Any:
@@ -183,10 +183,6 @@ def test_whoever_lets_the_removal_down_halfway_finds_it_finished_by_the_worker(
     browser.sign_in("alice")
     centre.visit(centre.session_of(browser), photos)
     with monkeypatch.context() as broken:
-
-        def away(*_: object, **__: object) -> None:
-            raise Unavailable
-
         broken.setattr(type(centre.services.sign_out), "run_order", away)
         done = remove(browser, photos)
     assert done.status == 303
@@ -208,10 +204,6 @@ def test_whoever_gets_no_new_session_after_the_removal_is_not_told_to_try_again(
     browser.sign_in("alice")
     centre.visit(centre.session_of(browser), photos)
     with monkeypatch.context() as broken:
-
-        def away(*_: object, **__: object) -> None:
-            raise Unavailable
-
         broken.setattr(type(centre.built.session_stores.sessions), "open", away)
         done = remove(browser, photos)
     assert (done.status, done.location.partition("?")[0]) == (303, "/apps")
