@@ -4,6 +4,7 @@ import re
 import secrets
 import threading
 import time
+from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -224,10 +225,13 @@ def test_nobody_names_his_requests_in_the_log_but_nginx(farm: Farm) -> None:
 
 def test_guesses_are_counted_over_all_nodes_together(farm: Farm) -> None:
     browser, hops = farm.hopping_browser()
-    statuses = []
-    for _ in range(6):
+    statuses: list[int] = []
+    # From the fifth on the next one has to wait, each time twice as long: a slow machine may be past the first waits.
+    while 429 not in statuses and len(statuses) < 10:
         browser.open(farm.issuer + "/sign-in").sign_in(farm.centre.username, "wrong guess")
         statuses.append(browser.page.status_code)
+        browser.open(farm.issuer + "/sign-in")  # so that the next guess is the other node's
     assert statuses[:5] == [400] * 5
-    assert statuses[5] == 429, "at either node it would have been the third"
-    assert {node for node, step in hops.noted if step == "POST /sign-in"} == {farm.nodes[1].name}
+    assert statuses[-1] == 429, "each node for itself had five at most"
+    guessed = Counter(node for node, step in hops.noted if step == "POST /sign-in")
+    assert max(guessed.values()) - min(guessed[node.name] for node in farm.nodes) <= 1

@@ -318,10 +318,16 @@ def running_postgres(
 
 @contextlib.contextmanager
 def running_standby(primary: Postgres, directory: Path, **settings: str) -> Iterator[Postgres]:
-    """A hot standby of `primary` that answers; stopped and removed."""
+    """A hot standby that answers and streams, the only one of `primary`; stopped and removed."""
     server = primary.standby(directory, **settings)
     try:
         server.start()
+        # It answers before it has asked its primary for anything.
+        deadline = time.monotonic() + 30
+        while not primary.sql("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the standby doesn't stream: {server.log.read_text()[-2000:]}")
+            time.sleep(0.02)
         yield server
     finally:
         server.remove()
