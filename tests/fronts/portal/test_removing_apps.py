@@ -17,6 +17,15 @@ from sso_server.stores.sql.consents import SqlConsents
 from tests.fronts.portal.pages import SAFARI, Browser, Centre, away
 
 
+@pytest.fixture
+def used(centre: Centre, browser: Browser, alice: User, photos: Client) -> Client:
+    """Allowed by alice, and used in her browser's session."""
+    centre.allow(alice, photos)
+    browser.sign_in("alice")
+    centre.visit(centre.session_of(browser), photos)
+    return photos
+
+
 def remove(browser: Browser, client: Client) -> Any:
     return browser.submit(browser.get("/apps"), "/apps/remove", f'value="{client.client_id}"')
 
@@ -78,11 +87,8 @@ def test_the_session_goes_on_only_where_the_app_was_in_it(
 
 
 def test_a_session_that_ended_for_another_reason_meanwhile_stays_ended(
-    centre: Centre, browser: Browser, alice: User, photos: Client, monkeypatch: pytest.MonkeyPatch
+    centre: Centre, browser: Browser, alice: User, used: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    centre.allow(alice, photos)
-    browser.sign_in("alice")
-    centre.visit(centre.session_of(browser), photos)
     sid, removing = centre.session_of(browser).sid, SqlConsents.remove
 
     def ended_first(store: SqlConsents, *args: Any) -> bool:
@@ -91,17 +97,14 @@ def test_a_session_that_ended_for_another_reason_meanwhile_stays_ended(
         return removing(store, *args)
 
     monkeypatch.setattr(SqlConsents, "remove", ended_first)
-    assert remove(browser, photos).status == 303
+    assert remove(browser, used).status == 303
     assert centre.session_of(browser).end_reason == "administrator"
     assert centre.sessions(alice) == []
 
 
 def test_a_password_changed_since_the_sign_in_is_not_gone_past(
-    centre: Centre, browser: Browser, alice: User, photos: Client, monkeypatch: pytest.MonkeyPatch
+    centre: Centre, browser: Browser, alice: User, used: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    centre.allow(alice, photos)
-    browser.sign_in("alice")
-    centre.visit(centre.session_of(browser), photos)
     opening = SignIn.open_in_place_of
 
     def changed_first(sign_in: SignIn, *args: Any) -> object:
@@ -109,7 +112,7 @@ def test_a_password_changed_since_the_sign_in_is_not_gone_past(
         return opening(sign_in, *args)
 
     monkeypatch.setattr(SignIn, "open_in_place_of", changed_first)
-    assert remove(browser, photos).status == 303
+    assert remove(browser, used).status == 303
     assert centre.sessions(alice) == []
     assert browser.get("/apps").location == "/sign-in?then=apps"
 
@@ -177,14 +180,11 @@ def test_the_audit_has_lines_for_what_was_taken_back_and_for_the_session_that_go
 
 
 def test_whoever_lets_the_removal_down_halfway_finds_it_finished_by_the_worker(
-    centre: Centre, browser: Browser, alice: User, photos: Client, monkeypatch: pytest.MonkeyPatch
+    centre: Centre, browser: Browser, used: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    centre.allow(alice, photos)
-    browser.sign_in("alice")
-    centre.visit(centre.session_of(browser), photos)
     with monkeypatch.context() as broken:
         broken.setattr(type(centre.services.sign_out), "run_order", away)
-        done = remove(browser, photos)
+        done = remove(browser, used)
     assert done.status == 303
     assert centre.session_of(browser).ended_at is None
     page = browser.get(done.location).text
@@ -198,14 +198,11 @@ def test_whoever_lets_the_removal_down_halfway_finds_it_finished_by_the_worker(
 
 
 def test_whoever_gets_no_new_session_after_the_removal_is_not_told_to_try_again(
-    centre: Centre, browser: Browser, alice: User, photos: Client, monkeypatch: pytest.MonkeyPatch
+    centre: Centre, browser: Browser, used: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    centre.allow(alice, photos)
-    browser.sign_in("alice")
-    centre.visit(centre.session_of(browser), photos)
     with monkeypatch.context() as broken:
         broken.setattr(type(centre.built.session_stores.sessions), "open", away)
-        done = remove(browser, photos)
+        done = remove(browser, used)
     assert (done.status, done.location.partition("?")[0]) == (303, "/apps")
     assert centre.session_of(browser).end_reason == "app_removed"
     assert browser.get(done.location).location == "/sign-in?then=apps"
